@@ -1,2 +1,6 @@
 pub mod secret;
 pub mod target;
+pub mod finding;
+pub mod trust;
+pub mod token;
+pub mod connection;

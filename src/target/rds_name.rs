@@ -49,12 +49,9 @@ impl RdsName {
         let name = host.as_str().to_ascii_lowercase();
         let front = SUFFIXES.iter().find_map(|suffix| name.strip_suffix(suffix)?.strip_suffix('.'))?;
         let labels: Vec<&str> = front.split('.').collect();
-        let (rest, region) = match labels[..] {
-            [ref rest @ .., region, "rds"] | [ref rest @ .., "rds", region] => (rest, region),
-            _ => return None,
-        };
+        let ([rest @ .., region, "rds"] | [rest @ .., "rds", region]) = &labels[..] else { return None };
         let kind = Self::kind(rest)?;
-        if region == "global" {
+        if *region == "global" {
             return (kind == RdsNameKind::GlobalWriter).then_some(Self { region: None, kind });
         }
         Some(Self { region: Some(region.parse().ok()?), kind })

@@ -1,0 +1,321 @@
+//! The ladder to a database: resolve → dial → encrypt → ask → log in.
+//!
+//! We climb it ourselves, on one connection, and hand the authenticated session to the driver
+//! (tokio-postgres, mysql_async) only at the top. So the drivers never see the token, the server's
+//! certificate and the authentication it asks for are evidence for every engine alike, and the
+//! token can be withheld unless (1) TLS is verified and (2) the server asks for it.
+//!
+//! Drivers' and TLS errors become plain data here ([`ConnectError`]) and go no further.
+
+mod dial;
+mod mysql;
+mod postgres;
+mod tls;
+
+use std::{
+    fmt,
+    future::Future,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+
+pub use mysql::MysqlSession;
+pub use postgres::{PostgresSession, Purpose};
+pub use tls::{CertificateSummary, TlsFailure, TlsSeen};
+
+use crate::{
+    secret::Secret,
+    target::{Engine, Target},
+    trust,
+};
+
+/// A rung of the ladder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    Resolve,
+    Dial,
+    Encrypt,
+    /// Who we are is said; the server names the authentication it wants.
+    Ask,
+    LogIn,
+}
+
+impl Stage {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Resolve => "resolve",
+            Self::Dial => "dial",
+            Self::Encrypt => "encrypt",
+            Self::Ask => "ask",
+            Self::LogIn => "log in",
+        }
+    }
+
+    /// The most a rung may take, inside the overall deadline. Login is long: RDS asks IAM meanwhile.
+    fn budget(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::Resolve | Self::Dial | Self::Encrypt | Self::Ask => 5,
+            Self::LogIn => 15,
+        })
+    }
+}
+
+/// What a server said when it refused: its own code and words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refusal {
+    /// SQLSTATE for PostgreSQL, error number for MySQL and MariaDB.
+    pub code: String,
+    pub message: String,
+    pub detail: Option<String>,
+    pub hint: Option<String>,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.message, self.code)?;
+        for more in [&self.detail, &self.hint].into_iter().flatten() {
+            write!(f, " — {more}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The authentication a server asked for, before any secret was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// PostgreSQL `AuthenticationCleartextPassword` (PAM), or the plugin `mysql_clear_password`: IAM is in force.
+    Cleartext,
+    /// Let in without any authentication.
+    Nothing,
+    /// PostgreSQL `AuthenticationMD5Password`.
+    Md5,
+    /// PostgreSQL `AuthenticationSASL`, with its mechanisms.
+    Sasl(Vec<String>),
+    /// PostgreSQL GSSAPI, SSPI, Kerberos V5 or SCM credentials, by name.
+    Other(&'static str),
+    /// A MySQL authentication plugin other than `mysql_clear_password`, by name.
+    Plugin(String),
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cleartext => f.write_str("a cleartext password (the token)"),
+            Self::Nothing => f.write_str("no authentication at all"),
+            Self::Md5 => f.write_str("an MD5 password"),
+            Self::Sasl(mechanisms) => write!(f, "a password ({})", mechanisms.join(", ")),
+            Self::Other(name) => f.write_str(name),
+            Self::Plugin(name) => write!(f, "the plugin {name}"),
+        }
+    }
+}
+
+/// Why a rung could not be climbed. Plain data: what was seen, nothing of a driver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConnectError {
+    /// The resolver's words.
+    Resolve(String),
+    /// No address could be connected to; the attempts are in [`Evidence::attempts`].
+    Dial,
+    /// The server does not offer TLS, so nothing was said to it.
+    PlaintextOnly,
+    Tls(TlsFailure),
+    /// The server asks for something other than the token: IAM is not in force for this user.
+    NotIam(Asked),
+    /// The server's own refusal, at this rung.
+    Refused { stage: Stage, refusal: Refusal },
+    /// The server broke its protocol.
+    Protocol { stage: Stage, what: String },
+    /// The server closed the connection.
+    Closed { stage: Stage },
+    Timeout { stage: Stage, after: Duration },
+    /// No access credentials in time to log in; the identity's own error says why.
+    NoToken,
+}
+
+impl ConnectError {
+    fn io(stage: Stage, error: &std::io::Error) -> Self {
+        use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+        match error.kind() {
+            UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe => Self::Closed { stage },
+            _ => Self::Protocol { stage, what: error.to_string() },
+        }
+    }
+
+    fn protocol(stage: Stage, what: impl Into<String>) -> Self {
+        Self::Protocol { stage, what: what.into() }
+    }
+}
+
+/// One attempt to connect to one address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    pub address: SocketAddr,
+    /// `None` where it connected.
+    pub error: Option<String>,
+}
+
+/// What was seen on the way up; kept whether or not the top was reached.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    pub addresses: Vec<IpAddr>,
+    pub attempts: Vec<Attempt>,
+    pub peer: Option<SocketAddr>,
+    pub tls: Option<TlsSeen>,
+    /// MySQL and MariaDB greet before TLS: version and default authentication plugin as greeted.
+    pub greeting: Option<Greeting>,
+    pub asked: Option<Asked>,
+    pub rungs: Vec<(Stage, Duration)>,
+}
+
+impl Evidence {
+    pub fn took(&self, stage: Stage) -> Option<Duration> {
+        self.rungs.iter().find(|(s, _)| *s == stage).map(|(_, took)| *took)
+    }
+}
+
+/// The first packet of a MySQL or MariaDB server (unencrypted, so believed only after TLS repeats nothing of it).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Greeting {
+    pub version: String,
+    pub default_plugin: String,
+}
+
+/// A verified, encrypted connection whose server has asked for the token.
+pub struct Door(Box<Inner>);
+
+enum Inner {
+    Postgres(postgres::Door),
+    Mysql(mysql::Door),
+}
+
+impl fmt::Debug for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Door")
+    }
+}
+
+/// An authenticated session, in the driver's hands.
+#[derive(Debug)]
+pub enum Session {
+    Postgres(PostgresSession),
+    Mysql(MysqlSession),
+}
+
+/// Climbs to the door: everything that needs no token. `purpose` matters to PostgreSQL only.
+///
+/// # Errors
+/// The first rung that failed; `evidence` keeps what was seen below it.
+pub async fn climb(
+    target: &Target,
+    purpose: Purpose,
+    roots: &Arc<RootCertStore>,
+    deadline: Instant,
+    evidence: &mut Evidence,
+) -> Result<Door, ConnectError> {
+    let addresses = timed(Stage::Resolve, deadline, &mut evidence.rungs, dial::resolve(&target.dial)).await?;
+    evidence.addresses = addresses.iter().map(SocketAddr::ip).collect();
+
+    let attempts = &mut evidence.attempts;
+    let stream = timed(Stage::Dial, deadline, &mut evidence.rungs, dial::race(&addresses, attempts)).await?;
+    evidence.peer = stream.peer_addr().ok();
+
+    let (tls, witness) = trust::client_config(RootCertStore::clone(roots))
+        .map_err(|e| ConnectError::Tls(TlsFailure::Other(e.to_string())))?;
+    let encrypted = timed(Stage::Encrypt, deadline, &mut evidence.rungs, async {
+        match target.engine() {
+            Engine::Postgres => postgres::encrypt(stream, tls, target).await.map(|s| Encrypted::Postgres(Box::new(s))),
+            Engine::Mysql | Engine::Mariadb => {
+                let greeting = &mut evidence.greeting;
+                mysql::encrypt(stream, tls, target, greeting).await.map(|g| Encrypted::Mysql(Box::new(g)))
+            }
+        }
+    })
+    .await;
+    evidence.tls = tls::seen(encrypted.as_ref().ok().map(Encrypted::stream), &witness.presented());
+    let encrypted = encrypted?;
+
+    let asked = timed(Stage::Ask, deadline, &mut evidence.rungs, async {
+        match encrypted {
+            Encrypted::Postgres(stream) => {
+                let (asked, door) = postgres::ask(*stream, target, purpose).await?;
+                Ok((asked, Inner::Postgres(door)))
+            }
+            Encrypted::Mysql(greeted) => {
+                let (asked, door) = mysql::ask(*greeted, target).await?;
+                Ok((asked, Inner::Mysql(door)))
+            }
+        }
+    })
+    .await?;
+    let (asked, door) = asked;
+    evidence.asked = Some(asked.clone());
+    if asked == Asked::Cleartext { Ok(Door(Box::new(door))) } else { Err(ConnectError::NotIam(asked)) }
+}
+
+impl Door {
+    /// Sends the token and hands the session to the driver.
+    ///
+    /// # Errors
+    /// The server's refusal, or how it broke off.
+    pub async fn log_in(
+        self,
+        token: &Secret,
+        deadline: Instant,
+        evidence: &mut Evidence,
+    ) -> Result<Session, ConnectError> {
+        timed(Stage::LogIn, deadline, &mut evidence.rungs, async {
+            match *self.0 {
+                Inner::Postgres(door) => door.log_in(token).await.map(Session::Postgres),
+                Inner::Mysql(door) => door.log_in(token).await.map(Session::Mysql),
+            }
+        })
+        .await
+    }
+}
+
+enum Encrypted {
+    Postgres(Box<TlsStream<TcpStream>>),
+    Mysql(Box<mysql::Greeted>),
+}
+
+impl Encrypted {
+    fn stream(&self) -> &TlsStream<TcpStream> {
+        match self {
+            Self::Postgres(stream) => stream,
+            Self::Mysql(greeted) => greeted.stream(),
+        }
+    }
+}
+
+/// Runs one rung within its own budget and the overall deadline, and notes how long it took.
+async fn timed<T>(
+    stage: Stage,
+    deadline: Instant,
+    rungs: &mut Vec<(Stage, Duration)>,
+    rung: impl Future<Output = Result<T, ConnectError>>,
+) -> Result<T, ConnectError> {
+    let start = Instant::now();
+    let budget = stage.budget().min(deadline.saturating_duration_since(start));
+    let result = tokio::time::timeout(budget, rung).await;
+    let took = start.elapsed();
+    tracing::debug!(stage = stage.name(), ?took, "rung");
+    rungs.push((stage, took));
+    result.unwrap_or(Err(ConnectError::Timeout { stage, after: took }))
+}
+
+/// One TLS handshake with the name `target.tls_host`.
+async fn handshake(stream: TcpStream, tls: Arc<ClientConfig>, target: &Target) -> Result<TlsStream<TcpStream>, ConnectError> {
+    tls::connect(stream, tls, &target.tls_host).await.map_err(ConnectError::Tls)
+}
+
+/// A server's words, without what could drive a terminal, and not endless.
+fn printable(bytes: &[u8]) -> String {
+    let text: String = String::from_utf8_lossy(bytes).chars().take(1000).collect();
+    text.replace(|c: char| c.is_control(), " ").trim().to_owned()
+}

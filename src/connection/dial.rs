@@ -1,0 +1,105 @@
+//! Resolve a name to all its addresses, and race connections to them (RFC 8305, "Happy Eyeballs").
+
+use std::{net::SocketAddr, time::Duration};
+
+use tokio::{net::TcpStream, task::JoinSet, time::Instant};
+
+use super::{Attempt, ConnectError};
+use crate::target::Endpoint;
+
+/// "Connection Attempt Delay" of RFC 8305 section 5.
+const STAGGER: Duration = Duration::from_millis(250);
+
+pub(super) async fn resolve(dial: &Endpoint) -> Result<Vec<SocketAddr>, ConnectError> {
+    if let Some(ip) = dial.host.ip() {
+        return Ok(vec![SocketAddr::new(ip, dial.port)]);
+    }
+    let found: Vec<_> = tokio::net::lookup_host((dial.host.as_str(), dial.port))
+        .await
+        .map_err(|e| ConnectError::Resolve(e.to_string()))?
+        .collect();
+    if found.is_empty() { Err(ConnectError::Resolve("no address".into())) } else { Ok(interleaved(&found)) }
+}
+
+/// The families in turn, beginning with the one the resolver put first (RFC 8305 section 4).
+fn interleaved(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+    let Some(first) = addresses.first() else { return Vec::new() };
+    let (one, other): (Vec<_>, Vec<_>) = addresses.iter().partition(|a| a.is_ipv6() == first.is_ipv6());
+    let (mut one, mut other) = (one.into_iter(), other.into_iter());
+    std::iter::from_fn(|| match (one.next(), other.next()) {
+        (None, None) => None,
+        pair => Some(pair),
+    })
+    .flat_map(|(a, b)| a.into_iter().chain(b))
+    .collect()
+}
+
+/// The first connection that succeeds. A new attempt starts when one fails, or after the stagger.
+pub(super) async fn race(addresses: &[SocketAddr], attempts: &mut Vec<Attempt>) -> Result<TcpStream, ConnectError> {
+    let mut waiting = addresses.iter().copied();
+    let mut running = JoinSet::new(); // dropped with the losers in it, which ends them
+    let mut next_start = Instant::now();
+    let mut exhausted = false;
+    loop {
+        if running.is_empty() && exhausted {
+            return Err(ConnectError::Dial);
+        }
+        tokio::select! {
+            () = tokio::time::sleep_until(next_start), if !exhausted => match waiting.next() {
+                Some(address) => {
+                    running.spawn(async move { (address, TcpStream::connect(address).await) });
+                    next_start = Instant::now() + STAGGER;
+                }
+                None => exhausted = true,
+            },
+            Some(Ok((address, result))) = running.join_next() => match result {
+                Ok(stream) => {
+                    attempts.push(Attempt { address, error: None });
+                    let _ = stream.set_nodelay(true); // a hint; the handshake works without it
+                    return Ok(stream);
+                }
+                Err(error) => {
+                    attempts.push(Attempt { address, error: Some(plain(&error)) });
+                    next_start = Instant::now();
+                }
+            },
+        }
+    }
+}
+
+/// The operating system's words without Rust's "(os error N)".
+fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_take_turns() {
+        let read = |list: &[&str]| list.iter().map(|a| a.parse().unwrap()).collect::<Vec<SocketAddr>>();
+        let given = read(&["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1", "2.2.2.2:1"]);
+        assert_eq!(interleaved(&given), read(&["[::1]:1", "1.1.1.1:1", "[::2]:1", "2.2.2.2:1", "[::3]:1"]));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_moves_on_at_once_and_is_remembered() {
+        let open = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let mut attempts = Vec::new();
+        let stream = race(&[closed, open.local_addr().unwrap()], &mut attempts).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), open.local_addr().unwrap());
+        assert_eq!(attempts[0].error.as_deref(), Some("connection refused"));
+        assert_eq!(attempts[1].error, None);
+    }
+
+    #[tokio::test]
+    async fn no_address_left_is_a_failure_with_every_attempt() {
+        let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let mut attempts = Vec::new();
+        assert_eq!(race(&[closed], &mut attempts).await.unwrap_err(), ConnectError::Dial);
+        assert_eq!(attempts.len(), 1);
+    }
+}

@@ -1,0 +1,242 @@
+//! MySQL's and MariaDB's rungs: greeting, SSLRequest, HandshakeResponse41, AuthSwitchRequest, and
+//! the hand-over to mysql_async. Source: MySQL internals, "Connection Phase"; MariaDB Knowledge
+//! Base, "Connection". Packet types are mysql_common's, the framing is ours.
+
+mod handover;
+
+use std::{io, sync::Arc, time::Duration};
+
+use mysql_async::{Conn, Row, from_value_opt, prelude::Queryable};
+use mysql_common::{
+    constants::CapabilityFlags as Can,
+    io::ParseBuf,
+    packets::{AuthPlugin, AuthSwitchRequest, ErrPacket, HandshakePacket, HandshakeResponse, SslRequest},
+    proto::MySerialize,
+};
+use rustls::ClientConfig;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinHandle,
+};
+use tokio_rustls::client::TlsStream;
+
+use super::{Asked, ConnectError, Greeting, Refusal, Stage, handshake, printable};
+use crate::{secret::Secret, target::Target};
+
+/// Longest packet believed before the session is up.
+const LONGEST: usize = 64 * 1024;
+const MAX_ALLOWED_PACKET: u32 = 16 << 20;
+
+/// What we ask of a server, and nothing that changes the framing of results, so that the driver
+/// agrees by construction. Without CLIENT_LOCAL_FILES a server cannot ask for our files.
+fn wanted() -> Can {
+    Can::CLIENT_LONG_PASSWORD // MariaDB: no extended capabilities
+        | Can::CLIENT_PROTOCOL_41
+        | Can::CLIENT_SSL
+        | Can::CLIENT_SECURE_CONNECTION
+        | Can::CLIENT_TRANSACTIONS
+        | Can::CLIENT_PLUGIN_AUTH
+}
+
+/// The name of no plugin. Whatever plugin the account has, it is not this one, so the server must
+/// send an AuthSwitchRequest that names it, before it has seen anything secret.
+const NO_PLUGIN: &[u8] = b"pipeprobe";
+
+/// An encrypted connection whose server has greeted.
+pub(super) struct Greeted {
+    packets: Packets<TlsStream<TcpStream>>,
+    greeting: HandshakePacket<'static>,
+    agreed: Can,
+}
+
+impl Greeted {
+    pub(super) fn stream(&self) -> &TlsStream<TcpStream> {
+        &self.packets.stream
+    }
+}
+
+/// Greeting and SSLRequest in the clear, then TLS.
+pub(super) async fn encrypt(
+    stream: TcpStream,
+    tls: Arc<ClientConfig>,
+    target: &Target,
+    seen: &mut Option<Greeting>,
+) -> Result<Greeted, ConnectError> {
+    let stage = Stage::Encrypt;
+    let mut packets = Packets { stream, sequence: 0 };
+    let packet = packets.read(stage).await?;
+    if packet.first() == Some(&0xFF) {
+        return Err(refused(stage, &packet, Can::empty())); // blocked host, too many connections
+    }
+    let greeting = ParseBuf(&packet)
+        .parse::<HandshakePacket<'_>>(())
+        .map_err(|e| ConnectError::protocol(stage, format!("sent no greeting ({e})")))?
+        .into_owned();
+    *seen = Some(Greeting {
+        version: printable(greeting.server_version_ref()),
+        default_plugin: printable(greeting.auth_plugin_name_ref().unwrap_or_default()),
+    });
+    let agreed = greeting.capabilities() & wanted();
+    if !agreed.contains(Can::CLIENT_SSL) {
+        return Err(ConnectError::PlaintextOnly);
+    }
+    if agreed != wanted() {
+        return Err(ConnectError::protocol(stage, format!("greeted without {:?}", wanted() - agreed)));
+    }
+    let request = SslRequest::new(agreed, MAX_ALLOWED_PACKET, greeting.default_collation());
+    packets.write(stage, &serialized(&request)).await?;
+    let stream = handshake(packets.stream, tls, target).await?;
+    Ok(Greeted { packets: Packets { stream, sequence: packets.sequence }, greeting, agreed })
+}
+
+/// A server that has been told who we are and waits for the token.
+pub(super) struct Door {
+    greeted: Greeted,
+}
+
+/// HandshakeResponse41 without a secret, and the AuthSwitchRequest that answers it.
+pub(super) async fn ask(mut greeted: Greeted, target: &Target) -> Result<(Asked, Door), ConnectError> {
+    let stage = Stage::Ask;
+    let response = HandshakeResponse::new(
+        None::<&[u8]>,
+        greeted.greeting.server_version_parsed().unwrap_or((8, 0, 0)),
+        Some(target.user.as_str().as_bytes()),
+        target.database().map(str::as_bytes),
+        Some(AuthPlugin::Other(NO_PLUGIN.into())),
+        greeted.agreed,
+        None,
+        MAX_ALLOWED_PACKET,
+    );
+    greeted.packets.write(stage, &serialized(&response)).await?;
+    let packet = greeted.packets.read(stage).await?;
+    let asked = match packet.first() {
+        Some(0x00) => Asked::Nothing,
+        Some(0xFE) => {
+            let request = ParseBuf(&packet)
+                .parse::<AuthSwitchRequest<'_>>(())
+                .map_err(|_| ConnectError::protocol(stage, "sent a malformed AuthSwitchRequest"))?;
+            match request.auth_plugin() {
+                AuthPlugin::MysqlClearPassword => Asked::Cleartext,
+                other => Asked::Plugin(printable(other.as_bytes())),
+            }
+        }
+        Some(0xFF) => return Err(refused(stage, &packet, greeted.agreed)),
+        _ => return Err(ConnectError::protocol(stage, "sent no authentication request")),
+    };
+    Ok((asked, Door { greeted }))
+}
+
+impl Door {
+    /// The token, NUL-terminated as `mysql_clear_password` has it, then the session to the driver.
+    pub(super) async fn log_in(mut self, token: &Secret) -> Result<MysqlSession, ConnectError> {
+        let stage = Stage::LogIn;
+        let mut password = [token.reveal().as_bytes(), &[0]].concat();
+        let sent = self.greeted.packets.write(stage, &password).await;
+        password.fill(0);
+        sent?;
+        let packet = self.greeted.packets.read(stage).await?;
+        match packet.first() {
+            Some(0x00) => {}
+            Some(0xFF) => return Err(refused(stage, &packet, self.greeted.agreed)),
+            Some(0xFE) => return Err(ConnectError::protocol(stage, "switched the authentication a second time")),
+            _ => return Err(ConnectError::protocol(stage, "sent neither OK nor an error after the token")),
+        }
+        let Greeted { packets, greeting, agreed } = self.greeted;
+        let (conn, relay) = handover::to_driver(packets.stream, &greeting, agreed - Can::CLIENT_SSL).await?;
+        Ok(MysqlSession { conn, relay })
+    }
+}
+
+/// An authenticated session and the task that relays it to the driver.
+#[derive(Debug)]
+pub struct MysqlSession {
+    conn: Conn,
+    relay: JoinHandle<()>,
+}
+
+impl MysqlSession {
+    /// One statement; the first row, each column as text.
+    ///
+    /// # Errors
+    /// The server's refusal of this statement.
+    pub async fn first_row(&mut self, sql: &str) -> Result<Vec<Option<String>>, Refusal> {
+        let row: Option<Row> = self.conn.query_first(sql).await.map_err(|e| driver_refusal(&e))?;
+        let text = |value| from_value_opt::<Option<String>>(value).unwrap_or_default();
+        Ok(row.map(|row| row.unwrap().into_iter().map(text).collect()).unwrap_or_default())
+    }
+
+    /// Says goodbye (COM_QUIT) and waits, briefly, until the connection is down.
+    pub async fn close(self) {
+        let _ = tokio::time::timeout(Duration::from_secs(1), async {
+            let _ = self.conn.disconnect().await;
+            let _ = self.relay.await;
+        })
+        .await;
+    }
+}
+
+fn driver_refusal(error: &mysql_async::Error) -> Refusal {
+    match error {
+        mysql_async::Error::Server(e) => {
+            Refusal { code: e.code.to_string(), message: printable(e.message.as_bytes()), ..Refusal::default() }
+        }
+        other => Refusal { code: "connection".into(), message: other.to_string(), ..Refusal::default() },
+    }
+}
+
+fn refused(stage: Stage, packet: &[u8], agreed: Can) -> ConnectError {
+    match ParseBuf(packet).parse::<ErrPacket<'_>>(agreed) {
+        Ok(ErrPacket::Error(e)) => ConnectError::Refused {
+            stage,
+            refusal: Refusal {
+                code: e.error_code().to_string(),
+                // Before the handshake an error has no SQLSTATE; some servers send one all the same.
+                message: printable(e.message_ref()).trim_start_matches("#08004").to_owned(),
+                ..Refusal::default()
+            },
+        },
+        _ => ConnectError::protocol(stage, "sent a malformed error packet"),
+    }
+}
+
+fn serialized(packet: &impl MySerialize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    packet.serialize(&mut bytes);
+    bytes
+}
+
+/// Packets over a stream: 3 bytes length, 1 byte sequence number, payload.
+struct Packets<S> {
+    stream: S,
+    sequence: u8,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Packets<S> {
+    async fn read(&mut self, stage: Stage) -> Result<Vec<u8>, ConnectError> {
+        let mut head = [0; 4];
+        self.stream.read_exact(&mut head).await.map_err(|e| ConnectError::io(stage, &e))?;
+        let [a, b, c, sequence] = head;
+        let length = u32::from_le_bytes([a, b, c, 0]) as usize;
+        if length == 0 || length > LONGEST {
+            return Err(ConnectError::protocol(stage, format!("sent a packet of {length} bytes")));
+        }
+        if sequence != self.sequence {
+            return Err(ConnectError::protocol(stage, format!("sent packet {sequence}, {} was due", self.sequence)));
+        }
+        self.sequence = sequence.wrapping_add(1);
+        let mut payload = vec![0; length];
+        self.stream.read_exact(&mut payload).await.map_err(|e| ConnectError::io(stage, &e))?;
+        Ok(payload)
+    }
+
+    async fn write(&mut self, stage: Stage, payload: &[u8]) -> Result<(), ConnectError> {
+        let io = |e: io::Error| ConnectError::io(stage, &e);
+        let [a, b, c, _] = (payload.len() as u32).to_le_bytes(); // ours are under 64 KiB
+        self.stream.write_all(&[a, b, c, self.sequence]).await.map_err(io)?;
+        self.stream.write_all(payload).await.map_err(io)?;
+        self.stream.flush().await.map_err(io)?;
+        self.sequence = self.sequence.wrapping_add(1);
+        Ok(())
+    }
+}

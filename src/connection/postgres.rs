@@ -1,0 +1,229 @@
+//! PostgreSQL's rungs: SSLRequest, StartupMessage, password, and the hand-over to tokio-postgres.
+//! Source: PostgreSQL documentation, "Frontend/Backend Protocol: Message Flow".
+
+mod resumed;
+
+use std::{io, sync::Arc, time::Duration};
+
+use bytes::BytesMut;
+use fallible_iterator::FallibleIterator;
+use postgres_protocol::message::{
+    backend::{ErrorResponseBody, Message},
+    frontend,
+};
+use resumed::Resumed;
+use rustls::ClientConfig;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinHandle,
+};
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage, config::SslMode};
+use tokio_rustls::client::TlsStream;
+
+use super::{Asked, ConnectError, Refusal, Stage, handshake};
+use crate::{secret::Secret, target::Target};
+
+/// Longest message believed before the session is up. An honest one is under a kilobyte or two.
+const LONGEST: usize = 64 * 1024;
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    Queries,
+    /// A logical walsender (`replication=database`), as CDC opens.
+    Replication,
+}
+
+/// SSLRequest, then TLS. Exactly one byte is read in the clear, so bytes injected before the
+/// handshake can only break it (CVE-2021-23222).
+pub(super) async fn encrypt(
+    mut stream: TcpStream,
+    tls: Arc<ClientConfig>,
+    target: &Target,
+) -> Result<TlsStream<TcpStream>, ConnectError> {
+    let stage = Stage::Encrypt;
+    let mut request = BytesMut::new();
+    frontend::ssl_request(&mut request);
+    stream.write_all(&request).await.map_err(|e| ConnectError::io(stage, &e))?;
+    match stream.read_u8().await.map_err(|e| ConnectError::io(stage, &e))? {
+        b'S' => handshake(stream, tls, target).await,
+        b'N' => Err(ConnectError::PlaintextOnly),
+        // An ErrorResponse here comes unencrypted from anyone; its words are not repeated (CVE-2024-10977).
+        b'E' => Err(ConnectError::protocol(stage, "answered SSLRequest with an error")),
+        other => Err(ConnectError::protocol(stage, format!("answered SSLRequest with byte 0x{other:02x}"))),
+    }
+}
+
+/// A server that has been told who we are and waits for the token.
+pub(super) struct Door {
+    stream: TlsStream<TcpStream>,
+    buffer: BytesMut,
+}
+
+/// StartupMessage, and the authentication request that answers it.
+pub(super) async fn ask(
+    stream: TlsStream<TcpStream>,
+    target: &Target,
+    purpose: Purpose,
+) -> Result<(Asked, Door), ConnectError> {
+    let stage = Stage::Ask;
+    let mut parameters = vec![
+        ("user", target.user.as_str()),
+        ("database", target.database().unwrap_or_default()),
+        ("client_encoding", "UTF8"),
+        ("application_name", "pipeprobe"),
+    ];
+    if purpose == Purpose::Replication {
+        parameters.push(("replication", "database"));
+    }
+    let mut startup = BytesMut::new();
+    frontend::startup_message(parameters, &mut startup).map_err(|e| ConnectError::io(stage, &e))?;
+    let mut door = Door { stream, buffer: BytesMut::new() };
+    door.send(stage, &startup).await?;
+    let asked = match door.message(stage).await? {
+        Message::AuthenticationCleartextPassword => Asked::Cleartext,
+        Message::AuthenticationOk => Asked::Nothing,
+        Message::AuthenticationMd5Password(_) => Asked::Md5,
+        Message::AuthenticationSasl(body) => {
+            let names = body.mechanisms().map(|name| Ok(printable(name))).collect();
+            Asked::Sasl(names.map_err(|e: io::Error| ConnectError::io(stage, &e))?)
+        }
+        Message::AuthenticationGss => Asked::Other("GSSAPI"),
+        Message::AuthenticationSspi => Asked::Other("SSPI"),
+        Message::AuthenticationKerberosV5 => Asked::Other("Kerberos V5"),
+        Message::AuthenticationScmCredential => Asked::Other("SCM credentials"),
+        _ => return Err(ConnectError::protocol(stage, "sent no authentication request")),
+    };
+    Ok((asked, door))
+}
+
+impl Door {
+    /// The password message, then the session to the driver.
+    pub(super) async fn log_in(mut self, token: &Secret) -> Result<PostgresSession, ConnectError> {
+        let stage = Stage::LogIn;
+        let mut password = BytesMut::new();
+        frontend::password_message(token.reveal().as_bytes(), &mut password).map_err(|e| ConnectError::io(stage, &e))?;
+        let sent = self.send(stage, &password).await;
+        password.fill(0);
+        sent?;
+        match self.message(stage).await? {
+            Message::AuthenticationOk => {}
+            _ => return Err(ConnectError::protocol(stage, "sent no AuthenticationOk after the token")),
+        }
+        let resumed = Resumed::new(self.stream, &self.buffer);
+        let mut config = tokio_postgres::Config::new();
+        config.user("pipeprobe").ssl_mode(SslMode::Disable); // TLS and login are behind us
+        let (client, connection) = config.connect_raw(resumed, NoTls).await.map_err(|e| driver_error(&e))?;
+        let server_version = connection.parameter("server_version").unwrap_or_default().to_owned();
+        Ok(PostgresSession { client, driver: tokio::spawn(async move { drop(connection.await) }), server_version })
+    }
+
+    async fn send(&mut self, stage: Stage, message: &[u8]) -> Result<(), ConnectError> {
+        self.stream.write_all(message).await.map_err(|e| ConnectError::io(stage, &e))?;
+        self.stream.flush().await.map_err(|e| ConnectError::io(stage, &e))
+    }
+
+    /// The next message that is not a notice. An ErrorResponse is the server's refusal.
+    async fn message(&mut self, stage: Stage) -> Result<Message, ConnectError> {
+        loop {
+            if let [_, a, b, c, d, ..] = self.buffer[..]
+                && u32::from_be_bytes([a, b, c, d]) as usize > LONGEST
+            {
+                return Err(ConnectError::protocol(stage, "sent a message of more than 64 KiB"));
+            }
+            match Message::parse(&mut self.buffer).map_err(|e| ConnectError::io(stage, &e))? {
+                Some(Message::ErrorResponse(body)) => {
+                    return Err(ConnectError::Refused { stage, refusal: refusal(&body) });
+                }
+                Some(Message::NoticeResponse(_)) => {}
+                Some(message) => return Ok(message),
+                None => {
+                    let read = self.stream.read_buf(&mut self.buffer).await.map_err(|e| ConnectError::io(stage, &e))?;
+                    if read == 0 {
+                        return Err(ConnectError::Closed { stage });
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// An authenticated session and the task that drives it.
+pub struct PostgresSession {
+    client: Client,
+    driver: JoinHandle<()>,
+    pub server_version: String,
+}
+
+impl PostgresSession {
+    /// One statement in the simple query protocol: the first row, each column as text.
+    /// Statements awaited together go out together, in one round trip.
+    ///
+    /// # Errors
+    /// The server's refusal of this statement; others in flight are not lost.
+    pub async fn first_row(&self, sql: &str) -> Result<Vec<Option<String>>, Refusal> {
+        let messages = self.client.simple_query(sql).await.map_err(|e| driver_refusal(&e))?;
+        Ok(messages
+            .into_iter()
+            .find_map(|message| match message {
+                SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|i| row.get(i).map(str::to_owned)).collect()),
+                _ => None,
+            })
+            .unwrap_or_default())
+    }
+
+    /// Says goodbye (Terminate) and waits, briefly, until the connection is down.
+    pub async fn close(self) {
+        drop(self.client);
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.driver).await;
+    }
+}
+
+fn refusal(body: &ErrorResponseBody) -> Refusal {
+    let mut refusal = Refusal::default();
+    let mut fields = body.fields();
+    while let Ok(Some(field)) = fields.next() {
+        let text = printable(&String::from_utf8_lossy(field.value_bytes()));
+        match field.type_() {
+            b'C' => refusal.code = text,
+            b'M' => refusal.message = text,
+            b'D' => refusal.detail = Some(text),
+            b'H' => refusal.hint = Some(text),
+            _ => {}
+        }
+    }
+    refusal
+}
+
+/// A server's words, without what could drive a terminal.
+fn printable(text: &str) -> String {
+    super::printable(text.as_bytes())
+}
+
+fn driver_refusal(error: &tokio_postgres::Error) -> Refusal {
+    match error.as_db_error() {
+        Some(db) => Refusal {
+            code: db.code().code().to_owned(),
+            message: printable(db.message()),
+            detail: db.detail().map(printable),
+            hint: db.hint().map(printable),
+        },
+        None => Refusal { code: "connection".into(), message: error.to_string(), ..Refusal::default() },
+    }
+}
+
+fn driver_error(error: &tokio_postgres::Error) -> ConnectError {
+    let stage = Stage::LogIn;
+    match error.as_db_error() {
+        Some(_) => ConnectError::Refused { stage, refusal: driver_refusal(error) },
+        None if error.is_closed() => ConnectError::Closed { stage },
+        None => ConnectError::protocol(stage, error.to_string()),
+    }
+}
+
+impl std::fmt::Debug for PostgresSession {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PostgresSession({})", self.server_version)
+    }
+}

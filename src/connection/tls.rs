@@ -1,0 +1,155 @@
+//! One TLS handshake, and what it showed.
+
+use std::{fmt, net::IpAddr, sync::Arc};
+
+use jiff::Timestamp;
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, Error,
+    pki_types::{CertificateDer, ServerName},
+};
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, client::TlsStream};
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Name};
+
+use crate::target::Host;
+
+/// What a certificate says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateSummary {
+    pub subject: String,
+    pub issuer: String,
+    /// DNS names and IP addresses of the subjectAltName extension.
+    pub names: Vec<String>,
+    pub not_before: Option<Timestamp>,
+    pub not_after: Option<Timestamp>,
+}
+
+/// The TLS session, or the certificate alone where the handshake failed on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsSeen {
+    /// `TLSv1.3`; `None` where the handshake did not finish.
+    pub version: Option<String>,
+    pub cipher_suite: Option<String>,
+    /// As presented, leaf first.
+    pub chain: Vec<CertificateSummary>,
+}
+
+/// Why a handshake failed. The certificate presented, if any, is in [`TlsSeen`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TlsFailure {
+    /// The chain is good, but not for this name.
+    WrongName,
+    Expired,
+    NotYetValid,
+    /// The chain does not end in a trust anchor.
+    UnknownIssuer,
+    /// The server speaks nothing newer than TLS 1.1, or no cipher suite of ours.
+    Incompatible(String),
+    /// The server closed the connection during the handshake.
+    Closed,
+    /// The server answered with something that is no TLS.
+    NotTls(String),
+    Other(String),
+}
+
+impl fmt::Display for TlsFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WrongName => f.write_str("the certificate is for another name"),
+            Self::Expired => f.write_str("the certificate has expired"),
+            Self::NotYetValid => f.write_str("the certificate is not yet valid"),
+            Self::UnknownIssuer => f.write_str("the certificate's issuer is not trusted"),
+            Self::Incompatible(why) => write!(f, "no TLS version or cipher suite in common ({why})"),
+            Self::Closed => f.write_str("the server closed the connection during the TLS handshake"),
+            Self::NotTls(what) => write!(f, "the server did not answer with TLS ({what})"),
+            Self::Other(what) => f.write_str(what),
+        }
+    }
+}
+
+pub(super) async fn connect(
+    stream: TcpStream,
+    config: Arc<ClientConfig>,
+    name: &Host,
+) -> Result<TlsStream<TcpStream>, TlsFailure> {
+    let name = ServerName::try_from(name.as_str().to_owned())
+        .map_err(|_| TlsFailure::Other(format!("`{name}` cannot be a TLS server name")))?;
+    TlsConnector::from(config).connect(name, stream).await.map_err(|e| classify(&e))
+}
+
+fn classify(error: &std::io::Error) -> TlsFailure {
+    let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else {
+        return match error.kind() {
+            std::io::ErrorKind::UnexpectedEof
+            | std::io::ErrorKind::ConnectionReset
+            | std::io::ErrorKind::BrokenPipe => TlsFailure::Closed,
+            _ => TlsFailure::Other(error.to_string()),
+        };
+    };
+    match error {
+        Error::InvalidCertificate(why) => match why {
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => TlsFailure::WrongName,
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsFailure::Expired,
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => TlsFailure::NotYetValid,
+            CertificateError::UnknownIssuer => TlsFailure::UnknownIssuer,
+            // A self-signed leaf without the CA flag is refused for that before its issuer is looked up.
+            other => TlsFailure::Other(format!("the certificate is not acceptable: {other}")),
+        },
+        Error::PeerIncompatible(why) => TlsFailure::Incompatible(format!("{why:?}")),
+        Error::AlertReceived(alert @ (AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure)) => {
+            TlsFailure::Incompatible(format!("alert {alert:?}"))
+        }
+        Error::InvalidMessage(what) => TlsFailure::NotTls(format!("{what:?}")),
+        other => TlsFailure::Other(other.to_string()),
+    }
+}
+
+/// What to report: the finished session, or at least the chain that was refused.
+pub(super) fn seen(stream: Option<&TlsStream<TcpStream>>, presented: &[CertificateDer<'_>]) -> Option<TlsSeen> {
+    let session = stream.map(|s| s.get_ref().1);
+    if session.is_none() && presented.is_empty() {
+        return None;
+    }
+    Some(TlsSeen {
+        version: session.and_then(|s| s.protocol_version()).and_then(|v| v.as_str()).map(|v| v.replace('_', ".")),
+        cipher_suite: session
+            .and_then(|s| s.negotiated_cipher_suite())
+            .and_then(|c| c.suite().as_str())
+            .map(|name| name.replacen("TLS13_", "TLS_", 1)),
+        chain: presented.iter().filter_map(|der| summary(der)).collect(),
+    })
+}
+
+fn summary(der: &[u8]) -> Option<CertificateSummary> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    let time = |t: x509_parser::time::ASN1Time| Timestamp::from_second(t.timestamp()).ok();
+    Some(CertificateSummary {
+        subject: common_name(certificate.subject()),
+        issuer: common_name(certificate.issuer()),
+        names: certificate
+            .subject_alternative_name()
+            .ok()
+            .flatten()
+            .map(|san| san.value.general_names.iter().filter_map(general_name).collect())
+            .unwrap_or_default(),
+        not_before: time(certificate.validity().not_before),
+        not_after: time(certificate.validity().not_after),
+    })
+}
+
+fn common_name(name: &X509Name<'_>) -> String {
+    let common = name.iter_common_name().next().and_then(|cn| cn.as_str().ok());
+    common.map_or_else(|| name.to_string(), str::to_owned)
+}
+
+fn general_name(name: &GeneralName<'_>) -> Option<String> {
+    match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::IPAddress(bytes) => match bytes.len() {
+            4 => <[u8; 4]>::try_from(*bytes).ok().map(|b| IpAddr::from(b).to_string()),
+            16 => <[u8; 16]>::try_from(*bytes).ok().map(|b| IpAddr::from(b).to_string()),
+            _ => None,
+        },
+        _ => None,
+    }
+}

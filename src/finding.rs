@@ -1,0 +1,168 @@
+//! The vocabulary of results: what a check found, what that denies, and what to do next.
+
+use std::{fmt, str::FromStr};
+
+use serde::Serialize;
+
+use crate::target::Invalid;
+
+/// What ClickPipes can do with the database. Ordered: each includes the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Capability {
+    /// No pipe can be created.
+    Blocked,
+    /// A pipe can copy the tables once (`replication_mode = "snapshot"`).
+    InitialLoadOnly,
+    /// A pipe can copy the tables and follow their changes (`replication_mode = "cdc"`).
+    Cdc,
+}
+
+impl Capability {
+    /// The name ClickPipes' documentation uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Blocked => "Blocked",
+            Self::InitialLoadOnly => "Initial Load Only",
+            Self::Cdc => "CDC",
+        }
+    }
+
+    /// `settings.replication_mode` of ClickHouse's Terraform provider.
+    pub fn replication_mode(self) -> Option<&'static str> {
+        match self {
+            Self::Blocked => None,
+            Self::InitialLoadOnly => Some("snapshot"),
+            Self::Cdc => Some("cdc"),
+        }
+    }
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Which answer is the verdict. Every report carries both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Policy {
+    /// The rule of the ClickPipes guide: Postgres with IAM is Initial Load Only.
+    Documented,
+    /// What the server allowed: newer RDS accepts IAM on Postgres replication connections
+    /// when `rds.iam_auth_for_replication` is on.
+    Observed,
+}
+
+impl Policy {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Documented => "documented",
+            Self::Observed => "observed",
+        }
+    }
+}
+
+impl FromStr for Policy {
+    type Err = Invalid;
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        match text {
+            "documented" => Ok(Self::Documented),
+            "observed" => Ok(Self::Observed),
+            _ => Err(Invalid::new("policy", "documented or observed", format!("`{text}`"))),
+        }
+    }
+}
+
+/// What a check that did not pass takes away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Denies {
+    Nothing,
+    Cdc,
+    Everything,
+}
+
+/// How a check ended. `Unknown` and `Unreached` are answers, and deny as a failure does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Pass,
+    /// It holds, but something beside it deserves attention.
+    Warn,
+    Fail,
+    /// The server would not say.
+    Unknown,
+    /// An earlier step failed, so this one was not tried.
+    Unreached,
+}
+
+/// One row of the table of checks, by identity; its words and weight are in [`crate::checks`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckId {
+    Credentials,
+    AccessRole,
+    TokenLife,
+    Resolve,
+    Dial,
+    Tls,
+    IamAsked,
+    LogIn,
+    Engine,
+    Version,
+    PostgresIamReplication,
+    PostgresDocumentedRule,
+    MysqlBinaryLog,
+}
+
+/// What one check found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    pub check: CheckId,
+    pub outcome: Outcome,
+    /// Stable code of the cause, where the check did not simply pass: `STS_TAG_SESSION_DENIED`.
+    pub cause: Option<&'static str>,
+    /// What was wanted; empty where the phrase says it.
+    pub wanted: String,
+    /// What was found: the evidence, the server's own words included.
+    pub found: String,
+    /// What to type or change next.
+    pub remedy: Option<String>,
+}
+
+impl Finding {
+    pub fn pass(check: CheckId, found: impl Into<String>) -> Self {
+        Self { check, outcome: Outcome::Pass, cause: None, wanted: String::new(), found: found.into(), remedy: None }
+    }
+
+    pub fn warn(check: CheckId, cause: &'static str, found: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Warn, cause: Some(cause), ..Self::pass(check, found) }
+    }
+
+    pub fn fail(check: CheckId, cause: &'static str, found: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Fail, cause: Some(cause), ..Self::pass(check, found) }
+    }
+
+    pub fn unknown(check: CheckId, cause: &'static str, found: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Unknown, cause: Some(cause), ..Self::pass(check, found) }
+    }
+
+    pub fn unreached(check: CheckId) -> Self {
+        Self { outcome: Outcome::Unreached, ..Self::pass(check, "") }
+    }
+
+    #[must_use]
+    pub fn wanted(self, wanted: impl Into<String>) -> Self {
+        Self { wanted: wanted.into(), ..self }
+    }
+
+    #[must_use]
+    pub fn remedy(self, remedy: impl Into<String>) -> Self {
+        Self { remedy: Some(remedy.into()), ..self }
+    }
+}
