@@ -128,14 +128,44 @@ pub enum ConnectError {
     /// The server asks for something other than the token: IAM is not in force for this user.
     NotIam(Asked),
     /// The server's own refusal, at this rung.
-    Refused { stage: Stage, refusal: Refusal },
+    Refused {
+        stage: Stage,
+        refusal: Refusal,
+    },
     /// The server broke its protocol.
-    Protocol { stage: Stage, what: String },
+    Protocol {
+        stage: Stage,
+        what: String,
+    },
     /// The server closed the connection.
-    Closed { stage: Stage },
-    Timeout { stage: Stage, after: Duration },
+    Closed {
+        stage: Stage,
+    },
+    Timeout {
+        stage: Stage,
+        after: Duration,
+    },
     /// No access credentials in time to log in; the identity's own error says why.
     NoToken,
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Resolve(why) => write!(f, "the name does not resolve: {why}"),
+            Self::Dial => f.write_str("no address could be connected to"),
+            Self::PlaintextOnly => f.write_str("the server offers no TLS"),
+            Self::Tls(failure) => failure.fmt(f),
+            Self::NotIam(asked) => write!(f, "the server asks for {asked}"),
+            Self::Refused { refusal, .. } => refusal.fmt(f),
+            Self::Protocol { what, .. } => write!(f, "the server {what}"),
+            Self::Closed { stage } => write!(f, "the server closed the connection ({})", stage.name()),
+            Self::Timeout { stage, after } => {
+                write!(f, "no answer within {:.1} s ({})", after.as_secs_f32(), stage.name())
+            }
+            Self::NoToken => f.write_str("there was no token to send"),
+        }
+    }
 }
 
 impl ConnectError {
@@ -229,7 +259,9 @@ pub async fn climb(
         .map_err(|e| ConnectError::Tls(TlsFailure::Other(e.to_string())))?;
     let encrypted = timed(Stage::Encrypt, deadline, &mut evidence.rungs, async {
         match target.engine() {
-            Engine::Postgres => postgres::encrypt(stream, tls, target).await.map(|s| Encrypted::Postgres(Box::new(s))),
+            Engine::Postgres => {
+                postgres::encrypt(stream, tls, target).await.map(|s| Encrypted::Postgres(Box::new(s)))
+            }
             Engine::Mysql | Engine::Mariadb => {
                 let greeting = &mut evidence.greeting;
                 mysql::encrypt(stream, tls, target, greeting).await.map(|g| Encrypted::Mysql(Box::new(g)))
@@ -310,7 +342,11 @@ async fn timed<T>(
 }
 
 /// One TLS handshake with the name `target.tls_host`.
-async fn handshake(stream: TcpStream, tls: Arc<ClientConfig>, target: &Target) -> Result<TlsStream<TcpStream>, ConnectError> {
+async fn handshake(
+    stream: TcpStream,
+    tls: Arc<ClientConfig>,
+    target: &Target,
+) -> Result<TlsStream<TcpStream>, ConnectError> {
     tls::connect(stream, tls, &target.tls_host).await.map_err(ConnectError::Tls)
 }
 

@@ -137,7 +137,14 @@ pub struct Finding {
 
 impl Finding {
     pub fn pass(check: CheckId, found: impl Into<String>) -> Self {
-        Self { check, outcome: Outcome::Pass, cause: None, wanted: String::new(), found: found.into(), remedy: None }
+        Self {
+            check,
+            outcome: Outcome::Pass,
+            cause: None,
+            wanted: String::new(),
+            found: found.into(),
+            remedy: None,
+        }
     }
 
     pub fn warn(check: CheckId, cause: &'static str, found: impl Into<String>) -> Self {

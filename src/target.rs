@@ -188,11 +188,12 @@ impl Endpoint {
             return Ok(Self { host: Host(address.ip().to_string()), port: address.port() });
         }
         let (host, port) = match text.rsplit_once(':') {
-            Some((host, port)) if text.parse::<IpAddr>().is_err() && !text.contains("://") => {
-                (host, port.parse().ok().filter(|p| *p != 0).ok_or_else(|| {
+            Some((host, port)) if text.parse::<IpAddr>().is_err() && !text.contains("://") => (
+                host,
+                port.parse().ok().filter(|p| *p != 0).ok_or_else(|| {
                     Invalid::new(field, "host:port with a port from 1 to 65535", format!("`{text}`"))
-                })?)
-            }
+                })?,
+            ),
             _ => (text, default_port),
         };
         Ok(Self { host: Host::parse(field, host)?, port })

@@ -63,12 +63,14 @@ pub fn sign(
     let query = format!("Action=connect&DBUser={}", utf8_percent_encode(user.as_str(), RESERVED));
     // botocore signs the host in lower case and prints it as given; RDS compares names without case.
     let url = format!("https://{}/?{query}", endpoint.to_string().to_ascii_lowercase());
-    let request = SignableRequest::new("GET", url, std::iter::empty(), SignableBody::empty()).map_err(|e| e.to_string())?;
+    let request = SignableRequest::new("GET", url, std::iter::empty(), SignableBody::empty())
+        .map_err(|e| e.to_string())?;
     let (signed, _signature) = presign(request, &params).map_err(|e| e.to_string())?.into_parts();
 
     let mut text = format!("{endpoint}/?{query}");
     // aws-sigv4 lists the security token after the signature, botocore before: the order signs the same.
-    let (signature, others): (Vec<_>, Vec<_>) = signed.params().iter().partition(|(name, _)| *name == "X-Amz-Signature");
+    let (signature, others): (Vec<_>, Vec<_>) =
+        signed.params().iter().partition(|(name, _)| *name == "X-Amz-Signature");
     for (name, value) in others.into_iter().chain(signature) {
         write!(text, "&{name}={}", utf8_percent_encode(value, RESERVED)).map_err(|e| e.to_string())?;
     }

@@ -46,7 +46,9 @@ pub fn database_roots(added: Option<&CaCertificate>) -> Result<RootCertStore, In
 /// # Errors
 /// The text holds no certificate, or one that cannot be read.
 pub fn add(roots: &mut RootCertStore, pem: &[u8]) -> Result<(), Invalid> {
-    let wrong = |found: String| Invalid::new("ca_certificate", "certificates in PEM (-----BEGIN CERTIFICATE-----)", found);
+    let wrong = |found: String| {
+        Invalid::new("ca_certificate", "certificates in PEM (-----BEGIN CERTIFICATE-----)", found)
+    };
     let mut count = 0;
     for certificate in CertificateDer::pem_slice_iter(pem) {
         let certificate = certificate.map_err(|e| wrong(format!("{e}")))?;
@@ -140,7 +142,8 @@ mod tests {
     #[test]
     fn the_web_roots_carry_amazons() {
         let roots = web_roots();
-        let amazon = roots.roots.iter().filter(|a| a.subject.windows(14).any(|w| w == b"Amazon Root CA")).count();
+        let amazon =
+            roots.roots.iter().filter(|a| a.subject.windows(14).any(|w| w == b"Amazon Root CA")).count();
         assert_eq!(amazon, 4, "RDS Proxy and STS chain to Amazon Root CA 1 to 4");
     }
 

@@ -35,7 +35,10 @@ fn interleaved(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
 }
 
 /// The first connection that succeeds. A new attempt starts when one fails, or after the stagger.
-pub(super) async fn race(addresses: &[SocketAddr], attempts: &mut Vec<Attempt>) -> Result<TcpStream, ConnectError> {
+pub(super) async fn race(
+    addresses: &[SocketAddr],
+    attempts: &mut Vec<Attempt>,
+) -> Result<TcpStream, ConnectError> {
     let mut waiting = addresses.iter().copied();
     let mut running = JoinSet::new(); // dropped with the losers in it, which ends them
     let mut next_start = Instant::now();

@@ -139,7 +139,9 @@ impl Door {
         match packet.first() {
             Some(0x00) => {}
             Some(0xFF) => return Err(refused(stage, &packet, self.greeted.agreed)),
-            Some(0xFE) => return Err(ConnectError::protocol(stage, "switched the authentication a second time")),
+            Some(0xFE) => {
+                return Err(ConnectError::protocol(stage, "switched the authentication a second time"));
+            }
             _ => return Err(ConnectError::protocol(stage, "sent neither OK nor an error after the token")),
         }
         let Greeted { packets, greeting, agreed } = self.greeted;
@@ -178,9 +180,11 @@ impl MysqlSession {
 
 fn driver_refusal(error: &mysql_async::Error) -> Refusal {
     match error {
-        mysql_async::Error::Server(e) => {
-            Refusal { code: e.code.to_string(), message: printable(e.message.as_bytes()), ..Refusal::default() }
-        }
+        mysql_async::Error::Server(e) => Refusal {
+            code: e.code.to_string(),
+            message: printable(e.message.as_bytes()),
+            ..Refusal::default()
+        },
         other => Refusal { code: "connection".into(), message: other.to_string(), ..Refusal::default() },
     }
 }
@@ -222,7 +226,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Packets<S> {
             return Err(ConnectError::protocol(stage, format!("sent a packet of {length} bytes")));
         }
         if sequence != self.sequence {
-            return Err(ConnectError::protocol(stage, format!("sent packet {sequence}, {} was due", self.sequence)));
+            return Err(ConnectError::protocol(
+                stage,
+                format!("sent packet {sequence}, {} was due", self.sequence),
+            ));
         }
         self.sequence = sequence.wrapping_add(1);
         let mut payload = vec![0; length];

@@ -103,7 +103,8 @@ impl Door {
     pub(super) async fn log_in(mut self, token: &Secret) -> Result<PostgresSession, ConnectError> {
         let stage = Stage::LogIn;
         let mut password = BytesMut::new();
-        frontend::password_message(token.reveal().as_bytes(), &mut password).map_err(|e| ConnectError::io(stage, &e))?;
+        frontend::password_message(token.reveal().as_bytes(), &mut password)
+            .map_err(|e| ConnectError::io(stage, &e))?;
         let sent = self.send(stage, &password).await;
         password.fill(0);
         sent?;
@@ -116,7 +117,11 @@ impl Door {
         config.user("pipeprobe").ssl_mode(SslMode::Disable); // TLS and login are behind us
         let (client, connection) = config.connect_raw(resumed, NoTls).await.map_err(|e| driver_error(&e))?;
         let server_version = connection.parameter("server_version").unwrap_or_default().to_owned();
-        Ok(PostgresSession { client, driver: tokio::spawn(async move { drop(connection.await) }), server_version })
+        Ok(PostgresSession {
+            client,
+            driver: tokio::spawn(async move { drop(connection.await) }),
+            server_version,
+        })
     }
 
     async fn send(&mut self, stage: Stage, message: &[u8]) -> Result<(), ConnectError> {
@@ -139,7 +144,11 @@ impl Door {
                 Some(Message::NoticeResponse(_)) => {}
                 Some(message) => return Ok(message),
                 None => {
-                    let read = self.stream.read_buf(&mut self.buffer).await.map_err(|e| ConnectError::io(stage, &e))?;
+                    let read = self
+                        .stream
+                        .read_buf(&mut self.buffer)
+                        .await
+                        .map_err(|e| ConnectError::io(stage, &e))?;
                     if read == 0 {
                         return Err(ConnectError::Closed { stage });
                     }
@@ -167,7 +176,9 @@ impl PostgresSession {
         Ok(messages
             .into_iter()
             .find_map(|message| match message {
-                SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|i| row.get(i).map(str::to_owned)).collect()),
+                SimpleQueryMessage::Row(row) => {
+                    Some((0..row.len()).map(|i| row.get(i).map(str::to_owned)).collect())
+                }
                 _ => None,
             })
             .unwrap_or_default())

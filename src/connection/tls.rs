@@ -88,30 +88,40 @@ fn classify(error: &std::io::Error) -> TlsFailure {
     };
     match error {
         Error::InvalidCertificate(why) => match why {
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => TlsFailure::WrongName,
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                TlsFailure::WrongName
+            }
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsFailure::Expired,
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => TlsFailure::NotYetValid,
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                TlsFailure::NotYetValid
+            }
             CertificateError::UnknownIssuer => TlsFailure::UnknownIssuer,
             // A self-signed leaf without the CA flag is refused for that before its issuer is looked up.
             other => TlsFailure::Other(format!("the certificate is not acceptable: {other}")),
         },
         Error::PeerIncompatible(why) => TlsFailure::Incompatible(format!("{why:?}")),
-        Error::AlertReceived(alert @ (AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure)) => {
-            TlsFailure::Incompatible(format!("alert {alert:?}"))
-        }
+        Error::AlertReceived(
+            alert @ (AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure),
+        ) => TlsFailure::Incompatible(format!("alert {alert:?}")),
         Error::InvalidMessage(what) => TlsFailure::NotTls(format!("{what:?}")),
         other => TlsFailure::Other(other.to_string()),
     }
 }
 
 /// What to report: the finished session, or at least the chain that was refused.
-pub(super) fn seen(stream: Option<&TlsStream<TcpStream>>, presented: &[CertificateDer<'_>]) -> Option<TlsSeen> {
+pub(super) fn seen(
+    stream: Option<&TlsStream<TcpStream>>,
+    presented: &[CertificateDer<'_>],
+) -> Option<TlsSeen> {
     let session = stream.map(|s| s.get_ref().1);
     if session.is_none() && presented.is_empty() {
         return None;
     }
     Some(TlsSeen {
-        version: session.and_then(|s| s.protocol_version()).and_then(|v| v.as_str()).map(|v| v.replace('_', ".")),
+        version: session
+            .and_then(|s| s.protocol_version())
+            .and_then(|v| v.as_str())
+            .map(|v| v.replace('_', ".")),
         cipher_suite: session
             .and_then(|s| s.negotiated_cipher_suite())
             .and_then(|c| c.suite().as_str())

@@ -66,12 +66,20 @@ impl SessionTags {
         }
         for (i, tag) in tags.iter().enumerate() {
             if tags[..i].iter().any(|other| same_key(&other.key, &tag.key)) {
-                return Err(Invalid::new("session_tags", "each key once (keys ignore case)", format!("`{}` twice", tag.key)));
+                return Err(Invalid::new(
+                    "session_tags",
+                    "each key once (keys ignore case)",
+                    format!("`{}` twice", tag.key),
+                ));
             }
         }
         for key in &transitive {
             if !tags.iter().any(|tag| same_key(&tag.key, key)) {
-                return Err(Invalid::new("transitive_tags", "keys that are among session_tags", format!("`{key}`")));
+                return Err(Invalid::new(
+                    "transitive_tags",
+                    "keys that are among session_tags",
+                    format!("`{key}`"),
+                ));
             }
         }
         Ok(Self { tags, transitive })
@@ -95,7 +103,12 @@ fn same_key(a: &str, b: &str) -> bool {
 }
 
 /// Text that one pattern and one length range allow.
-fn limited(field: &str, text: &str, lengths: std::ops::RangeInclusive<usize>, extra: &str) -> Result<String, Invalid> {
+fn limited(
+    field: &str,
+    text: &str,
+    lengths: std::ops::RangeInclusive<usize>,
+    extra: &str,
+) -> Result<String, Invalid> {
     no_placeholder(field, text)?;
     let legal = |c: char| c.is_ascii_alphanumeric() || extra.contains(c);
     if lengths.contains(&text.chars().count()) && text.chars().all(legal) {
@@ -104,7 +117,8 @@ fn limited(field: &str, text: &str, lengths: std::ops::RangeInclusive<usize>, ex
         let wanted = format!("{} to {} characters of A-Z a-z 0-9 {extra}", lengths.start(), lengths.end());
         let length = text.chars().count();
         let shown: String = text.chars().take(80).flat_map(char::escape_debug).collect();
-        let cut = if length > 80 { format!("`{shown}…` ({length} characters)") } else { format!("`{shown}`") };
+        let cut =
+            if length > 80 { format!("`{shown}…` ({length} characters)") } else { format!("`{shown}`") };
         Err(Invalid::new(field, wanted, cut))
     }
 }

@@ -12,7 +12,8 @@ fn token(host: &str, port: u16, user: &str, region: &str, session: Option<&str>)
         "test",
     );
     let endpoint = Endpoint { host: Host::parse("host", host).unwrap(), port };
-    let token = sign(&credentials, &endpoint, &region.parse().unwrap(), &user.parse().unwrap(), NOW.parse().unwrap());
+    let token =
+        sign(&credentials, &endpoint, &region.parse().unwrap(), &user.parse().unwrap(), NOW.parse().unwrap());
     token.unwrap().text.reveal().to_owned()
 }
 
@@ -37,9 +38,13 @@ fn equals_the_golden_tokens_byte_for_byte() {
 #[test]
 fn equals_the_vector_of_the_aws_sdk_for_rust() {
     let credentials = Credentials::new("akid", "secret", None, None, "test");
-    let endpoint = Endpoint { host: Host::parse("host", "prod-instance.us-east-1.rds.amazonaws.com").unwrap(), port: 3306 };
+    let endpoint = Endpoint {
+        host: Host::parse("host", "prod-instance.us-east-1.rds.amazonaws.com").unwrap(),
+        port: 3306,
+    };
     let now = "2024-08-26T22:00:00Z".parse().unwrap();
-    let token = sign(&credentials, &endpoint, &"us-east-1".parse().unwrap(), &"peccy".parse().unwrap(), now).unwrap();
+    let token =
+        sign(&credentials, &endpoint, &"us-east-1".parse().unwrap(), &"peccy".parse().unwrap(), now).unwrap();
     let signature = token.text.reveal().rsplit_once("X-Amz-Signature=").unwrap().1.to_owned();
     assert_eq!(signature, "dd0cba843009474347af724090233265628ace491ea17ce3eb3da098b983ad89");
 }
@@ -48,10 +53,12 @@ fn equals_the_vector_of_the_aws_sdk_for_rust() {
 fn lives_no_longer_than_its_credentials() {
     let now: Timestamp = NOW.parse().unwrap();
     let life = |credentials_live: Option<u64>| {
-        let end = credentials_live.map(|s| std::time::SystemTime::try_from(now + Duration::from_secs(s)).unwrap());
+        let end =
+            credentials_live.map(|s| std::time::SystemTime::try_from(now + Duration::from_secs(s)).unwrap());
         let credentials = Credentials::new("AKIDEXAMPLE", "s", None, end, "test");
         let endpoint = Endpoint { host: Host::parse("host", "h").unwrap(), port: 1 };
-        let token = sign(&credentials, &endpoint, &"us-east-1".parse().unwrap(), &"u".parse().unwrap(), now).unwrap();
+        let token =
+            sign(&credentials, &endpoint, &"us-east-1".parse().unwrap(), &"u".parse().unwrap(), now).unwrap();
         token.expires_at.duration_since(token.signed_at).as_secs()
     };
     assert_eq!(life(None), 900);

@@ -29,7 +29,8 @@ pub(super) async fn to_driver<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let internal = |what: &str, e: &dyn std::fmt::Display| ConnectError::protocol(Stage::LogIn, format!("{what}: {e}"));
+    let internal =
+        |what: &str, e: &dyn std::fmt::Display| ConnectError::protocol(Stage::LogIn, format!("{what}: {e}"));
     // Mode 0700: nobody else can find the authenticated session.
     let folder = tempfile::Builder::new()
         .prefix("pipeprobe-")

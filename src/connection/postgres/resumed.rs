@@ -29,7 +29,11 @@ impl<S> Resumed<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Resumed<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         if self.replay.is_empty() {
             return Pin::new(&mut self.stream).poll_read(cx, buf);
         }

@@ -1,0 +1,145 @@
+//! Why we have no identity, and how long the token lives.
+
+use super::Observations;
+use crate::{
+    finding::{CheckId, Finding},
+    identity::{IdentityError, IdentityEvidence},
+    target::Target,
+    token::LIFETIME,
+};
+
+/// Below this, a token may expire on its way.
+const SHORT_LIFE_SECONDS: i64 = 300;
+
+pub(super) fn judge(target: &Target, seen: &Observations) -> Vec<Finding> {
+    let evidence = &seen.identity_evidence;
+    let mut findings = match &seen.identity {
+        None => return Vec::new(),
+        Some(Err(IdentityError::NoCredentials(why))) => return vec![no_credentials(why)],
+        Some(Err(error)) => vec![source(evidence), refused(target, evidence, error)],
+        Some(Ok(())) => vec![source(evidence), assumed(evidence)],
+    };
+    if let Some(token) = &seen.token {
+        findings.push(match token {
+            Ok(token) => life(token.expires_at.duration_since(token.signed_at).as_secs()),
+            Err(why) => Finding::fail(CheckId::TokenLife, "TOKEN_NOT_SIGNED", why),
+        });
+    }
+    findings
+}
+
+fn no_credentials(why: &str) -> Finding {
+    Finding::fail(CheckId::Credentials, "AWS_NO_CREDENTIALS", why).remedy(
+        "give credentials in any of AWS's standard ways, for example AWS_PROFILE=<name>, `aws sso login`, \
+         or AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY",
+    )
+}
+
+fn source(evidence: &IdentityEvidence) -> Finding {
+    let key = evidence.source_key.as_deref().unwrap_or_default();
+    Finding::pass(
+        CheckId::Credentials,
+        match &evidence.caller {
+            Some(arn) => format!("{arn} ({key})"),
+            None => format!("access key {key}; AWS did not say whose"),
+        },
+    )
+}
+
+fn assumed(evidence: &IdentityEvidence) -> Finding {
+    let Some(last) = evidence.hops.last() else {
+        return Finding::pass(CheckId::AccessRole, "no role: the source credentials sign the token");
+    };
+    let tags = evidence
+        .hops
+        .iter()
+        .flat_map(|hop| hop.tags.iter().map(String::as_str))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let mut found = last.became.clone();
+    if !tags.is_empty() {
+        found += &format!(" [{tags}]");
+    }
+    if let Some(end) = last.expires_at {
+        found += &format!(" until {end}");
+    }
+    Finding::pass(CheckId::AccessRole, found)
+}
+
+fn life(seconds: i64) -> Finding {
+    let full = LIFETIME.as_secs();
+    if seconds < SHORT_LIFE_SECONDS {
+        return Finding::warn(
+            CheckId::TokenLife,
+            "TOKEN_SHORT_LIFE",
+            format!("{seconds} s of {full} s: the credentials end first"),
+        )
+        .wanted(format!("at least {SHORT_LIFE_SECONDS} s"))
+        .remedy("renew the source credentials, or raise `duration`");
+    }
+    Finding::pass(CheckId::TokenLife, format!("{} min {} s", seconds / 60, seconds % 60))
+}
+
+fn refused(target: &Target, evidence: &IdentityEvidence, error: &IdentityError) -> Finding {
+    let fail = |cause, found: String| Finding::fail(CheckId::AccessRole, cause, found);
+    let (role, code, message) = match error {
+        IdentityError::Refused { role, code, message, .. } => (role, code.as_str(), message.as_str()),
+        IdentityError::Unreachable { role, what } => {
+            return fail("STS_UNREACHABLE", format!("{role}: {what}")).remedy(format!(
+                "let this machine reach sts.{}.* on port 443 (or the endpoint in AWS_ENDPOINT_URL_STS)",
+                target.region
+            ));
+        }
+        IdentityError::NoCredentials(why) => return no_credentials(why),
+    };
+    let words = format!("{code}: {message}");
+    let caller = evidence
+        .hops
+        .last()
+        .map(|hop| hop.became.as_str())
+        .or(evidence.caller.as_deref())
+        .unwrap_or("the caller");
+    match code {
+        "AccessDenied" | "AccessDeniedException" if message.contains("sts:TagSession") => {
+            fail("STS_TAG_SESSION_DENIED", words).remedy(format!(
+                "in the trust policy of {role}, allow both actions: \"Action\": [\"sts:AssumeRole\", \"sts:TagSession\"]"
+            ))
+        }
+        "AccessDenied" | "AccessDeniedException" => {
+            let external = match &target.access.external_id {
+                Some(_) => "; a sts:ExternalId condition there must equal `external_id`",
+                None => "; if it has a sts:ExternalId condition, set `external_id`",
+            };
+            fail("STS_ASSUME_ROLE_DENIED", words).remedy(format!(
+                "name {caller} (or its role) as Principal in the trust policy of {role}{external}; \
+                 AWS answers the same when the role does not exist"
+            ))
+        }
+        "ExpiredToken" | "ExpiredTokenException" => {
+            fail("STS_CREDENTIALS_EXPIRED", words).remedy("renew the source credentials (`aws sso login`, a new session)")
+        }
+        "InvalidClientTokenId" => fail("STS_CREDENTIALS_UNKNOWN", words).remedy(
+            "AWS does not know this access key: check that it exists, belongs to this partition, and that a temporary \
+             key comes with its AWS_SESSION_TOKEN",
+        ),
+        "SignatureDoesNotMatch" if message.contains("Signature expired") || message.contains("not yet current") => {
+            let offset = evidence.clock_offset_seconds.map(|s| format!(" ({s:+} s to AWS's)")).unwrap_or_default();
+            fail("STS_CLOCK_SKEW", words).remedy(format!("set this machine's clock{offset}; AWS allows 15 minutes"))
+        }
+        "SignatureDoesNotMatch" => {
+            fail("STS_SECRET_KEY_WRONG", words).remedy("the secret access key does not belong to this access key id")
+        }
+        "ValidationError" if message.contains("DurationSeconds") => fail("STS_DURATION_REFUSED", words).remedy(
+            "lower `duration`: at most 1h where roles are chained, else the role's maximum session duration",
+        ),
+        "PackedPolicyTooLarge" | "PackedPolicyTooLargeException" => {
+            fail("STS_TAGS_TOO_LARGE", words).remedy("pass fewer or shorter session_tags")
+        }
+        "RegionDisabledException" => fail("STS_REGION_DISABLED", words)
+            .remedy(format!("activate STS in {} for that account (IAM console, Account settings)", target.region)),
+        "Throttling" | "ThrottlingException" | "RequestLimitExceeded" => {
+            fail("STS_THROTTLED", words).remedy("try again in a minute; AWS limits calls per account")
+        }
+        _ => fail("STS_REFUSED", words),
+    }
+}

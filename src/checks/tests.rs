@@ -1,0 +1,2 @@
+#[test]
+fn the_table_has_every_row_once() {}

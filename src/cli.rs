@@ -1,0 +1,256 @@
+//! What can be typed. Words only: every value stays text until [`crate::config`] gives it meaning,
+//! so that an error names the field the same way wherever it came from.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Can ClickPipes use this RDS or Aurora database with IAM, and for what: Initial Load Only, or CDC?
+#[derive(Debug, Parser)]
+#[command(version, about, long_about = LONG_ABOUT, max_term_width = 100, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// What to log on stderr; no level shows a secret
+    #[arg(long, global = true, env = "PIPEPROBE_LOG_LEVEL", value_name = "LEVEL", default_value = "error")]
+    #[arg(hide_env_values = true)]
+    pub log_level: LogLevel,
+}
+
+const LONG_ABOUT: &str = "\
+Can ClickPipes use this RDS or Aurora database with IAM, and for what: Initial Load Only, or CDC?
+
+pipeprobe does what ClickPipes will do: it assumes the access role with a session tag, signs an RDS \
+auth token, logs in over verified TLS as clickpipes_iam_user, and asks the database what it allows. \
+It reports one verdict with its evidence and what to do next. It writes nothing to the database.";
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Check(Box<Check>),
+    Token(Box<Token>),
+    /// Print a completion script for a shell
+    Completions {
+        shell: clap_complete::Shell,
+    },
+    /// Print the JSON Schema of `check -o json`
+    Schema,
+}
+
+/// Verify databases and say what ClickPipes can do with them
+///
+/// One target is given by flags, or several by a configuration file (TOML, a table [targets.NAME]
+/// each, [defaults] for what they share). Every flag can also come from the environment as
+/// PIPEPROBE_<FLAG>; flags win over the environment, which wins over the file.
+#[derive(Debug, Args)]
+#[command(after_help = CHECK_EXAMPLES, after_long_help = CHECK_LONG)]
+pub struct Check {
+    /// Targets of the configuration file to check; all of them when none is named
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+
+    #[command(flatten)]
+    pub file: ConfigFile,
+
+    /// Which answer is the verdict; the report carries both
+    #[arg(long, env = "PIPEPROBE_POLICY", value_name = "POLICY", hide_env_values = true)]
+    #[arg(
+        help = "Which answer is the verdict: documented (the guide's rule, the default) or observed (the evidence)"
+    )]
+    pub policy: Option<String>,
+
+    /// Capability that must be met for exit code 0: initial-load (the default) or cdc
+    #[arg(long, env = "PIPEPROBE_REQUIRE", value_name = "CAPABILITY", hide_env_values = true)]
+    pub require: Option<String>,
+
+    /// Exit with 4 on warnings too: error (the default) or warning
+    #[arg(long, env = "PIPEPROBE_FAIL_ON", value_name = "LEVEL", hide_env_values = true)]
+    pub fail_on: Option<String>,
+
+    /// Time for everything, such as 30s or 1m [default: 30s]
+    #[arg(long, env = "PIPEPROBE_TIMEOUT", value_name = "DURATION", hide_env_values = true)]
+    pub timeout: Option<String>,
+
+    #[command(flatten)]
+    pub output: Output,
+
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+/// Sign an RDS auth token and print it
+///
+/// For psql, mysql and others: PGPASSWORD="$(pipeprobe token …)". The token is a secret that lives
+/// for 15 minutes. Warnings, where the inputs cannot work, go to stderr. Without --iam-role the
+/// source credentials themselves sign.
+#[derive(Debug, Args)]
+pub struct Token {
+    /// Target of the configuration file to sign for
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+
+    #[command(flatten)]
+    pub file: ConfigFile,
+
+    #[command(flatten)]
+    pub output: Output,
+
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ConfigFile {
+    /// Configuration file (TOML) with named targets
+    #[arg(
+        long,
+        visible_alias = "config",
+        env = "PIPEPROBE_CONFIG_FILE",
+        value_name = "FILE",
+        hide_env_values = true
+    )]
+    pub config_file: Option<std::path::PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Output {
+    /// How to print the result
+    #[arg(
+        short,
+        long,
+        env = "PIPEPROBE_OUTPUT",
+        value_name = "FORMAT",
+        default_value = "text",
+        hide_env_values = true
+    )]
+    pub output: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For a person
+    Text,
+    /// One JSON document, alone on stdout
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    Off,
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// The fields of a target, named as in ClickHouse's Terraform provider where it has them.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Target")]
+pub struct TargetArgs {
+    /// rdspostgres, aurorapostgres, rdsmysql, auroramysql or rdsmariadb
+    #[arg(long = "type", env = "PIPEPROBE_TYPE", value_name = "TYPE", hide_env_values = true)]
+    pub source_type: Option<String>,
+    /// Name of the database endpoint
+    #[arg(long, env = "PIPEPROBE_HOST", value_name = "NAME", hide_env_values = true)]
+    pub host: Option<String>,
+    /// Port of the database [default: 5432 or 3306]
+    #[arg(long, env = "PIPEPROBE_PORT", value_name = "PORT", hide_env_values = true)]
+    pub port: Option<String>,
+    /// Database to open [default: postgres, or none on MySQL]
+    #[arg(long, env = "PIPEPROBE_DATABASE", value_name = "NAME", hide_env_values = true)]
+    pub database: Option<String>,
+    /// Database user of the token [default: clickpipes_iam_user]
+    #[arg(long, env = "PIPEPROBE_USER", value_name = "NAME", hide_env_values = true)]
+    pub user: Option<String>,
+    /// Region of the database [default: read from the RDS name]
+    #[arg(long, env = "PIPEPROBE_REGION", value_name = "REGION", hide_env_values = true)]
+    pub region: Option<String>,
+    /// Name the certificate must carry, where it is not the host (PrivateLink, NLB, CNAME, IP address)
+    #[arg(long, env = "PIPEPROBE_TLS_HOST", value_name = "NAME", hide_env_values = true)]
+    pub tls_host: Option<String>,
+    /// More trust anchors: a PEM file, or the PEM text itself (RDS and web roots are built in)
+    #[arg(long, env = "PIPEPROBE_CA_CERTIFICATE", value_name = "PEM", hide_env_values = true)]
+    pub ca_certificate: Option<String>,
+    /// Dial here instead: a tunnel, an NLB, a PrivateLink endpoint
+    #[arg(long, env = "PIPEPROBE_CONNECT_TO", value_name = "HOST:PORT", hide_env_values = true)]
+    pub connect_to: Option<String>,
+    /// Host the token is signed for [default: tls-host, else host]
+    #[arg(long, env = "PIPEPROBE_SIGN_HOST", value_name = "NAME", hide_env_values = true)]
+    pub sign_host: Option<String>,
+    /// Port the token is signed for [default: port]
+    #[arg(long, env = "PIPEPROBE_SIGN_PORT", value_name = "PORT", hide_env_values = true)]
+    pub sign_port: Option<String>,
+
+    /// Access role to assume, the one ClickPipes is given
+    #[arg(long, env = "PIPEPROBE_IAM_ROLE", value_name = "ARN", hide_env_values = true)]
+    #[arg(help_heading = "Identity")]
+    pub iam_role: Option<String>,
+    /// Role to assume before the access role, such as the ClickHouse service role; repeatable, in order
+    #[arg(long = "via-role", env = "PIPEPROBE_VIA_ROLES", value_name = "ARN", value_delimiter = ',')]
+    #[arg(hide_env_values = true, help_heading = "Identity")]
+    pub via_roles: Option<Vec<String>>,
+    /// External id that the access role's trust policy asks for
+    #[arg(long, env = "PIPEPROBE_EXTERNAL_ID", value_name = "ID", hide_env_values = true)]
+    #[arg(help_heading = "Identity")]
+    pub external_id: Option<String>,
+    /// Name of the session [default: pipeprobe]
+    #[arg(long, env = "PIPEPROBE_SESSION_NAME", value_name = "NAME", hide_env_values = true)]
+    #[arg(help_heading = "Identity")]
+    pub session_name: Option<String>,
+    /// Session tag; repeatable (AWS_SESSION_TAGS is honoured) [default: pipeprobe=1]
+    #[arg(
+        long = "session-tag",
+        env = "PIPEPROBE_SESSION_TAGS",
+        value_name = "KEY=VALUE",
+        value_delimiter = ','
+    )]
+    #[arg(hide_env_values = true, help_heading = "Identity")]
+    pub session_tags: Option<Vec<String>>,
+    /// Key of a session tag that is carried on through the roles; repeatable (AWS_TRANSITIVE_TAGS is honoured)
+    #[arg(
+        long = "transitive-tag",
+        env = "PIPEPROBE_TRANSITIVE_TAGS",
+        value_name = "KEY",
+        value_delimiter = ','
+    )]
+    #[arg(hide_env_values = true, help_heading = "Identity")]
+    pub transitive_tags: Option<Vec<String>>,
+    /// Length of the sessions, 15m to 12h [default: 15m]
+    #[arg(long, env = "PIPEPROBE_DURATION", value_name = "DURATION", hide_env_values = true)]
+    #[arg(help_heading = "Identity")]
+    pub duration: Option<String>,
+    /// Profile of the shared AWS files [default: AWS_PROFILE]
+    #[arg(
+        long,
+        env = "PIPEPROBE_PROFILE",
+        value_name = "NAME",
+        hide_env_values = true,
+        help_heading = "Identity"
+    )]
+    pub profile: Option<String>,
+}
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  pipeprobe check --type rdspostgres --host mydb.abc123.eu-west-1.rds.amazonaws.com \\
+      --database shop --iam-role arn:aws:iam::123456789012:role/clickpipes
+  pipeprobe check --config-file pipeprobe.toml --require cdc -o json
+
+Exit codes: 0 met, 1 internal, 2 bad usage or configuration, 3 not met, 4 warnings (--fail-on warning)";
+
+const CHECK_LONG: &str = "\
+Examples:
+  pipeprobe check --type rdspostgres --host mydb.abc123.eu-west-1.rds.amazonaws.com \\
+      --database shop --iam-role arn:aws:iam::123456789012:role/clickpipes
+  pipeprobe check --config-file pipeprobe.toml --require cdc -o json
+
+AWS credentials are found as the AWS command line finds them: environment, shared config and
+credentials files (AWS_PROFILE, SSO, credential_process), web identity, container and Pod Identity,
+instance metadata. They need one permission: sts:AssumeRole and sts:TagSession on the access role.
+
+Exit codes:
+  0    every target meets the required capability (--require)
+  1    internal error
+  2    bad usage or configuration; nothing was dialled
+  3    a target does not meet it
+  4    all meet it, but with warnings, under --fail-on warning
+  130  interrupted (SIGINT); 143 terminated (SIGTERM)";

@@ -1,0 +1,393 @@
+//! What is meant: targets and options, from flags over environment over file over defaults.
+//! Everything is read and checked here, before anything is dialled.
+
+pub mod file;
+
+use std::{collections::BTreeMap, fs, path::Path, str::FromStr, time::Duration};
+
+use file::{Fields, Number};
+
+use crate::{
+    cli::{self, Format, TargetArgs},
+    finding::{Capability, Policy},
+    target::{
+        Access, CaCertificate, DbUser, Endpoint, Host, Invalid, RdsName, Region, RoleArn, SessionName,
+        SessionTag, SessionTags, SourceType, Target,
+    },
+    trust,
+};
+
+/// What `check` is to do.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub targets: Vec<Target>,
+    pub policy: Policy,
+    pub require: Capability,
+    pub fail_on_warning: bool,
+    /// For one target, from the first step to the last.
+    pub timeout: Duration,
+    pub output: Format,
+}
+
+/// Variables of the environment that no flag declares: aws-vault's.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+/// The shortest session STS gives; a check needs no more.
+const DEFAULT_DURATION: Duration = Duration::from_secs(900);
+
+impl Config {
+    /// # Errors
+    /// The first field that cannot be used.
+    pub fn read(args: cli::Check, environment: Environment<'_>) -> Result<Self, Invalid> {
+        let targets = targets(args.file.config_file.as_deref(), &args.names, args.target, environment)?
+            .into_iter()
+            .map(|(name, fields)| read_target(name, fields, Needs::AccessRole))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            targets,
+            policy: args.policy.map_or(Ok(Policy::Documented), |text| text.parse())?,
+            require: match args.require.as_deref() {
+                None | Some("initial-load") => Capability::InitialLoadOnly,
+                Some("cdc") => Capability::Cdc,
+                Some(other) => {
+                    return Err(Invalid::new("require", "initial-load or cdc", format!("`{other}`")));
+                }
+            },
+            fail_on_warning: match args.fail_on.as_deref() {
+                None | Some("error") => false,
+                Some("warning") => true,
+                Some(other) => return Err(Invalid::new("fail_on", "error or warning", format!("`{other}`"))),
+            },
+            timeout: args.timeout.map_or(Ok(DEFAULT_TIMEOUT), |text| {
+                duration("timeout", &text, Duration::from_secs(1)..=Duration::from_secs(3600))
+            })?,
+            output: args.output.output,
+        })
+    }
+}
+
+/// The one target `token` signs for. It may have no role: then the source credentials sign.
+///
+/// # Errors
+/// The first field that cannot be used, or no single target named.
+pub fn token_target(args: cli::Token, environment: Environment<'_>) -> Result<Target, Invalid> {
+    let names: Vec<String> = args.name.into_iter().collect();
+    let mut found = targets(args.file.config_file.as_deref(), &names, args.target, environment)?;
+    match (found.pop(), found.len()) {
+        (Some((name, fields)), 0) => read_target(name, fields, Needs::NoRole),
+        (_, more) => Err(Invalid::new("NAME", "one target to sign for", format!("{} in the file", more + 1))),
+    }
+}
+
+/// The fields of every target asked for, and the name it has in the file.
+fn targets(
+    path: Option<&Path>,
+    names: &[String],
+    args: TargetArgs,
+    environment: Environment<'_>,
+) -> Result<Vec<(Option<String>, Fields)>, Invalid> {
+    let typed = typed(args, environment)?;
+    let Some(path) = path else {
+        return match names.first() {
+            None => Ok(vec![(None, typed)]),
+            Some(name) => Err(Invalid::new(
+                "config_file",
+                format!("a file that defines the target `{name}`"),
+                "no --config-file",
+            )),
+        };
+    };
+    let text = fs::read_to_string(path).map_err(|e| unreadable("config_file", path, &e))?;
+    let file = file::parse(path, &text)?;
+    let known = || file.targets.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    if file.targets.is_empty() {
+        return Err(Invalid::new(
+            "config_file",
+            "at least one table [targets.NAME]",
+            format!("none in {}", path.display()),
+        ));
+    }
+    if let Some(stray) = names.iter().find(|name| !file.targets.contains_key(*name)) {
+        return Err(Invalid::new(
+            "NAME",
+            format!("a target of {}: {}", path.display(), known()),
+            format!("`{stray}`"),
+        ));
+    }
+    let chosen: Vec<_> =
+        file.targets.into_iter().filter(|(name, _)| names.is_empty() || names.contains(name)).collect();
+    if chosen.len() > 1
+        && let Some(field) = belongs_to_one(&typed)
+    {
+        return Err(Invalid::new(
+            field,
+            "one target when it is given by flag or environment",
+            format!("{} targets", chosen.len()),
+        ));
+    }
+    let defaults = file.defaults;
+    Ok(chosen
+        .into_iter()
+        .map(|(name, fields)| (Some(name), typed.clone().over(fields.over(defaults.clone()))))
+        .collect())
+}
+
+/// A field that cannot be meant for several databases at once.
+fn belongs_to_one(typed: &Fields) -> Option<&'static str> {
+    [
+        ("host", typed.host.is_some()),
+        ("connect_to", typed.connect_to.is_some()),
+        ("tls_host", typed.tls_host.is_some()),
+        ("sign_host", typed.sign_host.is_some()),
+    ]
+    .into_iter()
+    .find_map(|(field, given)| given.then_some(field))
+}
+
+/// What was typed, with what aws-vault put into the environment below it.
+fn typed(args: TargetArgs, environment: Environment<'_>) -> Result<Fields, Invalid> {
+    let list = |name: &str| {
+        environment(name)
+            .filter(|v| !v.is_empty())
+            .map(|v| v.split(',').map(|s| s.trim().to_owned()).collect::<Vec<_>>())
+    };
+    let tags = args.session_tags.or_else(|| list("AWS_SESSION_TAGS")).map(|tags| pairs(&tags)).transpose()?;
+    Ok(Fields {
+        source_type: args.source_type,
+        host: args.host,
+        port: args.port.map(Number::Text),
+        database: args.database,
+        user: args.user,
+        region: args.region,
+        tls_host: args.tls_host,
+        ca_certificate: args.ca_certificate,
+        connect_to: args.connect_to,
+        sign_host: args.sign_host,
+        sign_port: args.sign_port.map(Number::Text),
+        iam_role: args.iam_role,
+        via_roles: args.via_roles,
+        external_id: args.external_id,
+        session_name: args.session_name,
+        session_tags: tags,
+        transitive_tags: args.transitive_tags.or_else(|| list("AWS_TRANSITIVE_TAGS")),
+        duration: args.duration,
+        profile: args.profile,
+    })
+}
+
+fn pairs(tags: &[String]) -> Result<BTreeMap<String, String>, Invalid> {
+    let mut map = BTreeMap::new();
+    for text in tags {
+        let tag: SessionTag = text.parse()?;
+        if map.insert(tag.key.clone(), tag.value).is_some() {
+            return Err(Invalid::new("session_tags", "each key once", format!("`{}` twice", tag.key)));
+        }
+    }
+    Ok(map)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    AccessRole,
+    NoRole,
+}
+
+/// Gives fields their meaning. Errors name the target where it has a name in the file.
+fn read_target(name: Option<String>, fields: Fields, needs: Needs) -> Result<Target, Invalid> {
+    let in_file = name.clone();
+    target(name, fields, needs).map_err(|e| match in_file {
+        Some(name) => Invalid { field: format!("targets.{name}.{}", e.field), ..e },
+        None => e,
+    })
+}
+
+fn target(name: Option<String>, fields: Fields, needs: Needs) -> Result<Target, Invalid> {
+    let source_type: SourceType =
+        required("type", fields.source_type, "rdspostgres, for example")?.parse()?;
+    let host = Host::parse("host", &required("host", fields.host, "the endpoint's name")?)?;
+    let port = port("port", fields.port)?.unwrap_or(source_type.engine().default_port());
+    let tls_host = match fields.tls_host {
+        Some(text) => named("tls_host", &text)?,
+        None if host.ip().is_some() => {
+            return Err(Invalid::new(
+                "tls_host",
+                "the RDS endpoint's name, since host is an IP address",
+                "nothing",
+            ));
+        }
+        None => host.clone(),
+    };
+    let sign_host = fields.sign_host.map(|text| Host::parse("sign_host", &text)).transpose()?;
+    let sign = Endpoint {
+        host: sign_host.unwrap_or_else(|| tls_host.clone()),
+        port: self::port("sign_port", fields.sign_port)?.unwrap_or(port),
+    };
+    let region = region(fields.region.as_deref(), &sign.host)?;
+    let access = Access {
+        roles: roles(fields.via_roles.unwrap_or_default(), fields.iam_role, &region, needs)?,
+        external_id: optional(fields.external_id)?,
+        session_name: fields.session_name.as_deref().unwrap_or(SessionName::DEFAULT).parse()?,
+        tags: tags(fields.session_tags, fields.transitive_tags)?,
+        duration: Duration::ZERO,
+        profile: fields.profile,
+    };
+    Ok(Target {
+        name: name.unwrap_or_else(|| host.to_string()),
+        source_type,
+        dial: match fields.connect_to {
+            Some(text) => Endpoint::parse("connect_to", &text, port)?,
+            None => Endpoint { host, port },
+        },
+        tls_host,
+        sign,
+        region,
+        database: fields.database.map(database).transpose()?,
+        user: fields.user.as_deref().unwrap_or(DbUser::DEFAULT).parse()?,
+        access: Access { duration: session_duration(fields.duration, access.roles.len())?, ..access },
+        ca_certificate: fields.ca_certificate.map(|text| ca_certificate(&text)).transpose()?,
+    })
+}
+
+fn required(field: &str, value: Option<String>, wanted: &str) -> Result<String, Invalid> {
+    value.filter(|v| !v.is_empty()).ok_or_else(|| {
+        let (flag, variable) = (field.replace('_', "-"), field.to_uppercase());
+        Invalid::new(
+            field,
+            wanted,
+            format!("nothing (give --{flag}, PIPEPROBE_{variable}, or `{field}` in the file)"),
+        )
+    })
+}
+
+fn optional<T: FromStr<Err = Invalid>>(value: Option<String>) -> Result<Option<T>, Invalid> {
+    value.map(|text| text.parse()).transpose()
+}
+
+/// A host that is a name: certificates are verified against names.
+fn named(field: &str, text: &str) -> Result<Host, Invalid> {
+    let host = Host::parse(field, text)?;
+    match host.ip() {
+        Some(_) => Err(Invalid::new(field, "the RDS endpoint's name", format!("the IP address `{host}`"))),
+        None => Ok(host),
+    }
+}
+
+fn port(field: &str, value: Option<Number>) -> Result<Option<u16>, Invalid> {
+    value
+        .map(|number| {
+            let port = number.to_string().parse().ok().filter(|port| *port != 0);
+            port.ok_or_else(|| Invalid::new(field, "a port from 1 to 65535", format!("`{number}`")))
+        })
+        .transpose()
+}
+
+fn database(name: String) -> Result<String, Invalid> {
+    if name.is_empty() || name.chars().any(char::is_control) {
+        return Err(Invalid::new("database", "the name of a database", format!("`{}`", name.escape_debug())));
+    }
+    Ok(name)
+}
+
+/// `region`, or what the RDS name says. Never a silent default: a token of the wrong Region is refused
+/// by the server without a reason.
+fn region(given: Option<&str>, sign_host: &Host) -> Result<Region, Invalid> {
+    let in_name = RdsName::parse(sign_host).and_then(|name| name.region);
+    match (given, in_name) {
+        (None, Some(region)) => Ok(region),
+        (None, None) => Err(Invalid::new(
+            "region",
+            format!("the database's Region, since `{sign_host}` does not name it"),
+            "nothing (give --region, PIPEPROBE_REGION, or `region` in the file)",
+        )),
+        (Some(text), in_name) => {
+            let region: Region = text.parse()?;
+            match in_name {
+                Some(named) if named != region => Err(Invalid::new(
+                    "region",
+                    format!("{named}, as `{sign_host}` says"),
+                    format!("`{region}`"),
+                )),
+                _ => Ok(region),
+            }
+        }
+    }
+}
+
+fn roles(
+    via: Vec<String>,
+    access: Option<String>,
+    region: &Region,
+    needs: Needs,
+) -> Result<Vec<RoleArn>, Invalid> {
+    let mut roles = Vec::new();
+    for text in via {
+        roles.push(("via_roles", RoleArn::parse("via_roles", &text)?));
+    }
+    match access {
+        Some(text) => roles.push(("iam_role", RoleArn::parse("iam_role", &text)?)),
+        None if needs == Needs::NoRole && roles.is_empty() => {}
+        None => {
+            required("iam_role", None, "the ARN of the access role")?;
+        }
+    }
+    for (field, role) in &roles {
+        if role.partition() != region.partition() {
+            let wanted = format!("a role of partition {}, as Region {region} is", region.partition());
+            return Err(Invalid::new(field, wanted, format!("`{role}`")));
+        }
+    }
+    Ok(roles.into_iter().map(|(_, role)| role).collect())
+}
+
+fn tags(
+    tags: Option<BTreeMap<String, String>>,
+    transitive: Option<Vec<String>>,
+) -> Result<SessionTags, Invalid> {
+    let tags = match tags {
+        Some(map) => map.iter().map(|(key, value)| SessionTag::new(key, value)).collect::<Result<_, _>>()?,
+        None => SessionTags::default().tags,
+    };
+    SessionTags::new(tags, transitive.unwrap_or_default())
+}
+
+fn session_duration(text: Option<String>, roles: usize) -> Result<Duration, Invalid> {
+    let longest = if roles > 1 { 3600 } else { 43_200 }; // a chain of roles is limited to an hour
+    let range = Duration::from_secs(900)..=Duration::from_secs(longest);
+    text.map_or(Ok(DEFAULT_DURATION), |text| duration("duration", &text, range))
+}
+
+fn duration(field: &str, text: &str, range: std::ops::RangeInclusive<Duration>) -> Result<Duration, Invalid> {
+    let parsed = text.parse::<jiff::SignedDuration>().ok().and_then(|d| Duration::try_from(d).ok());
+    parsed.filter(|d| range.contains(d)).ok_or_else(|| {
+        let shown = |d: &Duration| match d.as_secs() {
+            s if s % 3600 == 0 => format!("{}h", s / 3600),
+            s if s % 60 == 0 => format!("{}m", s / 60),
+            s => format!("{s}s"),
+        };
+        let wanted = format!(
+            "a duration from {} to {}, such as 30s, 15m or 1h",
+            shown(range.start()),
+            shown(range.end())
+        );
+        Invalid::new(field, wanted, format!("`{text}`"))
+    })
+}
+
+fn ca_certificate(text: &str) -> Result<CaCertificate, Invalid> {
+    let pem = if text.contains("-----BEGIN") {
+        text.to_owned()
+    } else {
+        fs::read_to_string(text).map_err(|e| unreadable("ca_certificate", Path::new(text), &e))?
+    };
+    let ca = CaCertificate { pem };
+    trust::database_roots(Some(&ca))?;
+    Ok(ca)
+}
+
+fn unreadable(field: &str, path: &Path, error: &std::io::Error) -> Invalid {
+    Invalid::new(field, "a file that can be read", format!("`{}`: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests;

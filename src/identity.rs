@@ -1,0 +1,261 @@
+//! Who we are to AWS: source credentials, then AssumeRole with the session tags, hop by hop.
+//! The only file that names aws_sdk_sts; SDK errors become plain data here.
+//!
+//! Source: AWS STS API Reference, `AssumeRole` and `GetCallerIdentity`.
+
+mod http;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use aws_config::{BehaviorVersion, Region as SdkRegion, SdkConfig, timeout::TimeoutConfig};
+use aws_credential_types::{
+    Credentials,
+    provider::{ProvideCredentials, error::CredentialsError},
+};
+use aws_sdk_sts::{
+    Client,
+    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    operation::RequestId,
+    types::Tag,
+};
+use jiff::Timestamp;
+use rustls::RootCertStore;
+
+use crate::target::{Access, Region, RoleArn, SessionTag};
+
+/// The most one STS call may take, its retries included.
+const CALL_BUDGET: Duration = Duration::from_secs(10);
+
+/// The credentials that sign the token, and how they came about.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    pub credentials: Credentials,
+    pub expires_at: Option<Timestamp>,
+}
+
+/// What was seen on the way to an identity; kept whether or not it was reached.
+#[derive(Clone, Debug, Default)]
+pub struct IdentityEvidence {
+    /// Access key id of the source credentials, shortened; it tells long-term (`AKIA…`) from temporary (`ASIA…`).
+    pub source_key: Option<String>,
+    pub source_expires_at: Option<Timestamp>,
+    /// ARN of the source credentials (GetCallerIdentity needs no permission); `None` where the call failed.
+    pub caller: Option<String>,
+    pub hops: Vec<Hop>,
+    /// AWS's clock minus ours, from the `Date` header of its last answer; whole seconds.
+    pub clock_offset_seconds: Option<i64>,
+    pub took: Duration,
+}
+
+/// One AssumeRole that succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hop {
+    pub role: String,
+    /// ARN of the session: `arn:…:assumed-role/<role>/<session>`.
+    pub became: String,
+    pub tags: Vec<String>,
+    pub expires_at: Option<Timestamp>,
+    pub took: Duration,
+}
+
+/// Why there is no identity. Plain data: the SDK stays behind the door.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IdentityError {
+    /// No source gave credentials; the provider chain's words.
+    NoCredentials(String),
+    /// STS refused.
+    Refused { role: String, code: String, message: String, request_id: Option<String> },
+    /// No (sensible) answer from STS.
+    Unreachable { role: String, what: String },
+}
+
+/// Assumes `access.roles` in order and returns the last session's credentials; the source
+/// credentials themselves where there is no role.
+///
+/// Tags: transitive ones are passed at the first hop and inherited from there (passing them again
+/// is an error), the others at the last hop, to the access role.
+///
+/// # Errors
+/// The first step that failed; `evidence` keeps what was seen before it.
+pub async fn assume(
+    access: &Access,
+    region: &Region,
+    roots: RootCertStore,
+    evidence: &mut IdentityEvidence,
+) -> Result<Identity, IdentityError> {
+    let start = Instant::now();
+    let clock = Arc::default();
+    let result = assume_in_turn(access, region, roots, &clock, evidence).await;
+    evidence.clock_offset_seconds = http::offset(&clock);
+    evidence.took = start.elapsed();
+    result
+}
+
+async fn assume_in_turn(
+    access: &Access,
+    region: &Region,
+    roots: RootCertStore,
+    clock: &http::SharedClock,
+    evidence: &mut IdentityEvidence,
+) -> Result<Identity, IdentityError> {
+    let http = http::client(roots, Arc::clone(clock)).map_err(IdentityError::NoCredentials)?;
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(3))
+        .read_timeout(Duration::from_secs(5))
+        .operation_timeout(CALL_BUDGET)
+        .build();
+    let mut loader =
+        aws_config::defaults(BehaviorVersion::latest()).http_client(http).timeout_config(timeouts);
+    if let Some(profile) = &access.profile {
+        loader = loader.profile_name(profile);
+    }
+    let sdk = loader.load().await;
+    let source = source(&sdk, region).await?;
+    evidence.source_key = Some(shortened(source.access_key_id()));
+    evidence.source_expires_at = expiry(&source);
+
+    // Who asks is evidence, not a condition, so it is asked beside the first hop.
+    let first = sts(&sdk, region, source.clone());
+    let (caller, credentials) =
+        tokio::join!(caller(&first), hops(access, &sdk, region, source, &mut evidence.hops));
+    evidence.caller = caller;
+    let credentials = credentials?;
+    Ok(Identity { expires_at: expiry(&credentials), credentials })
+}
+
+async fn source(sdk: &SdkConfig, region: &Region) -> Result<Credentials, IdentityError> {
+    // Providers that call AWS (web identity, SSO) need a Region; the machine's own, else the database's.
+    let sdk = match sdk.region() {
+        Some(_) => sdk.clone(),
+        None => sdk.to_builder().region(SdkRegion::new(region.to_string())).build(),
+    };
+    let none = |what: String| IdentityError::NoCredentials(what);
+    let provider =
+        sdk.credentials_provider().ok_or_else(|| none("no credential source is configured".into()))?;
+    provider.provide_credentials().await.map_err(|e| match e {
+        CredentialsError::CredentialsNotLoaded(_) => none(
+            "no source has any (environment, shared config and credentials files, SSO, credential_process, \
+             web identity, container, instance metadata)"
+                .into(),
+        ),
+        other => none(DisplayErrorContext(&other).to_string()),
+    })
+}
+
+async fn hops(
+    access: &Access,
+    sdk: &SdkConfig,
+    region: &Region,
+    source: Credentials,
+    evidence: &mut Vec<Hop>,
+) -> Result<Credentials, IdentityError> {
+    let mut credentials = source;
+    for (i, role) in access.roles.iter().enumerate() {
+        let (first, last) = (i == 0, i + 1 == access.roles.len());
+        let passed = |tag: &&SessionTag| if access.tags.is_transitive(tag) { first } else { last };
+        let tags: Vec<&SessionTag> = access.tags.tags.iter().filter(passed).collect();
+        let client = sts(sdk, region, credentials);
+        let (next, hop) = hop(&client, access, role, &tags, first, last).await?;
+        tracing::debug!(role = hop.role, took = ?hop.took, "assumed");
+        evidence.push(hop);
+        credentials = next;
+    }
+    Ok(credentials)
+}
+
+async fn hop(
+    client: &Client,
+    access: &Access,
+    role: &RoleArn,
+    tags: &[&SessionTag],
+    first: bool,
+    last: bool,
+) -> Result<(Credentials, Hop), IdentityError> {
+    let start = Instant::now();
+    let sdk_tags: Result<Vec<Tag>, _> =
+        tags.iter().map(|t| Tag::builder().key(&t.key).value(&t.value).build()).collect();
+    let unreachable = |what: String| IdentityError::Unreachable { role: role.to_string(), what };
+    let transitive = if first { access.tags.transitive.clone() } else { Vec::new() };
+    let answer = client
+        .assume_role()
+        .role_arn(role.as_str())
+        .role_session_name(access.session_name.as_str())
+        .duration_seconds(i32::try_from(access.duration.as_secs()).unwrap_or(i32::MAX))
+        .set_tags(Some(sdk_tags.map_err(|e| unreachable(e.to_string()))?).filter(|t| !t.is_empty()))
+        .set_transitive_tag_keys(Some(transitive).filter(|t| !t.is_empty()))
+        // The external id is the access role's condition; hops before it are ClickHouse's own.
+        .set_external_id(access.external_id.as_ref().filter(|_| last).map(|id| id.as_str().to_owned()))
+        .send()
+        .await
+        .map_err(|e| refusal(role, &e))?;
+    let issued = answer.credentials().ok_or_else(|| unreachable("the answer has no credentials".into()))?;
+    let expires_at = Timestamp::from_second(issued.expiration().secs()).ok();
+    let credentials = Credentials::new(
+        issued.access_key_id(),
+        issued.secret_access_key(),
+        Some(issued.session_token().to_owned()),
+        expires_at.and_then(|at| at.try_into().ok()),
+        "AssumeRole",
+    );
+    let hop = Hop {
+        role: role.to_string(),
+        became: answer.assumed_role_user().map(|u| u.arn().to_owned()).unwrap_or_default(),
+        tags: tags.iter().map(ToString::to_string).collect(),
+        expires_at,
+        took: start.elapsed(),
+    };
+    Ok((credentials, hop))
+}
+
+async fn caller(client: &Client) -> Option<String> {
+    client.get_caller_identity().send().await.ok()?.arn().map(str::to_owned)
+}
+
+/// The regional endpoint of the database's Region (or `AWS_ENDPOINT_URL_STS`).
+fn sts(sdk: &SdkConfig, region: &Region, credentials: Credentials) -> Client {
+    let config = aws_sdk_sts::config::Builder::from(sdk)
+        .region(SdkRegion::new(region.to_string()))
+        .credentials_provider(credentials)
+        .build();
+    Client::from_conf(config)
+}
+
+fn refusal<E>(role: &RoleArn, error: &SdkError<E>) -> IdentityError
+where
+    E: ProvideErrorMetadata + RequestId + std::error::Error + 'static,
+{
+    let role = role.to_string();
+    match error {
+        SdkError::ServiceError(service) => match service.err().code() {
+            Some(code) => IdentityError::Refused {
+                role,
+                code: code.to_owned(),
+                message: service.err().message().unwrap_or_default().to_owned(),
+                request_id: service.err().request_id().map(str::to_owned),
+            },
+            None => IdentityError::Unreachable {
+                role,
+                what: format!("HTTP status {} without an STS error", service.raw().status().as_u16()),
+            },
+        },
+        SdkError::TimeoutError(_) => {
+            IdentityError::Unreachable { role, what: format!("no answer within {} s", CALL_BUDGET.as_secs()) }
+        }
+        other => IdentityError::Unreachable { role, what: DisplayErrorContext(other).to_string() },
+    }
+}
+
+fn expiry(credentials: &Credentials) -> Option<Timestamp> {
+    credentials.expiry().and_then(|at| Timestamp::try_from(at).ok())
+}
+
+/// `AKIA…MPLE`: enough to recognise a key by.
+fn shortened(key: &str) -> String {
+    match (key.get(..4), key.get(key.len().saturating_sub(4)..)) {
+        (Some(head), Some(tail)) if key.len() >= 12 => format!("{head}…{tail}"),
+        _ => "…".to_owned(),
+    }
+}

@@ -1,0 +1,120 @@
+//! HTTP/1.1 for the AWS SDK, over our own rustls: one connection a call. The SDK's own clients
+//! would bring a second TLS stack. Timeouts of a connector are applied here, as its contract asks.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::SystemTime,
+};
+
+use aws_smithy_runtime_api::client::{
+    http::{
+        HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+        http_client_fn,
+    },
+    orchestrator::{HttpRequest, HttpResponse},
+    result::ConnectorError,
+};
+use aws_smithy_types::{body::SdkBody, date_time::Format};
+use http::{Request, Response, Uri, header};
+use hyper::{body::Incoming, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+use tokio_rustls::TlsConnector;
+
+use crate::trust;
+
+/// AWS's clock minus ours, in seconds, from the last answer that had a `Date`.
+pub(super) type SharedClock = Arc<Mutex<Option<i64>>>;
+
+pub(super) fn offset(clock: &SharedClock) -> Option<i64> {
+    clock.lock().ok().and_then(|offset| *offset)
+}
+
+pub(super) fn client(roots: RootCertStore, clock: SharedClock) -> Result<SharedHttpClient, String> {
+    let (tls, _) = trust::client_config(roots).map_err(|e| e.to_string())?;
+    Ok(http_client_fn(move |settings, _| {
+        SharedHttpConnector::new(Connector {
+            tls: tls.clone(),
+            settings: settings.clone(),
+            clock: clock.clone(),
+        })
+    }))
+}
+
+#[derive(Clone, Debug)]
+struct Connector {
+    tls: Arc<ClientConfig>,
+    settings: HttpConnectorSettings,
+    clock: SharedClock,
+}
+
+type AnyError = Box<dyn std::error::Error + Send + Sync>;
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let this = self.clone();
+        HttpConnectorFuture::new(async move {
+            let request = request.try_into_http1x().map_err(|e| ConnectorError::user(e.into()))?;
+            let connected = dial(request.uri(), this.tls);
+            let stream = within(this.settings.connect_timeout(), connected).await?;
+            let response = within(this.settings.read_timeout(), exchange(stream, request)).await?;
+            note_date(&response, &this.clock);
+            let response = response.map(SdkBody::from_body_1_x);
+            HttpResponse::try_from(response).map_err(|e| ConnectorError::other(e.into(), None))
+        })
+    }
+}
+
+async fn within<T>(
+    limit: Option<std::time::Duration>,
+    step: impl Future<Output = Result<T, AnyError>>,
+) -> Result<T, ConnectorError> {
+    let result = match limit {
+        Some(limit) => {
+            tokio::time::timeout(limit, step).await.map_err(|e| ConnectorError::timeout(e.into()))?
+        }
+        None => step.await,
+    };
+    result.map_err(ConnectorError::io)
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+async fn dial(uri: &Uri, tls: Arc<ClientConfig>) -> Result<Box<dyn Stream>, AnyError> {
+    let host = uri.host().ok_or("the endpoint has no host")?.trim_matches(['[', ']']).to_owned();
+    let encrypted = uri.scheme_str() == Some("https");
+    let port = uri.port_u16().unwrap_or(if encrypted { 443 } else { 80 });
+    let stream = TcpStream::connect((host.as_str(), port)).await?;
+    stream.set_nodelay(true)?;
+    if !encrypted {
+        return Ok(Box::new(stream)); // instance metadata, container credentials, a local endpoint
+    }
+    Ok(Box::new(TlsConnector::from(tls).connect(ServerName::try_from(host)?, stream).await?))
+}
+
+async fn exchange(
+    stream: Box<dyn Stream>,
+    request: Request<SdkBody>,
+) -> Result<Response<Incoming>, AnyError> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    let (mut parts, body) = request.into_parts();
+    let authority = parts.uri.authority().ok_or("the endpoint has no host")?.as_str().parse()?;
+    parts.headers.entry(header::HOST).or_insert(authority);
+    parts.uri = parts.uri.path_and_query().map_or("/", |path| path.as_str()).parse()?;
+    Ok(sender.send_request(Request::from_parts(parts, body)).await?)
+}
+
+fn note_date(response: &Response<Incoming>, clock: &SharedClock) {
+    let date = response.headers().get(header::DATE).and_then(|value| value.to_str().ok());
+    let theirs = date.and_then(|d| aws_smithy_types::DateTime::from_str(d, Format::HttpDate).ok());
+    let ours = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    if let (Some(theirs), Ok(ours), Ok(mut clock)) = (theirs, ours, clock.lock()) {
+        *clock = Some(theirs.secs() - ours.as_secs() as i64);
+    }
+}

@@ -1,0 +1,115 @@
+//! argv in, exit code out. The only `process::exit`; the one reader of the clock.
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::{CommandFactory, Parser, error::ErrorKind};
+use jiff::Timestamp;
+use pipeprobe::{
+    cli::{Cli, Command, Format, LogLevel},
+    config::{self, Config},
+    report::json,
+    run::{self, Exit},
+    target::Invalid,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// For `token`: STS answers, or it does not.
+const TOKEN_TIMEOUT: Duration = Duration::from_secs(30);
+
+fn main() -> ExitCode {
+    let exit = match Cli::try_parse() {
+        Ok(cli) => start(cli),
+        Err(error) => misused(&error),
+    };
+    let exit = exit.unwrap_or_else(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Exit::Met, // the reader has seen enough
+        _ => {
+            eprintln!("error: the result could not be written: {error}");
+            Exit::Internal
+        }
+    });
+    ExitCode::from(exit as u8)
+}
+
+fn start(cli: Cli) -> io::Result<Exit> {
+    log_to_stderr(cli.log_level);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let exit = runtime.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            exit = obey(cli.command) => exit,
+            _ = interrupt.recv() => Ok(Exit::Interrupted),
+            _ = terminate.recv() => Ok(Exit::Terminated),
+        }
+    });
+    // A resolver thread may still be waiting for a name server; nobody waits for it.
+    runtime.shutdown_background();
+    exit
+}
+
+async fn obey(command: Command) -> io::Result<Exit> {
+    let environment = |name: &str| std::env::var(name).ok();
+    let mut out = anstream::stdout();
+    match command {
+        Command::Check(args) => {
+            let format = args.output.output;
+            match Config::read(*args, &environment) {
+                Ok(config) => run::check(config, Timestamp::now, &mut out).await,
+                Err(invalid) => run::refuse(&invalid, format, &mut out),
+            }
+        }
+        Command::Token(args) => {
+            let format = args.output.output;
+            match config::token_target(*args, &environment) {
+                Ok(target) => run::token(&target, TOKEN_TIMEOUT, format, Timestamp::now, &mut out).await,
+                Err(invalid) => run::refuse(&invalid, format, &mut out),
+            }
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "pipeprobe", &mut out);
+            Ok(Exit::Met)
+        }
+        Command::Schema => out.write_all(json::SCHEMA.as_bytes()).map(|()| Exit::Met),
+    }
+}
+
+/// clap's words, and JSON beside them where the arguments ask for it.
+fn misused(error: &clap::Error) -> io::Result<Exit> {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        error.print()?;
+        return Ok(Exit::Met);
+    }
+    let arguments: Vec<String> = std::env::args().collect();
+    let asks_json = |pair: &[String]| matches!(pair[0].as_str(), "-o" | "--output") && pair[1] == "json";
+    if arguments.windows(2).any(asks_json)
+        || arguments.iter().any(|a| matches!(a.as_str(), "-ojson" | "-o=json" | "--output=json"))
+    {
+        let text = error.to_string();
+        let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        return run::refuse(
+            &Invalid::new("arguments", "arguments as in --help", first),
+            Format::Json,
+            &mut io::stdout(),
+        );
+    }
+    error.print()?;
+    Ok(Exit::Usage)
+}
+
+fn log_to_stderr(level: LogLevel) {
+    use tracing_subscriber::filter::LevelFilter;
+    let level = match level {
+        LogLevel::Off => LevelFilter::OFF,
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).with_ansi(false).init();
+}

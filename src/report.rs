@@ -1,0 +1,346 @@
+//! The one serialisable result of a run. Renderings are small files, each writing to an `impl Write`;
+//! what they say is decided here.
+
+pub mod json;
+pub mod text;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{
+    checks::{self, Group, Observations},
+    connection::{CertificateSummary, TlsSeen},
+    finding::{Capability, Denies, Finding, Outcome, Policy},
+    target::Target,
+    verdict,
+};
+
+/// What was found out about one target.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Report {
+    /// The target's name in the configuration file, else its host.
+    pub target: String,
+    /// Source type, as in ClickHouse's Terraform provider: `rdspostgres`, …
+    #[serde(rename = "type")]
+    pub source_type: String,
+    /// RFC 3339, UTC.
+    pub started_at: String,
+    pub duration_ms: f64,
+    pub verdict: Verdict,
+    pub endpoints: Endpoints,
+    pub identity: Identity,
+    /// The token that was signed; its text is nowhere.
+    pub token: Option<Token>,
+    pub tls: Option<Tls>,
+    /// One row a check, in order; a row that was not reached says so.
+    pub checks: Vec<Row>,
+    pub timings: Vec<Timing>,
+}
+
+/// What ClickPipes can do with the database.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Verdict {
+    /// The answer under `policy`.
+    pub capability: Capability,
+    pub policy: Policy,
+    /// By the rule of the ClickPipes guide.
+    pub documented: Capability,
+    /// By what the server allowed.
+    pub observed: Capability,
+    /// `settings.replication_mode` for a ClickPipe; null where none can be created.
+    pub replication_mode: Option<String>,
+    /// Code of the check that holds the capability back.
+    pub held_back_by: Option<String>,
+    /// Why, in a sentence or two.
+    pub why: String,
+    /// What to do to get more.
+    pub next: Option<String>,
+}
+
+/// The three endpoints that must not be confused.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Endpoints {
+    /// Where we connected.
+    pub dial: HostPort,
+    /// Addresses the dialled name resolved to.
+    pub addresses: Vec<String>,
+    /// The name TLS verified.
+    pub verify: String,
+    /// What the token was signed for.
+    pub sign: HostPort,
+    pub region: String,
+    pub user: String,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct HostPort {
+    pub host: String,
+    pub port: u16,
+}
+
+/// Who asked, and who we became.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Identity {
+    /// ARN of the source credentials, where AWS said so.
+    pub caller: Option<String>,
+    /// Source access key id, shortened.
+    pub source_key: Option<String>,
+    pub source_expires_at: Option<String>,
+    pub hops: Vec<Hop>,
+    /// AWS's clock minus this machine's, in seconds.
+    pub clock_offset_seconds: Option<i64>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Hop {
+    pub role: String,
+    pub became: String,
+    /// `KEY=VALUE`, as passed.
+    pub tags: Vec<String>,
+    pub expires_at: Option<String>,
+    pub duration_ms: f64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Token {
+    pub signed_at: String,
+    /// The earlier of 15 minutes and the end of the credentials.
+    pub expires_at: String,
+    /// Bytes.
+    pub length: usize,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Tls {
+    /// `TLSv1.3`; null where the handshake failed.
+    pub version: Option<String>,
+    pub cipher_suite: Option<String>,
+    /// As presented, leaf first.
+    pub certificates: Vec<Certificate>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Certificate {
+    pub subject: String,
+    pub issuer: String,
+    pub names: Vec<String>,
+    pub not_before: Option<String>,
+    pub not_after: Option<String>,
+}
+
+/// One check and what it found.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Row {
+    /// `identity`, `connection` or `capability`.
+    pub group: String,
+    /// Stable name of the check.
+    pub check: String,
+    /// Finishes the sentence "This database …".
+    pub description: String,
+    pub outcome: Outcome,
+    /// What is lost unless it passes.
+    pub denies: Denies,
+    /// False where the row does not count under the report's policy.
+    pub counts: bool,
+    /// Stable code of the cause, where it did not pass.
+    pub cause: Option<String>,
+    pub wanted: Option<String>,
+    pub found: Option<String>,
+    pub remedy: Option<String>,
+}
+
+/// One step and how long it took. Steps overlap: they do not add up to the whole.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Timing {
+    pub step: String,
+    pub duration_ms: f64,
+}
+
+/// When a run began and how long it and its facts took.
+#[derive(Clone, Copy, Debug)]
+pub struct Clocked {
+    pub started_at: Timestamp,
+    pub took: Duration,
+    pub facts_took: Option<Duration>,
+}
+
+impl Report {
+    /// Puts a run into words. Pure.
+    pub fn new(target: &Target, seen: &Observations, policy: Policy, clocked: Clocked) -> Self {
+        let findings = checks::judge(target, seen);
+        Self {
+            target: target.name.clone(),
+            source_type: target.source_type.name().to_owned(),
+            started_at: clocked.started_at.to_string(),
+            duration_ms: ms(clocked.took),
+            verdict: Verdict::new(&findings, policy),
+            endpoints: endpoints(target, seen),
+            identity: identity(seen),
+            token: seen.token.as_ref().and_then(|t| t.as_ref().ok()).map(|token| Token {
+                signed_at: token.signed_at.to_string(),
+                expires_at: token.expires_at.to_string(),
+                length: token.text.len(),
+            }),
+            tls: seen.connection.tls.as_ref().map(tls),
+            checks: findings.iter().map(|finding| Row::new(target, finding, policy)).collect(),
+            timings: timings(seen, clocked),
+        }
+    }
+
+    /// Something passed with a warning.
+    pub fn has_warnings(&self) -> bool {
+        self.checks.iter().any(|row| row.outcome == Outcome::Warn)
+    }
+}
+
+impl Verdict {
+    fn new(findings: &[Finding], policy: Policy) -> Self {
+        let documented = verdict::capability(findings, Policy::Documented);
+        let observed = verdict::capability(findings, Policy::Observed);
+        let capability = if policy == Policy::Documented { documented } else { observed };
+        let held_back_by = verdict::held_back_by(findings, policy);
+        Self {
+            capability,
+            policy,
+            documented,
+            observed,
+            replication_mode: capability.replication_mode().map(str::to_owned),
+            held_back_by: held_back_by.map(|f| checks::check(f.check).code.to_owned()),
+            why: why(findings, policy, documented, observed),
+            next: held_back_by.and_then(|f| f.remedy.clone()),
+        }
+    }
+}
+
+fn why(findings: &[Finding], policy: Policy, documented: Capability, observed: Capability) -> String {
+    let capability = if policy == Policy::Documented { documented } else { observed };
+    let able = match capability {
+        Capability::Blocked => "ClickPipes cannot use this database yet",
+        Capability::InitialLoadOnly => "ClickPipes can copy its tables once, but not follow their changes",
+        Capability::Cdc => "ClickPipes can copy its tables and follow their changes",
+    };
+    let reason = match verdict::held_back_by(findings, policy) {
+        None => String::new(),
+        Some(f) if f.found.is_empty() => format!(": {} was not reached", checks::check(f.check).code),
+        Some(f) => format!(": {}", f.found),
+    };
+    let other = match (documented < observed, observed < documented) {
+        (true, _) => {
+            " The server itself allows more: the guide's rule is older than what RDS and ClickPipes now do \
+                      (--policy observed judges by the evidence)."
+                .to_owned()
+        }
+        (_, true) => " The guide allows more than this server showed.".to_owned(),
+        _ => match verdict::held_back_by(findings, Policy::Observed) {
+            Some(f) if policy == Policy::Documented && capability == Capability::InitialLoadOnly => {
+                format!(" By the evidence it is the same: {}.", f.found)
+            }
+            _ => String::new(),
+        },
+    };
+    format!("{able}{reason}.{other}")
+}
+
+impl Row {
+    fn new(target: &Target, finding: &Finding, policy: Policy) -> Self {
+        let check = checks::check(finding.check);
+        let filled = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Self {
+            group: check.group.name().to_owned(),
+            check: check.code.to_owned(),
+            description: check.phrase_for(target),
+            outcome: finding.outcome,
+            denies: check.denies,
+            counts: check.policy.is_none_or(|only| only == policy),
+            cause: finding.cause.map(str::to_owned),
+            wanted: filled(&finding.wanted),
+            found: filled(&finding.found),
+            remedy: finding.remedy.clone(),
+        }
+    }
+
+    fn is_in(&self, group: Group) -> bool {
+        self.group == group.name()
+    }
+}
+
+fn ms(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+fn endpoints(target: &Target, seen: &Observations) -> Endpoints {
+    let pair = |e: &crate::target::Endpoint| HostPort { host: e.host.to_string(), port: e.port };
+    Endpoints {
+        dial: pair(&target.dial),
+        addresses: seen.connection.addresses.iter().map(ToString::to_string).collect(),
+        verify: target.tls_host.to_string(),
+        sign: pair(&target.sign),
+        region: target.region.to_string(),
+        user: target.user.to_string(),
+    }
+}
+
+fn identity(seen: &Observations) -> Identity {
+    let evidence = &seen.identity_evidence;
+    let time = |t: &Option<Timestamp>| t.map(|t| t.to_string());
+    Identity {
+        caller: evidence.caller.clone(),
+        source_key: evidence.source_key.clone(),
+        source_expires_at: time(&evidence.source_expires_at),
+        hops: evidence
+            .hops
+            .iter()
+            .map(|hop| Hop {
+                role: hop.role.clone(),
+                became: hop.became.clone(),
+                tags: hop.tags.clone(),
+                expires_at: time(&hop.expires_at),
+                duration_ms: ms(hop.took),
+            })
+            .collect(),
+        clock_offset_seconds: evidence.clock_offset_seconds,
+    }
+}
+
+fn tls(seen: &TlsSeen) -> Tls {
+    let certificate = |c: &CertificateSummary| Certificate {
+        subject: c.subject.clone(),
+        issuer: c.issuer.clone(),
+        names: c.names.clone(),
+        not_before: c.not_before.map(|t| t.to_string()),
+        not_after: c.not_after.map(|t| t.to_string()),
+    };
+    Tls {
+        version: seen.version.clone(),
+        cipher_suite: seen.cipher_suite.clone(),
+        certificates: seen.chain.iter().map(certificate).collect(),
+    }
+}
+
+fn timings(seen: &Observations, clocked: Clocked) -> Vec<Timing> {
+    let identity = seen.identity.as_ref().map(|_| ("identity", seen.identity_evidence.took));
+    let rungs = seen.connection.rungs.iter().map(|(stage, took)| (stage.name(), *took));
+    let facts = clocked.facts_took.map(|took| ("facts", took));
+    identity
+        .into_iter()
+        .chain(rungs)
+        .chain(facts)
+        .map(|(step, took)| Timing { step: step.to_owned(), duration_ms: ms(took) })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

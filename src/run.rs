@@ -1,0 +1,159 @@
+//! What a command does: many targets at once, the renderings, the exit code.
+
+mod token;
+
+use std::{
+    io::{self, IsTerminal, Write},
+    time::Duration,
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::task::JoinSet;
+
+pub use token::token;
+
+use crate::{
+    cli::Format,
+    config::Config,
+    finding::Capability,
+    report::{Report, json, text},
+    target::{Invalid, Target},
+    verify::{self, Clock},
+};
+
+/// How the process ends; documented in `check --help` and the README.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Met = 0,
+    Internal = 1,
+    Usage = 2,
+    NotMet = 3,
+    MetWithWarnings = 4,
+    Interrupted = 130,
+    Terminated = 143,
+}
+
+/// Targets verified at once. Each is one or two connections, so this bounds sockets, not speed.
+const AT_ONCE: usize = 32;
+
+/// Verifies every target and prints the result.
+///
+/// # Errors
+/// Only `out`'s: a result that cannot be printed.
+pub async fn check(config: Config, clock: Clock, out: &mut impl Write) -> io::Result<Exit> {
+    let reports = verify_all(&config, clock).await;
+    let met = reports.iter().all(|report| report.verdict.capability >= config.require);
+    match config.output {
+        Format::Json => json::Document::of(&reports, met).write(out)?,
+        Format::Text => write_text(out, &reports, config.require)?,
+    }
+    Ok(match met {
+        false => Exit::NotMet,
+        true if config.fail_on_warning && reports.iter().any(Report::has_warnings) => Exit::MetWithWarnings,
+        true => Exit::Met,
+    })
+}
+
+/// Reports in the order of the targets, whichever came first.
+async fn verify_all(config: &Config, clock: Clock) -> Vec<Report> {
+    let progress = Progress::new(&config.targets);
+    let mut waiting = config.targets.iter().cloned().enumerate();
+    let mut running = JoinSet::new();
+    let mut reports = Vec::new();
+    loop {
+        while running.len() < AT_ONCE
+            && let Some((i, target)) = waiting.next()
+        {
+            let (policy, timeout) = (config.policy, config.timeout);
+            running.spawn(async move { (i, verify::verify(&target, policy, timeout, clock).await) });
+        }
+        match running.join_next().await {
+            Some(Ok((i, report))) => {
+                progress.done(&report.target);
+                reports.push((i, report));
+            }
+            // Nothing is aborted, and a panic ends the process (profile) or is passed on.
+            Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
+            None => break,
+        }
+    }
+    progress.finish();
+    reports.sort_by_key(|(i, _)| *i);
+    reports.into_iter().map(|(_, report)| report).collect()
+}
+
+fn write_text(out: &mut impl Write, reports: &[Report], required: Capability) -> io::Result<()> {
+    for (i, report) in reports.iter().enumerate() {
+        if i > 0 {
+            writeln!(out, "\n{}\n", "─".repeat(80))?;
+        }
+        text::write(out, report)?;
+    }
+    if reports.len() > 1 {
+        let met = reports.iter().filter(|r| r.verdict.capability >= required).count();
+        writeln!(out, "\n{}\n", "─".repeat(80))?;
+        text::write_summary(out, reports)?;
+        writeln!(out, "\n{met} of {} targets allow {required}", reports.len())?;
+    }
+    Ok(())
+}
+
+/// A line on a terminal while targets are being verified; nothing elsewhere.
+struct Progress {
+    bar: ProgressBar,
+    waiting: std::sync::Mutex<Vec<String>>,
+}
+
+impl Progress {
+    fn new(targets: &[Target]) -> Self {
+        let bar = if io::stderr().is_terminal() {
+            ProgressBar::new(targets.len() as u64)
+        } else {
+            ProgressBar::hidden()
+        };
+        if let Ok(style) =
+            ProgressStyle::with_template("{spinner} checking {msg} ({pos} of {len} done, {elapsed})")
+        {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(100));
+        let this = Self { bar, waiting: targets.iter().map(|t| t.name.clone()).collect::<Vec<_>>().into() };
+        this.show();
+        this
+    }
+
+    fn show(&self) {
+        if let Ok(waiting) = self.waiting.lock() {
+            let more = if waiting.len() > 3 { ", …" } else { "" };
+            self.bar.set_message(waiting.iter().take(3).cloned().collect::<Vec<_>>().join(", ") + more);
+        }
+    }
+
+    fn done(&self, name: &str) {
+        if let Ok(mut waiting) = self.waiting.lock()
+            && let Some(i) = waiting.iter().position(|n| n == name)
+        {
+            waiting.remove(i);
+        }
+        self.bar.inc(1);
+        self.show();
+    }
+
+    fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Says why nothing was done: to a person on stderr, or as JSON where that was asked for.
+///
+/// # Errors
+/// `out`'s.
+pub fn refuse(invalid: &Invalid, format: Format, out: &mut impl Write) -> io::Result<Exit> {
+    match format {
+        Format::Json => json::Document::of_error(invalid).write(out)?,
+        Format::Text => {
+            eprintln!("error: {}\n  wanted: {}\n  found:  {}", invalid.field, invalid.wanted, invalid.found);
+        }
+    }
+    Ok(Exit::Usage)
+}

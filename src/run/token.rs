@@ -1,0 +1,135 @@
+//! `pipeprobe token`: sign a token, print it, and say where the inputs cannot work.
+
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::Exit;
+use crate::{
+    checks,
+    cli::Format,
+    identity::{self, IdentityEvidence},
+    report::json::SCHEMA_VERSION,
+    target::{RdsName, RdsNameKind, Target},
+    token::{self, AuthToken},
+    trust,
+    verify::Clock,
+};
+
+/// What `token -o json` prints. The one document with a secret in it.
+#[derive(Serialize)]
+struct Signed<'a> {
+    schema_version: u32,
+    token: &'a str,
+    host: &'a str,
+    port: u16,
+    user: &'a str,
+    region: &'a str,
+    /// ARN of the session that signed; null where the source credentials did.
+    identity: Option<&'a str>,
+    signed_at: String,
+    expires_at: String,
+    warnings: Vec<String>,
+}
+
+/// Signs a token for one target and prints it.
+///
+/// # Errors
+/// `out`'s.
+pub async fn token(
+    target: &Target,
+    timeout: Duration,
+    format: Format,
+    clock: Clock,
+    out: &mut impl Write,
+) -> io::Result<Exit> {
+    let mut evidence = IdentityEvidence::default();
+    let assume = identity::assume(&target.access, &target.region, trust::web_roots(), &mut evidence);
+    let identity = match tokio::time::timeout(timeout, assume).await {
+        Ok(Ok(identity)) => identity,
+        Ok(Err(error)) => {
+            say_why(target, evidence, error);
+            return Ok(Exit::NotMet);
+        }
+        Err(_) => {
+            eprintln!("error: no identity within {} s", timeout.as_secs());
+            return Ok(Exit::NotMet);
+        }
+    };
+    let signed = match token::sign(&identity.credentials, &target.sign, &target.region, &target.user, clock())
+    {
+        Ok(signed) => signed,
+        Err(why) => {
+            eprintln!("error: the token could not be signed: {why}");
+            return Ok(Exit::Internal);
+        }
+    };
+    let warnings = warnings(target, &signed, clock());
+    for warning in &warnings {
+        eprintln!("warning: {warning}");
+    }
+    match format {
+        Format::Text => writeln!(out, "{}", signed.text.reveal())?,
+        Format::Json => {
+            let document = Signed {
+                schema_version: SCHEMA_VERSION,
+                token: signed.text.reveal(),
+                host: target.sign.host.as_str(),
+                port: target.sign.port,
+                user: target.user.as_str(),
+                region: target.region.as_str(),
+                identity: evidence.hops.last().map(|hop| hop.became.as_str()),
+                signed_at: signed.signed_at.to_string(),
+                expires_at: signed.expires_at.to_string(),
+                warnings,
+            };
+            serde_json::to_writer_pretty(&mut *out, &document)?;
+            writeln!(out)?;
+        }
+    }
+    Ok(Exit::Met)
+}
+
+/// The same words `check` has for it.
+fn say_why(target: &Target, evidence: IdentityEvidence, error: identity::IdentityError) {
+    let seen = checks::Observations {
+        identity: Some(Err(error)),
+        identity_evidence: evidence,
+        ..checks::Observations::default()
+    };
+    for finding in checks::judge(target, &seen)
+        .iter()
+        .filter(|f| f.cause.is_some() && f.check != checks::DOCUMENTED_RULE)
+    {
+        eprintln!("error: {}: {}", finding.cause.unwrap_or_default(), finding.found);
+        if let Some(remedy) = &finding.remedy {
+            eprintln!("  to do: {remedy}");
+        }
+    }
+}
+
+/// Where the inputs cannot work, or not for long. Source: "IAM database authentication", limitations.
+fn warnings(target: &Target, signed: &AuthToken, now: Timestamp) -> Vec<String> {
+    let host = &target.sign.host;
+    let mut warnings = Vec::new();
+    match RdsName::parse(host).map(|name| name.kind) {
+        None => warnings.push(format!(
+            "`{host}` is not an RDS endpoint name: RDS refuses tokens signed for a custom name or an address (set sign_host)"
+        )),
+        Some(RdsNameKind::ClusterReader) => {
+            warnings.push(format!("`{host}` is a reader endpoint: CDC needs the writer"));
+        }
+        Some(_) => {}
+    }
+    let left = signed.expires_at.duration_since(now).as_secs();
+    if left <= 0 {
+        warnings.push("the credentials have expired, and with them the token".to_owned());
+    } else if left < 300 {
+        warnings.push(format!("the credentials, and with them the token, end in {left} s"));
+    }
+    warnings
+}

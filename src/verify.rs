@@ -1,0 +1,148 @@
+//! The story of one run, told once: identity beside the climb, then the token, the login, the facts.
+//! It cannot fail; it can only report.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use aws_credential_types::Credentials;
+use jiff::Timestamp;
+use rustls::RootCertStore;
+
+use crate::{
+    checks::Observations,
+    connection::{self, ConnectError, Door, Evidence, Purpose, Session, Stage},
+    facts::{self, Facts, SystemIdentity},
+    finding::Policy,
+    identity::{self, Identity, IdentityError},
+    report::{Clocked, Report},
+    target::Target,
+    token::{self, AuthToken},
+    trust,
+};
+
+/// Reads the time. Signing takes it as a value; only the caller of [`verify`] has a clock.
+pub type Clock = fn() -> Timestamp;
+
+/// Verifies one target within `timeout`.
+pub async fn verify(target: &Target, policy: Policy, timeout: Duration, clock: Clock) -> Report {
+    let started_at = clock();
+    let start = Instant::now();
+    let run = Run { target, deadline: start + timeout, clock };
+    let mut seen = Observations::default();
+    let facts_took = run.observe(&mut seen).await;
+    Report::new(target, &seen, policy, Clocked { started_at, took: start.elapsed(), facts_took })
+}
+
+struct Run<'a> {
+    target: &'a Target,
+    deadline: Instant,
+    clock: Clock,
+}
+
+impl Run<'_> {
+    async fn observe(&self, seen: &mut Observations) -> Option<Duration> {
+        // The configuration has read `ca_certificate` once already, so this holds.
+        let roots = Arc::new(
+            trust::database_roots(self.target.ca_certificate.as_ref()).unwrap_or_else(|_| trust::web_roots()),
+        );
+
+        let identity = self.identity(&mut seen.identity_evidence);
+        let climb =
+            connection::climb(self.target, Purpose::Queries, &roots, self.deadline, &mut seen.connection);
+        let (identity, climb) = tokio::join!(identity, climb);
+
+        let (door, climbed) = split(climb);
+        seen.climb = Some(climbed);
+        let credentials = match identity {
+            Ok(identity) => {
+                seen.identity = Some(Ok(()));
+                identity.credentials
+            }
+            Err(error) => {
+                seen.identity = Some(Err(error));
+                return None;
+            }
+        };
+        let token = self.sign(&credentials);
+        seen.token = Some(token.clone());
+        let session = self.log_in(door?, &token.ok()?, &mut seen.connection).await;
+        let (session, logged_in) = split(session);
+        seen.login = Some(logged_in);
+
+        let start = Instant::now();
+        let left = self.deadline.saturating_duration_since(start);
+        seen.facts = tokio::time::timeout(left, self.ask(session?, &credentials, &roots)).await.ok();
+        Some(start.elapsed())
+    }
+
+    async fn identity(&self, evidence: &mut identity::IdentityEvidence) -> Result<Identity, IdentityError> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let assume = identity::assume(&self.target.access, &self.target.region, trust::web_roots(), evidence);
+        tokio::time::timeout(left, assume).await.unwrap_or_else(|_| {
+            Err(IdentityError::Unreachable {
+                role: self.target.access.roles.last().map(ToString::to_string).unwrap_or_default(),
+                what: format!("no answer within {} s", left.as_secs()),
+            })
+        })
+    }
+
+    fn sign(&self, credentials: &Credentials) -> Result<AuthToken, String> {
+        token::sign(credentials, &self.target.sign, &self.target.region, &self.target.user, (self.clock)())
+    }
+
+    async fn log_in(
+        &self,
+        door: Door,
+        token: &AuthToken,
+        evidence: &mut Evidence,
+    ) -> Result<Session, ConnectError> {
+        door.log_in(&token.text, self.deadline, evidence).await
+    }
+
+    async fn ask(&self, session: Session, credentials: &Credentials, roots: &Arc<RootCertStore>) -> Facts {
+        match session {
+            Session::Postgres(session) => {
+                let facts = facts::ask_postgres(&session, self.replicate(credentials, roots)).await;
+                session.close().await;
+                Facts::Postgres(Box::new(facts))
+            }
+            Session::Mysql(mut session) => {
+                let facts = facts::ask_mysql(&mut session).await;
+                session.close().await;
+                Facts::Mysql(Box::new(facts))
+            }
+        }
+    }
+
+    /// A second connection, for replication, with a token of its own: what CDC will do first.
+    async fn replicate(
+        &self,
+        credentials: &Credentials,
+        roots: &Arc<RootCertStore>,
+    ) -> Result<SystemIdentity, ConnectError> {
+        let mut evidence = Evidence::default();
+        let door =
+            connection::climb(self.target, Purpose::Replication, roots, self.deadline, &mut evidence).await?;
+        let token = self.sign(credentials).map_err(|_| ConnectError::NoToken)?;
+        match self.log_in(door, &token, &mut evidence).await? {
+            Session::Postgres(session) => {
+                let identified = facts::identify_system(&session).await;
+                session.close().await;
+                identified
+            }
+            Session::Mysql(_) => {
+                Err(ConnectError::Protocol { stage: Stage::LogIn, what: "is no PostgreSQL".into() })
+            }
+        }
+    }
+}
+
+/// The thing to go on with, and the plain outcome to report.
+fn split<T>(result: Result<T, ConnectError>) -> (Option<T>, Result<(), ConnectError>) {
+    match result {
+        Ok(value) => (Some(value), Ok(())),
+        Err(error) => (None, Err(error)),
+    }
+}
