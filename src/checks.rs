@@ -87,9 +87,6 @@ pub static CHECKS: &[Check] = &[
     row(Id::MysqlBinaryLog, "MYSQL_BINARY_LOG", Capability, "writes a binary log", Cdc, MYSQL),
 ];
 
-/// The row that is answered without a server.
-pub const DOCUMENTED_RULE: CheckId = Id::PostgresDocumentedRule;
-
 /// The rows that concern an engine, in order.
 pub fn of(engine: Engine) -> impl Iterator<Item = &'static Check> {
     CHECKS.iter().filter(move |check| check.engines.contains(&engine))
@@ -130,10 +127,6 @@ pub fn judge(target: &Target, seen: &Observations) -> Vec<Finding> {
         Some(Facts::Postgres(facts)) => answers.extend(postgres::judge(target, facts)),
         Some(Facts::Mysql(facts)) => answers.extend(mysql::judge(target, facts)),
         None => {}
-    }
-    // The documented rule needs no server: it holds whatever was reached.
-    if target.engine() == Engine::Postgres {
-        answers.push(postgres::documented_rule(target));
     }
     of(target.engine())
         .map(|check| {

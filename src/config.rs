@@ -11,8 +11,8 @@ use crate::{
     cli::{self, Format, TargetArgs},
     finding::{Capability, Policy},
     target::{
-        Access, CaCertificate, DbUser, Endpoint, Host, Invalid, RdsName, Region, RoleArn, SessionName,
-        SessionTag, SessionTags, SourceType, Target,
+        Access, CaCertificate, DbUser, Endpoint, Engine, Host, Invalid, RdsName, Region, RoleArn,
+        SessionName, SessionTag, SessionTags, SourceType, Target,
     },
     trust,
 };
@@ -242,7 +242,11 @@ fn target(name: Option<String>, fields: Fields, needs: Needs) -> Result<Target, 
         tls_host,
         sign,
         region,
-        database: fields.database.map(database).transpose()?,
+        database: match (fields.database, source_type.engine()) {
+            (Some(name), _) => Some(database(name)?),
+            (None, Engine::Postgres) => Some("postgres".to_owned()),
+            (None, Engine::Mysql | Engine::Mariadb) => None,
+        },
         user: fields.user.as_deref().unwrap_or(DbUser::DEFAULT).parse()?,
         access: Access { duration: session_duration(fields.duration, access.roles.len())?, ..access },
         ca_certificate: fields.ca_certificate.map(|text| ca_certificate(&text)).transpose()?,

@@ -331,6 +331,7 @@ pub struct Target {
     pub sign: Endpoint,
     /// The Region the token is signed in: `region`, else read from the RDS name it is signed for.
     pub region: Region,
+    /// The database to open; MySQL and MariaDB need none.
     pub database: Option<String>,
     pub user: DbUser,
     pub access: Access,
@@ -340,14 +341,6 @@ pub struct Target {
 impl Target {
     pub fn engine(&self) -> Engine {
         self.source_type.engine()
-    }
-
-    /// The database to open: `database`, or PostgreSQL's `postgres`. MySQL needs none.
-    pub fn database(&self) -> Option<&str> {
-        match (self.database.as_deref(), self.engine()) {
-            (None, Engine::Postgres) => Some("postgres"),
-            (named, _) => named,
-        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
 const OLDEST: u32 = 12;
 
 pub(super) fn judge(target: &Target, facts: &PostgresFacts) -> Vec<Finding> {
-    vec![engine(target, facts), version(facts), replication(target, facts)]
+    vec![engine(target, facts), version(facts), documented_rule(target), replication(target, facts)]
 }
 
 fn engine(target: &Target, facts: &PostgresFacts) -> Finding {
@@ -61,7 +61,7 @@ fn dotted(number: u32) -> String {
 }
 
 /// The rule of the ClickPipes guide (`secure-rds`): with IAM, Postgres is Initial Load Only.
-pub(super) fn documented_rule(target: &Target) -> Finding {
+fn documented_rule(target: &Target) -> Finding {
     Finding::fail(
         CheckId::PostgresDocumentedRule,
         "PG_DOCUMENTED_RULE",

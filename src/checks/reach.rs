@@ -201,7 +201,7 @@ fn refused_token(target: &Target, row: CheckId, cause: &'static str, refusal: &R
 
 fn postgres_refused(target: &Target, row: CheckId, refusal: &Refusal) -> Finding {
     let fail = |cause| Finding::fail(row, cause, refusal.to_string());
-    let database = target.database().unwrap_or_default();
+    let database = target.database.as_deref().unwrap_or_default();
     match refusal.code.as_str() {
         "28000" if refusal.message.contains("PAM authentication failed") => {
             refused_token(target, row, "PG_TOKEN_REFUSED", refusal)

@@ -1,2 +1,286 @@
+use std::time::Duration;
+
+use super::*;
+use crate::{
+    cli,
+    config::Config,
+    connection::{Asked, Refusal, Stage, TlsFailure},
+    facts::{Fact, MysqlFacts, PostgresFacts, SystemIdentity},
+    finding::Outcome,
+    identity::Hop,
+};
+
+fn target(kind: &str) -> Target {
+    let host = format!("db.abc.eu-west-1.{}", "rds.amazonaws.com");
+    let args = [
+        "pipeprobe",
+        "check",
+        "--type",
+        kind,
+        "--host",
+        &host,
+        "--iam-role",
+        "arn:aws:iam::123456789012:role/r",
+    ];
+    let cli::Command::Check(check) = <cli::Cli as clap::Parser>::parse_from(args).command else {
+        unreachable!()
+    };
+    Config::read(*check, &|_| None).unwrap().targets.remove(0)
+}
+
+fn found(findings: &[Finding], id: CheckId) -> &Finding {
+    findings.iter().find(|f| f.check == id).unwrap()
+}
+
+/// Everything up to the door went well.
+fn at_the_door() -> Observations {
+    let took = Duration::from_millis(1);
+    Observations {
+        identity: Some(Ok(())),
+        climb: Some(Ok(())),
+        connection: Evidence {
+            peer: Some("10.0.0.7:5432".parse().unwrap()),
+            addresses: vec!["10.0.0.7".parse().unwrap()],
+            asked: Some(Asked::Cleartext),
+            rungs: [Stage::Resolve, Stage::Dial, Stage::Encrypt, Stage::Ask].map(|s| (s, took)).to_vec(),
+            ..Evidence::default()
+        },
+        ..Observations::default()
+    }
+}
+
 #[test]
-fn the_table_has_every_row_once() {}
+fn every_row_has_one_id_and_one_code_and_check_finds_it() {
+    for (i, row) in CHECKS.iter().enumerate() {
+        assert!(CHECKS[..i].iter().all(|other| other.id != row.id && other.code != row.code), "{}", row.code);
+        assert_eq!(check(row.id).code, row.code);
+    }
+}
+
+#[test]
+fn nothing_seen_is_every_row_unreached() {
+    for kind in ["rdspostgres", "rdsmysql", "rdsmariadb"] {
+        let target = target(kind);
+        let findings = judge(&target, &Observations::default());
+        assert_eq!(findings.len(), of(target.engine()).count());
+        assert!(findings.iter().all(|f| f.outcome == Outcome::Unreached), "{kind}");
+    }
+}
+
+#[test]
+fn sts_refusals_have_their_causes() {
+    let denied = |action: &str| {
+        format!("User: arn:aws:iam::1:user/u is not authorized to perform: {action} on resource: r")
+    };
+    for (code, message, cause) in [
+        ("AccessDenied", denied("sts:TagSession"), "STS_TAG_SESSION_DENIED"),
+        ("AccessDenied", denied("sts:AssumeRole"), "STS_ASSUME_ROLE_DENIED"),
+        (
+            "ExpiredToken",
+            "The security token included in the request is expired".into(),
+            "STS_CREDENTIALS_EXPIRED",
+        ),
+        (
+            "InvalidClientTokenId",
+            "The security token included in the request is invalid.".into(),
+            "STS_CREDENTIALS_UNKNOWN",
+        ),
+        (
+            "SignatureDoesNotMatch",
+            "Signature expired: 2023 is now earlier than 2024".into(),
+            "STS_CLOCK_SKEW",
+        ),
+        ("SignatureDoesNotMatch", "Signature not yet current: …".into(), "STS_CLOCK_SKEW"),
+        (
+            "SignatureDoesNotMatch",
+            "The request signature we calculated does not match".into(),
+            "STS_SECRET_KEY_WRONG",
+        ),
+        (
+            "ValidationError",
+            "The requested DurationSeconds exceeds the 1 hour session limit".into(),
+            "STS_DURATION_REFUSED",
+        ),
+        ("PackedPolicyTooLarge", "Packed policy consumes 157%".into(), "STS_TAGS_TOO_LARGE"),
+        ("RegionDisabledException", "STS is not activated in this region".into(), "STS_REGION_DISABLED"),
+        ("Throttling", "Rate exceeded".into(), "STS_THROTTLED"),
+        ("SomethingNew", "words".into(), "STS_REFUSED"),
+    ] {
+        let error = IdentityError::Refused {
+            role: "arn:r".into(),
+            code: code.into(),
+            message: message.clone(),
+            request_id: None,
+        };
+        let seen = Observations { identity: Some(Err(error)), ..Observations::default() };
+        let findings = judge(&target("rdspostgres"), &seen);
+        let row = found(&findings, CheckId::AccessRole);
+        assert_eq!((row.outcome, row.cause), (Outcome::Fail, Some(cause)));
+        assert!(row.found.contains(&message), "the words of AWS are kept: {}", row.found);
+        assert!(row.remedy.is_some() || cause == "STS_REFUSED");
+    }
+}
+
+#[test]
+fn the_climb_is_passed_up_to_the_rung_that_failed() {
+    let order = [CheckId::Resolve, CheckId::Dial, CheckId::Tls, CheckId::IamAsked, CheckId::LogIn];
+    for (error, at, cause) in [
+        (ConnectError::Resolve("no such host".into()), 0, "DNS_NOT_RESOLVED"),
+        (ConnectError::Timeout { stage: Stage::Dial, after: Duration::from_secs(5) }, 1, "NET_TIMED_OUT"),
+        (ConnectError::PlaintextOnly, 2, "TLS_NOT_OFFERED"),
+        (ConnectError::Tls(TlsFailure::WrongName), 2, "TLS_WRONG_NAME"),
+        (ConnectError::Tls(TlsFailure::UnknownIssuer), 2, "TLS_UNKNOWN_CA"),
+        (ConnectError::NotIam(Asked::Sasl(vec!["SCRAM-SHA-256".into()])), 3, "AUTH_NOT_IAM"),
+        (ConnectError::Closed { stage: Stage::Ask }, 3, "DB_CLOSED"),
+    ] {
+        let mut seen = at_the_door();
+        seen.climb = Some(Err(error));
+        let findings = judge(&target("rdspostgres"), &seen);
+        assert_eq!(found(&findings, order[at]).cause, Some(cause));
+        for later in &order[at + 1..] {
+            assert_eq!(found(&findings, *later).outcome, Outcome::Unreached, "{cause}");
+        }
+        for earlier in order[..at].iter().filter(|id| **id != CheckId::Tls) {
+            assert_eq!(found(&findings, *earlier).outcome, Outcome::Pass, "{cause}");
+        }
+    }
+}
+
+#[test]
+fn a_refused_token_names_the_policy_resource_of_its_kind() {
+    for (kind, code, message, cause, resource) in [
+        (
+            "rdspostgres",
+            "28000",
+            "PAM authentication failed for user \"u\"",
+            "PG_TOKEN_REFUSED",
+            "dbuser:<db-… resource id>/",
+        ),
+        (
+            "aurorapostgres",
+            "28000",
+            "PAM authentication failed",
+            "PG_TOKEN_REFUSED",
+            "dbuser:<cluster-… resource id>/",
+        ),
+        ("rdsmysql", "1045", "Access denied for user", "MYSQL_TOKEN_REFUSED", "dbuser:<db-… resource id>/"),
+        ("rdsmariadb", "1045", "Access denied for user", "MYSQL_TOKEN_REFUSED", "dbuser:<db-… resource id>/"),
+    ] {
+        let refusal = Refusal { code: code.into(), message: message.into(), ..Refusal::default() };
+        let mut seen = at_the_door();
+        seen.login = Some(Err(ConnectError::Refused { stage: Stage::LogIn, refusal }));
+        let findings = judge(&target(kind), &seen);
+        let row = found(&findings, CheckId::LogIn);
+        assert_eq!(row.cause, Some(cause));
+        let remedy = row.remedy.as_deref().unwrap();
+        let arn = format!("arn:aws:rds-db:eu-west-1:123456789012:{resource}clickpipes_iam_user");
+        assert!(remedy.contains(&arn), "{remedy}");
+    }
+}
+
+fn postgres(version: &str, number: u32) -> PostgresFacts {
+    PostgresFacts {
+        version: Fact::Read(version.into()),
+        version_number: Fact::Read(number),
+        current_user: Fact::Read("clickpipes_iam_user".into()),
+        is_aurora: Fact::Read(false),
+        in_recovery: Fact::Read(false),
+        wal_level: Fact::Read("logical".into()),
+        iam_auth_for_replication: Fact::Read("on".into()),
+        replication: Ok(SystemIdentity { timeline: "1".into(), position: "0/1".into() }),
+    }
+}
+
+fn judged(kind: &str, facts: Facts) -> Vec<Finding> {
+    judge(&target(kind), &Observations { facts: Some(facts), login: Some(Ok(())), ..at_the_door() })
+}
+
+#[test]
+fn postgres_versions_and_stand_ins() {
+    let row = |facts: PostgresFacts, id| {
+        found(&judged("rdspostgres", Facts::Postgres(Box::new(facts))), id).clone()
+    };
+    assert_eq!(row(postgres("PostgreSQL 12.1 on x86_64", 120_001), CheckId::Version).outcome, Outcome::Pass);
+    let old = row(postgres("PostgreSQL 11.22 on x86_64", 110_022), CheckId::Version);
+    assert_eq!((old.cause, old.found.as_str()), (Some("DB_VERSION_TOO_OLD"), "PostgreSQL 11.22"));
+    let stand_in = row(postgres("PostgreSQL 15.2-YB-2.25.1.0-b0", 150_002), CheckId::Engine);
+    assert_eq!(stand_in.cause, Some("DB_STAND_IN"));
+    let refused = Fact::Refused(Refusal { code: "42501".into(), message: "no".into(), ..Refusal::default() });
+    let silent = row(
+        PostgresFacts { version_number: refused, ..postgres("PostgreSQL 15", 150_000) },
+        CheckId::Version,
+    );
+    assert_eq!(silent.outcome, Outcome::Unknown);
+}
+
+#[test]
+fn postgres_replication_is_judged_by_the_replication_connection() {
+    let row = |replication| {
+        let facts = PostgresFacts { replication, ..postgres("PostgreSQL 15", 150_000) };
+        found(&judged("aurorapostgres", Facts::Postgres(Box::new(facts))), CheckId::PostgresIamReplication)
+            .clone()
+    };
+    let refused = |code: &str| {
+        Err(ConnectError::Refused {
+            stage: Stage::LogIn,
+            refusal: Refusal { code: code.into(), message: "m".into(), ..Refusal::default() },
+        })
+    };
+    assert_eq!(row(refused("28000")).cause, Some("PG_REPLICATION_NOT_IAM"));
+    assert_eq!(row(Err(ConnectError::NotIam(Asked::Md5))).cause, Some("PG_REPLICATION_NOT_IAM"));
+    assert_eq!(row(refused("42501")).cause, Some("PG_NO_REPLICATION_RIGHT"));
+    assert_eq!(row(refused("53300")).cause, Some("PG_NO_WAL_SENDER"));
+    assert_eq!(row(Err(ConnectError::Dial)).outcome, Outcome::Unknown);
+    assert!(row(refused("28000")).remedy.unwrap().contains("DB cluster parameter group"));
+}
+
+#[test]
+fn mysql_and_mariadb_are_told_apart() {
+    let facts = |version: &str, log_bin| MysqlFacts {
+        version: Fact::Read(version.into()),
+        version_comment: Fact::Absent,
+        current_user: Fact::Absent,
+        aurora_version: Fact::Absent,
+        log_bin: Fact::Read(log_bin),
+    };
+    let row =
+        |kind: &str, facts: MysqlFacts, id| found(&judged(kind, Facts::Mysql(Box::new(facts))), id).clone();
+    let maria = "10.11.6-MariaDB-log";
+    assert_eq!(row("rdsmariadb", facts(maria, true), CheckId::Engine).outcome, Outcome::Pass);
+    assert_eq!(row("rdsmysql", facts(maria, true), CheckId::Engine).cause, Some("DB_WRONG_ENGINE"));
+    assert_eq!(row("rdsmariadb", facts("8.0.39", true), CheckId::Engine).cause, Some("DB_WRONG_ENGINE"));
+    assert_eq!(row("auroramysql", facts("8.0.39", true), CheckId::Engine).cause, Some("DB_NOT_AURORA"));
+    assert_eq!(row("rdsmysql", facts("5.6.51-log", true), CheckId::Version).cause, Some("DB_VERSION_OLD"));
+    assert_eq!(
+        row("rdsmariadb", facts("5.5.5-10.5.1-MariaDB", true), CheckId::Version).cause,
+        Some("DB_VERSION_OLD")
+    );
+    assert_eq!(
+        row("rdsmariadb", facts(maria, false), CheckId::MysqlBinaryLog).cause,
+        Some("MYSQL_BINARY_LOG_OFF")
+    );
+}
+
+#[test]
+fn a_token_that_ends_early_is_a_warning() {
+    let row = |seconds: i64| {
+        let signed_at = "2026-01-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap();
+        let expires_at = signed_at + Duration::from_secs(seconds as u64);
+        let token = AuthToken { text: crate::secret::Secret::new("t"), signed_at, expires_at };
+        let hop = Hop {
+            role: "r".into(),
+            became: "b".into(),
+            tags: vec![],
+            expires_at: None,
+            took: Duration::ZERO,
+        };
+        let seen = Observations {
+            identity: Some(Ok(())),
+            identity_evidence: IdentityEvidence { hops: vec![hop], ..IdentityEvidence::default() },
+            token: Some(Ok(token)),
+            ..Observations::default()
+        };
+        found(&judge(&target("rdspostgres"), &seen), CheckId::TokenLife).outcome
+    };
+    assert_eq!((row(900), row(300), row(299)), (Outcome::Pass, Outcome::Pass, Outcome::Warn));
+}

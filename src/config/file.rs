@@ -93,11 +93,11 @@ impl Fields {
 /// Names the line, and the field that is unknown or of the wrong kind.
 pub fn parse(path: &Path, text: &str) -> Result<File, Invalid> {
     let mut file: File = toml::from_str(text).map_err(|e| {
-        let line = e.span().map(|span| text[..span.start.min(text.len())].lines().count().max(1));
+        let line = e.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
         let place = line.map_or_else(String::new, |line| format!(":{line}"));
         Invalid::new(&format!("{}{place}", path.display()), "a pipeprobe configuration (TOML)", e.message())
     })?;
-    let folder = path.parent().unwrap_or(Path::new(""));
+    let folder = path.parent().unwrap_or_else(|| Path::new(""));
     for fields in file.targets.values_mut().chain([&mut file.defaults]) {
         if let Some(ca) = fields.ca_certificate.as_mut().filter(|ca| !ca.contains("-----BEGIN")) {
             *ca = folder.join(&*ca).to_string_lossy().into_owned();

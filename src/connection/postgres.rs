@@ -70,7 +70,7 @@ pub(super) async fn ask(
     let stage = Stage::Ask;
     let mut parameters = vec![
         ("user", target.user.as_str()),
-        ("database", target.database().unwrap_or_default()),
+        ("database", target.database.as_deref().unwrap_or_default()),
         ("client_encoding", "UTF8"),
         ("application_name", "pipeprobe"),
     ];

@@ -101,10 +101,7 @@ fn say_why(target: &Target, evidence: IdentityEvidence, error: identity::Identit
         identity_evidence: evidence,
         ..checks::Observations::default()
     };
-    for finding in checks::judge(target, &seen)
-        .iter()
-        .filter(|f| f.cause.is_some() && f.check != checks::DOCUMENTED_RULE)
-    {
+    for finding in checks::judge(target, &seen).iter().filter(|f| f.cause.is_some()) {
         eprintln!("error: {}: {}", finding.cause.unwrap_or_default(), finding.found);
         if let Some(remedy) = &finding.remedy {
             eprintln!("  to do: {remedy}");
