@@ -1,15 +1,45 @@
-pub mod checks;
-pub mod cli;
-pub mod config;
-pub mod connection;
-pub mod facts;
-pub mod finding;
-pub mod identity;
-pub mod report;
-pub mod run;
+//! # pipeprobe
+//!
+//! Can ClickPipes use this RDS or Aurora database with IAM, and for what: Initial Load Only, or CDC?
+//!
+//! ```text
+//! argv, env, file → Config → Target ─┬→ Identity → AuthToken ─┐
+//!                                    └→ Door ─────────────────┴→ Session → Facts
+//!                                       each outcome → Finding… → Verdict → Report → text | json
+//! ```
+//!
+//! A target is parsed once. Assuming its access role and climbing to its door (resolve, dial, TLS,
+//! what authentication is asked) happen side by side; the token is signed and sent only where the
+//! door asks for it. The server is then asked facts, and pure code judges everything that was seen:
+//! a row of [`checks::CHECKS`] each, and from the rows the verdict. What was not reached denies as a
+//! failure does.
+//!
+//! The modules stand in the order of that flow. Each names only those above it (tests/architecture.rs
+//! holds it so), and each outside crate has one door.
+
+// The words everything is said in.
 pub mod secret;
 pub mod target;
-pub mod token;
+pub mod finding;
+
+// What is typed and written → what is meant.
+pub mod cli;
 pub mod trust;
+pub mod config;
+
+// Who we are, and what we send.
+pub mod identity;
+pub mod token;
+
+// The database: how it is reached, what it says.
+pub mod connection;
+pub mod facts;
+
+// What it means.
+pub mod checks;
 pub mod verdict;
+pub mod report;
+
+// The story of one target, and what a command makes of it.
 pub mod verify;
+pub mod run;

@@ -220,8 +220,22 @@ impl Verdict {
             replication_mode: capability.replication_mode().map(str::to_owned),
             held_back_by: held_back_by.map(|f| checks::check(f.check).code.to_owned()),
             why: why(findings, policy, documented, observed),
-            next: held_back_by.and_then(|f| f.remedy.clone()),
+            next: next(findings, policy),
         }
+    }
+}
+
+/// The remedy of what holds the capability back. Where it is the guide's rule, what the server itself
+/// still lacks comes first: without that, no policy gives more.
+fn next(findings: &[Finding], policy: Policy) -> Option<String> {
+    let held = |policy| verdict::held_back_by(findings, policy).and_then(|f| f.remedy.clone());
+    match (policy, held(Policy::Observed)) {
+        (Policy::Documented, Some(evidence))
+            if verdict::capability(findings, policy) > Capability::Blocked =>
+        {
+            Some(format!("{evidence}; then judge with --policy observed"))
+        }
+        _ => held(policy),
     }
 }
 
@@ -237,19 +251,19 @@ fn why(findings: &[Finding], policy: Policy, documented: Capability, observed: C
         Some(f) if f.found.is_empty() => format!(": {} was not reached", checks::check(f.check).code),
         Some(f) => format!(": {}", f.found),
     };
-    let other = match (documented < observed, observed < documented) {
-        (true, _) => {
-            " The server itself allows more: the guide's rule is older than what RDS and ClickPipes now do \
-                      (--policy observed judges by the evidence)."
-                .to_owned()
+    let guide_is_stricter = documented < observed;
+    let other = match policy {
+        Policy::Documented if guide_is_stricter => {
+            " The server itself allows more, as newer RDS and ClickPipes do.".to_owned()
         }
-        (_, true) => " The guide allows more than this server showed.".to_owned(),
-        _ => match verdict::held_back_by(findings, Policy::Observed) {
-            Some(f) if policy == Policy::Documented && capability == Capability::InitialLoadOnly => {
-                format!(" By the evidence it is the same: {}.", f.found)
-            }
-            _ => String::new(),
-        },
+        Policy::Observed if guide_is_stricter => {
+            format!(" The ClickPipes guide is older, and says {documented} for Postgres with IAM.")
+        }
+        Policy::Documented if capability == Capability::InitialLoadOnly => {
+            let evidence = verdict::held_back_by(findings, Policy::Observed).map(|f| f.found.as_str());
+            evidence.map(|found| format!(" The server itself allows no more: {found}.")).unwrap_or_default()
+        }
+        _ => String::new(),
     };
     format!("{able}{reason}.{other}")
 }

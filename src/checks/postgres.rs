@@ -11,7 +11,7 @@ use crate::{
 const OLDEST: u32 = 12;
 
 pub(super) fn judge(target: &Target, facts: &PostgresFacts) -> Vec<Finding> {
-    vec![engine(target, facts), version(facts), documented_rule(target), replication(target, facts)]
+    vec![engine(target, facts), version(facts), documented_rule(), replication(target, facts)]
 }
 
 fn engine(target: &Target, facts: &PostgresFacts) -> Finding {
@@ -61,14 +61,14 @@ fn dotted(number: u32) -> String {
 }
 
 /// The rule of the ClickPipes guide (`secure-rds`): with IAM, Postgres is Initial Load Only.
-fn documented_rule(target: &Target) -> Finding {
+fn documented_rule() -> Finding {
     Finding::fail(
         CheckId::PostgresDocumentedRule,
         "PG_DOCUMENTED_RULE",
-        format!("the ClickPipes guide: {} with IAM is Initial Load Only", target.source_type.name()),
+        "by the ClickPipes guide, Postgres with IAM is Initial Load Only",
     )
     .remedy(
-        "newer RDS and ClickPipes allow it: judge by what the server allowed with --policy observed, \
+        "newer RDS and ClickPipes allow more than the guide: let the evidence decide with --policy observed, \
          or use a password for CDC",
     )
 }

@@ -1,1 +1,181 @@
+use std::time::Duration;
 
+use super::{json::Document, *};
+use crate::{
+    cli,
+    config::Config,
+    connection::{Asked, Evidence, Refusal, Stage},
+    facts::{Fact, Facts, PostgresFacts, SystemIdentity},
+    identity::{Hop, IdentityEvidence},
+    secret::Secret,
+    target::Invalid,
+    token::AuthToken,
+};
+
+const SECRET: &str = "X-Amz-Signature-of-the-test";
+
+fn target() -> Target {
+    let host = "orders.abc123.eu-west-1.rds.amazonaws.com";
+    let role = "arn:aws:iam::123456789012:role/clickpipes-rds-access";
+    let args = ["pipeprobe", "check", "--type", "rdspostgres", "--host", host, "--iam-role", role];
+    let cli::Command::Check(check) = <cli::Cli as clap::Parser>::parse_from(args).command else {
+        unreachable!()
+    };
+    let mut target = Config::read(*check, &|_| None).unwrap().targets.remove(0);
+    target.name = "orders".into();
+    target
+}
+
+/// A run in which all went well, as far as the parameter group lets it.
+fn seen(replication: Result<SystemIdentity, crate::connection::ConnectError>) -> Observations {
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    let ms = Duration::from_millis;
+    Observations {
+        identity: Some(Ok(())),
+        identity_evidence: IdentityEvidence {
+            source_key: Some("AKIA…MPLE".into()),
+            caller: Some("arn:aws:iam::999988887777:user/probe".into()),
+            hops: vec![Hop {
+                role: "arn:aws:iam::123456789012:role/clickpipes-rds-access".into(),
+                became: "arn:aws:sts::123456789012:assumed-role/clickpipes-rds-access/pipeprobe".into(),
+                tags: vec!["pipeprobe=1".into()],
+                expires_at: Some(at("2026-01-02T03:19:05Z")),
+                took: ms(31),
+            }],
+            clock_offset_seconds: Some(0),
+            took: ms(32),
+            ..IdentityEvidence::default()
+        },
+        token: Some(Ok(AuthToken {
+            text: Secret::new(SECRET),
+            signed_at: at("2026-01-02T03:04:05Z"),
+            expires_at: at("2026-01-02T03:19:05Z"),
+        })),
+        climb: Some(Ok(())),
+        login: Some(Ok(())),
+        connection: Evidence {
+            addresses: vec!["10.0.0.7".parse().unwrap()],
+            peer: Some("10.0.0.7:5432".parse().unwrap()),
+            tls: Some(TlsSeen {
+                version: Some("TLSv1.3".into()),
+                cipher_suite: Some("TLS_AES_256_GCM_SHA384".into()),
+                chain: vec![CertificateSummary {
+                    subject: "orders.abc123.eu-west-1.rds.amazonaws.com".into(),
+                    issuer: "Amazon RDS eu-west-1 Subordinate CA RSA2048 G1.A.2".into(),
+                    names: vec!["orders.abc123.eu-west-1.rds.amazonaws.com".into()],
+                    not_before: Some(at("2025-01-01T00:00:00Z")),
+                    not_after: Some(at("2027-01-01T00:00:00Z")),
+                }],
+            }),
+            asked: Some(Asked::Cleartext),
+            rungs: vec![
+                (Stage::Resolve, ms(2)),
+                (Stage::Dial, ms(9)),
+                (Stage::Encrypt, ms(21)),
+                (Stage::Ask, ms(9)),
+                (Stage::LogIn, ms(48)),
+            ],
+            ..Evidence::default()
+        },
+        facts: Some(Facts::Postgres(Box::new(PostgresFacts {
+            version: Fact::Read("PostgreSQL 16.4 on aarch64-unknown-linux-gnu, compiled by gcc".into()),
+            version_number: Fact::Read(160_004),
+            current_user: Fact::Read("clickpipes_iam_user".into()),
+            is_aurora: Fact::Read(false),
+            in_recovery: Fact::Read(false),
+            wal_level: Fact::Read("logical".into()),
+            iam_auth_for_replication: Fact::Read("off".into()),
+            replication,
+        }))),
+    }
+}
+
+fn report(replication_on: bool, policy: Policy) -> Report {
+    let replication = if replication_on {
+        Ok(SystemIdentity { timeline: "1".into(), position: "0/3000148".into() })
+    } else {
+        Err(crate::connection::ConnectError::Refused {
+            stage: Stage::LogIn,
+            refusal: Refusal {
+                code: "28P01".into(),
+                message: "password authentication failed for user \"clickpipes_iam_user\"".into(),
+                ..Refusal::default()
+            },
+        })
+    };
+    let started_at = "2026-01-02T03:04:05Z".parse().unwrap();
+    let clocked =
+        Clocked { started_at, took: Duration::from_millis(171), facts_took: Some(Duration::from_millis(80)) };
+    Report::new(&target(), &seen(replication), policy, clocked)
+}
+
+fn rendered(report: &Report) -> String {
+    let mut out = Vec::new();
+    text::write(&mut anstream::StripStream::new(&mut out), report).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn both_answers_are_in_every_report_and_the_policy_chooses() {
+    let capabilities = |on, policy| {
+        let v = report(on, policy).verdict;
+        (v.capability, v.documented, v.observed)
+    };
+    use Capability::{Cdc, InitialLoadOnly};
+    assert_eq!(capabilities(true, Policy::Documented), (InitialLoadOnly, InitialLoadOnly, Cdc));
+    assert_eq!(capabilities(true, Policy::Observed), (Cdc, InitialLoadOnly, Cdc));
+    assert_eq!(capabilities(false, Policy::Observed), (InitialLoadOnly, InitialLoadOnly, InitialLoadOnly));
+    let held = report(false, Policy::Observed).verdict;
+    assert_eq!(held.held_back_by.as_deref(), Some("PG_IAM_REPLICATION"));
+    assert!(held.next.unwrap().contains("rds.iam_auth_for_replication = 1"));
+}
+
+#[test]
+fn the_screen_is_as_shown() {
+    // UPDATE=1 cargo test --lib writes them anew; read the difference.
+    for (name, on, policy) in [
+        ("documented", false, Policy::Documented),
+        ("documented-server-allows-more", true, Policy::Documented),
+        ("observed-cdc", true, Policy::Observed),
+    ] {
+        let path = format!("{}/tests/screens/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+        let screen = rendered(&report(on, policy));
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&path, &screen).unwrap();
+        }
+        assert_eq!(screen, std::fs::read_to_string(&path).unwrap(), "{name}");
+        for line in screen.lines() {
+            let unbreakable = line.split_whitespace().any(|word| word.len() > 68);
+            assert!(textwrap::core::display_width(line) <= 80 || unbreakable, "{line}");
+        }
+    }
+}
+
+#[test]
+fn json_keeps_to_the_shipped_schema_which_is_current() {
+    let generated = serde_json::to_string_pretty(&schemars::schema_for!(Document<'static>)).unwrap() + "\n";
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/src/report/schema.json"), &generated).unwrap();
+    }
+    assert!(generated == json::SCHEMA, "src/report/schema.json is not current: UPDATE=1 cargo test --lib");
+    let validator = jsonschema::validator_for(&serde_json::from_str(json::SCHEMA).unwrap()).unwrap();
+    let reports = [report(true, Policy::Documented), report(false, Policy::Observed)];
+    let invalid = Invalid::new("host", "a name", "nothing");
+    for document in [Document::of(&reports, true), Document::of(&[], false), Document::of_error(&invalid)] {
+        let value = serde_json::to_value(&document).unwrap();
+        validator.validate(&value).unwrap();
+    }
+    let mut wrong = serde_json::to_value(Document::of(&reports, true)).unwrap();
+    wrong["reports"][0]["verdict"]["capability"] = "maybe".into();
+    assert!(validator.validate(&wrong).is_err(), "the schema refuses what it does not know");
+}
+
+#[test]
+fn no_rendering_shows_the_token() {
+    let report = report(true, Policy::Documented);
+    let mut json = Vec::new();
+    Document::of(std::slice::from_ref(&report), true).write(&mut json).unwrap();
+    for shown in [rendered(&report), String::from_utf8(json).unwrap(), format!("{report:?}")] {
+        assert!(!shown.contains(SECRET));
+    }
+}

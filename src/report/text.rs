@@ -8,7 +8,7 @@ use textwrap::{Options, wrap};
 use super::{Report, Row};
 use crate::{
     checks::Group,
-    finding::{Capability, Outcome},
+    finding::{Capability, Outcome, Policy},
 };
 
 const WIDTH: usize = 80;
@@ -125,14 +125,17 @@ fn write_verdict(out: &mut impl Write, report: &Report) -> io::Result<()> {
     let style = style_of(v.capability);
     writeln!(out, "\n  {style}{}{style:#}", v.capability)?;
     paragraph(out, "    ", "    ", &v.why, Style::new())?;
-    let line = format!("policy {}; documented: {}, observed: {}", v.policy.name(), v.documented, v.observed);
-    paragraph(out, "    ", "    ", &line, DIM)?;
+    writeln!(out)?;
+    for (policy, answer) in [(Policy::Documented, v.documented), (Policy::Observed, v.observed)] {
+        let chosen = if policy == v.policy { "  (--policy, the verdict)" } else { "" };
+        writeln!(out, "    {:<12}{answer}{DIM}{chosen}{DIM:#}", policy.name())?;
+    }
     if let Some(mode) = &v.replication_mode {
-        writeln!(out, "    {DIM}replication_mode = \"{mode}\"{DIM:#}")?;
+        writeln!(out, "    {:<12}replication_mode = \"{mode}\"", "Terraform")?;
     }
     if let Some(next) = &v.next {
         let label = if v.capability == Capability::Blocked { "next" } else { "for more" };
-        paragraph(out, &format!("    {label:<9}"), "             ", next, Style::new())?;
+        paragraph(out, &format!("    {label:<12}"), "                ", next, Style::new())?;
     }
     Ok(())
 }

@@ -1,0 +1,142 @@
+//! Who may name whom (DESIGN: "Who may name whom"). Read from the source text, so that a shortcut
+//! through a wall fails here with its reason.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+/// Every source file below `src`, as path relative to it and its text without comments and tests.
+fn sources() -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") && !path.ends_with("tests.rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+                let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+                let name = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+                found.insert(name, lines.collect::<Vec<_>>().join("\n"));
+            }
+        }
+    }
+    assert!(found.len() > 20, "the source tree was not found");
+    found
+}
+
+/// The modules of `lib.rs`, in its order.
+fn map() -> Vec<String> {
+    let lib = &sources()["lib.rs"];
+    lib.lines()
+        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn module(file: &str) -> &str {
+    file.split(['/', '.']).next().unwrap()
+}
+
+#[test]
+fn a_module_names_only_modules_above_it() {
+    let map = map();
+    let rank = |name: &str| map.iter().position(|m| m == name);
+    for (file, code) in sources() {
+        let Some(own) = rank(module(&file)) else { continue }; // main.rs and lib.rs see all
+        for (other_rank, other) in map.iter().enumerate().skip(own + 1) {
+            let direct = format!("crate::{other}");
+            // `use crate::{\n    a::B,\n    c::D,\n}` names modules at the start of a line or after a brace or comma.
+            let grouped = code.split("crate::{").skip(1).any(|group| {
+                let group = group.split("};").next().unwrap_or_default();
+                group.split(['{', ',', '\n']).any(|item| {
+                    let item = item.trim();
+                    item == other || item.starts_with(&format!("{other}::"))
+                })
+            });
+            assert!(
+                !code.contains(&direct) && !grouped,
+                "{file} names {other}, which stands below {} in lib.rs ({own} < {other_rank})",
+                module(&file)
+            );
+        }
+    }
+}
+
+#[test]
+fn each_outside_crate_has_its_doors() {
+    // crate => (files that may name it, why)
+    let doors: [(&str, &[&str], &str); 16] = [
+        (
+            "aws_sdk_sts",
+            &["identity.rs"],
+            "STS is spoken to in one place; its errors become plain data there",
+        ),
+        ("aws_config", &["identity.rs"], "credential sources belong to identity"),
+        ("aws_smithy_runtime_api", &["identity/http.rs"], "the SDK's HTTP is ours, in one file"),
+        ("aws_smithy_types", &["identity/http.rs"], "the SDK's HTTP is ours, in one file"),
+        ("hyper", &["identity/http.rs"], "the SDK's HTTP is ours, in one file"),
+        ("aws_sigv4", &["token.rs"], "tokens are signed in one place"),
+        ("tokio_postgres", &["connection/postgres.rs"], "drivers stop at the door"),
+        ("postgres_protocol", &["connection/postgres.rs"], "drivers stop at the door"),
+        ("mysql_async", &["connection/mysql.rs", "connection/mysql/handover.rs"], "drivers stop at the door"),
+        (
+            "mysql_common",
+            &["connection/mysql.rs", "connection/mysql/handover.rs"],
+            "drivers stop at the door",
+        ),
+        ("x509_parser", &["connection/tls.rs"], "certificates become summaries where they are seen"),
+        ("webpki_roots", &["trust.rs"], "trust anchors are gathered in one place"),
+        ("clap_complete", &["cli.rs", "main.rs"], "only what can be typed"),
+        ("indicatif", &["run.rs"], "progress is the command's, not the story's"),
+        ("toml", &["config/file.rs"], "the file is parsed in one place"),
+        ("anstyle", &["report/text.rs"], "colour is the text report's"),
+    ];
+    for (file, code) in sources() {
+        for (name, allowed, why) in &doors {
+            let named = code.contains(&format!("{name}::")) || code.contains(&format!("use {name}"));
+            assert!(!named || allowed.contains(&file.as_str()), "{file} names {name}: {why}");
+        }
+    }
+}
+
+#[test]
+fn only_the_top_reads_the_wall_clock() {
+    // Stage timing uses Instant; identity/http.rs compares AWS's Date with ours, which is a measurement.
+    for (file, code) in sources() {
+        if !matches!(file.as_str(), "main.rs" | "identity/http.rs") {
+            for clock in ["Timestamp::now", "SystemTime::now"] {
+                assert!(!code.contains(clock), "{file} reads the clock: time is an argument");
+            }
+        }
+    }
+}
+
+#[test]
+fn pure_rooms_touch_nothing() {
+    let pure = ["secret", "target", "finding", "cli", "token", "checks", "verdict", "report"];
+    for (file, code) in sources().into_iter().filter(|(file, _)| pure.contains(&module(file))) {
+        for io in ["std::fs", "std::net::Tcp", "tokio::", "std::env::var", "std::process", "println!"] {
+            assert!(!code.contains(io), "{file} is pure and names {io}");
+        }
+    }
+}
+
+#[test]
+fn secrets_leave_through_few_doors() {
+    let allowed = ["secret.rs", "connection/postgres.rs", "connection/mysql.rs", "run/token.rs"];
+    for (file, code) in sources() {
+        assert!(!code.contains(".reveal()") || allowed.contains(&file.as_str()), "{file} reveals a secret");
+    }
+}
+
+#[test]
+fn nothing_turns_verification_off() {
+    for (file, code) in sources() {
+        let dangerous = code.matches("dangerous").count();
+        // trust.rs: rustls' word for a verifier that is not its own; ours delegates to its own.
+        assert!(dangerous == 0 || (file == "trust.rs" && dangerous == 1), "{file}: {dangerous} × dangerous");
+        assert!(!code.contains("skip_cert_verification") && !code.contains("accept_invalid"), "{file}");
+    }
+}
