@@ -169,6 +169,7 @@ pub struct TargetArgs {
     pub tls_host: Option<String>,
     /// More trust anchors: a PEM file, or the PEM text itself (RDS and web roots are built in)
     #[arg(long, env = "PIPEPROBE_CA_CERTIFICATE", value_name = "PEM", hide_env_values = true)]
+    #[arg(allow_hyphen_values = true)] // PEM begins with -----BEGIN
     pub ca_certificate: Option<String>,
     /// Dial here instead: a tunnel, an NLB, a PrivateLink endpoint
     #[arg(long, env = "PIPEPROBE_CONNECT_TO", value_name = "HOST:PORT", hide_env_values = true)]

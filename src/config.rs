@@ -12,7 +12,7 @@ use crate::{
     finding::{Capability, Policy},
     target::{
         Access, CaCertificate, DbUser, Endpoint, Engine, Host, Invalid, RdsName, Region, RoleArn,
-        SessionName, SessionTag, SessionTags, SourceType, Target,
+        SessionName, SessionTag, SessionTags, SourceType, Target, quoted,
     },
     trust,
 };
@@ -51,13 +51,13 @@ impl Config {
                 None | Some("initial-load") => Capability::InitialLoadOnly,
                 Some("cdc") => Capability::Cdc,
                 Some(other) => {
-                    return Err(Invalid::new("require", "initial-load or cdc", format!("`{other}`")));
+                    return Err(Invalid::new("require", "initial-load or cdc", quoted(other)));
                 }
             },
             fail_on_warning: match args.fail_on.as_deref() {
                 None | Some("error") => false,
                 Some("warning") => true,
-                Some(other) => return Err(Invalid::new("fail_on", "error or warning", format!("`{other}`"))),
+                Some(other) => return Err(Invalid::new("fail_on", "error or warning", quoted(other))),
             },
             timeout: args.timeout.map_or(Ok(DEFAULT_TIMEOUT), |text| {
                 duration("timeout", &text, Duration::from_secs(1)..=Duration::from_secs(3600))
@@ -112,7 +112,7 @@ fn targets(
         return Err(Invalid::new(
             "NAME",
             format!("a target of {}: {}", path.display(), known()),
-            format!("`{stray}`"),
+            quoted(stray),
         ));
     }
     let chosen: Vec<_> =
@@ -203,8 +203,7 @@ fn read_target(name: Option<String>, fields: Fields, needs: Needs) -> Result<Tar
 }
 
 fn target(name: Option<String>, fields: Fields, needs: Needs) -> Result<Target, Invalid> {
-    let source_type: SourceType =
-        required("type", fields.source_type, "rdspostgres, for example")?.parse()?;
+    let source_type: SourceType = required("type", fields.source_type, &SourceType::names())?.parse()?;
     let host = Host::parse("host", &required("host", fields.host, "the endpoint's name")?)?;
     let port = port("port", fields.port)?.unwrap_or(source_type.engine().default_port());
     let tls_host = match fields.tls_host {
@@ -281,14 +280,14 @@ fn port(field: &str, value: Option<Number>) -> Result<Option<u16>, Invalid> {
     value
         .map(|number| {
             let port = number.to_string().parse().ok().filter(|port| *port != 0);
-            port.ok_or_else(|| Invalid::new(field, "a port from 1 to 65535", format!("`{number}`")))
+            port.ok_or_else(|| Invalid::new(field, "a port from 1 to 65535", quoted(number)))
         })
         .transpose()
 }
 
 fn database(name: String) -> Result<String, Invalid> {
     if name.is_empty() || name.chars().any(char::is_control) {
-        return Err(Invalid::new("database", "the name of a database", format!("`{}`", name.escape_debug())));
+        return Err(Invalid::new("database", "the name of a database", quoted(&name)));
     }
     Ok(name)
 }
@@ -307,11 +306,9 @@ fn region(given: Option<&str>, sign_host: &Host) -> Result<Region, Invalid> {
         (Some(text), in_name) => {
             let region: Region = text.parse()?;
             match in_name {
-                Some(named) if named != region => Err(Invalid::new(
-                    "region",
-                    format!("{named}, as `{sign_host}` says"),
-                    format!("`{region}`"),
-                )),
+                Some(named) if named != region => {
+                    Err(Invalid::new("region", format!("{named}, as `{sign_host}` says"), quoted(region)))
+                }
                 _ => Ok(region),
             }
         }
@@ -338,7 +335,7 @@ fn roles(
     for (field, role) in &roles {
         if role.partition() != region.partition() {
             let wanted = format!("a role of partition {}, as Region {region} is", region.partition());
-            return Err(Invalid::new(field, wanted, format!("`{role}`")));
+            return Err(Invalid::new(field, wanted, quoted(role)));
         }
     }
     Ok(roles.into_iter().map(|(_, role)| role).collect())
@@ -374,7 +371,7 @@ fn duration(field: &str, text: &str, range: std::ops::RangeInclusive<Duration>) 
             shown(range.start()),
             shown(range.end())
         );
-        Invalid::new(field, wanted, format!("`{text}`"))
+        Invalid::new(field, wanted, quoted(text))
     })
 }
 

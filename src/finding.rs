@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::Serialize;
 
-use crate::target::Invalid;
+use crate::target::{Invalid, quoted};
 
 /// What ClickPipes can do with the database. Ordered: each includes the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -72,7 +72,7 @@ impl FromStr for Policy {
         match text {
             "documented" => Ok(Self::Documented),
             "observed" => Ok(Self::Observed),
-            _ => Err(Invalid::new("policy", "documented or observed", format!("`{text}`"))),
+            _ => Err(Invalid::new("policy", "documented or observed", quoted(text))),
         }
     }
 }

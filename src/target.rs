@@ -33,14 +33,20 @@ impl fmt::Display for Invalid {
 
 impl std::error::Error for Invalid {}
 
+/// What was found, between backquotes: without control characters, and not endless.
+pub fn quoted(found: impl fmt::Display) -> String {
+    let found = found.to_string();
+    let length = found.chars().count();
+    let shown: String = found.chars().take(80).flat_map(char::escape_debug).collect();
+    if length > 80 { format!("`{shown}…` ({length} characters)") } else { format!("`{shown}`") }
+}
+
 /// Refuses a `{PLACEHOLDER}` left over from the guide's templates.
 fn no_placeholder(field: &str, text: &str) -> Result<(), Invalid> {
     match text.find('{').zip(text.find('}')) {
-        Some((open, close)) if open < close => Err(Invalid::new(
-            field,
-            format!("a value in place of {}", &text[open..=close]),
-            format!("`{text}`"),
-        )),
+        Some((open, close)) if open < close => {
+            Err(Invalid::new(field, format!("a value in place of {}", &text[open..=close]), quoted(text)))
+        }
         _ => Ok(()),
     }
 }
@@ -69,6 +75,11 @@ impl SourceType {
         }
     }
 
+    /// All of them, for messages.
+    pub fn names() -> String {
+        format!("one of {}", Self::ALL.map(Self::name).join(", "))
+    }
+
     pub fn engine(self) -> Engine {
         match self {
             Self::RdsPostgres | Self::AuroraPostgres => Engine::Postgres,
@@ -86,11 +97,10 @@ impl SourceType {
 impl FromStr for SourceType {
     type Err = Invalid;
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let names = Self::ALL.map(Self::name).join(", ");
         Self::ALL
             .into_iter()
             .find(|kind| kind.name() == text)
-            .ok_or_else(|| Invalid::new("type", format!("one of {names}"), format!("`{text}`")))
+            .ok_or_else(|| Invalid::new("type", Self::names(), quoted(text)))
     }
 }
 
@@ -128,7 +138,7 @@ impl Host {
     /// Names `field` when the text has a scheme, a port, a path, white space or bad characters.
     pub fn parse(field: &str, text: &str) -> Result<Self, Invalid> {
         no_placeholder(field, text)?;
-        let wrong = |wanted: &str| Err(Invalid::new(field, wanted, format!("`{text}`")));
+        let wrong = |wanted: &str| Err(Invalid::new(field, wanted, quoted(text)));
         if text.is_empty() {
             return wrong("a host name, such as mydb.abc123.us-east-1.rds.amazonaws.com");
         }
@@ -191,7 +201,7 @@ impl Endpoint {
             Some((host, port)) if text.parse::<IpAddr>().is_err() && !text.contains("://") => (
                 host,
                 port.parse().ok().filter(|p| *p != 0).ok_or_else(|| {
-                    Invalid::new(field, "host:port with a port from 1 to 65535", format!("`{text}`"))
+                    Invalid::new(field, "host:port with a port from 1 to 65535", quoted(text))
                 })?,
             ),
             _ => (text, default_port),
@@ -247,7 +257,7 @@ impl FromStr for Region {
         if well_formed {
             Ok(Self(text.to_owned()))
         } else {
-            Err(Invalid::new("region", "an AWS Region code, such as eu-central-1", format!("`{text}`")))
+            Err(Invalid::new("region", "an AWS Region code, such as eu-central-1", quoted(text)))
         }
     }
 }
@@ -278,7 +288,7 @@ impl FromStr for DbUser {
         no_placeholder("user", text)?;
         // 63 bytes in Postgres, 32 characters in MySQL, 80 in MariaDB: only what none accepts is refused here.
         if text.is_empty() || text.len() > 255 || text.chars().any(char::is_control) {
-            return Err(Invalid::new("user", "a database user name", format!("`{}`", text.escape_debug())));
+            return Err(Invalid::new("user", "a database user name", quoted(text)));
         }
         Ok(Self(text.to_owned()))
     }

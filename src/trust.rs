@@ -51,7 +51,7 @@ pub fn add(roots: &mut RootCertStore, pem: &[u8]) -> Result<(), Invalid> {
     };
     let mut count = 0;
     for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|e| wrong(format!("{e}")))?;
+        let certificate = certificate.map_err(|_| wrong(format!("damaged PEM after certificate {count}")))?;
         roots.add(certificate).map_err(|e| wrong(format!("certificate {}: {e}", count + 1)))?;
         count += 1;
     }

@@ -1,6 +1,6 @@
 use std::{fmt, str::FromStr};
 
-use super::{Invalid, no_placeholder};
+use super::{Invalid, no_placeholder, quoted};
 
 /// The ARN of an IAM role: `arn:<partition>:iam::<account>:role/<path><name>`.
 /// Source: IAM identifiers reference; length 20 to 2048 from the STS model of `AssumeRole`.
@@ -12,7 +12,7 @@ impl RoleArn {
     /// Names `field` and the part that is wrong.
     pub fn parse(field: &str, text: &str) -> Result<Self, Invalid> {
         no_placeholder(field, text)?;
-        let wanted = |what: &str| Invalid::new(field, what, format!("`{text}`"));
+        let wanted = |what: &str| Invalid::new(field, what, quoted(text));
         let parts: Vec<&str> = text.splitn(6, ':').collect();
         let [arn, partition, service, region, account, resource] = parts[..] else {
             return Err(wanted("a role ARN, such as arn:aws:iam::123456789012:role/name"));

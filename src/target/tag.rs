@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::{Invalid, no_placeholder};
+use super::{Invalid, no_placeholder, quoted};
 
 /// One session tag. Key 1 to 128 characters, value 0 to 256, of `[\p{L}\p{Z}\p{N}_.:/=+\-@]`;
 /// the prefix `aws:` is reserved. Source: STS `Tag`.
@@ -23,7 +23,8 @@ impl SessionTag {
     pub fn new(key: &str, value: &str) -> Result<Self, Invalid> {
         no_placeholder("session_tags", key)?;
         no_placeholder("session_tags", value)?;
-        let wrong = |wanted: &str| Err(Invalid::new("session_tags", wanted, format!("`{key}={value}`")));
+        let wrong =
+            |wanted: &str| Err(Invalid::new("session_tags", wanted, quoted(format!("{key}={value}"))));
         if !(1..=128).contains(&key.chars().count()) {
             return wrong("a key of 1 to 128 characters");
         }
@@ -43,9 +44,8 @@ impl SessionTag {
 impl FromStr for SessionTag {
     type Err = Invalid;
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let (key, value) = text
-            .split_once('=')
-            .ok_or_else(|| Invalid::new("session_tags", "KEY=VALUE", format!("`{text}`")))?;
+        let (key, value) =
+            text.split_once('=').ok_or_else(|| Invalid::new("session_tags", "KEY=VALUE", quoted(text)))?;
         Self::new(key.trim(), value.trim())
     }
 }
@@ -75,11 +75,7 @@ impl SessionTags {
         }
         for key in &transitive {
             if !tags.iter().any(|tag| same_key(&tag.key, key)) {
-                return Err(Invalid::new(
-                    "transitive_tags",
-                    "keys that are among session_tags",
-                    format!("`{key}`"),
-                ));
+                return Err(Invalid::new("transitive_tags", "keys that are among session_tags", quoted(key)));
             }
         }
         Ok(Self { tags, transitive })
@@ -115,11 +111,7 @@ fn limited(
         Ok(text.to_owned())
     } else {
         let wanted = format!("{} to {} characters of A-Z a-z 0-9 {extra}", lengths.start(), lengths.end());
-        let length = text.chars().count();
-        let shown: String = text.chars().take(80).flat_map(char::escape_debug).collect();
-        let cut =
-            if length > 80 { format!("`{shown}…` ({length} characters)") } else { format!("`{shown}`") };
-        Err(Invalid::new(field, wanted, cut))
+        Err(Invalid::new(field, wanted, quoted(text)))
     }
 }
 
