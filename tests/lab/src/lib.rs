@@ -1,1 +1,66 @@
-//! placeholder
+//! The lab: real PostgreSQL, MariaDB and MySQL servers on loopback that check RDS IAM tokens themselves, and the AWS they ask.
+//!
+//! ```text
+//! Lane ─ obtain ─▶ Installed ─ template ─┐
+//!                                        ▼
+//! Lab::start ─▶ Aws ◀─ verifier ◀─ Instance (a server with its plugin) ◀─ the client under test
+//! ```
+//!
+//! A [`Lane`] is a server of one major version. [`obtain`] finds its programs: from the machine's own packages, or from the
+//! cache that `cargo lab setup` filled with packages of newer releases. [`Lab::start`] makes certificates, an AWS stand-in
+//! and a data directory per server (copied from a template), and starts everything in about a second. A client then does
+//! what it would do on RDS: it assumes a role, signs a token and logs in over TLS; the server hands the token to its plugin,
+//! the plugin to the verifier, and the verifier recomputes the signature and reads the policy. Dropping the [`Lab`] takes
+//! everything away, and so does a keeper if nobody is left to drop it.
+//!
+//! What differs from RDS, as far as we know:
+//!
+//! - The MySQL is 9.7, because no distribution packages an 8.x; nothing here stands for RDS MySQL 8.
+//! - With `rds.iam_auth_for_replication` off, RDS judges the token as a password; here PAM refuses it. Both are SQLSTATE class
+//!   28, with different words.
+//! - A granted `rds_replication` opens no WAL sender on a PostgreSQL that is not RDS's, so the user has REPLICATION as well.
+//! - MySQL 9.7 and MariaDB 10.11 hand the token to their plugin before they look at `require_secure_transport`.
+//! - Superusers exist, on the Unix socket only.
+
+// The servers there are, and where their programs lie.
+mod account;
+mod cache;
+mod files;
+mod installed;
+mod lane;
+
+// Getting what is missing.
+mod apt;
+mod fetch;
+mod mirror;
+mod oracle;
+pub mod setup;
+
+// What a server needs.
+mod certificates;
+mod guide;
+mod plugins;
+mod world;
+
+// Running one.
+mod keeper;
+mod mysql;
+mod postgres;
+mod site;
+mod template;
+
+// The lab as a value.
+mod instance;
+mod lab;
+
+pub use cache::folder as cache_folder;
+pub use guide::{DATABASE, MYSQL_GRANTS, MYSQL_USER, POSTGRES_GRANTS, POSTGRES_USER, USER};
+pub use installed::{Installed, Skipped, obtain};
+pub use instance::Instance;
+pub use lab::Lab;
+pub use lane::{Engine, Lane};
+pub use oracle::python as oracle_python;
+pub use world::{
+    ACCESS_ROLE, CALLER, CALLER_ACCESS_KEY_ID, CUSTOMER_ACCOUNT, REGION, SERVICE_ROLE, access_role,
+    connect_policy, trust_policy,
+};

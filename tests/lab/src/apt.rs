@@ -1,0 +1,86 @@
+//! Packages of the machine's own distribution: which are missing, and how they get there.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::account::ServerUser;
+use crate::installed::obtain;
+use crate::lane::Lane;
+use crate::setup::step;
+
+/// Installs what the lanes of this distribution and the oracle need. Does nothing, quickly, when all is there.
+///
+/// # Errors
+/// Says what to type if we are not root; carries apt's words if it failed.
+pub(crate) fn install_missing() -> io::Result<()> {
+    let missing = missing();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages = missing.join(" ");
+    if !ServerUser::we_are_root() {
+        return Err(io::Error::other(format!(
+            "please install, as root: apt-get install --no-install-recommends {packages}"
+        )));
+    }
+    step("refreshing the package index", || apt(&["update"]))?;
+    if missing.contains(&"postgresql-15") && !Path::new(CLUSTERS).exists() {
+        // Its server package makes a cluster and starts it, unless told otherwise before it is installed.
+        step("installing postgresql-common", || install(&["postgresql-common"]))?;
+        make_no_cluster()?;
+    }
+    step(&format!("installing {packages}"), || install(&missing))
+}
+
+const CLUSTERS: &str = "/etc/postgresql-common/createcluster.conf";
+
+fn missing() -> Vec<&'static str> {
+    let mut packages = Vec::new();
+    if obtain(Lane::Postgres15).is_err() {
+        packages.extend(["postgresql-15", "postgresql-client-15"]);
+    }
+    if obtain(Lane::MariaDb10_11).is_err() {
+        packages.extend(["mariadb-server-core", "mariadb-client-core"]);
+    }
+    if !Path::new("/usr/bin/cc").exists() {
+        packages.push("build-essential");
+    }
+    // Without ensurepip a venv has no pip.
+    let ensurepip = Command::new("/usr/bin/python3")
+        .args(["-c", "import ensurepip, venv"])
+        .stderr(Stdio::null())
+        .status();
+    if !crate::oracle::is_there() && !ensurepip.is_ok_and(|status| status.success()) {
+        packages.push("python3-venv");
+    }
+    packages
+}
+
+fn make_no_cluster() -> io::Result<()> {
+    let text = fs::read_to_string(CLUSTERS)?;
+    let kept = text.lines().filter(|line| !line.contains("create_main_cluster"));
+    let text: String = kept.chain(["create_main_cluster = false"]).flat_map(|line| [line, "\n"]).collect();
+    fs::write(CLUSTERS, text)
+}
+
+fn install(packages: &[&str]) -> io::Result<()> {
+    let options = ["install", "--yes", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confold"];
+    apt(&[&options[..], packages].concat())
+}
+
+fn apt(arguments: &[&str]) -> io::Result<()> {
+    let output = Command::new("apt-get")
+        .arg("-qq")
+        .args(arguments)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|e| io::Error::other(format!("apt-get: {e}")))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(io::Error::other(format!("apt-get {} failed:\n{}", arguments.join(" "), said.trim())))
+}

@@ -1,0 +1,77 @@
+//! Certificates as RDS presents them: a name that ends in `rds.amazonaws.com`, signed by a root of our own. Made anew at every
+//! start, so that none ever expires in a repository.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
+
+use crate::files;
+
+/// A certificate authority that lives as long as its lab.
+pub(crate) struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+/// A server's certificate and key, as files.
+#[derive(Clone, Debug)]
+pub(crate) struct ServerFiles {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+impl Authority {
+    pub(crate) fn new() -> io::Result<Self> {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params.distinguished_name.push(DnType::CommonName, "pipeprobe lab root");
+        valid_for(&mut params, 10 * 365);
+        let key = KeyPair::generate().map_err(io::Error::other)?;
+        let root = params.self_signed(&key).map_err(io::Error::other)?;
+        Ok(Self { pem: root.pem(), issuer: Issuer::new(params, key) })
+    }
+
+    /// The trust root, PEM.
+    pub(crate) fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// Writes `server.pem` and `server.key` (mode 0600) for that DNS name into `folder`.
+    pub(crate) fn issue(&self, host: &str, folder: &Path) -> io::Result<ServerFiles> {
+        let mut params = CertificateParams::new(vec![host.to_owned()]).map_err(io::Error::other)?;
+        params.distinguished_name.push(DnType::CommonName, host);
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        valid_for(&mut params, 365);
+        params.use_authority_key_identifier_extension = true;
+        let key = KeyPair::generate().map_err(io::Error::other)?;
+        let certificate = params.signed_by(&key, &self.issuer).map_err(io::Error::other)?;
+
+        let files = ServerFiles { certificate: folder.join("server.pem"), key: folder.join("server.key") };
+        files::write(&files.certificate, &certificate.pem())?;
+        private(&files.key, &key.serialize_pem())?;
+        Ok(files)
+    }
+}
+
+/// From an hour ago, for a client whose clock is a little behind.
+fn valid_for(params: &mut CertificateParams, days: u64) {
+    let now = SystemTime::now();
+    params.not_before = (now - Duration::from_secs(60 * 60)).into();
+    params.not_after = (now + Duration::from_secs(days * 24 * 60 * 60)).into();
+}
+
+fn private(path: &Path, content: &str) -> io::Result<()> {
+    use io::Write;
+    let mut file = fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.set_permissions(fs::Permissions::from_mode(0o600))?;
+    file.write_all(content.as_bytes())
+}

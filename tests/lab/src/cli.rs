@@ -1,0 +1,67 @@
+//! What can be typed, and where it goes.
+
+mod clean;
+mod demo;
+mod setup;
+mod test;
+mod up;
+
+use std::ffi::OsString;
+use std::io;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use lab::Lane;
+
+/// Real PostgreSQL, MariaDB and MySQL servers on this machine that check RDS IAM tokens, and the AWS they ask.
+#[derive(Debug, Parser)]
+#[command(name = "cargo lab", bin_name = "cargo lab")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Get everything the lab needs: system packages, newer servers, plugins, pipeprobe itself
+    ///
+    /// Installs packages when run as root, and says what to install otherwise. Does nothing, quickly, when all is there.
+    Setup,
+    /// Keep a lab running until Ctrl-C, and print what to type to use it
+    Up {
+        /// Servers to run, such as postgres17; one of each engine by default
+        #[arg(value_parser = lane)]
+        lanes: Vec<Lane>,
+        /// Use what is there and fetch nothing
+        #[arg(long)]
+        no_setup: bool,
+    },
+    /// Run `pipeprobe check` against one server of each engine and one that refuses, as a user would
+    Demo,
+    /// Run every test of the workspace, and say which servers were skipped
+    Test {
+        /// Passed on to `cargo test --workspace`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Remove the cache: fetched servers, templates, the second opinion
+    Clean,
+}
+
+impl Arguments {
+    pub(crate) fn run(self) -> io::Result<ExitCode> {
+        match self.command {
+            Command::Setup => setup::run(),
+            Command::Up { lanes, no_setup } => up::run(lanes, no_setup),
+            Command::Demo => demo::run(),
+            // As they were typed: clap takes a leading `--` for its own.
+            Command::Test { .. } => test::run(std::env::args_os().skip(2)),
+            Command::Clean => clean::run(),
+        }
+    }
+}
+
+fn lane(name: &str) -> Result<Lane, String> {
+    let names = Lane::all().map(Lane::name).join(", ");
+    Lane::named(name).ok_or_else(|| format!("the lanes are {names}"))
+}

@@ -1,0 +1,24 @@
+//! `cargo lab clean`.
+
+use std::fs;
+use std::io;
+use std::process::ExitCode;
+
+/// Removes what the lab put into its cache, by name: the folder may be one that someone keeps other things in.
+pub(crate) fn run() -> io::Result<ExitCode> {
+    let folder = lab::cache_folder();
+    for part in ["aside", "lanes", "locks", "oracle", "templates"] {
+        match fs::remove_dir_all(folder.join(part)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+    }
+    for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+        if entry.path().extension().is_some_and(|extension| extension == "unobtainable") {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    let _ = fs::remove_dir(&folder);
+    println!("removed what the lab kept in {}", folder.display());
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,75 @@
+//! `cargo lab demo`: what a user sees, with the exit codes asserted.
+
+use std::fs;
+use std::io::{self, Write};
+use std::process::{Command, ExitCode};
+
+use lab::{Lab, Lane};
+
+use super::setup;
+
+/// A role that someone made with the resource id of another database: the commonest mistake there is.
+const WRONG_ROLE: &str = "arn:aws:iam::123456789012:role/clickpipes-rds-wrong-resource";
+const WRONG_RESOURCE: &str = "db-SOMEOTHERDATABASEENTIRELY0";
+
+/// pipeprobe's exit code when a database refuses.
+const REFUSED: i32 = 3;
+
+pub(crate) fn run() -> io::Result<ExitCode> {
+    let outcomes = setup::prepare(false)?;
+    let lanes = setup::one_of_each();
+    let lab = Lab::start(&lanes)?;
+    lab.aws().change(|world| world.roles.push(lab::access_role(WRONG_ROLE, &[WRONG_RESOURCE])));
+
+    let config = lab.dir().join("pipeprobe.toml");
+    let refusing = lab.target_toml("wrong_resource", lab.instance(Lane::Postgres15), WRONG_ROLE);
+    fs::write(&config, lab.config_toml() + &refusing)?;
+
+    let mut as_expected = true;
+    for instance in lab.instances() {
+        as_expected &= check(&lab, &instance.name, 0)?;
+    }
+    println!("# The access role's policy names {WRONG_RESOURCE}, which is another database's resource id.");
+    println!(
+        "# The role can be assumed and a token signed; it is the database that refuses. Expect exit code {REFUSED}."
+    );
+    as_expected &= check(&lab, "wrong_resource", REFUSED)?;
+
+    setup::announce(&outcomes.into_iter().filter_map(Result::err).collect::<Vec<_>>());
+    drop(lab);
+    match as_expected {
+        true => Ok(ExitCode::SUCCESS),
+        false => Err(io::Error::other("the demo did not go as expected; see above")),
+    }
+}
+
+/// Runs `pipeprobe check` as a user would, and says so if the exit code is another than expected.
+fn check(lab: &Lab, target: &str, expected: i32) -> io::Result<bool> {
+    let config = lab.dir().join("pipeprobe.toml");
+    println!("$ pipeprobe check --config-file {} {target}", config.display());
+    io::stdout().flush()?;
+
+    let path = setup::pipeprobe()?;
+    let mut pipeprobe = Command::new(&path);
+    // Nothing of the machine's own AWS or pipeprobe settings may decide the outcome.
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if name.starts_with("AWS_") || name.starts_with("PIPEPROBE_") {
+            pipeprobe.env_remove(name);
+        }
+    }
+    let status = pipeprobe
+        .arg("check")
+        .arg("--config-file")
+        .arg(config)
+        .arg(target)
+        .envs(lab.environment())
+        .status()
+        .map_err(|e| io::Error::other(format!("{}: {e}", path.display())))?;
+    println!();
+    let found = status.code();
+    if found != Some(expected) {
+        println!("lab: {target}: expected exit code {expected}, found {status}");
+    }
+    Ok(found == Some(expected))
+}

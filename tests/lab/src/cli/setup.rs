@@ -1,0 +1,91 @@
+//! `cargo lab setup`, also what the other commands begin with.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use lab::setup::Outcome;
+use lab::{Lane, Skipped};
+
+pub(crate) fn run() -> io::Result<ExitCode> {
+    let outcomes = prepare(true)?;
+    println!("{:<14} {:<8} what", "lane", "state");
+    for outcome in &outcomes {
+        match outcome {
+            Ok(installed) => {
+                let from = match installed.lane.is_always_there() {
+                    true => "this machine's packages",
+                    false => "packages of a newer release, in the cache",
+                };
+                println!("{:<14} {:<8} {} from {from}", installed.lane, "ready", installed.version);
+            }
+            Err(skipped) => println!("{:<14} {:<8} {}", skipped.lane, "SKIPPED", skipped.reason.trim()),
+        }
+    }
+    println!("cache: {}", lab::cache_folder().display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Gets what is missing and builds pipeprobe; `again` retries lanes that could not be had lately.
+pub(crate) fn prepare(again: bool) -> io::Result<Vec<Outcome>> {
+    let outcomes = lab::setup::run(again)?;
+    build_pipeprobe()?;
+    Ok(outcomes)
+}
+
+/// The first lane of each engine, without those that are skipped here.
+pub(crate) fn one_of_each() -> Vec<Lane> {
+    let lanes = [Lane::Postgres15, Lane::Mysql9_7, Lane::MariaDb10_11];
+    lanes.into_iter().filter(|lane| lab::obtain(*lane).is_ok()).collect()
+}
+
+/// Says which lanes were skipped and why, so that nobody takes silence for success.
+pub(crate) fn announce(skipped: &[Skipped]) {
+    for lane in skipped {
+        eprintln!("lab: SKIPPED {}: {}", lane.lane, lane.reason.trim());
+    }
+}
+
+/// Where the program lies once it is built.
+pub(crate) fn pipeprobe() -> io::Result<PathBuf> {
+    Ok(lab::setup::target_folder()?.join("pipeprobe"))
+}
+
+/// The cargo that runs us.
+pub(crate) fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+fn build_pipeprobe() -> io::Result<()> {
+    let folder = lab::setup::target_folder()?;
+    let profile = match folder.file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => "dev",
+        Some(name) => name,
+    };
+    let mut build = cargo();
+    build.current_dir(env!("CARGO_MANIFEST_DIR"));
+    build.args(["build", "--quiet", "--package", "pipeprobe", "--profile", profile, "--target-dir"]);
+    build.arg(folder.parent().unwrap_or(&folder));
+
+    let start = Instant::now();
+    let mut build = build.spawn()?;
+    let mut told = false;
+    let status = loop {
+        if let Some(status) = build.try_wait()? {
+            break status;
+        }
+        if !told && start.elapsed() > Duration::from_secs(2) {
+            eprintln!("lab: building pipeprobe …");
+            told = true;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    if told {
+        eprintln!("lab: … done in {:.1} s", start.elapsed().as_secs_f32());
+    }
+    match status.success() {
+        true => Ok(()),
+        false => Err(io::Error::other("pipeprobe could not be built")),
+    }
+}

@@ -1,0 +1,23 @@
+//! `cargo lab test`.
+
+use std::ffi::OsString;
+use std::io;
+use std::process::ExitCode;
+
+use super::setup;
+
+pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> io::Result<ExitCode> {
+    let outcomes = setup::prepare(false)?;
+    let folder = lab::setup::target_folder()?;
+    let status = setup::cargo()
+        .args(["test", "--workspace", "--target-dir"])
+        .arg(folder.parent().unwrap_or(&folder))
+        .args(arguments)
+        .env("PIPEPROBE_LAB_CACHE", lab::cache_folder())
+        .status()?;
+    setup::announce(&outcomes.into_iter().filter_map(Result::err).collect::<Vec<_>>());
+    Ok(match status.success() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}

@@ -1,0 +1,55 @@
+//! Files and folders that the servers' user can read, whatever our umask, and errors that say which file they are about.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+/// Makes a folder, and those above it that are missing.
+pub(crate) fn create(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = folder.parent() {
+        create(above)?;
+    }
+    match fs::create_dir(folder) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.and_then(|()| allow(folder, 0o755)).map_err(|e| named(folder, &e)),
+    }
+}
+
+/// Writes a file.
+pub(crate) fn write(path: &Path, content: &str) -> io::Result<()> {
+    fs::write(path, content).and_then(|()| allow(path, 0o644)).map_err(|e| named(path, &e))
+}
+
+/// Writes a script.
+pub(crate) fn write_script(path: &Path, content: &str) -> io::Result<()> {
+    write(path, content)?;
+    allow(path, 0o755)
+}
+
+/// Copies a library.
+pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    fs::copy(from, to).map_err(|e| named(from, &e))?;
+    allow(to, 0o755)
+}
+
+/// Removes a folder with all it holds; fine if it is not there.
+pub(crate) fn remove(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(named(folder, &e)),
+        _ => Ok(()),
+    }
+}
+
+/// Sets the permissions, as the three digits that chmod takes.
+pub(crate) fn allow(path: &Path, mode: u32) -> io::Result<()> {
+    fs::set_permissions(path, Permissions::from_mode(mode))
+}
+
+/// The same error, saying where.
+pub(crate) fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}

@@ -1,0 +1,32 @@
+//! What the ClickPipes guides tell a customer to type, word for word. The lab exists to show that this works.
+
+/// The database (PostgreSQL) or schema (MySQL, MariaDB) that holds the customer's tables.
+pub const DATABASE: &str = "app";
+
+/// The user the guide names.
+pub const USER: &str = "clickpipes_iam_user";
+
+/// "AWS IAM DB Authentication", database user, PostgreSQL.
+pub const POSTGRES_USER: &str = "CREATE USER clickpipes_iam_user;
+GRANT rds_iam TO clickpipes_iam_user;
+";
+
+/// "AWS IAM DB Authentication", database user, MySQL and MariaDB.
+pub const MYSQL_USER: &str =
+    "CREATE USER 'clickpipes_iam_user' IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS';
+";
+
+/// "Postgres RDS source setup", for that user.
+pub const POSTGRES_GRANTS: &str = r#"GRANT USAGE ON SCHEMA "public" TO clickpipes_iam_user;
+GRANT SELECT ON ALL TABLES IN SCHEMA "public" TO clickpipes_iam_user;
+ALTER DEFAULT PRIVILEGES IN SCHEMA "public" GRANT SELECT ON TABLES TO clickpipes_iam_user;
+GRANT rds_replication TO clickpipes_iam_user;
+CREATE PUBLICATION clickpipes_publication FOR ALL TABLES;
+"#;
+
+/// "MySQL RDS source setup", for that user.
+pub const MYSQL_GRANTS: &str = "CALL mysql.rds_set_configuration('binlog retention hours', 72);
+GRANT SELECT ON `app`.* TO 'clickpipes_iam_user'@'%';
+GRANT REPLICATION CLIENT ON *.* TO 'clickpipes_iam_user'@'%';
+GRANT REPLICATION SLAVE ON *.* TO 'clickpipes_iam_user'@'%';
+";

@@ -1,0 +1,116 @@
+//! Where the programs of a lane lie on this machine, and how to run them.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::cache;
+use crate::lane::{Lane, Source};
+
+/// The programs of one lane, ready to run.
+#[derive(Clone, Debug)]
+pub struct Installed {
+    pub lane: Lane,
+    /// What the server's `--version` says, shortened to one word, such as `15.18`.
+    pub version: String,
+    root: PathBuf,
+}
+
+/// Why a lane cannot run here, in words for a person.
+#[derive(Clone, Debug)]
+pub struct Skipped {
+    pub lane: Lane,
+    pub reason: String,
+}
+
+/// Finds the programs of a lane. Never downloads anything: `cargo lab setup` does.
+pub fn obtain(lane: Lane) -> Result<Installed, Skipped> {
+    let skipped = |reason| Skipped { lane, reason };
+    let root = match lane.source() {
+        Source::System => PathBuf::from("/"),
+        Source::Fetched { .. } => tree(lane),
+    };
+    if matches!(lane.source(), Source::Fetched { .. }) && !root.is_dir() {
+        let why =
+            cache::excuse(lane.name()).unwrap_or_else(|| "not fetched yet: run `cargo lab setup`".to_owned());
+        return Err(skipped(why));
+    }
+    let mut installed = Installed { lane, version: String::new(), root };
+    for program in lane.engine().programs() {
+        if installed.find(program).is_none() {
+            return Err(skipped(format!("{program} is missing: run `cargo lab setup`")));
+        }
+    }
+    installed.version = installed.ask_version().map_err(skipped)?;
+    Ok(installed)
+}
+
+/// The folder of a fetched lane.
+pub(crate) fn tree(lane: Lane) -> PathBuf {
+    cache::folder().join("lanes").join(lane.name())
+}
+
+impl Installed {
+    /// The path of a program, such as `psql`. Programs of fetched lanes are small scripts that start the real one with its
+    /// own libraries, and keep the process id.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.find(name).unwrap_or_else(|| self.root.join("usr/bin").join(name))
+    }
+
+    /// Makes a program of this lane load `library` before its own.
+    pub(crate) fn preload(&self, command: &mut Command, library: &Path) {
+        let variable = match self.lane.source() {
+            Source::System => "LD_PRELOAD",
+            Source::Fetched { .. } => "PIPEPROBE_LAB_PRELOAD",
+        };
+        command.env(variable, library);
+    }
+
+    /// `usr` of the packages: what MySQL and MariaDB call their base.
+    pub(crate) fn base(&self) -> PathBuf {
+        self.root.join("usr")
+    }
+
+    fn find(&self, name: &str) -> Option<PathBuf> {
+        self.lane
+            .program_folders()
+            .iter()
+            .map(|folder| self.root.join(folder).join(name))
+            .find(|path| path.is_file())
+    }
+
+    fn ask_version(&self) -> Result<String, String> {
+        let server = self.program(self.lane.engine().server());
+        let output = Command::new(&server)
+            .arg("--version")
+            .env("LC_ALL", "C")
+            .output()
+            .map_err(|e| format!("{}: {e}", server.display()))?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        let mark = self.lane.version_mark();
+        if !said.contains(mark) {
+            return Err(format!(
+                "{} is not the wanted version: {}{}",
+                server.display(),
+                said.trim(),
+                String::from_utf8_lossy(&output.stderr).trim()
+            ));
+        }
+        let word =
+            said.split_whitespace().find(|w| w.starts_with(|c: char| c.is_ascii_digit())).unwrap_or(mark);
+        Ok(word.to_owned())
+    }
+}
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.lane, self.reason)
+    }
+}
+
+impl From<Skipped> for io::Error {
+    fn from(skipped: Skipped) -> Self {
+        Self::new(io::ErrorKind::NotFound, skipped.to_string())
+    }
+}

@@ -1,0 +1,224 @@
+//! One running database, as a test sees it.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Child;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use lab_aws::{Aws, Database, Decision, Verifier};
+
+use crate::account::ServerUser;
+use crate::certificates::Authority;
+use crate::guide;
+use crate::installed::Installed;
+use crate::lane::{Engine, Lane};
+use crate::plugins::Plugins;
+use crate::site::{Site, StartError, free_port, make_folder};
+use crate::world::{CUSTOMER_ACCOUNT, REGION};
+use crate::{mysql, postgres, template};
+
+/// How many ports to try before giving up.
+const PORTS: u32 = 10;
+
+/// A database server that checks RDS IAM tokens. It ends with its [`crate::Lab`].
+#[derive(Debug)]
+pub struct Instance {
+    pub lane: Lane,
+    /// Name of its table in [`crate::Lab::config_toml`]: the lane's, with a number from the second of a kind on.
+    pub name: String,
+    /// The RDS-style endpoint its certificate is for and tokens must be signed for. It resolves nowhere: dial
+    /// [`Instance::address`].
+    pub host: String,
+    /// The port it listens on, and the one in tokens.
+    pub port: u16,
+    /// The guide's `{RDS_RESOURCE_ID}`.
+    pub resource_id: String,
+    site: Site,
+    verifier: Verifier,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    server: Option<Child>,
+    settings: Vec<(String, String)>,
+}
+
+/// What is known of an instance before it runs.
+pub(crate) struct Plan {
+    pub(crate) installed: Installed,
+    pub(crate) name: String,
+    pub(crate) host: String,
+    pub(crate) resource_id: String,
+}
+
+/// What every instance of a lab is made with.
+pub(crate) struct Parts<'a> {
+    pub(crate) lab: &'a Path,
+    pub(crate) trust_root: &'a Path,
+    pub(crate) authority: &'a Authority,
+    pub(crate) plugins: &'a Plugins,
+    pub(crate) user: &'a ServerUser,
+    pub(crate) aws: &'a Aws,
+}
+
+impl Instance {
+    pub(crate) fn start(plan: &Plan, parts: &Parts<'_>) -> io::Result<Self> {
+        let folder = parts.lab.join(&plan.name);
+        make_folder(&folder, parts.user)?;
+        let tls = parts.authority.issue(&plan.host, &folder)?;
+        parts.user.owns(&tls.key)?;
+        let template = template::template(&plan.installed, parts.user)?;
+        template::copy(&template, parts.user, &folder)?;
+        let mut site = Site {
+            installed: plan.installed.clone(),
+            user: parts.user.clone(),
+            plugins: parts.plugins.clone(),
+            folder,
+            port: 0,
+            tls,
+            trust_root: parts.trust_root.to_owned(),
+        };
+        make_folder(&site.scratch(), parts.user)?;
+        if plan.installed.lane.engine() != Engine::Postgres {
+            mysql::configure(&site)?;
+        }
+        for _ in 0..PORTS {
+            site.port = free_port()?;
+            if plan.installed.lane.engine() == Engine::Postgres {
+                postgres::configure(&site)?;
+            }
+            let server = match site.start(&[]) {
+                Ok(server) => server,
+                Err(StartError::PortTaken) => continue,
+                Err(StartError::Other(e)) => return Err(e),
+            };
+            return Self::take_over(plan, parts, site, server);
+        }
+        Err(io::Error::other("no free port on loopback"))
+    }
+
+    /// From here on dropping the value ends the server.
+    fn take_over(plan: &Plan, parts: &Parts<'_>, site: Site, mut server: Child) -> io::Result<Self> {
+        let database = Database {
+            host: plan.host.clone(),
+            port: site.port,
+            region: REGION.to_owned(),
+            account: CUSTOMER_ACCOUNT.to_owned(),
+            resource_id: plan.resource_id.clone(),
+        };
+        let verifier = match parts.aws.verify_on(&site.verifier(), database) {
+            Ok(verifier) => verifier,
+            Err(e) => {
+                site.abandon(&mut server);
+                return Err(e);
+            }
+        };
+        let instance = Self {
+            lane: plan.installed.lane,
+            name: plan.name.clone(),
+            host: plan.host.clone(),
+            port: site.port,
+            resource_id: plan.resource_id.clone(),
+            verifier,
+            state: Mutex::new(State { server: Some(server), settings: Vec::new() }),
+            site,
+        };
+        // The server runs as another user than the verifier when we are root.
+        instance.site.user.owns(&instance.site.verifier())?;
+        match instance.lane.engine() {
+            Engine::Postgres => postgres::furnish(&instance.site)?,
+            Engine::Mysql | Engine::MariaDb => mysql::furnish(&instance.site)?,
+        }
+        Ok(instance)
+    }
+
+    /// Where to dial: loopback, on [`Instance::port`].
+    pub fn address(&self) -> SocketAddr {
+        self.site.address()
+    }
+
+    /// The programs it runs from; its client too.
+    pub fn installed(&self) -> &Installed {
+        &self.site.installed
+    }
+
+    /// Runs SQL in database `app` as the superuser, over the Unix socket, and returns the rows: a line each, columns divided by
+    /// `|` (PostgreSQL) or tabs. Stops at the first error, which carries the server's words.
+    pub fn sql(&self, script: &str) -> io::Result<String> {
+        self.site.sql(Some(guide::DATABASE), script)
+    }
+
+    /// A command line that opens a shell on the server as its superuser.
+    pub fn superuser_shell(&self) -> String {
+        match self.lane.engine() {
+            Engine::Postgres => postgres::shell(&self.site),
+            Engine::Mysql | Engine::MariaDb => mysql::shell(&self.site),
+        }
+    }
+
+    /// What the server wrote to its log so far.
+    pub fn log(&self) -> String {
+        let bytes = fs::read(self.site.log()).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Every token this server asked about, and why it was accepted or refused; the oldest first.
+    pub fn decisions(&self) -> Vec<Decision> {
+        self.verifier.decisions()
+    }
+
+    /// Where its plugin asks; for what a test wants to change about that.
+    pub fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
+    /// Shuts the server down in order. Its data stays.
+    pub fn stop(&self) {
+        if let Some(mut server) = self.state().server.take() {
+            self.site.shut_down(&mut server);
+        }
+    }
+
+    /// Starts a stopped server, on the same port and with the same settings; no effect on a running one.
+    pub fn start_again(&self) -> io::Result<()> {
+        let mut state = self.state();
+        if state.server.is_some() {
+            return Ok(());
+        }
+        match self.site.start(&state.settings) {
+            Ok(server) => state.server = Some(server),
+            Err(StartError::Other(e)) => return Err(e),
+            Err(StartError::PortTaken) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::AddrInUse,
+                    format!("{}: someone took port {}", self.name, self.port),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Restarts the server with these settings instead of those of the last restart, such as `("wal_level", "replica")` or
+    /// `("binlog_format", "MIXED")`. They are command-line options, and so override the lab's own.
+    pub fn restart_with(&self, settings: &[(&str, &str)]) -> io::Result<()> {
+        self.stop();
+        self.state().settings =
+            settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        self.start_again()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        if let Some(mut server) = self.state().server.take() {
+            self.site.abandon(&mut server);
+        }
+    }
+}

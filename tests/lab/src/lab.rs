@@ -1,0 +1,221 @@
+//! The lab as a value: start gives endpoints and credentials, drop takes everything away.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::fs;
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use lab_aws::Aws;
+
+use crate::account::ServerUser;
+use crate::certificates::Authority;
+use crate::files;
+use crate::guide;
+use crate::installed::obtain;
+use crate::instance::{Instance, Parts, Plan};
+use crate::keeper::Keeper;
+use crate::lane::{Engine, Lane};
+use crate::plugins;
+use crate::world::{self, ACCESS_ROLE, CALLER_ACCESS_KEY_ID, REGION};
+
+/// An AWS stand-in and database servers that check IAM tokens with it, on loopback, in a folder of their own.
+#[derive(Debug)]
+pub struct Lab {
+    // Dropped in this order: servers, AWS, the folder, and last the keeper that would have done it otherwise.
+    instances: Vec<Instance>,
+    aws: Aws,
+    secret_access_key: String,
+    folder: Folder,
+    _keeper: Keeper,
+}
+
+impl Lab {
+    /// Starts the AWS stand-in and these servers, all at once; a lane may appear more than once. Downloads nothing: a lane that
+    /// [`obtain`] skips is an error here.
+    pub fn start(lanes: &[Lane]) -> io::Result<Self> {
+        let plans = plan(lanes)?;
+        let user = ServerUser::find()?;
+        let folder = Folder::create()?;
+        let keeper = Keeper::start(&folder.0)?;
+
+        let authority = Authority::new()?;
+        files::write(&folder.0.join("root.pem"), authority.pem())?;
+        files::write(&folder.0.join("empty"), "")?;
+        let plugins = plugins::copy_to(&folder.0)?;
+
+        let secret_access_key = secret();
+        let resource_ids: Vec<String> = plans.iter().map(|p| p.resource_id.clone()).collect();
+        let aws = Aws::start(world::world(&resource_ids, &secret_access_key))?;
+
+        let parts = Parts {
+            lab: &folder.0,
+            trust_root: &folder.0.join("root.pem"),
+            authority: &authority,
+            plugins: &plugins,
+            user: &user,
+            aws: &aws,
+        };
+        let started: Vec<io::Result<Instance>> = std::thread::scope(|threads| {
+            let starting: Vec<_> =
+                plans.iter().map(|plan| threads.spawn(|| Instance::start(plan, &parts))).collect();
+            let joined = starting.into_iter().map(|thread| {
+                let panicked = |_| Err(io::Error::other("starting a server panicked"));
+                thread.join().unwrap_or_else(panicked)
+            });
+            joined.collect()
+        });
+        Ok(Self {
+            instances: started.into_iter().collect::<io::Result<_>>()?,
+            aws,
+            secret_access_key,
+            folder,
+            _keeper: keeper,
+        })
+    }
+
+    /// STS, and the world it knows.
+    pub fn aws(&self) -> &Aws {
+        &self.aws
+    }
+
+    /// The lab's folder. Gone after drop, and when the owning process ends in any other way.
+    pub fn dir(&self) -> &Path {
+        &self.folder.0
+    }
+
+    /// The trust root that every server's certificate is signed by, a PEM file.
+    pub fn ca_pem(&self) -> PathBuf {
+        self.folder.0.join("root.pem")
+    }
+
+    /// The first instance of that lane.
+    ///
+    /// # Panics
+    /// If the lab was started without it.
+    pub fn instance(&self, lane: Lane) -> &Instance {
+        let found = self.instances.iter().find(|i| i.lane == lane);
+        found.unwrap_or_else(|| panic!("this lab was started without {lane}"))
+    }
+
+    /// Every instance, in the order asked for.
+    pub fn instances(&self) -> &[Instance] {
+        &self.instances
+    }
+
+    /// The pretend secret of the caller, [`world::CALLER`].
+    pub fn secret_access_key(&self) -> &str {
+        &self.secret_access_key
+    }
+
+    /// The environment of the caller: its keys, where STS is, and nothing of the machine's own AWS configuration.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let empty = self.folder.0.join("empty").display().to_string();
+        [
+            ("AWS_ACCESS_KEY_ID", CALLER_ACCESS_KEY_ID.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", self.secret_access_key.clone()),
+            ("AWS_REGION", REGION.to_owned()),
+            ("AWS_ENDPOINT_URL_STS", self.aws.endpoint()),
+            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+            ("AWS_CONFIG_FILE", empty.clone()),
+            ("AWS_SHARED_CREDENTIALS_FILE", empty),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+
+    /// A configuration file for pipeprobe, with a table per instance.
+    pub fn config_toml(&self) -> String {
+        let targets = self.instances.iter();
+        targets.map(|i| self.target_toml(&i.name, i, ACCESS_ROLE)).collect()
+    }
+
+    /// One table of such a file, under a name and with a role of your own.
+    pub fn target_toml(&self, name: &str, instance: &Instance, iam_role: &str) -> String {
+        let kind = match instance.lane.engine() {
+            Engine::Postgres => "rdspostgres",
+            Engine::Mysql => "rdsmysql",
+            Engine::MariaDb => "rdsmariadb",
+        };
+        let mut table = format!("[targets.{name}]\n");
+        for (key, value) in [
+            ("type", kind),
+            ("host", &instance.host),
+            ("database", guide::DATABASE),
+            ("iam_role", iam_role),
+            ("region", REGION),
+            ("ca_certificate", &self.ca_pem().display().to_string()),
+            ("connect_to", &instance.address().to_string()),
+        ] {
+            let _ = writeln!(table, "{key} = \"{value}\"");
+        }
+        let _ = writeln!(table, "port = {}\n", instance.port);
+        table
+    }
+}
+
+fn plan(lanes: &[Lane]) -> io::Result<Vec<Plan>> {
+    let mut seen: HashMap<Lane, u32> = HashMap::new();
+    let mut plans = Vec::new();
+    for &lane in lanes {
+        let number = seen.entry(lane).or_default();
+        *number += 1;
+        let name = match number {
+            1 => lane.name().to_owned(),
+            n => format!("{lane}_{n}"),
+        };
+        plans.push(Plan {
+            installed: obtain(lane)?,
+            host: format!("{}.c9lab0example.{REGION}.rds.amazonaws.com", name.replace('_', "-")),
+            resource_id: resource_id(&name),
+            name,
+        });
+    }
+    Ok(plans)
+}
+
+/// `db-` and 26 capital letters and digits, as RDS has them; readable, for whoever reads a policy.
+fn resource_id(name: &str) -> String {
+    let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+    format!("db-{:0<26}", format!("LAB{}", name.to_ascii_uppercase()))
+}
+
+/// Forty characters, as AWS's are.
+fn secret() -> String {
+    let secret = (0..3).map(|_| format!("{:016x}", random()));
+    secret.collect::<String>().chars().take(40).collect()
+}
+
+/// A number nobody else on this machine has: the standard library seeds its hashers from the kernel.
+fn random() -> u64 {
+    RandomState::new().hash_one(std::process::id())
+}
+
+/// A new folder that goes when the value does.
+#[derive(Debug)]
+struct Folder(PathBuf);
+
+impl Folder {
+    fn create() -> io::Result<Self> {
+        // Readable for the servers' user, whatever the umask.
+        let folder = std::env::temp_dir().join(format!("pipeprobe-lab-{:08x}", random() as u32));
+        if folder.as_os_str().len() > 50 || !folder.is_absolute() {
+            // The longest path of a Unix socket is 107 bytes.
+            let text = format!("{}: too long for Unix sockets; set TMPDIR", folder.display());
+            return Err(io::Error::other(text));
+        }
+        let named = |e| files::named(&folder, &e);
+        fs::DirBuilder::new().mode(0o755).create(&folder).map_err(named)?;
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).map_err(named)?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What is left, the keeper removes.
+        let _ = files::remove(&self.0);
+    }
+}

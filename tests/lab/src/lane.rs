@@ -1,0 +1,154 @@
+//! The servers the lab can run, by name.
+
+use std::fmt;
+
+/// What protocol and behaviour to expect of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Engine {
+    Postgres,
+    Mysql,
+    MariaDb,
+}
+
+/// One server of one major version.
+///
+/// The first of each pair comes from the distribution the lab runs on and is always there; the others are fetched from newer
+/// releases of it, and may be unobtainable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Lane {
+    Postgres15,
+    MariaDb10_11,
+    Mysql9_7,
+    Postgres17,
+    Postgres18,
+    MariaDb11_8,
+}
+
+/// Where the programs of a lane come from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Source {
+    /// Installed packages of the machine.
+    System,
+    /// Packages of another release, unpacked into a folder of their own.
+    Fetched { release: &'static str, packages: &'static [&'static str] },
+}
+
+impl Lane {
+    /// Every lane, the ones that are always there first.
+    pub const fn all() -> [Self; 6] {
+        [
+            Self::Postgres15,
+            Self::MariaDb10_11,
+            Self::Mysql9_7,
+            Self::Postgres17,
+            Self::Postgres18,
+            Self::MariaDb11_8,
+        ]
+    }
+
+    /// The name in reports, target tables and folders, such as `mariadb10_11`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Postgres15 => "postgres15",
+            Self::Postgres17 => "postgres17",
+            Self::Postgres18 => "postgres18",
+            Self::MariaDb10_11 => "mariadb10_11",
+            Self::MariaDb11_8 => "mariadb11_8",
+            Self::Mysql9_7 => "mysql9_7",
+        }
+    }
+
+    /// The lane of that [`Lane::name`].
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().into_iter().find(|lane| lane.name() == name)
+    }
+
+    pub const fn engine(self) -> Engine {
+        match self {
+            Self::Postgres15 | Self::Postgres17 | Self::Postgres18 => Engine::Postgres,
+            Self::MariaDb10_11 | Self::MariaDb11_8 => Engine::MariaDb,
+            Self::Mysql9_7 => Engine::Mysql,
+        }
+    }
+
+    /// Whether the lane comes with the machine's own distribution, so that it must never be skipped.
+    pub const fn is_always_there(self) -> bool {
+        matches!(self.source(), Source::System)
+    }
+
+    pub(crate) const fn source(self) -> Source {
+        match self {
+            Self::Postgres15 | Self::MariaDb10_11 => Source::System,
+            Self::Postgres17 => {
+                Source::Fetched { release: "trixie", packages: &["postgresql-17", "postgresql-client-17"] }
+            }
+            Self::Postgres18 => {
+                Source::Fetched { release: "sid", packages: &["postgresql-18", "postgresql-client-18"] }
+            }
+            Self::MariaDb11_8 => Source::Fetched {
+                release: "trixie",
+                packages: &["mariadb-server-core", "mariadb-client-core"],
+            },
+            Self::Mysql9_7 => {
+                Source::Fetched { release: "sid", packages: &["mysql-server-core", "mysql-client-core"] }
+            }
+        }
+    }
+
+    /// What `--version` of the server must contain: a release moves on, and the lane must not say 9.7 when it runs 9.8.
+    pub(crate) const fn version_mark(self) -> &'static str {
+        match self {
+            Self::Postgres15 => "PostgreSQL) 15.",
+            Self::Postgres17 => "PostgreSQL) 17.",
+            Self::Postgres18 => "PostgreSQL) 18.",
+            Self::MariaDb10_11 => "10.11.",
+            Self::MariaDb11_8 => "11.8.",
+            Self::Mysql9_7 => "9.7.",
+        }
+    }
+
+    /// Where the server's programs lie below the root of its packages.
+    pub(crate) const fn program_folders(self) -> [&'static str; 2] {
+        match self {
+            Self::Postgres15 => ["usr/lib/postgresql/15/bin", "usr/bin"],
+            Self::Postgres17 => ["usr/lib/postgresql/17/bin", "usr/bin"],
+            Self::Postgres18 => ["usr/lib/postgresql/18/bin", "usr/bin"],
+            Self::MariaDb10_11 | Self::MariaDb11_8 | Self::Mysql9_7 => ["usr/sbin", "usr/bin"],
+        }
+    }
+}
+
+impl Engine {
+    /// The server's own program.
+    pub(crate) const fn server(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Mysql => "mysqld",
+            Self::MariaDb => "mariadbd",
+        }
+    }
+
+    /// The command-line client that comes with it.
+    pub const fn client(self) -> &'static str {
+        match self {
+            Self::Postgres => "psql",
+            Self::Mysql => "mysql",
+            Self::MariaDb => "mariadb",
+        }
+    }
+
+    /// Every program a lane of this engine needs.
+    pub(crate) const fn programs(self) -> &'static [&'static str] {
+        match self {
+            Self::Postgres => &["postgres", "initdb", "psql"],
+            Self::Mysql => &["mysqld", "mysql"],
+            Self::MariaDb => &["mariadbd", "mariadb"],
+        }
+    }
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}

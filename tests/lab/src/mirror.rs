@@ -1,0 +1,134 @@
+//! Which package mirror this machine uses, read from its own apt configuration.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// A package archive, and how to check what comes from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mirror {
+    uri: String,
+    /// A keyring's path. Never text: a key pasted into a source file is not the archive's own keyring.
+    signed_by: String,
+}
+
+const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+impl Mirror {
+    /// The first archive in `/etc/apt` that carries the machine's own release.
+    pub(crate) fn of_this_machine() -> Result<Self, String> {
+        let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+        let field = |name: &str| {
+            let value = release.lines().find_map(|l| l.strip_prefix(name))?;
+            Some(value.trim_matches('"').to_owned())
+        };
+        if field("ID=").as_deref() != Some("debian") {
+            return Err("fetched lanes need a Debian machine".to_owned());
+        }
+        let codename = field("VERSION_CODENAME=").unwrap_or_default();
+
+        let mut files = vec![Path::new("/etc/apt/sources.list").to_owned()];
+        let parts = fs::read_dir("/etc/apt/sources.list.d");
+        files.extend(parts.into_iter().flatten().flatten().map(|e| e.path()));
+        files
+            .iter()
+            .filter_map(|file| {
+                let text = fs::read_to_string(file).ok()?;
+                match file.extension()?.to_str()? {
+                    "list" => in_list(&text, &codename),
+                    "sources" => in_sources(&text, &codename),
+                    _ => None,
+                }
+            })
+            .next()
+            .ok_or_else(|| format!("no archive for {codename} in /etc/apt"))
+    }
+
+    /// The line for `sources.list` that asks this archive for another release.
+    pub(crate) fn line(&self, release: &str) -> String {
+        // A released version is always fresh; the index of a moving one may be an old copy.
+        let stale = match release {
+            "sid" => " check-valid-until=no",
+            _ => "",
+        };
+        format!("deb [signed-by={}{stale}] {} {release} main\n", self.signed_by, self.uri)
+    }
+
+    /// The machine's own settings for reaching archives (proxies, certificates), as apt configuration.
+    pub(crate) fn how_to_reach(&self) -> String {
+        let dump = Command::new("apt-config").arg("dump").output();
+        let dump = dump.map(|o| String::from_utf8_lossy(&o.stdout).into_owned());
+        dump.unwrap_or_default()
+            .lines()
+            .filter(|l| l.starts_with("Acquire::http") || l.starts_with("Acquire::ForceIPv"))
+            .map(|l| format!("{l}\n"))
+            .collect()
+    }
+}
+
+/// The old format: `deb [options] URI suite component…`.
+fn in_list(text: &str, codename: &str) -> Option<Mirror> {
+    text.lines().find_map(|line| {
+        let mut rest = line.trim().strip_prefix("deb ")?.trim_start();
+        let mut signed_by = KEYRING;
+        if let Some(bracketed) = rest.strip_prefix('[') {
+            let (options, after) = bracketed.split_once(']')?;
+            let mut options = options.split_whitespace();
+            signed_by = options.find_map(|o| o.strip_prefix("signed-by=")).unwrap_or(KEYRING);
+            rest = after;
+        }
+        let mut words = rest.split_whitespace();
+        let (uri, suite) = (words.next()?, words.next()?);
+        (suite == codename && words.any(|component| component == "main"))
+            .then(|| Mirror { uri: uri.to_owned(), signed_by: signed_by.to_owned() })
+    })
+}
+
+/// The new format: paragraphs of `Field: value`.
+fn in_sources(text: &str, codename: &str) -> Option<Mirror> {
+    text.split("\n\n").find_map(|paragraph| {
+        let field = |name: &str| {
+            paragraph.lines().find_map(|line| {
+                let (field, value) = line.split_once(':')?;
+                (field.eq_ignore_ascii_case(name)).then(|| value.trim())
+            })
+        };
+        let has = |name, word: &str| field(name)?.split_whitespace().find(|w| *w == word);
+        if field("Enabled") == Some("no") {
+            return None;
+        }
+        has("Types", "deb")?;
+        has("Suites", codename)?;
+        has("Components", "main")?;
+        Some(Mirror {
+            uri: field("URIs")?.split_whitespace().next()?.to_owned(),
+            signed_by: field("Signed-By").filter(|path| path.starts_with('/')).unwrap_or(KEYRING).to_owned(),
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_both_formats() {
+        let list = "# comment\ndeb-src http://mirror.test/debian bookworm main\n\
+                    deb http://mirror.test/security bookworm-security main\n\
+                    deb [arch=amd64 signed-by=/keys/a.gpg] http://mirror.test/debian bookworm main contrib\n";
+        let sources = "Types: deb\nURIs: http://mirror.test/security\nSuites: bookworm-security\nComponents: main\n\n\
+                       Types: deb deb-src\n# a comment: with a colon\nURIs: http://mirror.test/debian\n\
+                       Suites: bookworm bookworm-updates\nComponents: main\nSigned-By: /keys/a.gpg\n";
+        let wanted =
+            Some(Mirror { uri: "http://mirror.test/debian".to_owned(), signed_by: "/keys/a.gpg".to_owned() });
+        assert_eq!(in_list(list, "bookworm"), wanted);
+        assert_eq!(in_sources(sources, "bookworm"), wanted);
+        assert_eq!(in_sources(sources, "trixie"), None);
+    }
+
+    #[test]
+    fn an_archive_that_is_switched_off_is_not_used() {
+        let sources = "Enabled: no\nTypes: deb\nURIs: http://a.test\nSuites: sid\nComponents: main\n";
+        assert_eq!(in_sources(sources, "sid"), None);
+    }
+}

@@ -1,0 +1,118 @@
+//! The three shared objects the servers load, found next to the running program or built.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::SystemTime;
+
+use crate::files;
+
+const PACKAGES: [&str; 3] = ["aws_auth_plugin", "pam_rds_iam", "pam_confdir_shim"];
+
+/// A folder that holds all three.
+#[derive(Clone, Debug)]
+pub(crate) struct Plugins {
+    /// `AWSAuthenticationPlugin.so`, for MySQL and MariaDB.
+    pub(crate) aws_auth: PathBuf,
+    /// The PAM module, for PostgreSQL.
+    pub(crate) pam_module: PathBuf,
+    /// Preloaded into PostgreSQL, so that PAM reads a private folder.
+    pub(crate) pam_shim: PathBuf,
+}
+
+/// Finds the plugins in the target folder the running program was built into; builds them there if they are missing or older
+/// than their sources.
+pub(crate) fn find_or_build() -> io::Result<Plugins> {
+    let folder = target_folder()?;
+    if !is_fresh(&folder) {
+        build(&folder)?;
+    }
+    Ok(within(&folder))
+}
+
+/// Copies the plugins into `folder`, where the servers' user can read them.
+pub(crate) fn copy_to(folder: &Path) -> io::Result<Plugins> {
+    let from = find_or_build()?;
+    let copy = |source: &Path, name: &str| -> io::Result<PathBuf> {
+        let copy = folder.join(name);
+        files::copy(source, &copy)?;
+        Ok(copy)
+    };
+    Ok(Plugins {
+        aws_auth: copy(&from.aws_auth, "AWSAuthenticationPlugin.so")?,
+        pam_module: copy(&from.pam_module, "pam_rds_iam.so")?,
+        pam_shim: copy(&from.pam_shim, "pam_confdir_shim.so")?,
+    })
+}
+
+/// `target/debug` or its like: the folder of the running program, without the `deps` or `examples` that tests live in.
+pub(crate) fn target_folder() -> io::Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    let folder = program
+        .ancestors()
+        .skip(1)
+        .find(|f| !f.ends_with("deps") && !f.ends_with("examples"))
+        .unwrap_or(&program);
+    Ok(folder.to_owned())
+}
+
+fn within(folder: &Path) -> Plugins {
+    let [aws_auth, pam_module, pam_shim] = PACKAGES.map(|package| folder.join(format!("lib{package}.so")));
+    Plugins { aws_auth, pam_module, pam_shim }
+}
+
+/// Whether each is at least as new as its own sources, and those of what it is linked with.
+fn is_fresh(folder: &Path) -> bool {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins");
+    let shared = newest(&sources.join("ask"));
+    PACKAGES.iter().all(|package| {
+        let built = fs::metadata(folder.join(format!("lib{package}.so"))).and_then(|file| file.modified());
+        let shared = shared.filter(|_| *package != "pam_confdir_shim");
+        built.is_ok_and(|built| Some(built) >= newest(&sources.join(package)).max(shared))
+    })
+}
+
+/// When the newest source was written; none if they are not here (a test binary that was carried elsewhere).
+fn newest(folder: &Path) -> Option<SystemTime> {
+    fs::read_dir(folder)
+        .ok()?
+        .flatten()
+        .filter_map(|entry| match entry.file_type() {
+            Ok(kind) if kind.is_dir() => newest(&entry.path()),
+            _ if entry.path().extension()? == "rs" => entry.metadata().ok()?.modified().ok(),
+            _ => None,
+        })
+        .max()
+}
+
+fn build(folder: &Path) -> io::Result<()> {
+    let profile = match folder.file_name().and_then(|name| name.to_str()) {
+        Some("debug") => "dev",
+        Some(name) => name,
+        None => return Err(io::Error::other("no target folder to build plugins into")),
+    };
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["build", "--quiet", "--profile", profile, "--target-dir"])
+        .arg(folder.parent().unwrap_or(folder));
+    for package in PACKAGES {
+        cargo.args(["--package", package]);
+    }
+    let output =
+        cargo.output().map_err(|e| io::Error::other(format!("cargo, to build the server plugins: {e}")))?;
+    if output.status.success() && is_there(folder) {
+        return Ok(());
+    }
+    Err(io::Error::other(format!(
+        "the server plugins are not in {} and could not be built:\n{}",
+        folder.display(),
+        String::from_utf8_lossy(&output.stderr)
+    )))
+}
+
+fn is_there(folder: &Path) -> bool {
+    let plugins = within(folder);
+    [plugins.aws_auth, plugins.pam_module, plugins.pam_shim].iter().all(|file| file.is_file())
+}

@@ -1,0 +1,143 @@
+//! PostgreSQL, set up as RDS has it.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::Command;
+
+use crate::account::ServerUser;
+use crate::files;
+use crate::guide;
+use crate::installed::Installed;
+use crate::site::Site;
+use crate::template;
+
+/// Superuser over the Unix socket. On RDS nobody is.
+const SUPERUSER: &str = "rdsadmin";
+
+pub(crate) fn initialise(installed: &Installed, user: &ServerUser, folder: &Path) -> io::Result<()> {
+    let mut initdb = Command::new(installed.program("initdb"));
+    initdb
+        .arg("-D")
+        .arg(folder.join("data"))
+        .args(["-U", SUPERUSER, "-A", "trust", "-E", "UTF8"])
+        .args(["--locale=C", "--no-sync", "--no-instructions"])
+        .env("LC_ALL", "C");
+    template::run(initdb, user, folder, None)
+}
+
+/// Writes what the server reads at start.
+pub(crate) fn configure(site: &Site) -> io::Result<()> {
+    let scratch = site.scratch();
+    let settings = format!(
+        "listen_addresses = '127.0.0.1'
+port = {port}
+unix_socket_directories = '{scratch}'
+max_connections = 60
+
+ssl = on
+ssl_cert_file = '{certificate}'
+ssl_key_file = '{key}'
+ssl_min_protocol_version = 'TLSv1.2'
+password_encryption = 'scram-sha-256'
+
+wal_level = logical
+max_wal_senders = 20
+max_replication_slots = 20
+# The parameter group. As on RDS, the second can be switched with a reload.
+rds.logical_replication = 'on'
+rds.iam_auth_for_replication = '0'
+
+log_connections = on
+log_line_prefix = '%m [%p] %u@%d '
+# A lab's data does not outlive its lab, nor may anything of it outside its folder.
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+shared_buffers = 16MB
+dynamic_shared_memory_type = mmap
+jit = off
+",
+        port = site.port,
+        scratch = scratch.display(),
+        certificate = site.tls.certificate.display(),
+        key = site.tls.key.display(),
+    );
+    files::write(&site.data().join("postgresql.conf"), &settings)?;
+
+    // RDS's order: IAM users over TLS go to PAM and nowhere else, others use passwords, and only TLS is let in at all.
+    let access = format!(
+        "local   all          {SUPERUSER}               trust
+local   replication  {SUPERUSER}               trust
+hostssl all          +rds_iam   all         pam pamservice=rdslab
+hostssl replication  +rds_iam   all         pam pamservice=rdslab
+host    all          +rds_iam   all         reject
+host    replication  +rds_iam   all         reject
+hostssl all          all        all         scram-sha-256
+hostssl replication  all        all         scram-sha-256
+"
+    );
+    files::write(&site.data().join("pg_hba.conf"), &access)?;
+
+    let services = site.folder.join("pam.d");
+    files::create(&services)?;
+    let module = site.plugins.pam_module.display();
+    let service = format!(
+        "auth    required {module} verifier={}\naccount required {module}\n",
+        site.verifier().display()
+    );
+    files::write(&services.join("rdslab"), &service)
+}
+
+pub(crate) fn arguments(site: &Site, settings: &[(String, String)], command: &mut Command) {
+    command.arg("-D").arg(site.data());
+    for (name, value) in settings {
+        command.arg("-c").arg(format!("{name}={value}"));
+    }
+    command.env("PIPEPROBE_LAB_PAM_DIR", site.folder.join("pam.d"));
+    site.installed.preload(command, &site.plugins.pam_shim);
+}
+
+/// The postmaster itself says so, in the eighth line of its pid file.
+pub(crate) fn is_ready(site: &Site) -> bool {
+    fs::read_to_string(site.data().join("postmaster.pid"))
+        .is_ok_and(|file| file.lines().nth(7).is_some_and(|l| l.trim() == "ready"))
+}
+
+pub(crate) fn client(site: &Site, database: Option<&str>) -> Command {
+    let mut psql = Command::new(site.installed.program("psql"));
+    psql.env_clear()
+        .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-f", "-"])
+        .arg("-h")
+        .arg(site.scratch())
+        .args(["-p", &site.port.to_string(), "-U", SUPERUSER])
+        .args(["-d", database.unwrap_or("postgres")]);
+    psql
+}
+
+/// What a person types to be the superuser.
+pub(crate) fn shell(site: &Site) -> String {
+    let (psql, scratch) = (site.installed.program("psql"), site.scratch());
+    let (psql, scratch) = (psql.display(), scratch.display());
+    format!("{psql} -h {scratch} -p {} -U {SUPERUSER} {}", site.port, guide::DATABASE)
+}
+
+/// What RDS brings, what the customer has, and what the guides tell them to type.
+pub(crate) fn furnish(site: &Site) -> io::Result<()> {
+    site.sql(None, "CREATE ROLE rds_iam; CREATE ROLE rds_replication; CREATE DATABASE app;")?;
+    let script = [
+        "CREATE TABLE orders (
+           id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+           customer text NOT NULL,
+           amount numeric(10, 2) NOT NULL,
+           placed_at timestamptz NOT NULL DEFAULT now()
+         );
+         INSERT INTO orders (customer, amount) VALUES ('Ada', 12.50), ('Grace', 99.00), ('Edsger', 3.14);",
+        guide::POSTGRES_USER,
+        guide::POSTGRES_GRANTS,
+        // On RDS the grant of rds_replication is enough; here only the attribute opens a WAL sender.
+        "ALTER ROLE clickpipes_iam_user REPLICATION;",
+    ]
+    .join("\n");
+    site.sql(Some(guide::DATABASE), &script).map(drop)
+}

@@ -1,0 +1,64 @@
+//! Everything that must be there before a lab starts: system packages, fetched lanes, templates, plugins, the second opinion.
+//! Each part does nothing when it is there already.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use crate::account::ServerUser;
+use crate::installed::{Installed, Skipped, obtain};
+use crate::lane::Lane;
+use crate::{apt, cache, fetch, oracle, plugins, template};
+
+/// What a lane turned out to be.
+pub type Outcome = Result<Installed, Skipped>;
+
+/// Gets everything that is missing; `again` also retries at once what could not be had lately. Progress goes to stderr.
+///
+/// # Errors
+/// If a part that is never optional is missing: system packages, plugins, a template.
+pub fn run(again: bool) -> io::Result<Vec<Outcome>> {
+    apt::install_missing()?;
+    let mut outcomes = Vec::new();
+    for lane in Lane::all() {
+        let known = lane.is_always_there() || obtain(lane).is_ok();
+        if !known && (again || !cache::failed_lately(lane.name())) {
+            // Why it failed is kept for `obtain`.
+            let _ = step(&format!("fetching {lane} from the distribution's newer release"), || {
+                fetch::fetch(lane)
+            });
+        }
+        outcomes.push(obtain(lane));
+    }
+    if let Some(Err(skipped)) = outcomes.iter().find(|o| matches!(o, Err(s) if s.lane.is_always_there())) {
+        return Err(skipped.clone().into());
+    }
+    let user = ServerUser::find()?;
+    for installed in outcomes.iter().flatten() {
+        template::template(installed, &user)?;
+    }
+    plugins::find_or_build()?;
+    if !oracle::is_there() && (again || !cache::failed_lately(oracle::NAME)) {
+        // One test goes without it, and says so.
+        let _ = oracle::make();
+    }
+    Ok(outcomes)
+}
+
+/// The folder that cargo builds programs of this profile into, such as `target/debug`.
+pub fn target_folder() -> io::Result<PathBuf> {
+    plugins::target_folder()
+}
+
+/// Says what takes long, and then how long it took.
+pub fn step<T>(what: &str, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    eprintln!("lab: {what} …");
+    let start = Instant::now();
+    let done = work();
+    let seconds = start.elapsed().as_secs_f32();
+    match &done {
+        Ok(_) => eprintln!("lab: … done in {seconds:.1} s"),
+        Err(e) => eprintln!("lab: … failed after {seconds:.1} s: {e}"),
+    }
+    done
+}

@@ -1,0 +1,205 @@
+//! Where one server runs: its folder, its port, its certificate, and how it is started there.
+
+use std::fs::{self, File};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::account::ServerUser;
+use crate::certificates::ServerFiles;
+use crate::installed::Installed;
+use crate::keeper::PID_FILE;
+use crate::lane::Engine;
+use crate::plugins::Plugins;
+use crate::{files, mysql, postgres};
+
+/// How long a server may take until it answers. Only a machine under load comes near.
+const START: Duration = Duration::from_secs(60);
+const STOP: Duration = Duration::from_secs(20);
+
+/// One server's place on this machine.
+#[derive(Debug)]
+pub(crate) struct Site {
+    pub(crate) installed: Installed,
+    pub(crate) user: ServerUser,
+    pub(crate) plugins: Plugins,
+    pub(crate) folder: PathBuf,
+    pub(crate) port: u16,
+    pub(crate) tls: ServerFiles,
+    pub(crate) trust_root: PathBuf,
+}
+
+/// Why a server did not start.
+#[derive(Debug)]
+pub(crate) enum StartError {
+    /// Someone took the port between our choosing it and the server's binding it. Try another.
+    PortTaken,
+    Other(io::Error),
+}
+
+impl Site {
+    /// The Unix socket on which this server's plugin asks about tokens.
+    pub(crate) fn verifier(&self) -> PathBuf {
+        self.folder.join("verify.sock")
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// For temporary files and the server's own Unix socket.
+    pub(crate) fn scratch(&self) -> PathBuf {
+        self.folder.join("tmp")
+    }
+
+    pub(crate) fn log(&self) -> PathBuf {
+        self.folder.join("server.log")
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// Starts the server and waits until it answers.
+    pub(crate) fn start(&self, settings: &[(String, String)]) -> Result<Child, StartError> {
+        let engine = self.installed.lane.engine();
+        let log_before = fs::metadata(self.log()).map_or(0, |m| m.len());
+        let mut child = self.command(settings).and_then(|mut c| c.spawn()).map_err(StartError::Other)?;
+        let deadline = Instant::now() + START;
+        loop {
+            let ready = match engine {
+                Engine::Postgres => postgres::is_ready(self),
+                Engine::Mysql | Engine::MariaDb => mysql::is_ready(self),
+            };
+            if ready {
+                return Ok(child);
+            }
+            let ended = child.try_wait().map_err(StartError::Other)?;
+            if ended.is_some() || Instant::now() > deadline {
+                end(&mut child, Signal::KILL);
+                let log = fs::read_to_string(self.log()).unwrap_or_default();
+                let said = log.get(log_before as usize..).unwrap_or(&log);
+                if said.contains("Address already in use") {
+                    return Err(StartError::PortTaken);
+                }
+                return Err(StartError::Other(io::Error::other(format!(
+                    "{} did not start; it said:\n{said}",
+                    self.installed.lane
+                ))));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// The server's command: in a session of its own, with no terminal and no pipe of ours, recorded for the keeper before it
+    /// becomes the server.
+    fn command(&self, settings: &[(String, String)]) -> io::Result<Command> {
+        let engine = self.installed.lane.engine();
+        let signal = match engine {
+            Engine::Postgres => "QUIT",
+            Engine::Mysql | Engine::MariaDb => "KILL",
+        };
+        let mut command = Command::new("setsid");
+        command
+            .args(["/bin/sh", "-c"])
+            .arg(r#"echo "$$ $2" > "$1"; shift 2; exec "$@""#)
+            .arg("pipeprobe-lab")
+            .arg(self.folder.join(PID_FILE))
+            .arg(signal)
+            .arg(self.installed.program(engine.server()))
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("HOME", &self.folder)
+            .env("LC_ALL", "C")
+            .env("TZ", "UTC");
+        match engine {
+            Engine::Postgres => postgres::arguments(self, settings, &mut command),
+            Engine::Mysql | Engine::MariaDb => mysql::arguments(self, settings, &mut command),
+        }
+        let log = File::options().create(true).append(true).open(self.log())?;
+        command.current_dir(&self.folder).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        self.user.runs(&mut command);
+        Ok(command)
+    }
+
+    /// Ends the server in order, so that it can be started again.
+    pub(crate) fn shut_down(&self, child: &mut Child) {
+        let gently = match self.installed.lane.engine() {
+            Engine::Postgres => Signal::INT, // fast shutdown
+            Engine::Mysql | Engine::MariaDb => Signal::TERM,
+        };
+        end(child, gently);
+    }
+
+    /// Ends the server at once; its data is about to go.
+    pub(crate) fn abandon(&self, child: &mut Child) {
+        let quickly = match self.installed.lane.engine() {
+            Engine::Postgres => Signal::QUIT, // it must still end its own children
+            Engine::Mysql | Engine::MariaDb => Signal::KILL,
+        };
+        end(child, quickly);
+    }
+
+    /// Runs SQL as the server's superuser over its Unix socket.
+    pub(crate) fn sql(&self, database: Option<&str>, script: &str) -> io::Result<String> {
+        use io::Write;
+        let mut client = match self.installed.lane.engine() {
+            Engine::Postgres => postgres::client(self, database),
+            Engine::Mysql | Engine::MariaDb => mysql::client(self, database),
+        };
+        let program = client.get_program().to_string_lossy().into_owned();
+        let mut client = client
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|e| io::Error::other(format!("{program}: {e}")))?;
+        let mut input = client.stdin.take();
+        let output = std::thread::scope(|threads| {
+            threads.spawn(move || {
+                if let Some(input) = &mut input {
+                    // A client that stops at an error closes its end; what it says is the error that counts.
+                    let _ = input.write_all(script.as_bytes());
+                }
+            });
+            client.wait_with_output()
+        })?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        Err(io::Error::other(said.trim().to_owned()))
+    }
+}
+
+/// A free port on loopback, for now.
+pub(crate) fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+/// A folder of the lab that the servers' user may write to.
+pub(crate) fn make_folder(folder: &Path, user: &ServerUser) -> io::Result<()> {
+    files::create(folder)?;
+    user.owns(folder)
+}
+
+fn end(child: &mut Child, signal: Signal) {
+    // The child is not waited for yet, so its number is still its own.
+    if let Ok(None) = child.try_wait() {
+        let _ = kill_process(Pid::from_child(child), signal);
+    }
+    let deadline = Instant::now() + STOP;
+    while let Ok(None) = child.try_wait() {
+        if Instant::now() > deadline {
+            let _ = child.kill();
+            let _ = child.wait();
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

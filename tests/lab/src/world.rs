@@ -1,0 +1,83 @@
+//! The two AWS accounts of the story, as the guide sets them up: the customer's, which owns the databases and the access role,
+//! and ClickHouse's, which owns the service role and the caller.
+
+use lab_aws::{Role, User, World};
+use serde_json::{Value, json};
+
+use crate::guide;
+
+/// Where the databases are.
+pub const REGION: &str = "us-east-1";
+/// The customer's account: databases and access role.
+pub const CUSTOMER_ACCOUNT: &str = "123456789012";
+/// The guide's `{RDS_ACCESS_IAM_ROLE_ARN}`.
+pub const ACCESS_ROLE: &str = "arn:aws:iam::123456789012:role/clickpipes-rds-access";
+/// The guide's `{ClickHouse_IAM_ARN}`.
+pub const SERVICE_ROLE: &str = "arn:aws:iam::999988887777:role/CH-S3-lab-service-role";
+/// Who runs pipeprobe: may assume the service role, and the access role directly.
+pub const CALLER: &str = "arn:aws:iam::999988887777:user/clickpipes-lab";
+/// The caller's access key id. The secret is made at start.
+pub const CALLER_ACCESS_KEY_ID: &str = "AKIALABCALLEREXAMPLE";
+
+/// The world of a lab with these databases, by resource id.
+pub(crate) fn world(resource_ids: &[String], secret: &str) -> World {
+    let may_assume = json!({
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": "*"}]
+    });
+    let caller = User {
+        arn: CALLER.to_owned(),
+        access_key_id: CALLER_ACCESS_KEY_ID.to_owned(),
+        secret_access_key: secret.to_owned(),
+        identity_policies: vec![may_assume.clone()],
+    };
+    World {
+        users: vec![caller],
+        roles: vec![
+            Role::new(SERVICE_ROLE, trust_policy(&[CALLER])).with_policy(may_assume),
+            access_role(ACCESS_ROLE, resource_ids),
+        ],
+        ..World::default()
+    }
+}
+
+/// An access role as the guide makes it, for the databases with these resource ids. The service role may assume it, and so may
+/// the caller without that detour.
+pub fn access_role(arn: &str, resource_ids: &[impl AsRef<str>]) -> Role {
+    Role::new(arn, trust_policy(&[SERVICE_ROLE, CALLER])).with_policy(connect_policy(resource_ids))
+}
+
+/// The guide's trust policy.
+pub fn trust_policy(principals: &[&str]) -> Value {
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": { "AWS": principals },
+                "Action": ["sts:AssumeRole", "sts:TagSession"]
+            }
+        ]
+    })
+}
+
+/// The guide's IAM policy, with one resource per database.
+pub fn connect_policy(resource_ids: &[impl AsRef<str>]) -> Value {
+    let resources: Vec<String> = resource_ids
+        .iter()
+        .map(|id| {
+            let (id, user) = (id.as_ref(), guide::USER);
+            format!("arn:aws:rds-db:{REGION}:{CUSTOMER_ACCOUNT}:dbuser:{id}/{user}")
+        })
+        .collect();
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": ["rds-db:connect"],
+                "Resource": resources
+            }
+        ]
+    })
+}
