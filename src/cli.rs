@@ -36,12 +36,8 @@ pub enum Command {
 }
 
 /// Verify databases and say what ClickPipes can do with them
-///
-/// One target is given by flags, or several by a configuration file (TOML, a table [targets.NAME]
-/// each, [defaults] for what they share). Every flag can also come from the environment as
-/// PIPEPROBE_<FLAG>; flags win over the environment, which wins over the file.
 #[derive(Debug, Args)]
-#[command(after_help = CHECK_EXAMPLES, after_long_help = CHECK_LONG)]
+#[command(long_about = CHECK_ABOUT, after_help = CHECK_EXAMPLES, after_long_help = CHECK_LONG)]
 pub struct Check {
     /// Targets of the configuration file to check; all of them when none is named
     #[arg(value_name = "NAME")]
@@ -229,6 +225,13 @@ pub struct TargetArgs {
     )]
     pub profile: Option<String>,
 }
+
+const CHECK_ABOUT: &str = "\
+Verify databases and say what ClickPipes can do with them
+
+One target is given by flags, or several by a configuration file (TOML, a table [targets.NAME] \
+each, [defaults] for what they share). Every flag can also come from the environment as \
+PIPEPROBE_<FLAG>; flags win over the environment, which wins over the file.";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:

@@ -191,7 +191,15 @@ async fn hop(
         .send()
         .await
         .map_err(|e| refusal(role, &e))?;
-    let issued = answer.credentials().ok_or_else(|| unreachable("the answer has no credentials".into()))?;
+    // The SDK fills what an answer lacks with nothing; half an answer is none.
+    let issued = answer
+        .credentials()
+        .filter(|c| {
+            !c.access_key_id().is_empty()
+                && !c.secret_access_key().is_empty()
+                && !c.session_token().is_empty()
+        })
+        .ok_or_else(|| unreachable("the answer has no (whole) credentials".into()))?;
     let expires_at = Timestamp::from_second(issued.expiration().secs()).ok();
     let credentials = Credentials::new(
         issued.access_key_id(),

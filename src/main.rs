@@ -1,5 +1,7 @@
 //! argv in, exit code out. The only `process::exit`; the one reader of the clock.
 
+#![expect(clippy::disallowed_methods, reason = "the one place that has a clock and reads the environment")]
+
 use std::{
     io::{self, Write},
     process::ExitCode,
@@ -102,7 +104,11 @@ fn misused(error: &clap::Error) -> io::Result<Exit> {
 }
 
 fn log_to_stderr(level: LogLevel) {
-    use tracing_subscriber::filter::LevelFilter;
+    use tracing_subscriber::{
+        filter::{LevelFilter, Targets},
+        layer::SubscriberExt,
+        util::SubscriberInitExt,
+    };
     let level = match level {
         LogLevel::Off => LevelFilter::OFF,
         LogLevel::Error => LevelFilter::ERROR,
@@ -111,5 +117,8 @@ fn log_to_stderr(level: LogLevel) {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).with_ansi(false).init();
+    // Our own words only: what aws-sigv4 says at trace has the session token in it.
+    let ours = Targets::new().with_target("pipeprobe", level);
+    let to_stderr = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false);
+    tracing_subscriber::registry().with(to_stderr).with(ours).init();
 }

@@ -103,7 +103,7 @@ fn each_outside_crate_has_its_doors() {
 
 #[test]
 fn only_the_top_reads_the_wall_clock() {
-    // Stage timing uses Instant; identity/http.rs compares AWS's Date with ours, which is a measurement.
+    // Stage timing uses Instant; identity/http.rs measures our clock against AWS's Date.
     for (file, code) in sources() {
         if !matches!(file.as_str(), "main.rs" | "identity/http.rs") {
             for clock in ["Timestamp::now", "SystemTime::now"] {

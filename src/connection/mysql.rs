@@ -8,6 +8,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use mysql_async::{Conn, Row, from_value_opt, prelude::Queryable};
 use mysql_common::{
+    collations::CollationId,
     constants::CapabilityFlags as Can,
     io::ParseBuf,
     packets::{AuthPlugin, AuthSwitchRequest, ErrPacket, HandshakePacket, HandshakeResponse, SslRequest},
@@ -27,12 +28,13 @@ use crate::{secret::Secret, target::Target};
 /// Longest packet believed before the session is up.
 const LONGEST: usize = 64 * 1024;
 const MAX_ALLOWED_PACKET: u32 = 16 << 20;
+/// utf8mb4_general_ci, as HandshakeResponse has it: MySQL refuses a handshake (1043) whose two packets differ.
+const COLLATION: u8 = CollationId::UTF8MB4_GENERAL_CI as u8;
 
 /// What we ask of a server, and nothing that changes the framing of results, so that the driver
 /// agrees by construction. Without CLIENT_LOCAL_FILES a server cannot ask for our files.
 fn wanted() -> Can {
-    Can::CLIENT_LONG_PASSWORD // MariaDB: no extended capabilities
-        | Can::CLIENT_PROTOCOL_41
+    Can::CLIENT_PROTOCOL_41
         | Can::CLIENT_SSL
         | Can::CLIENT_SECURE_CONNECTION
         | Can::CLIENT_TRANSACTIONS
@@ -77,14 +79,18 @@ pub(super) async fn encrypt(
         version: printable(greeting.server_version_ref()),
         default_plugin: printable(greeting.auth_plugin_name_ref().unwrap_or_default()),
     });
-    let agreed = greeting.capabilities() & wanted();
-    if !agreed.contains(Can::CLIENT_SSL) {
+    let missing = wanted() - greeting.capabilities();
+    if missing.contains(Can::CLIENT_SSL) {
         return Err(ConnectError::PlaintextOnly);
     }
-    if agreed != wanted() {
-        return Err(ConnectError::protocol(stage, format!("greeted without {:?}", wanted() - agreed)));
+    if !missing.is_empty() {
+        return Err(ConnectError::protocol(stage, format!("greeted without {missing:?}")));
     }
-    let request = SslRequest::new(agreed, MAX_ALLOWED_PACKET, greeting.default_collation());
+    // MariaDB leaves CLIENT_LONG_PASSWORD out of its greeting; set by a client, it says "no extended
+    // capabilities". The database must be announced here: MySQL reads the flags of this packet only.
+    let with_database = if target.database.is_some() { Can::CLIENT_CONNECT_WITH_DB } else { Can::empty() };
+    let agreed = wanted() | Can::CLIENT_LONG_PASSWORD | with_database;
+    let request = SslRequest::new(agreed, MAX_ALLOWED_PACKET, COLLATION);
     packets.write(stage, &serialized(&request)).await?;
     let stream = handshake(packets.stream, tls, target).await?;
     Ok(Greeted { packets: Packets { stream, sequence: packets.sequence }, greeting, agreed })
@@ -100,7 +106,7 @@ pub(super) async fn ask(mut greeted: Greeted, target: &Target) -> Result<(Asked,
     let stage = Stage::Ask;
     let response = HandshakeResponse::new(
         None::<&[u8]>,
-        greeted.greeting.server_version_parsed().unwrap_or((8, 0, 0)),
+        (8, 0, 0), // chooses the collation, and nothing else
         Some(target.user.as_str().as_bytes()),
         target.database.as_deref().map(str::as_bytes),
         Some(AuthPlugin::Other(NO_PLUGIN.into())),

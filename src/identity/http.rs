@@ -110,6 +110,7 @@ async fn exchange(
     Ok(sender.send_request(Request::from_parts(parts, body)).await?)
 }
 
+#[expect(clippy::disallowed_methods, reason = "a measurement of our clock against AWS's")]
 fn note_date(response: &Response<Incoming>, clock: &SharedClock) {
     let date = response.headers().get(header::DATE).and_then(|value| value.to_str().ok());
     let theirs = date.and_then(|d| aws_smithy_types::DateTime::from_str(d, Format::HttpDate).ok());

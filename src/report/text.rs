@@ -21,12 +21,9 @@ const RED: Style = AnsiColor::Red.on_default();
 /// # Errors
 /// The writer's.
 pub fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
-    let dial = &report.endpoints.sign;
-    writeln!(
-        out,
-        "{STRONG}{}{STRONG:#}  {}  {}:{}",
-        report.target, report.source_type, dial.host, dial.port
-    )?;
+    let sign = &report.endpoints.sign;
+    writeln!(out, "{STRONG}{}{STRONG:#}", report.target)?;
+    writeln!(out, "{} at {}:{}", report.source_type, sign.host, sign.port)?;
     for group in [Group::Identity, Group::Connection, Group::Capability] {
         writeln!(out, "\n  {STRONG}{}{STRONG:#}", group.name())?;
         for row in report.checks.iter().filter(|row| row.is_in(group)) {

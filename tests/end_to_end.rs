@@ -1,0 +1,22 @@
+//! The whole way, from credentials to verdict, on real servers that check the token themselves.
+//!
+//! Needs what `cargo lab setup` prepares; `cargo lab test` does both. A lane that cannot be had is
+//! skipped, loudly, by name; PostgreSQL 15 and MariaDB 10.11 never are.
+
+#![expect(clippy::disallowed_methods, reason = "tests stand where main.rs does")]
+
+#[path = "end_to_end/support.rs"]
+mod support;
+
+#[path = "end_to_end/identity.rs"]
+mod identity;
+#[path = "end_to_end/oracles.rs"]
+mod oracles;
+#[path = "end_to_end/refusals.rs"]
+mod refusals;
+#[path = "end_to_end/secrets.rs"]
+mod secrets;
+#[path = "end_to_end/tls.rs"]
+mod tls;
+#[path = "end_to_end/verdicts.rs"]
+mod verdicts;

@@ -1,0 +1,156 @@
+use lab::{ACCESS_ROLE, Lab, Lane, SERVICE_ROLE};
+use lab_aws::Fault;
+use serde_json::json;
+
+use crate::support::{Run, shared, text};
+
+fn lab() -> Lab {
+    Lab::start(&[Lane::Postgres15]).unwrap()
+}
+
+fn trust(lab: &Lab, actions: &[&str], condition: Option<serde_json::Value>) {
+    let mut statement =
+        json!({ "Effect": "Allow", "Principal": { "AWS": [lab::CALLER, SERVICE_ROLE] }, "Action": actions });
+    if let Some(condition) = condition {
+        statement["Condition"] = condition;
+    }
+    lab.aws().change(|world| {
+        let role = world.roles.iter_mut().find(|role| role.arn == ACCESS_ROLE).unwrap();
+        role.trust_policy = json!({ "Version": "2012-10-17", "Statement": [statement] });
+    });
+}
+
+#[test]
+fn a_missing_tag_session_cannot_go_unnoticed() {
+    let lab = lab();
+    trust(&lab, &["sts:AssumeRole"], None);
+    let answer = Run::check(&lab, &[]).json();
+    let row = answer.fails_at("STS_ACCESS_ROLE", "STS_TAG_SESSION_DENIED");
+    assert!(text(&row["remedy"]).contains(r#""Action": ["sts:AssumeRole", "sts:TagSession"]"#), "{row:#}");
+    assert!(text(&row["found"]).contains("sts:TagSession"), "AWS's own words: {row:#}");
+    // The climb went on beside it, so the network is known to be good.
+    assert_eq!(answer.row("AUTH_IAM_ASKED")["outcome"], "pass");
+    assert_eq!(answer.row("AUTH_LOG_IN")["outcome"], "unreached");
+    assert!(lab.instance(Lane::Postgres15).decisions().is_empty(), "no token was sent");
+}
+
+#[test]
+fn an_untrusted_caller_is_told_what_to_add() {
+    let lab = lab();
+    trust(
+        &lab,
+        &["sts:AssumeRole", "sts:TagSession"],
+        Some(json!({ "StringEquals": { "aws:RequestTag/none": "x" } })),
+    );
+    let answer = Run::check(&lab, &[]).json();
+    let row = answer.fails_at("STS_ACCESS_ROLE", "STS_ASSUME_ROLE_DENIED");
+    assert!(text(&row["remedy"]).contains(lab::CALLER), "{row:#}");
+}
+
+#[test]
+fn an_external_id_is_passed_where_it_is_asked_for() {
+    let lab = lab();
+    let condition = json!({ "StringEquals": { "sts:ExternalId": "pipe-42" } });
+    trust(&lab, &["sts:AssumeRole", "sts:TagSession"], Some(condition));
+    let without = Run::check(&lab, &[]).json();
+    assert!(
+        text(&without.fails_at("STS_ACCESS_ROLE", "STS_ASSUME_ROLE_DENIED")["remedy"])
+            .contains("set `external_id`")
+    );
+    Run::check(&lab, &["--external-id", "pipe-43"])
+        .json()
+        .fails_at("STS_ACCESS_ROLE", "STS_ASSUME_ROLE_DENIED");
+    assert_eq!(Run::check(&lab, &["--external-id", "pipe-42"]).json().status, 0);
+}
+
+#[test]
+fn a_clock_twenty_minutes_off_is_named_as_that() {
+    for (shift, offset) in [(1200, "+1200 s"), (-1200, "-1200 s")] {
+        let lab = lab();
+        lab.aws().shift_clock(shift);
+        let answer = Run::check(&lab, &[]).json();
+        // The SDK corrects a skewed clock by itself and tries again, so STS may let us in; what it cannot
+        // correct is the token. Either way the offset is evidence.
+        let seen = answer.report()["identity"]["clock_offset_seconds"].as_i64().unwrap();
+        assert!((seen - shift).abs() <= 2, "{seen} for {offset}");
+        assert_eq!(answer.status, 3, "{:#}", answer.report());
+    }
+}
+
+#[test]
+fn bad_source_credentials_are_told_apart() {
+    let lab = shared();
+    let run = || Run::check(lab, &["postgres15"]);
+    run()
+        .env("AWS_ACCESS_KEY_ID", "AKIANOBODYKNOWSTHIS0")
+        .json()
+        .fails_at("STS_ACCESS_ROLE", "STS_CREDENTIALS_UNKNOWN");
+    run().env("AWS_SECRET_ACCESS_KEY", "wrong").json().fails_at("STS_ACCESS_ROLE", "STS_SECRET_KEY_WRONG");
+    let none = run().env("AWS_ACCESS_KEY_ID", "").env("AWS_SECRET_ACCESS_KEY", "").json();
+    none.fails_at("AWS_CREDENTIALS", "AWS_NO_CREDENTIALS");
+}
+
+#[test]
+fn profiles_and_credential_process_give_source_credentials() {
+    let lab = lab();
+    let config = lab.dir().join("aws-config");
+    let keys = format!(
+        r#"{{"Version":1,"AccessKeyId":"{}","SecretAccessKey":"{}"}}"#,
+        lab::CALLER_ACCESS_KEY_ID,
+        lab.secret_access_key()
+    );
+    let script = lab.dir().join("credentials.json");
+    std::fs::write(&script, keys).unwrap();
+    let shared = format!(
+        "[profile keys]\naws_access_key_id = {}\naws_secret_access_key = {}\n\
+         [profile program]\ncredential_process = cat {}\n",
+        lab::CALLER_ACCESS_KEY_ID,
+        lab.secret_access_key(),
+        script.display()
+    );
+    std::fs::write(&config, shared).unwrap();
+    let run = |args: &[&str]| {
+        let path = std::env::var("PATH").unwrap();
+        Run::check(&lab, args)
+            .env("AWS_ACCESS_KEY_ID", "")
+            .env("AWS_SECRET_ACCESS_KEY", "")
+            .env("AWS_CONFIG_FILE", config.to_str().unwrap())
+            .env("PATH", &path)
+    };
+    for profile in ["keys", "program"] {
+        let by_flag = run(&["--profile", profile]).json();
+        assert_eq!(by_flag.status, 0, "{profile}: {:#}", by_flag.report());
+        let by_environment = run(&[]).env("AWS_PROFILE", profile).json();
+        assert_eq!(by_environment.status, 0, "{profile}: {:#}", by_environment.report());
+    }
+    run(&["--profile", "nobody"]).json().fails_at("AWS_CREDENTIALS", "AWS_NO_CREDENTIALS");
+}
+
+#[test]
+fn faults_of_sts_end_in_a_report() {
+    let lab = lab();
+    for (fault, cause) in [
+        (Fault::Throttle, "STS_THROTTLED"),
+        (Fault::InternalFailure, "STS_REFUSED"),
+        (Fault::Malformed, "STS_UNREACHABLE"),
+    ] {
+        lab.aws().set_fault(fault.clone());
+        let answer = Run::check(&lab, &[]).json();
+        let row = answer.row("STS_ACCESS_ROLE");
+        assert_eq!((text(&row["cause"]), answer.status), (cause, 3), "{fault:?}: {row:#}");
+    }
+    lab.aws().set_fault(Fault::Hang);
+    let answer = Run::check(&lab, &["--timeout", "2s"]).json();
+    assert_eq!(answer.row("STS_ACCESS_ROLE")["cause"], "STS_UNREACHABLE");
+    // One bad answer is no verdict: the SDK tries again.
+    lab.aws().set_fault(Fault::Next { count: 1, fault: Box::new(Fault::ServiceUnavailable) });
+    assert_eq!(Run::check(&lab, &[]).json().status, 0);
+}
+
+#[test]
+fn sts_that_is_not_there_is_unreachable() {
+    let lab = shared();
+    let answer = Run::check(lab, &["postgres15"]).env("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9").json();
+    let row = answer.fails_at("STS_ACCESS_ROLE", "STS_UNREACHABLE");
+    assert!(text(&row["remedy"]).contains("AWS_ENDPOINT_URL_STS"));
+}

@@ -1,0 +1,81 @@
+//! No secret in any output, at any log level.
+
+use lab::{Lab, Lane};
+
+use crate::support::{Run, lanes};
+
+/// Signs of a secret: the caller's key, any signature or session token, and anything as long as one.
+fn secrets_in(output: &str, known: &[&str]) -> Vec<String> {
+    let mut found: Vec<String> =
+        known.iter().filter(|secret| output.contains(**secret)).map(ToString::to_string).collect();
+    for sign in ["X-Amz-Signature=", "X-Amz-Security-Token=", "<SecretAccessKey>", "<SessionToken>"] {
+        if let Some((_, rest)) = output.split_once(sign) {
+            let value: String =
+                rest.chars().take_while(|c| c.is_ascii_alphanumeric() || "+/=%".contains(*c)).collect();
+            if value.len() > 8 {
+                found.push(format!("{sign}{value}"));
+            }
+        }
+    }
+    let long = |word: &&str| word.len() >= 300 && !word.contains("certificate");
+    let base64 = |c: char| !(c.is_ascii_alphanumeric() || "+/=%".contains(c));
+    found.extend(output.split(base64).filter(long).map(str::to_owned));
+    // A failing test is an output too.
+    found
+        .iter()
+        .map(|secret| format!("{}… ({} bytes)", &secret[..secret.len().min(30)], secret.len()))
+        .collect()
+}
+
+#[test]
+fn the_search_itself_finds_secrets() {
+    assert_eq!(secrets_in("key=abc", &["abc"]).len(), 1);
+    assert_eq!(secrets_in("x&X-Amz-Signature=0123456789abcdef", &[]).len(), 1);
+    assert_eq!(secrets_in(&format!("token {}", "A".repeat(800)), &[]).len(), 1);
+    assert!(secrets_in("X-Amz-Signature= nothing here", &[]).is_empty());
+}
+
+#[test]
+fn nothing_secret_is_said_with_everything_at_trace() {
+    let lab = Lab::start(&lanes()).unwrap();
+    let wrong = "arn:aws:iam::123456789012:role/of-another-database";
+    lab.aws().change(|world| world.roles.push(lab::access_role(wrong, &["db-OTHER"])));
+    let postgres = lab.instance(Lane::Postgres15);
+    for (what, args) in [
+        ("good", &[][..]),
+        ("json", &["-o", "json"]),
+        ("refused", &["other"]),
+        ("not iam", &["postgres15", "--user", "nobody_here"]),
+        ("unknown ca", &["postgres15", "--tls-host", "other.example"]),
+    ] {
+        for level in ["error", "trace"] {
+            let run = Run::check(&lab, &[args, &["--log-level", level]].concat()).other(postgres, wrong);
+            let output = run.env("RUST_LOG", "trace").env("RUST_BACKTRACE", "1").output();
+            let said = format!(
+                "{}{}",
+                String::from_utf8_lossy(&output.stdout),
+                String::from_utf8_lossy(&output.stderr)
+            );
+            if level == "trace" {
+                assert!(said.contains("rung"), "{what}: the log is on: {said}");
+            }
+            let found = secrets_in(&said, &[lab.secret_access_key()]);
+            assert!(found.is_empty(), "{what} at {level}: {found:#?}");
+        }
+    }
+}
+
+#[test]
+fn token_says_it_on_stdout_alone() {
+    let lab = Lab::start(&[Lane::Postgres15]).unwrap();
+    let output = Run::check(&lab, &["postgres15", "--log-level", "trace"]).command("token").output();
+    assert_eq!(output.status.code(), Some(0));
+    let token = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        token.starts_with(&format!("{}:", lab.instance(Lane::Postgres15).host))
+            && token.contains("X-Amz-Signature=")
+    );
+    let found =
+        secrets_in(&String::from_utf8_lossy(&output.stderr), &[lab.secret_access_key(), token.trim()]);
+    assert!(found.is_empty(), "{found:#?}");
+}

@@ -1,0 +1,156 @@
+//! One lab for the tests that change nothing, and how the program is run against one.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Output},
+    sync::LazyLock,
+};
+
+use lab::{Instance, Lab, Lane, obtain};
+use serde_json::Value;
+
+/// Every lane that can be had here. A skipped one is named on stderr, past the test harness' capture.
+pub(crate) fn lanes() -> Vec<Lane> {
+    static LANES: LazyLock<Vec<Lane>> = LazyLock::new(|| {
+        Lane::all()
+            .into_iter()
+            .filter(|lane| match obtain(*lane) {
+                Ok(_) => true,
+                Err(why) => {
+                    assert!(!lane.is_always_there(), "{why}");
+                    use std::io::Write;
+                    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
+                    false
+                }
+            })
+            .collect()
+    });
+    LANES.clone()
+}
+
+/// The lab that tests share, because none of them changes it. Its keeper takes it away.
+pub(crate) fn shared() -> &'static Lab {
+    static SHARED: LazyLock<Lab> = LazyLock::new(|| Lab::start(&lanes()).unwrap());
+    &SHARED
+}
+
+/// A run of the program in a lab's environment, and nothing of the machine's own.
+pub(crate) struct Run<'a> {
+    lab: &'a Lab,
+    config: String,
+    args: Vec<String>,
+    environment: Vec<(String, String)>,
+}
+
+impl<'a> Run<'a> {
+    pub(crate) fn check(lab: &'a Lab, args: &[&str]) -> Self {
+        let config = lab.config_toml();
+        Self {
+            lab,
+            config,
+            args: [&["check"], args].concat().iter().map(ToString::to_string).collect(),
+            environment: lab.environment(),
+        }
+    }
+
+    pub(crate) fn command(mut self, name: &str) -> Self {
+        self.args[0] = name.to_owned();
+        self
+    }
+
+    /// A table of one's own, named `other`.
+    pub(crate) fn other(mut self, instance: &Instance, iam_role: &str) -> Self {
+        self.config += &self.lab.target_toml("other", instance, iam_role);
+        self
+    }
+
+    /// Replaces a line of the configuration, by its key, in every table.
+    pub(crate) fn with(mut self, key: &str, value: &str) -> Self {
+        let start = format!("{key} = ");
+        let lines = self.config.lines().map(|line| match line.starts_with(&start) {
+            true if value.is_empty() => String::new(),
+            true => format!("{start}{value}"),
+            false => line.to_owned(),
+        });
+        self.config = lines.collect::<Vec<_>>().join("\n");
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.retain(|(n, _)| n != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn spawnable(&self) -> Command {
+        let path = self.config_file();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pipeprobe"));
+        command
+            .args(&self.args)
+            .arg("--config-file")
+            .arg(path)
+            .env_clear()
+            .envs(self.environment.iter().cloned());
+        command
+    }
+
+    fn config_file(&self) -> PathBuf {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut hasher = DefaultHasher::new();
+        self.config.hash(&mut hasher);
+        let path = self.lab.dir().join(format!("pipeprobe-{:016x}.toml", hasher.finish()));
+        // Tests run side by side: a file is whole before it has its name.
+        let draft = tempfile::NamedTempFile::new_in(self.lab.dir()).unwrap();
+        fs::write(draft.path(), &self.config).unwrap();
+        draft.persist(&path).unwrap();
+        path
+    }
+
+    pub(crate) fn output(self) -> Output {
+        self.spawnable().output().unwrap()
+    }
+
+    /// Runs with `-o json` and reads the one document on stdout.
+    pub(crate) fn json(mut self) -> Answer {
+        self.args.extend(["-o".into(), "json".into()]);
+        let output = self.output();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        let document = serde_json::from_str(&stdout)
+            .unwrap_or_else(|e| panic!("{e}: {stdout}{}", String::from_utf8_lossy(&output.stderr)));
+        Answer { status: output.status.code().unwrap(), document }
+    }
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: i32,
+    pub(crate) document: Value,
+}
+
+impl Answer {
+    pub(crate) fn report(&self) -> &Value {
+        &self.document["reports"][0]
+    }
+
+    /// The row of a check.
+    pub(crate) fn row(&self, code: &str) -> &Value {
+        let rows = self.report()["checks"].as_array().unwrap();
+        rows.iter().find(|row| row["check"] == code).unwrap_or_else(|| panic!("no row {code}: {rows:#?}"))
+    }
+
+    /// Asserts that exactly this row failed, with this cause, and what was reached before and after it.
+    #[track_caller]
+    pub(crate) fn fails_at(&self, code: &str, cause: &str) -> &Value {
+        let row = self.row(code);
+        assert_eq!((&row["outcome"], &row["cause"]), (&"fail".into(), &cause.into()), "{:#}", self.report());
+        assert_eq!(self.status, 3);
+        assert_eq!(self.report()["verdict"]["capability"], "blocked");
+        assert_eq!(self.report()["verdict"]["held_back_by"], code);
+        row
+    }
+}
+
+/// The text of a field, for `contains`.
+pub(crate) fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}

@@ -1,0 +1,199 @@
+use lab::{ACCESS_ROLE, CALLER, Engine, Lab, Lane, SERVICE_ROLE};
+
+use crate::support::{Run, lanes, shared, text};
+
+#[test]
+fn every_lane_gets_its_verdict_with_its_evidence() {
+    let lab = shared();
+    let schema = serde_json::from_str(pipeprobe::report::json::SCHEMA).unwrap();
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    for lane in lanes() {
+        let instance = lab.instance(lane);
+        let answer = Run::check(lab, &[&instance.name]).json();
+        schema.validate(&answer.document).unwrap();
+        let report = answer.report();
+        assert_eq!(answer.status, 0, "{lane}: {report:#}");
+        assert_eq!(answer.document["success"], true);
+
+        let (capability, observed) = match lane.engine() {
+            Engine::Postgres => ("initial_load_only", "initial_load_only"),
+            Engine::Mysql | Engine::MariaDb => ("cdc", "cdc"),
+        };
+        let verdict = &report["verdict"];
+        assert_eq!(
+            (text(&verdict["capability"]), text(&verdict["observed"])),
+            (capability, observed),
+            "{lane}"
+        );
+        assert_eq!(verdict["documented"], capability);
+        if lane.engine() == Engine::Postgres {
+            assert_eq!(answer.row("PG_IAM_REPLICATION")["cause"], "PG_REPLICATION_NOT_IAM");
+            assert_eq!(answer.row("PG_DOCUMENTED_RULE")["cause"], "PG_DOCUMENTED_RULE");
+            assert!(text(&verdict["next"]).contains("rds.iam_auth_for_replication = 1"));
+        }
+
+        // The same evidence is owed for every engine.
+        assert_eq!(text(&report["identity"]["caller"]), CALLER);
+        let hop = &report["identity"]["hops"][0];
+        assert_eq!(hop["role"], ACCESS_ROLE);
+        assert_eq!(hop["tags"][0], "pipeprobe=1");
+        assert_eq!(hop["became"], "arn:aws:sts::123456789012:assumed-role/clickpipes-rds-access/pipeprobe");
+        let tls = &report["tls"];
+        assert_eq!(tls["version"], "TLSv1.3", "{lane}");
+        assert_eq!(tls["certificates"][0]["names"][0], instance.host.as_str());
+        assert_eq!(answer.row("AUTH_IAM_ASKED")["found"], "a cleartext password (the token)");
+        assert_eq!(report["endpoints"]["addresses"][0], "127.0.0.1");
+        assert_eq!(report["endpoints"]["sign"]["host"], instance.host.as_str());
+        let steps: Vec<_> = report["timings"].as_array().unwrap().iter().map(|t| text(&t["step"])).collect();
+        assert_eq!(steps, ["identity", "resolve", "dial", "encrypt", "ask", "log in", "facts"], "{lane}");
+        assert!(report["token"]["length"].as_u64().unwrap() > 1000, "session tokens are long");
+        assert!(
+            instance.decisions().iter().any(lab_aws::Decision::accepted),
+            "{lane}: the server asked and accepted"
+        );
+    }
+}
+
+#[test]
+fn postgres_becomes_cdc_by_evidence_when_the_parameter_is_on() {
+    for lane in lanes().into_iter().filter(|lane| lane.engine() == Engine::Postgres) {
+        let lab = Lab::start(&[lane]).unwrap();
+        let postgres = lab.instance(lane);
+        postgres.sql("ALTER SYSTEM SET rds.iam_auth_for_replication = 1").unwrap();
+        postgres.sql("SELECT pg_reload_conf()").unwrap();
+        // The reload is a signal: the parameter arrives when the server has handled it.
+        while !matches!(postgres.sql("SHOW rds.iam_auth_for_replication").unwrap().trim(), "1" | "on") {}
+
+        let observed = Run::check(&lab, &["--policy", "observed", "--require", "cdc"]).json();
+        assert_eq!(observed.report()["verdict"]["capability"], "cdc", "{lane}: {:#}", observed.report());
+        assert_eq!(observed.report()["verdict"]["documented"], "initial_load_only");
+        assert_eq!(observed.status, 0);
+        assert!(
+            text(&observed.row("PG_IAM_REPLICATION")["found"])
+                .starts_with("IDENTIFY_SYSTEM: timeline 1, WAL at ")
+        );
+        assert_eq!(observed.row("PG_DOCUMENTED_RULE")["counts"], false);
+
+        let documented = Run::check(&lab, &["--require", "cdc"]).json();
+        assert_eq!(
+            (documented.status, text(&documented.report()["verdict"]["capability"])),
+            (3, "initial_load_only")
+        );
+        assert_eq!(documented.report()["verdict"]["observed"], "cdc");
+
+        // Nothing is left behind.
+        assert_eq!(postgres.sql("SELECT count(*) FROM pg_replication_slots").unwrap().trim(), "0");
+    }
+}
+
+#[test]
+fn the_replication_right_is_told_from_the_parameter() {
+    let lab = Lab::start(&[Lane::Postgres15]).unwrap();
+    let postgres = lab.instance(Lane::Postgres15);
+    postgres.sql("ALTER ROLE clickpipes_iam_user NOREPLICATION").unwrap();
+    postgres.sql("ALTER SYSTEM SET rds.iam_auth_for_replication = 1").unwrap();
+    postgres.sql("SELECT pg_reload_conf()").unwrap();
+    while !matches!(postgres.sql("SHOW rds.iam_auth_for_replication").unwrap().trim(), "1" | "on") {}
+    let answer = Run::check(&lab, &["--policy", "observed"]).json();
+    let row = answer.row("PG_IAM_REPLICATION");
+    assert_eq!(row["cause"], "PG_NO_REPLICATION_RIGHT", "{row:#}");
+    assert_eq!(row["remedy"], "GRANT rds_replication TO clickpipes_iam_user;");
+}
+
+#[test]
+fn a_successful_check_is_one_connection_and_aborts_none() {
+    for lane in lanes().into_iter().filter(|lane| lane.engine() != Engine::Postgres) {
+        let lab = Lab::start(&[lane]).unwrap();
+        let server = lab.instance(lane);
+        let count = |name: &str| -> i64 {
+            let row = server.sql(&format!("SHOW GLOBAL STATUS LIKE '{name}'")).unwrap();
+            row.split_whitespace().last().unwrap().parse().unwrap()
+        };
+        let aborted = (count("Aborted_connects"), count("Aborted_clients"));
+        let connections = count("Connections");
+        for _ in 0..5 {
+            assert_eq!(Run::check(&lab, &[]).json().status, 0, "{lane}");
+        }
+        // Asking costs a connection of its own.
+        assert_eq!(count("Connections") - connections, 5 + 1, "{lane}");
+        assert_eq!((count("Aborted_connects"), count("Aborted_clients")), aborted, "{lane}");
+    }
+}
+
+#[test]
+fn a_binary_log_that_is_off_leaves_the_initial_load() {
+    let lab = Lab::start(&[Lane::MariaDb10_11]).unwrap();
+    let mariadb = lab.instance(Lane::MariaDb10_11);
+    mariadb.restart_with(&[("skip-log-bin", "")]).unwrap();
+    let answer = Run::check(&lab, &["--require", "cdc"]).json();
+    assert_eq!(answer.status, 3);
+    assert_eq!(answer.report()["verdict"]["capability"], "initial_load_only", "{:#}", answer.report());
+    assert_eq!(answer.row("MYSQL_BINARY_LOG")["cause"], "MYSQL_BINARY_LOG_OFF");
+    assert!(text(&answer.row("MYSQL_BINARY_LOG")["remedy"]).contains("automated backups"));
+}
+
+#[test]
+fn the_other_flavour_is_refused_by_name() {
+    let lab = shared();
+    let answer = Run::check(lab, &["mariadb10_11", "--type", "rdsmysql"]).json();
+    let row = answer.fails_at("DB_ENGINE", "DB_WRONG_ENGINE");
+    assert!(text(&row["remedy"]).contains("rdsmariadb"));
+}
+
+#[test]
+fn rds_declared_as_aurora_is_a_warning_and_fail_on_makes_it_an_exit_code() {
+    let lab = shared();
+    let aurora =
+        |more: &[&str]| Run::check(lab, &[&["postgres15", "--type", "aurorapostgres"], more].concat()).json();
+    let answer = aurora(&[]);
+    assert_eq!((answer.status, text(&answer.row("DB_ENGINE")["cause"])), (0, "DB_NOT_AURORA"));
+    assert_eq!(aurora(&["--fail-on", "warning"]).status, 4);
+}
+
+#[test]
+fn the_chain_through_the_service_role_is_walked() {
+    let lab = Lab::start(&[Lane::Postgres15]).unwrap();
+    let args =
+        ["--via-role", SERVICE_ROLE, "--session-tag", "team=data,cost=low", "--transitive-tag", "team"];
+    let answer = Run::check(&lab, &args).json();
+    assert_eq!(answer.status, 0, "{:#}", answer.report());
+    let hops = &answer.report()["identity"]["hops"];
+    assert_eq!((text(&hops[0]["role"]), text(&hops[1]["role"])), (SERVICE_ROLE, ACCESS_ROLE));
+    // The transitive tag is passed once, at the first hop; AWS carries it on.
+    assert_eq!((&hops[0]["tags"][0], &hops[1]["tags"][0]), (&"team=data".into(), &"cost=low".into()));
+    let calls = lab.aws().calls();
+    let assumed: Vec<_> = calls.iter().filter(|c| c.action == "AssumeRole").collect();
+    assert_eq!(assumed.len(), 2);
+    assert_eq!(assumed[0].transitive, ["team"]);
+    assert!(assumed[1].transitive.is_empty());
+}
+
+#[test]
+fn several_targets_are_reported_in_order_with_a_summary() {
+    let lab = shared();
+    let output = Run::check(lab, &["postgres15", "mariadb10_11"]).output();
+    let screen = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{screen}");
+    assert!(!screen.contains('\u{1b}'), "no colour where there is no terminal");
+    let summary: Vec<&str> = screen.lines().rev().take(4).collect();
+    assert_eq!(summary[0], "2 of 2 targets allow Initial Load Only");
+    assert!(summary[2].starts_with("postgres15    Initial Load Only"), "{}", summary[2]);
+    assert!(summary[3].starts_with("mariadb10_11  CDC"), "{}", summary[3]);
+}
+
+#[test]
+fn signals_end_it_with_their_exit_codes() {
+    use std::{thread::sleep, time::Duration};
+    let lab = Lab::start(&[Lane::Postgres15]).unwrap();
+    lab.aws().set_fault(lab_aws::Fault::Hang);
+    for (signal, status) in [("INT", 130), ("TERM", 143)] {
+        let before = lab.aws().calls().len();
+        let mut child = Run::check(&lab, &[]).spawnable().spawn().unwrap();
+        while lab.aws().calls().len() == before {
+            sleep(Duration::from_millis(5)); // until it hangs in STS, its handlers in place
+        }
+        let kill = std::process::Command::new("kill").args(["-s", signal, &child.id().to_string()]).status();
+        assert!(kill.unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(status));
+    }
+}
