@@ -193,7 +193,7 @@ fn refused_token(target: &Target, row: CheckId, cause: &'static str, refusal: &R
     Finding::fail(row, cause, refusal.to_string())
         .wanted(format!("a token for {} on {} in {}, allowed by its policy", target.user, target.sign, target.region))
         .remedy(format!(
-            "let the access role's identity policy allow rds-db:connect on {} (the resource id is on the database's \
+            "let the access role's identity policy allow rds-db:connect on {} (its resource id is on the database's \
              Configuration tab); IAM changes take a minute to arrive",
             policy_resource(target)
         ))

@@ -154,17 +154,17 @@ fn a_refused_token_names_the_policy_resource_of_its_kind() {
             "28000",
             "PAM authentication failed for user \"u\"",
             "PG_TOKEN_REFUSED",
-            "dbuser:<db-… resource id>/",
+            "dbuser:<db-…>/",
         ),
         (
             "aurorapostgres",
             "28000",
             "PAM authentication failed",
             "PG_TOKEN_REFUSED",
-            "dbuser:<cluster-… resource id>/",
+            "dbuser:<cluster-…>/",
         ),
-        ("rdsmysql", "1045", "Access denied for user", "MYSQL_TOKEN_REFUSED", "dbuser:<db-… resource id>/"),
-        ("rdsmariadb", "1045", "Access denied for user", "MYSQL_TOKEN_REFUSED", "dbuser:<db-… resource id>/"),
+        ("rdsmysql", "1045", "Access denied for user", "MYSQL_TOKEN_REFUSED", "dbuser:<db-…>/"),
+        ("rdsmariadb", "1045", "Access denied for user", "MYSQL_TOKEN_REFUSED", "dbuser:<db-…>/"),
     ] {
         let refusal = Refusal { code: code.into(), message: message.into(), ..Refusal::default() };
         let mut seen = at_the_door();

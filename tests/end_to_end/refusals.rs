@@ -136,7 +136,7 @@ fn a_policy_for_another_database_is_refused_and_the_resource_named() {
         let cause =
             if lane.engine() == Engine::Postgres { "PG_TOKEN_REFUSED" } else { "MYSQL_TOKEN_REFUSED" };
         let row = answer.fails_at("AUTH_LOG_IN", cause);
-        let resource = "arn:aws:rds-db:us-east-1:123456789012:dbuser:<db-… resource id>/clickpipes_iam_user";
+        let resource = "arn:aws:rds-db:us-east-1:123456789012:dbuser:<db-…>/clickpipes_iam_user";
         assert!(text(&row["remedy"]).contains(resource), "{lane}: {row:#}");
         let decisions = instance.decisions();
         let refusal = decisions.last().unwrap().refusal.as_ref().unwrap();

@@ -38,7 +38,7 @@ enum Command {
     },
     /// Run `pipeprobe check` against one server of each engine and one that refuses, as a user would
     Demo,
-    /// Run every test of the workspace, and say which servers were skipped
+    /// Run every test of the workspace and check the dependency policy, and say which servers were skipped
     Test {
         /// Passed on to `cargo test --workspace`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

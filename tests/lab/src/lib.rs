@@ -34,6 +34,7 @@ mod apt;
 mod fetch;
 mod mirror;
 mod oracle;
+pub mod policy;
 pub mod setup;
 
 // What a server needs.

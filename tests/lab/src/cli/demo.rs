@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::process::{Command, ExitCode};
 
-use lab::{Lab, Lane};
+use lab::{Engine, Lab, Lane};
 
 use super::setup;
 
@@ -27,13 +27,18 @@ pub(crate) fn run() -> io::Result<ExitCode> {
 
     let mut as_expected = true;
     for instance in lab.instances() {
-        as_expected &= check(&lab, &instance.name, 0)?;
+        // By the guide, Postgres with IAM is Initial Load Only; the others must allow CDC.
+        let require: &[&str] = match instance.lane.engine() {
+            Engine::Postgres => &[],
+            Engine::Mysql | Engine::MariaDb => &["--require", "cdc"],
+        };
+        as_expected &= check(&lab, &instance.name, require, 0)?;
     }
     println!("# The access role's policy names {WRONG_RESOURCE}, which is another database's resource id.");
     println!(
         "# The role can be assumed and a token signed; it is the database that refuses. Expect exit code {REFUSED}."
     );
-    as_expected &= check(&lab, "wrong_resource", REFUSED)?;
+    as_expected &= check(&lab, "wrong_resource", &[], REFUSED)?;
 
     setup::announce(&outcomes.into_iter().filter_map(Result::err).collect::<Vec<_>>());
     drop(lab);
@@ -44,9 +49,10 @@ pub(crate) fn run() -> io::Result<ExitCode> {
 }
 
 /// Runs `pipeprobe check` as a user would, and says so if the exit code is another than expected.
-fn check(lab: &Lab, target: &str, expected: i32) -> io::Result<bool> {
+fn check(lab: &Lab, target: &str, more: &[&str], expected: i32) -> io::Result<bool> {
     let config = lab.dir().join("pipeprobe.toml");
-    println!("$ pipeprobe check --config-file {} {target}", config.display());
+    let typed = [&[target], more].concat().join(" ");
+    println!("$ pipeprobe check --config-file {} {typed}", config.display());
     io::stdout().flush()?;
 
     let path = setup::pipeprobe()?;
@@ -63,6 +69,7 @@ fn check(lab: &Lab, target: &str, expected: i32) -> io::Result<bool> {
         .arg("--config-file")
         .arg(config)
         .arg(target)
+        .args(more)
         .envs(lab.environment())
         .status()
         .map_err(|e| io::Error::other(format!("{}: {e}", path.display())))?;

@@ -1,8 +1,8 @@
-//! `cargo lab test`.
+//! `cargo lab test`: every test, then the dependency policy.
 
 use std::ffi::OsString;
 use std::io;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use super::setup;
 
@@ -15,8 +15,12 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> io::Result<ExitC
         .args(arguments)
         .env("PIPEPROBE_LAB_CACHE", lab::cache_folder())
         .status()?;
+    let policy = Command::new(lab::policy::cargo_deny(setup::cargo)?)
+        .args(["check", "bans", "licenses", "sources"])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+        .status()?;
     setup::announce(&outcomes.into_iter().filter_map(Result::err).collect::<Vec<_>>());
-    Ok(match status.success() {
+    Ok(match status.success() && policy.success() {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
