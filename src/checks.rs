@@ -141,8 +141,7 @@ pub fn judge(target: &Target, seen: &Observations) -> Vec<Finding> {
 
 /// The resource an identity policy must allow `rds-db:connect` on, as far as it can be known from here.
 fn policy_resource(target: &Target) -> String {
-    let id =
-        if target.source_type.is_aurora() { "<cluster-…>" } else { "<db-…>" };
+    let id = if target.source_type.is_aurora() { "<cluster-…>" } else { "<db-…>" };
     let account = target.access.roles.last().map_or("<account>", |role| role.account());
     let (region, user) = (&target.region, &target.user);
     format!("arn:{}:rds-db:{region}:{account}:dbuser:{id}/{user}", region.partition())

@@ -391,4 +391,4 @@ fn unreadable(field: &str, path: &Path, error: &std::io::Error) -> Invalid {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -2,8 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    cli,
-    config::Config,
+    config::tests::read,
     connection::{Asked, Refusal, Stage, TlsFailure},
     facts::{Fact, MysqlFacts, PostgresFacts, SystemIdentity},
     finding::Outcome,
@@ -11,21 +10,8 @@ use crate::{
 };
 
 fn target(kind: &str) -> Target {
-    let host = format!("db.abc.eu-west-1.{}", "rds.amazonaws.com");
-    let args = [
-        "pipeprobe",
-        "check",
-        "--type",
-        kind,
-        "--host",
-        &host,
-        "--iam-role",
-        "arn:aws:iam::123456789012:role/r",
-    ];
-    let cli::Command::Check(check) = <cli::Cli as clap::Parser>::parse_from(args).command else {
-        unreachable!()
-    };
-    Config::read(*check, &|_| None).unwrap().targets.remove(0)
+    let (host, role) = ("db.abc.eu-west-1.rds.amazonaws.com", "arn:aws:iam::123456789012:role/r");
+    read(&["--type", kind, "--host", host, "--iam-role", role]).unwrap().targets.remove(0)
 }
 
 fn found(findings: &[Finding], id: CheckId) -> &Finding {
@@ -156,13 +142,7 @@ fn a_refused_token_names_the_policy_resource_of_its_kind() {
             "PG_TOKEN_REFUSED",
             "dbuser:<db-…>/",
         ),
-        (
-            "aurorapostgres",
-            "28000",
-            "PAM authentication failed",
-            "PG_TOKEN_REFUSED",
-            "dbuser:<cluster-…>/",
-        ),
+        ("aurorapostgres", "28000", "PAM authentication failed", "PG_TOKEN_REFUSED", "dbuser:<cluster-…>/"),
         ("rdsmysql", "1045", "Access denied for user", "MYSQL_TOKEN_REFUSED", "dbuser:<db-…>/"),
         ("rdsmariadb", "1045", "Access denied for user", "MYSQL_TOKEN_REFUSED", "dbuser:<db-…>/"),
     ] {

@@ -2,8 +2,7 @@ use std::time::Duration;
 
 use super::{json::Document, *};
 use crate::{
-    cli,
-    config::Config,
+    config::tests::read,
     connection::{Asked, Evidence, Refusal, Stage},
     facts::{Fact, Facts, PostgresFacts, SystemIdentity},
     identity::{Hop, IdentityEvidence},
@@ -17,13 +16,9 @@ const SECRET: &str = "X-Amz-Signature-of-the-test";
 fn target() -> Target {
     let host = "orders.abc123.eu-west-1.rds.amazonaws.com";
     let role = "arn:aws:iam::123456789012:role/clickpipes-rds-access";
-    let args = ["pipeprobe", "check", "--type", "rdspostgres", "--host", host, "--iam-role", role];
-    let cli::Command::Check(check) = <cli::Cli as clap::Parser>::parse_from(args).command else {
-        unreachable!()
-    };
-    let mut target = Config::read(*check, &|_| None).unwrap().targets.remove(0);
-    target.name = "orders".into();
-    target
+    let target =
+        read(&["--type", "rdspostgres", "--host", host, "--iam-role", role]).unwrap().targets.remove(0);
+    Target { name: "orders".into(), ..target }
 }
 
 /// A run in which all went well, as far as the parameter group lets it.

@@ -192,7 +192,9 @@ fn signals_end_it_with_their_exit_codes() {
         while lab.aws().calls().len() == before {
             sleep(Duration::from_millis(5)); // until it hangs in STS, its handlers in place
         }
-        let kill = std::process::Command::new("kill").args(["-s", signal, &child.id().to_string()]).status();
+        let kill = std::process::Command::new("sh")
+            .args(["-c", &format!("kill -s {signal} {}", child.id())])
+            .status();
         assert!(kill.unwrap().success());
         assert_eq!(child.wait().unwrap().code(), Some(status));
     }

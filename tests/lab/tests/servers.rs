@@ -313,7 +313,7 @@ fn control_c_ends_cargo_lab_up() {
     let config = lines.find_map(|line| line.ok().filter(|l| l.ends_with("/pipeprobe.toml"))).unwrap();
     // What is still to be printed must find a reader.
     let rest = std::thread::spawn(move || lines.count());
-    let interrupt = Command::new("kill").args(["-INT", &up.id().to_string()]).status().unwrap();
+    let interrupt = Command::new("sh").args(["-c", &format!("kill -s INT {}", up.id())]).status().unwrap();
     assert!(interrupt.success());
     assert!(up.wait().unwrap().success());
     rest.join().unwrap();
