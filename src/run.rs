@@ -44,7 +44,7 @@ pub async fn check(config: Config, clock: Clock, out: &mut impl Write) -> io::Re
     let reports = verify_all(&config, clock).await;
     let met = reports.iter().all(|report| report.verdict.capability >= config.require);
     match config.output {
-        Format::Json => json::Document::of(&reports, met).write(out)?,
+        Format::Json => json::Document::of(&reports, config.require).write(out)?,
         Format::Text => write_text(out, &reports, config.require)?,
     }
     Ok(match met {
@@ -88,6 +88,11 @@ fn write_text(out: &mut impl Write, reports: &[Report], required: Capability) ->
             writeln!(out, "\n{}\n", "─".repeat(80))?;
         }
         text::write(out, report)?;
+    }
+    if let [report] = reports
+        && report.verdict.capability < required
+    {
+        writeln!(out, "    required    {required}: not met")?;
     }
     if reports.len() > 1 {
         let met = reports.iter().filter(|r| r.verdict.capability >= required).count();

@@ -140,3 +140,18 @@ fn nothing_turns_verification_off() {
         assert!(!code.contains("skip_cert_verification") && !code.contains("accept_invalid"), "{file}");
     }
 }
+
+#[test]
+fn the_lab_does_not_know_the_product() {
+    let lab = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab");
+    let plugins = fs::read_dir(lab.join("plugins")).unwrap().map(|entry| entry.unwrap().path());
+    for folder in [lab.clone(), lab.join("aws")].into_iter().chain(plugins) {
+        let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+        let dependencies = manifest.split("dependencies]").skip(1);
+        assert!(
+            dependencies.flat_map(str::lines).all(|line| !line.starts_with("pipeprobe")),
+            "{}",
+            folder.display()
+        );
+    }
+}

@@ -5,3 +5,15 @@
 fn screens() {
     trycmd::TestCases::new().case("tests/cli/*.toml");
 }
+
+#[test]
+fn completions_know_the_commands_of_every_shell() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output =
+            std::process::Command::new(env!("CARGO_BIN_EXE_pipeprobe")).args(["completions", shell]).output();
+        let script = String::from_utf8(output.unwrap().stdout).unwrap();
+        for word in ["check", "token", "config-file", "via-role"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+}

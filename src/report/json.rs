@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::Report;
-use crate::target::Invalid;
+use crate::{finding::Capability, target::Invalid};
 
 /// Raised when a field changes its meaning or goes away; new fields do not raise it.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -23,6 +23,8 @@ pub struct Document<'a> {
     pub pipeprobe: &'a str,
     /// Every target met the required capability.
     pub success: bool,
+    /// The capability that was required; null where nothing was checked.
+    pub required: Option<Capability>,
     pub reports: &'a [Report],
     /// Why nothing was checked: bad usage or configuration.
     pub error: Option<Error<'a>>,
@@ -37,11 +39,12 @@ pub struct Error<'a> {
 }
 
 impl<'a> Document<'a> {
-    pub fn of(reports: &'a [Report], success: bool) -> Self {
+    pub fn of(reports: &'a [Report], required: Capability) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
             pipeprobe: env!("CARGO_PKG_VERSION"),
-            success,
+            success: reports.iter().all(|report| report.verdict.capability >= required),
+            required: Some(required),
             reports,
             error: None,
         }
@@ -49,7 +52,8 @@ impl<'a> Document<'a> {
 
     pub fn of_error(invalid: &'a Invalid) -> Self {
         let Invalid { field, wanted, found } = invalid;
-        Self { error: Some(Error { field, wanted, found }), ..Self::of(&[], false) }
+        let error = Some(Error { field, wanted, found });
+        Self { error, success: false, required: None, ..Self::of(&[], Capability::Blocked) }
     }
 
     /// # Errors

@@ -156,11 +156,11 @@ fn json_keeps_to_the_shipped_schema_which_is_current() {
     let validator = jsonschema::validator_for(&serde_json::from_str(json::SCHEMA).unwrap()).unwrap();
     let reports = [report(true, Policy::Documented), report(false, Policy::Observed)];
     let invalid = Invalid::new("host", "a name", "nothing");
-    for document in [Document::of(&reports, true), Document::of(&[], false), Document::of_error(&invalid)] {
+    for document in [Document::of(&reports, Capability::Cdc), Document::of_error(&invalid)] {
         let value = serde_json::to_value(&document).unwrap();
         validator.validate(&value).unwrap();
     }
-    let mut wrong = serde_json::to_value(Document::of(&reports, true)).unwrap();
+    let mut wrong = serde_json::to_value(Document::of(&reports, Capability::Cdc)).unwrap();
     wrong["reports"][0]["verdict"]["capability"] = "maybe".into();
     assert!(validator.validate(&wrong).is_err(), "the schema refuses what it does not know");
 }
@@ -169,7 +169,7 @@ fn json_keeps_to_the_shipped_schema_which_is_current() {
 fn no_rendering_shows_the_token() {
     let report = report(true, Policy::Documented);
     let mut json = Vec::new();
-    Document::of(std::slice::from_ref(&report), true).write(&mut json).unwrap();
+    Document::of(std::slice::from_ref(&report), Capability::Cdc).write(&mut json).unwrap();
     for shown in [rendered(&report), String::from_utf8(json).unwrap(), format!("{report:?}")] {
         assert!(!shown.contains(SECRET));
     }
