@@ -21,7 +21,10 @@ use std::{
 };
 
 use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, Join, ReadHalf, Take, WriteHalf},
+    net::TcpStream,
+};
 use tokio_rustls::client::TlsStream;
 
 pub use mysql::MysqlSession;
@@ -348,6 +351,16 @@ async fn handshake(
     target: &Target,
 ) -> Result<TlsStream<TcpStream>, ConnectError> {
     tls::connect(stream, tls, &target.tls_host).await.map_err(ConnectError::Tls)
+}
+
+/// More than all answers of a session together. A server that says more is cut off, so that it cannot
+/// fill our memory through a driver that believes it.
+const LONGEST_SESSION: u64 = 64 << 20;
+
+/// The stream, until so much has been read from it.
+fn bounded<S: AsyncRead + AsyncWrite>(stream: S) -> Join<Take<ReadHalf<S>>, WriteHalf<S>> {
+    let (read, write) = tokio::io::split(stream);
+    tokio::io::join(read.take(LONGEST_SESSION), write)
 }
 
 /// A server's words, without what could drive a terminal, and not endless.

@@ -22,7 +22,7 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-use super::{Asked, ConnectError, Greeting, Refusal, Stage, handshake, printable};
+use super::{Asked, ConnectError, Greeting, Refusal, Stage, bounded, handshake, printable};
 use crate::{secret::Secret, target::Target};
 
 /// Longest packet believed before the session is up.
@@ -151,7 +151,8 @@ impl Door {
             _ => return Err(ConnectError::protocol(stage, "sent neither OK nor an error after the token")),
         }
         let Greeted { packets, greeting, agreed } = self.greeted;
-        let (conn, relay) = handover::to_driver(packets.stream, &greeting, agreed - Can::CLIENT_SSL).await?;
+        let (conn, relay) =
+            handover::to_driver(bounded(packets.stream), &greeting, agreed - Can::CLIENT_SSL).await?;
         Ok(MysqlSession { conn, relay })
     }
 }

@@ -21,7 +21,7 @@ use tokio::{
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage, config::SslMode};
 use tokio_rustls::client::TlsStream;
 
-use super::{Asked, ConnectError, Refusal, Stage, handshake};
+use super::{Asked, ConnectError, Refusal, Stage, bounded, handshake};
 use crate::{secret::Secret, target::Target};
 
 /// Longest message believed before the session is up. An honest one is under a kilobyte or two.
@@ -112,7 +112,7 @@ impl Door {
             Message::AuthenticationOk => {}
             _ => return Err(ConnectError::protocol(stage, "sent no AuthenticationOk after the token")),
         }
-        let resumed = Resumed::new(self.stream, &self.buffer);
+        let resumed = Resumed::new(bounded(self.stream), &self.buffer);
         let mut config = tokio_postgres::Config::new();
         config.user("pipeprobe").ssl_mode(SslMode::Disable); // TLS and login are behind us
         let (client, connection) = config.connect_raw(resumed, NoTls).await.map_err(|e| driver_error(&e))?;
