@@ -12,7 +12,7 @@ use crate::{
     facts::{Fact, Facts},
     finding::{CheckId, Denies, Finding, Policy},
     identity::{IdentityError, IdentityEvidence},
-    target::{Engine, Target},
+    target::{Engine, RdsName, RdsNameKind, Target},
     token::AuthToken,
 };
 
@@ -81,9 +81,12 @@ pub static CHECKS: &[Check] = &[
     row(Id::LogIn, "AUTH_LOG_IN", Connection, "accepts the token as {user}", Everything, ALL),
     row(Id::Engine, "DB_ENGINE", Capability, "runs {engine}", Everything, ALL),
     row(Id::Version, "DB_VERSION", Capability, "runs a version that ClickPipes reads", Everything, ALL),
+    row(Id::Endpoint, "DB_ENDPOINT", Capability, "is reached where changes can be streamed", Cdc, ALL),
     Check { policy: Some(Policy::Documented), ..row(Id::PostgresDocumentedRule, "PG_DOCUMENTED_RULE", Capability,
         "is documented to allow CDC with IAM", Cdc, POSTGRES) },
     row(Id::PostgresIamReplication, "PG_IAM_REPLICATION", Capability, "accepts the token for replication", Cdc, POSTGRES),
+    row(Id::PostgresWalLevel, "PG_WAL_LEVEL", Capability, "writes its WAL for logical decoding", Cdc, POSTGRES),
+    row(Id::PostgresStandby, "PG_STANDBY", Capability, "can hold a replication slot where it stands", Cdc, POSTGRES),
     row(Id::MysqlBinaryLog, "MYSQL_BINARY_LOG", Capability, "writes a binary log", Cdc, MYSQL),
 ];
 
@@ -128,6 +131,9 @@ pub fn judge(target: &Target, seen: &Observations) -> Vec<Finding> {
         Some(Facts::Mysql(facts)) => answers.extend(mysql::judge(target, facts)),
         None => {}
     }
+    if seen.facts.is_some() {
+        answers.push(reach::endpoint(target));
+    }
     of(target.engine())
         .map(|check| {
             answers
@@ -141,10 +147,33 @@ pub fn judge(target: &Target, seen: &Observations) -> Vec<Finding> {
 
 /// The resource an identity policy must allow `rds-db:connect` on, as far as it can be known from here.
 fn policy_resource(target: &Target) -> String {
-    let id = if target.source_type.is_aurora() { "<cluster-…>" } else { "<db-…>" };
+    let id = match RdsName::parse(&target.sign.host).map(|name| name.kind) {
+        Some(RdsNameKind::Proxy) => "<prx-…>",
+        // A Multi-AZ DB cluster has cluster endpoints too, and is no Aurora.
+        Some(RdsNameKind::ClusterWriter | RdsNameKind::ClusterReader | RdsNameKind::ClusterCustom) => {
+            "<cluster-…>"
+        }
+        _ if target.source_type.is_aurora() => "<cluster-…>",
+        _ => "<db-…>",
+    };
     let account = target.access.roles.last().map_or("<account>", |role| role.account());
     let (region, user) = (&target.region, &target.user);
     format!("arn:{}:rds-db:{region}:{account}:dbuser:{id}/{user}", region.partition())
+}
+
+/// A name as PostgreSQL reads it: unquoted only where folding to lower case changes nothing.
+fn identifier(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if name.chars().all(plain) && !name.starts_with(|c: char| c.is_ascii_digit()) && !name.is_empty() {
+        name.to_owned()
+    } else {
+        format!("\"{}\"", name.replace('"', "\"\""))
+    }
+}
+
+/// A text as MySQL and MariaDB read it, between single quotes.
+fn string(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }
 
 /// A question without an answer is unknown, with the server's words.

@@ -12,7 +12,7 @@ use crate::{
     finding::{Capability, Policy},
     target::{
         Access, CaCertificate, DbUser, Endpoint, Engine, Host, Invalid, RdsName, Region, RoleArn,
-        SessionName, SessionTag, SessionTags, SourceType, Target, quoted,
+        SessionName, SessionTag, SessionTags, SourceType, Target, no_placeholder, quoted,
     },
     trust,
 };
@@ -46,20 +46,20 @@ impl Config {
             .collect::<Result<_, _>>()?;
         Ok(Self {
             targets,
-            policy: args.policy.map_or(Ok(Policy::Documented), |text| text.parse())?,
-            require: match args.require.as_deref() {
+            policy: given(args.policy).map_or(Ok(Policy::Documented), |text| text.parse())?,
+            require: match given(args.require).as_deref() {
                 None | Some("initial-load") => Capability::InitialLoadOnly,
                 Some("cdc") => Capability::Cdc,
                 Some(other) => {
                     return Err(Invalid::new("require", "initial-load or cdc", quoted(other)));
                 }
             },
-            fail_on_warning: match args.fail_on.as_deref() {
+            fail_on_warning: match given(args.fail_on).as_deref() {
                 None | Some("error") => false,
                 Some("warning") => true,
                 Some(other) => return Err(Invalid::new("fail_on", "error or warning", quoted(other))),
             },
-            timeout: args.timeout.map_or(Ok(DEFAULT_TIMEOUT), |text| {
+            timeout: given(args.timeout).map_or(Ok(DEFAULT_TIMEOUT), |text| {
                 duration("timeout", &text, Duration::from_secs(1)..=Duration::from_secs(3600))
             })?,
             output: args.output.output,
@@ -145,34 +145,48 @@ fn belongs_to_one(typed: &Fields) -> Option<&'static str> {
     .find_map(|(field, given)| given.then_some(field))
 }
 
-/// What was typed, with what aws-vault put into the environment below it.
+fn given(value: Option<String>) -> Option<String> {
+    value.filter(|v| !v.is_empty())
+}
+
+/// What was typed, with what aws-vault put into the environment below it. An empty variable, as
+/// container tools leave them, is one that is not set.
 fn typed(args: TargetArgs, environment: Environment<'_>) -> Result<Fields, Invalid> {
-    let list = |name: &str| {
-        environment(name)
-            .filter(|v| !v.is_empty())
-            .map(|v| v.split(',').map(|s| s.trim().to_owned()).collect::<Vec<_>>())
+    let many = |values: Option<Vec<String>>| {
+        let values = values.map(|values| values.into_iter().filter(|v| !v.is_empty()).collect::<Vec<_>>());
+        values.filter(|values| !values.is_empty())
     };
-    let tags = args.session_tags.or_else(|| list("AWS_SESSION_TAGS")).map(|tags| pairs(&tags)).transpose()?;
+    let vault = |name: &str| {
+        let value = given(environment(name));
+        value.map(|value| value.split(',').map(|s| s.trim().to_owned()).collect::<Vec<_>>())
+    };
+    // Transitive keys belong to the tags they came with.
+    let (tags, transitive) = match many(args.session_tags) {
+        Some(tags) => (Some(tags), many(args.transitive_tags)),
+        None => {
+            (vault("AWS_SESSION_TAGS"), many(args.transitive_tags).or_else(|| vault("AWS_TRANSITIVE_TAGS")))
+        }
+    };
     Ok(Fields {
-        source_type: args.source_type,
-        host: args.host,
-        port: args.port.map(Number::Text),
-        database: args.database,
-        user: args.user,
-        region: args.region,
-        tls_host: args.tls_host,
-        ca_certificate: args.ca_certificate,
-        connect_to: args.connect_to,
-        sign_host: args.sign_host,
-        sign_port: args.sign_port.map(Number::Text),
-        iam_role: args.iam_role,
-        via_roles: args.via_roles,
-        external_id: args.external_id,
-        session_name: args.session_name,
-        session_tags: tags,
-        transitive_tags: args.transitive_tags.or_else(|| list("AWS_TRANSITIVE_TAGS")),
-        duration: args.duration,
-        profile: args.profile,
+        source_type: given(args.source_type),
+        host: given(args.host),
+        port: given(args.port).map(Number::Text),
+        database: given(args.database),
+        user: given(args.user),
+        region: given(args.region),
+        tls_host: given(args.tls_host),
+        ca_certificate: given(args.ca_certificate),
+        connect_to: given(args.connect_to),
+        sign_host: given(args.sign_host),
+        sign_port: given(args.sign_port).map(Number::Text),
+        iam_role: given(args.iam_role),
+        via_roles: many(args.via_roles),
+        external_id: given(args.external_id),
+        session_name: given(args.session_name),
+        session_tags: tags.map(|tags| pairs(&tags)).transpose()?,
+        transitive_tags: transitive,
+        duration: given(args.duration),
+        profile: given(args.profile),
     })
 }
 
@@ -217,7 +231,7 @@ fn target(name: Option<String>, fields: Fields, needs: Needs) -> Result<Target, 
         }
         None => host.clone(),
     };
-    let sign_host = fields.sign_host.map(|text| Host::parse("sign_host", &text)).transpose()?;
+    let sign_host = fields.sign_host.map(|text| named("sign_host", &text)).transpose()?;
     let sign = Endpoint {
         host: sign_host.unwrap_or_else(|| tls_host.clone()),
         port: self::port("sign_port", fields.sign_port)?.unwrap_or(port),
@@ -286,7 +300,8 @@ fn port(field: &str, value: Option<Number>) -> Result<Option<u16>, Invalid> {
 }
 
 fn database(name: String) -> Result<String, Invalid> {
-    if name.is_empty() || name.chars().any(char::is_control) {
+    no_placeholder("database", &name)?;
+    if name.chars().any(char::is_control) {
         return Err(Invalid::new("database", "the name of a database", quoted(&name)));
     }
     Ok(name)

@@ -10,6 +10,7 @@
 mod dial;
 mod mysql;
 mod postgres;
+pub(crate) mod task;
 mod tls;
 
 use std::{
@@ -30,6 +31,8 @@ use tokio_rustls::client::TlsStream;
 pub use mysql::MysqlSession;
 pub use postgres::{PostgresSession, Purpose};
 pub use tls::{CertificateSummary, TlsFailure, TlsSeen};
+
+use task::Task;
 
 use crate::{
     secret::Secret,
@@ -76,6 +79,17 @@ pub struct Refusal {
     pub message: String,
     pub detail: Option<String>,
     pub hint: Option<String>,
+}
+
+impl Refusal {
+    /// No answer in time.
+    fn silence() -> Self {
+        Self { code: "no answer".into(), message: "no answer in time".into(), ..Self::default() }
+    }
+
+    pub fn is_silence(&self) -> bool {
+        *self == Self::silence()
+    }
 }
 
 impl fmt::Display for Refusal {
@@ -140,6 +154,8 @@ pub enum ConnectError {
         stage: Stage,
         what: String,
     },
+    /// This machine could not do its part; the server is not to blame.
+    Local(String),
     /// The server closed the connection.
     Closed {
         stage: Stage,
@@ -162,6 +178,7 @@ impl fmt::Display for ConnectError {
             Self::NotIam(asked) => write!(f, "the server asks for {asked}"),
             Self::Refused { refusal, .. } => refusal.fmt(f),
             Self::Protocol { what, .. } => write!(f, "the server {what}"),
+            Self::Local(what) => write!(f, "on this machine: {what}"),
             Self::Closed { stage } => write!(f, "the server closed the connection ({})", stage.name()),
             Self::Timeout { stage, after } => {
                 write!(f, "no answer within {:.1} s ({})", after.as_secs_f32(), stage.name())
@@ -212,7 +229,7 @@ impl Evidence {
     }
 }
 
-/// The first packet of a MySQL or MariaDB server (unencrypted, so believed only after TLS repeats nothing of it).
+/// The first packet of a MySQL or MariaDB server. It comes unencrypted, from anyone: shown, never believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Greeting {
     pub version: String,
@@ -305,10 +322,16 @@ impl Door {
         evidence: &mut Evidence,
     ) -> Result<Session, ConnectError> {
         timed(Stage::LogIn, deadline, &mut evidence.rungs, async {
-            match *self.0 {
-                Inner::Postgres(door) => door.log_in(token).await.map(Session::Postgres),
-                Inner::Mysql(door) => door.log_in(token).await.map(Session::Mysql),
-            }
+            let token = token.clone();
+            let work = Task::spawn(async move {
+                match *self.0 {
+                    Inner::Postgres(door) => door.log_in(&token).await.map(Session::Postgres),
+                    Inner::Mysql(door) => door.log_in(&token).await.map(Session::Mysql),
+                }
+            });
+            work.await.unwrap_or_else(|_| {
+                Err(ConnectError::protocol(Stage::LogIn, "sent what its driver cannot read"))
+            })
         })
         .await
     }
@@ -355,16 +378,10 @@ async fn handshake(
 
 /// More than all answers of a session together. A server that says more is cut off, so that it cannot
 /// fill our memory through a driver that believes it.
-const LONGEST_SESSION: u64 = 64 << 20;
+const LONGEST_SESSION: u64 = 8 << 20;
 
 /// The stream, until so much has been read from it.
 fn bounded<S: AsyncRead + AsyncWrite>(stream: S) -> Join<Take<ReadHalf<S>>, WriteHalf<S>> {
     let (read, write) = tokio::io::split(stream);
     tokio::io::join(read.take(LONGEST_SESSION), write)
-}
-
-/// A server's words, without what could drive a terminal, and not endless.
-fn printable(bytes: &[u8]) -> String {
-    let text: String = String::from_utf8_lossy(bytes).chars().take(1000).collect();
-    text.replace(|c: char| c.is_control(), " ").trim().to_owned()
 }

@@ -5,7 +5,7 @@ mod postgres;
 
 use crate::connection::{ConnectError, Refusal};
 
-pub use mysql::ask as ask_mysql;
+pub use mysql::{ask as ask_mysql, unanswered as unanswered_mysql};
 pub use postgres::{ask as ask_postgres, identify_system};
 
 /// One answer. "Will not say" and "has no such thing" are not "no".

@@ -6,6 +6,12 @@ use serde::Serialize;
 
 use crate::target::{Invalid, quoted};
 
+/// Words from outside (a server, AWS, a program), without what could drive a terminal, and not endless.
+pub fn printable(words: &str) -> String {
+    let text: String = words.chars().take(1000).collect();
+    text.replace(|c: char| c.is_control(), " ").trim().to_owned()
+}
+
 /// What ClickPipes can do with the database. Ordered: each includes the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -115,6 +121,9 @@ pub enum CheckId {
     LogIn,
     Engine,
     Version,
+    Endpoint,
+    PostgresWalLevel,
+    PostgresStandby,
     PostgresIamReplication,
     PostgresDocumentedRule,
     MysqlBinaryLog,

@@ -10,21 +10,27 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aws_config::{BehaviorVersion, Region as SdkRegion, SdkConfig, timeout::TimeoutConfig};
+use aws_config::{
+    BehaviorVersion, Region as SdkRegion, SdkConfig, environment::EnvironmentVariableRegionProvider,
+    meta::region::RegionProviderChain, profile::ProfileFileRegionProvider, timeout::TimeoutConfig,
+};
 use aws_credential_types::{
     Credentials,
     provider::{ProvideCredentials, error::CredentialsError},
 };
 use aws_sdk_sts::{
     Client,
-    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    error::{ProvideErrorMetadata, SdkError},
     operation::RequestId,
     types::Tag,
 };
 use jiff::Timestamp;
 use rustls::RootCertStore;
 
-use crate::target::{Access, Region, RoleArn, SessionTag};
+use crate::{
+    finding::printable,
+    target::{Access, Region, RoleArn, SessionTag},
+};
 
 /// The most one STS call may take, its retries included.
 const CALL_BUDGET: Duration = Duration::from_secs(10);
@@ -109,11 +115,18 @@ async fn assume_in_turn(
         .build();
     let mut loader =
         aws_config::defaults(BehaviorVersion::latest()).http_client(http).timeout_config(timeouts);
+    // Sources that call AWS (web identity, SSO, roles of a profile) need a Region: the environment's or the
+    // profile's, else the database's. Instance metadata is not asked for one: most machines have none.
+    let mut in_profile = ProfileFileRegionProvider::builder();
     if let Some(profile) = &access.profile {
         loader = loader.profile_name(profile);
+        in_profile = in_profile.profile_name(profile);
     }
-    let sdk = loader.load().await;
-    let source = source(&sdk, region).await?;
+    let regions = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+        .or_else(in_profile.build())
+        .or_else(SdkRegion::new(region.to_string()));
+    let sdk = loader.region(regions).load().await;
+    let source = source(&sdk).await?;
     evidence.source_key = Some(shortened(source.access_key_id()));
     evidence.source_expires_at = expiry(&source);
 
@@ -126,12 +139,7 @@ async fn assume_in_turn(
     Ok(Identity { expires_at: expiry(&credentials), credentials })
 }
 
-async fn source(sdk: &SdkConfig, region: &Region) -> Result<Credentials, IdentityError> {
-    // Providers that call AWS (web identity, SSO) need a Region; the machine's own, else the database's.
-    let sdk = match sdk.region() {
-        Some(_) => sdk.clone(),
-        None => sdk.to_builder().region(SdkRegion::new(region.to_string())).build(),
-    };
+async fn source(sdk: &SdkConfig) -> Result<Credentials, IdentityError> {
     let none = |what: String| IdentityError::NoCredentials(what);
     let provider =
         sdk.credentials_provider().ok_or_else(|| none("no credential source is configured".into()))?;
@@ -141,7 +149,7 @@ async fn source(sdk: &SdkConfig, region: &Region) -> Result<Credentials, Identit
              web identity, container, instance metadata)"
                 .into(),
         ),
-        other => none(DisplayErrorContext(&other).to_string()),
+        other => none(in_words(&other)),
     })
 }
 
@@ -240,8 +248,8 @@ where
         SdkError::ServiceError(service) => match service.err().code() {
             Some(code) => IdentityError::Refused {
                 role,
-                code: code.to_owned(),
-                message: service.err().message().unwrap_or_default().to_owned(),
+                code: printable(code),
+                message: printable(service.err().message().unwrap_or_default()),
                 request_id: service.err().request_id().map(str::to_owned),
             },
             None => IdentityError::Unreachable {
@@ -252,8 +260,23 @@ where
         SdkError::TimeoutError(_) => {
             IdentityError::Unreachable { role, what: format!("no answer within {} s", CALL_BUDGET.as_secs()) }
         }
-        other => IdentityError::Unreachable { role, what: DisplayErrorContext(other).to_string() },
+        other => IdentityError::Unreachable { role, what: in_words(other) },
     }
+}
+
+/// An error and its sources, each in its own words. Never their Debug: the SDK's has the whole answer in
+/// it, keys included.
+fn in_words(error: &dyn std::error::Error) -> String {
+    let mut words = vec![printable(&error.to_string())];
+    let mut source = error.source();
+    while let Some(error) = source {
+        let more = printable(&error.to_string());
+        if !words.iter().any(|said| said.contains(&more)) {
+            words.push(more);
+        }
+        source = error.source();
+    }
+    words.join(": ")
 }
 
 fn expiry(credentials: &Credentials) -> Option<Timestamp> {

@@ -86,10 +86,11 @@ fn misused(error: &clap::Error) -> io::Result<Exit> {
         error.print()?;
         return Ok(Exit::Met);
     }
-    let arguments: Vec<String> = std::env::args().collect();
+    let arguments: Vec<_> = std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect();
     let asks_json = |pair: &[String]| matches!(pair[0].as_str(), "-o" | "--output") && pair[1] == "json";
     if arguments.windows(2).any(asks_json)
         || arguments.iter().any(|a| matches!(a.as_str(), "-ojson" | "-o=json" | "--output=json"))
+        || std::env::var("PIPEPROBE_OUTPUT").is_ok_and(|format| format == "json")
     {
         let text = error.to_string();
         let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");

@@ -228,15 +228,17 @@ impl Verdict {
 /// The remedy of what holds the capability back. Where it is the guide's rule, what the server itself
 /// still lacks comes first: without that, no policy gives more.
 fn next(findings: &[Finding], policy: Policy) -> Option<String> {
-    let held = |policy| verdict::held_back_by(findings, policy).and_then(|f| f.remedy.clone());
-    match (policy, held(Policy::Observed)) {
-        (Policy::Documented, Some(evidence))
-            if verdict::capability(findings, policy) > Capability::Blocked =>
-        {
-            Some(format!("{evidence}; then judge with --policy observed"))
-        }
-        _ => held(policy),
+    let held = verdict::held_back_by(findings, policy)?;
+    let evidence = verdict::held_back_by(findings, Policy::Observed).and_then(|f| f.remedy.as_deref());
+    match evidence {
+        Some(evidence) if is_rule(held) => Some(format!("{evidence}; then judge with --policy observed")),
+        _ => held.remedy.clone(),
     }
+}
+
+/// Whether the finding is the guide's rule, and not something the server showed.
+fn is_rule(finding: &Finding) -> bool {
+    checks::check(finding.check).policy.is_some()
 }
 
 fn why(findings: &[Finding], policy: Policy, documented: Capability, observed: Capability) -> String {
@@ -259,7 +261,7 @@ fn why(findings: &[Finding], policy: Policy, documented: Capability, observed: C
         Policy::Observed if guide_is_stricter => {
             format!(" The ClickPipes guide is older, and says {documented} for Postgres with IAM.")
         }
-        Policy::Documented if capability == Capability::InitialLoadOnly => {
+        Policy::Documented if verdict::held_back_by(findings, policy).is_some_and(is_rule) => {
             let evidence = verdict::held_back_by(findings, Policy::Observed).map(|f| f.found.as_str());
             evidence.map(|found| format!(" The server itself allows no more: {found}.")).unwrap_or_default()
         }

@@ -3,6 +3,7 @@
 mod token;
 
 use std::{
+    collections::HashMap,
     io::{self, IsTerminal, Write},
     time::Duration,
 };
@@ -39,47 +40,64 @@ const AT_ONCE: usize = 32;
 /// Verifies every target and prints the result.
 ///
 /// # Errors
-/// Only `out`'s: a result that cannot be printed.
+/// `out`'s, but for a reader that went away: that changes no verdict.
 pub async fn check(config: Config, clock: Clock, out: &mut impl Write) -> io::Result<Exit> {
-    let reports = verify_all(&config, clock).await;
+    let (reports, broken) = verify_all(&config, clock).await;
     let met = reports.iter().all(|report| report.verdict.capability >= config.require);
-    match config.output {
-        Format::Json => json::Document::of(&reports, config.require).write(out)?,
-        Format::Text => write_text(out, &reports, config.require)?,
-    }
-    Ok(match met {
+    let exit = match met {
+        _ if broken => Exit::Internal,
         false => Exit::NotMet,
         true if config.fail_on_warning && reports.iter().any(Report::has_warnings) => Exit::MetWithWarnings,
         true => Exit::Met,
-    })
+    };
+    let written = match config.output {
+        Format::Json => json::Document::of(&reports, config.require).write(out),
+        Format::Text => write_text(out, &reports, config.require),
+    };
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(exit),
+    }
 }
 
-/// Reports in the order of the targets, whichever came first.
-async fn verify_all(config: &Config, clock: Clock) -> Vec<Report> {
+/// Reports in the order of the targets, whichever came first; and whether one broke us. That one's
+/// report says that nothing was reached, and the others' stand.
+async fn verify_all(config: &Config, clock: Clock) -> (Vec<Report>, bool) {
     let progress = Progress::new(&config.targets);
     let mut waiting = config.targets.iter().cloned().enumerate();
     let mut running = JoinSet::new();
+    let mut places = HashMap::new();
     let mut reports = Vec::new();
+    let mut broken = false;
     loop {
         while running.len() < AT_ONCE
             && let Some((i, target)) = waiting.next()
         {
             let (policy, timeout) = (config.policy, config.timeout);
-            running.spawn(async move { (i, verify::verify(&target, policy, timeout, clock).await) });
+            let task = running.spawn(async move { verify::verify(&target, policy, timeout, clock).await });
+            places.insert(task.id(), i);
         }
-        match running.join_next().await {
-            Some(Ok((i, report))) => {
-                progress.done(&report.target);
-                reports.push((i, report));
-            }
-            // Nothing is aborted, and a panic ends the process (profile) or is passed on.
-            Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
+        let (id, report) = match running.join_next_with_id().await {
+            Some(Ok((id, report))) => (id, Some(report)),
+            Some(Err(error)) => (error.id(), None),
             None => break,
-        }
+        };
+        let Some((i, target)) = places.remove(&id).and_then(|i| Some((i, config.targets.get(i)?))) else {
+            continue;
+        };
+        progress.done(&target.name);
+        reports.push((
+            i,
+            report.unwrap_or_else(|| {
+                broken = true;
+                eprintln!("error: checking {} broke pipeprobe itself; please report it", target.name);
+                verify::unreached(target, config.policy, clock())
+            }),
+        ));
     }
     progress.finish();
     reports.sort_by_key(|(i, _)| *i);
-    reports.into_iter().map(|(_, report)| report).collect()
+    (reports.into_iter().map(|(_, report)| report).collect(), broken)
 }
 
 fn write_text(out: &mut impl Write, reports: &[Report], required: Capability) -> io::Result<()> {

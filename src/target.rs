@@ -42,7 +42,7 @@ pub fn quoted(found: impl fmt::Display) -> String {
 }
 
 /// Refuses a `{PLACEHOLDER}` left over from the guide's templates.
-fn no_placeholder(field: &str, text: &str) -> Result<(), Invalid> {
+pub fn no_placeholder(field: &str, text: &str) -> Result<(), Invalid> {
     match text.find('{').zip(text.find('}')) {
         Some((open, close)) if open < close => {
             Err(Invalid::new(field, format!("a value in place of {}", &text[open..=close]), quoted(text)))
@@ -194,7 +194,9 @@ impl Endpoint {
     /// # Errors
     /// Names `field` when either part is malformed.
     pub fn parse(field: &str, text: &str, default_port: u16) -> Result<Self, Invalid> {
-        if let Ok(address) = text.parse::<std::net::SocketAddr>() {
+        if let Ok(address) = text.parse::<std::net::SocketAddr>()
+            && address.port() != 0
+        {
             return Ok(Self { host: Host(address.ip().to_string()), port: address.port() });
         }
         let (host, port) = match text.rsplit_once(':') {

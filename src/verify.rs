@@ -12,7 +12,7 @@ use rustls::RootCertStore;
 
 use crate::{
     checks::Observations,
-    connection::{self, ConnectError, Door, Evidence, Purpose, Session, Stage},
+    connection::{self, ConnectError, Door, Evidence, Purpose, Session, Stage, task::Task},
     facts::{self, Facts, SystemIdentity},
     finding::Policy,
     identity::{self, Identity, IdentityError},
@@ -29,10 +29,17 @@ pub type Clock = fn() -> Timestamp;
 pub async fn verify(target: &Target, policy: Policy, timeout: Duration, clock: Clock) -> Report {
     let started_at = clock();
     let start = Instant::now();
-    let run = Run { target, deadline: start + timeout, clock };
+    // The last tenth is for saying goodbye, so that a slow answer costs itself and nothing else.
+    let run = Run { target, deadline: start + timeout.mul_f32(0.9), clock };
     let mut seen = Observations::default();
     let facts_took = run.observe(&mut seen).await;
     Report::new(target, &seen, policy, Clocked { started_at, took: start.elapsed(), facts_took })
+}
+
+/// The report of a run that saw nothing.
+pub fn unreached(target: &Target, policy: Policy, now: Timestamp) -> Report {
+    let clocked = Clocked { started_at: now, took: Duration::ZERO, facts_took: None };
+    Report::new(target, &Observations::default(), policy, clocked)
 }
 
 struct Run<'a> {
@@ -72,8 +79,7 @@ impl Run<'_> {
         seen.login = Some(logged_in);
 
         let start = Instant::now();
-        let left = self.deadline.saturating_duration_since(start);
-        seen.facts = tokio::time::timeout(left, self.ask(session?, &credentials, &roots)).await.ok();
+        seen.facts = Some(self.ask(session?, &credentials, &roots).await);
         Some(start.elapsed())
     }
 
@@ -102,16 +108,24 @@ impl Run<'_> {
     }
 
     async fn ask(&self, session: Session, credentials: &Credentials, roots: &Arc<RootCertStore>) -> Facts {
+        let deadline = self.deadline;
         match session {
             Session::Postgres(session) => {
-                let facts = facts::ask_postgres(&session, self.replicate(credentials, roots)).await;
+                let facts = facts::ask_postgres(&session, deadline, self.replicate(credentials, roots)).await;
                 session.close().await;
                 Facts::Postgres(Box::new(facts))
             }
             Session::Mysql(mut session) => {
-                let facts = facts::ask_mysql(&mut session).await;
-                session.close().await;
-                Facts::Mysql(Box::new(facts))
+                // Apart, because mysql_async may panic on what a server sends.
+                let asking = Task::spawn(async move {
+                    let facts = facts::ask_mysql(&mut session, deadline).await;
+                    session.close().await;
+                    facts
+                });
+                let facts = asking.await;
+                Facts::Mysql(Box::new(facts.unwrap_or_else(|_| {
+                    facts::unanswered_mysql("the server sent what its driver cannot read")
+                })))
             }
         }
     }
@@ -128,7 +142,7 @@ impl Run<'_> {
         let token = self.sign(credentials).map_err(|_| ConnectError::NoToken)?;
         match self.log_in(door, &token, &mut evidence).await? {
             Session::Postgres(session) => {
-                let identified = facts::identify_system(&session).await;
+                let identified = facts::identify_system(&session, self.deadline).await;
                 session.close().await;
                 identified
             }

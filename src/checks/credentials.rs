@@ -21,7 +21,10 @@ pub(super) fn judge(target: &Target, seen: &Observations) -> Vec<Finding> {
     };
     if let Some(token) = &seen.token {
         findings.push(match token {
-            Ok(token) => life(token.expires_at.duration_since(token.signed_at).as_secs()),
+            Ok(token) => life(
+                token.expires_at.duration_since(token.signed_at).as_secs(),
+                evidence.clock_offset_seconds,
+            ),
             Err(why) => Finding::fail(CheckId::TokenLife, "TOKEN_NOT_SIGNED", why),
         });
     }
@@ -66,8 +69,19 @@ fn assumed(evidence: &IdentityEvidence) -> Finding {
     Finding::pass(CheckId::AccessRole, found)
 }
 
-fn life(seconds: i64) -> Finding {
+/// A clock further off than this shortens a token's life, or makes it one of the future.
+const CLOCK_SKEW_SECONDS: i64 = 60;
+
+fn life(seconds: i64, clock_offset: Option<i64>) -> Finding {
     let full = LIFETIME.as_secs();
+    if let Some(offset) = clock_offset.filter(|offset| offset.abs() > CLOCK_SKEW_SECONDS) {
+        return Finding::warn(
+            CheckId::TokenLife,
+            "CLOCK_SKEW",
+            format!("AWS's clock is {offset:+} s from this machine's, and a token carries its signing time"),
+        )
+        .remedy("set this machine's clock (NTP)");
+    }
     if seconds < SHORT_LIFE_SECONDS {
         return Finding::warn(
             CheckId::TokenLife,
@@ -105,14 +119,25 @@ fn refused(target: &Target, evidence: &IdentityEvidence, error: &IdentityError) 
                 "in the trust policy of {role}, allow both actions: \"Action\": [\"sts:AssumeRole\", \"sts:TagSession\"]"
             ))
         }
+        "AccessDenied" | "AccessDeniedException" if message.contains("explicit deny") => {
+            fail("STS_EXPLICIT_DENY", words).remedy(format!(
+                "find the policy that the message names (a service or resource control policy, a permissions boundary, \
+                 a session policy, the caller's or the role's own) and take {role} out of its Deny"
+            ))
+        }
+        "AccessDenied" | "AccessDeniedException" if message.contains("identity-based policy") => {
+            fail("STS_CALLER_NOT_ALLOWED", words).remedy(format!(
+                "allow {caller} \"Action\": [\"sts:AssumeRole\", \"sts:TagSession\"] on {role}, in its own identity policy"
+            ))
+        }
         "AccessDenied" | "AccessDeniedException" => {
             let external = match &target.access.external_id {
                 Some(_) => "; a sts:ExternalId condition there must equal `external_id`",
                 None => "; if it has a sts:ExternalId condition, set `external_id`",
             };
             fail("STS_ASSUME_ROLE_DENIED", words).remedy(format!(
-                "name {caller} (or its role) as Principal in the trust policy of {role}{external}; \
-                 AWS answers the same when the role does not exist"
+                "name {caller} (or its role) as Principal in the trust policy of {role}{external}; from another \
+                 account, the caller's own policy must allow it too; AWS answers the same when the role does not exist"
             ))
         }
         "ExpiredToken" | "ExpiredTokenException" => {

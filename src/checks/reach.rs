@@ -1,10 +1,10 @@
 //! Why we could not get in: the ladder's errors → findings, each with what to do.
 
-use super::{Observations, policy_resource};
+use super::{Observations, identifier, policy_resource, string};
 use crate::{
     connection::{Asked, ConnectError, Evidence, Refusal, Stage, TlsFailure, TlsSeen},
     finding::{CheckId, Finding},
-    target::{Engine, Target},
+    target::{Engine, RdsName, RdsNameKind, Target},
 };
 
 pub(super) fn judge(target: &Target, seen: &Observations) -> Vec<Finding> {
@@ -19,7 +19,7 @@ pub(super) fn judge(target: &Target, seen: &Observations) -> Vec<Finding> {
         if let Some(Err(error)) = &seen.climb
             && stage_of(error) == stage
         {
-            findings.push(failed(target, evidence, error));
+            findings.push(failed(target, seen, error));
             return findings;
         }
         if let (Some(_), Some(found)) = (evidence.took(stage), pass) {
@@ -30,7 +30,7 @@ pub(super) fn judge(target: &Target, seen: &Observations) -> Vec<Finding> {
         Some(Ok(())) => findings.push(Finding::pass(CheckId::LogIn, "")),
         // The token was never sent, so whether it is accepted stays unreached.
         Some(Err(ConnectError::NoToken)) | None => {}
-        Some(Err(error)) => findings.push(failed(target, evidence, error)),
+        Some(Err(error)) => findings.push(failed(target, seen, error)),
     }
     findings
 }
@@ -45,7 +45,7 @@ fn stage_of(error: &ConnectError) -> Stage {
         | ConnectError::Protocol { stage, .. }
         | ConnectError::Closed { stage }
         | ConnectError::Timeout { stage, .. } => *stage,
-        ConnectError::NoToken => Stage::LogIn,
+        ConnectError::NoToken | ConnectError::Local(_) => Stage::LogIn,
     }
 }
 
@@ -86,7 +86,8 @@ fn asked(evidence: &Evidence) -> Option<String> {
     evidence.asked.as_ref().map(ToString::to_string)
 }
 
-fn failed(target: &Target, evidence: &Evidence, error: &ConnectError) -> Finding {
+fn failed(target: &Target, seen: &Observations, error: &ConnectError) -> Finding {
+    let evidence = &seen.connection;
     let row = row_of(stage_of(error));
     let fail = |cause, found: String| Finding::fail(row, cause, found);
     match error {
@@ -104,8 +105,8 @@ fn failed(target: &Target, evidence: &Evidence, error: &ConnectError) -> Finding
         ConnectError::Tls(failure) => tls(target, evidence, failure),
         ConnectError::NotIam(asked) => not_iam(target, asked),
         ConnectError::Refused { refusal, .. } => match target.engine() {
-            Engine::Postgres => postgres_refused(target, row, refusal),
-            Engine::Mysql | Engine::Mariadb => mysql_refused(target, row, refusal),
+            Engine::Postgres => postgres_refused(target, seen, row, refusal),
+            Engine::Mysql | Engine::Mariadb => mysql_refused(target, seen, row, refusal),
         },
         ConnectError::Protocol { .. } => fail("DB_PROTOCOL", error.to_string())
             .remedy(format!("check that {} is a {} server's port", target.dial, target.engine().name())),
@@ -113,11 +114,19 @@ fn failed(target: &Target, evidence: &Evidence, error: &ConnectError) -> Finding
             fail("DB_CLOSED", error.to_string())
                 .remedy(format!("check that {} is a {} server's port, and its log", target.dial, target.engine().name()))
         }
-        ConnectError::Timeout { .. } => {
-            fail("DB_TIMED_OUT", error.to_string()).remedy(
-                "try again; if it stays, look at the server's load: IAM logins need 300 to 1000 MiB of free memory on RDS",
-            )
-        }
+        ConnectError::Timeout { stage: Stage::Resolve, .. } => fail("DNS_TIMED_OUT", error.to_string())
+            .remedy("check this machine's resolver: no name server answers"),
+        ConnectError::Timeout { stage: Stage::LogIn, .. } => fail("DB_TIMED_OUT", error.to_string()).remedy(
+            "try again; if it stays, look at the server's load: IAM logins need 300 to 1000 MiB of free memory on RDS",
+        ),
+        ConnectError::Timeout { .. } => fail("DB_TIMED_OUT", error.to_string()).remedy(format!(
+            "check that {} is a {} server's port (a server of another kind waits for the client to speak), and that \
+             no proxy stands between",
+            target.dial,
+            target.engine().name()
+        )),
+        ConnectError::Local(_) => fail("LOCAL_FAILURE", error.to_string())
+            .remedy("give the process a folder it may write to (TMPDIR); the server is not to blame"),
         ConnectError::NoToken => Finding::unreached(row),
     }
 }
@@ -168,52 +177,89 @@ fn tls(target: &Target, evidence: &Evidence, failure: &TlsFailure) -> Finding {
 }
 
 fn not_iam(target: &Target, asked: &Asked) -> Finding {
-    let user = &target.user;
-    let remedy = match target.engine() {
-        Engine::Postgres => format!(
-            "enable IAM database authentication on the instance (Password and IAM database authentication), and as the \
-             master user: CREATE USER {user}; GRANT rds_iam TO {user};"
-        ),
-        Engine::Mysql | Engine::Mariadb => format!(
-            "enable IAM database authentication on the instance, and as the master user: \
-             CREATE USER '{user}' IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS'; (or ALTER USER)"
-        ),
-    };
     Finding::fail(
         CheckId::IamAsked,
         "AUTH_NOT_IAM",
         format!("the server asks for {asked}; the token was not sent"),
     )
     .wanted("a cleartext password over TLS (the token)")
-    .remedy(remedy)
+    .remedy(make_iam_user(target))
 }
 
-/// What a policy must allow, once the server has refused a token it asked for.
-fn refused_token(target: &Target, row: CheckId, cause: &'static str, refusal: &Refusal) -> Finding {
-    Finding::fail(row, cause, refusal.to_string())
-        .wanted(format!("a token for {} on {} in {}, allowed by its policy", target.user, target.sign, target.region))
-        .remedy(format!(
-            "let the access role's identity policy allow rds-db:connect on {} (its resource id is on the database's \
-             Configuration tab); IAM changes take a minute to arrive",
-            policy_resource(target)
-        ))
-}
-
-fn postgres_refused(target: &Target, row: CheckId, refusal: &Refusal) -> Finding {
-    let fail = |cause| Finding::fail(row, cause, refusal.to_string());
-    let database = target.database.as_deref().unwrap_or_default();
-    match refusal.code.as_str() {
-        "28000" if refusal.message.contains("PAM authentication failed") => {
-            refused_token(target, row, "PG_TOKEN_REFUSED", refusal)
+/// What makes a user one of IAM's.
+fn make_iam_user(target: &Target) -> String {
+    match target.engine() {
+        Engine::Postgres => {
+            let user = identifier(target.user.as_str());
+            format!(
+                "enable IAM database authentication on the instance (Password and IAM database authentication), and as \
+                 the master user: CREATE USER {user}; GRANT rds_iam TO {user};"
+            )
         }
-        "28P01" => refused_token(target, row, "PG_PASSWORD_REFUSED", refusal),
-        "28000" => fail("PG_HBA_REFUSED")
+        Engine::Mysql | Engine::Mariadb => format!(
+            "enable IAM database authentication on the instance, and as the master user: \
+             CREATE USER {} IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS'; (or ALTER USER)",
+            string(target.user.as_str())
+        ),
+    }
+}
+
+/// RDS accepts a token of up to 15 minutes; what a few minutes' skew leaves is not enough to rely on.
+const CLOCK_SKEW_SECONDS: i64 = 300;
+
+/// Why a server refuses a token it asked for: what can be told from here, else the policy.
+fn refused_token(
+    target: &Target,
+    seen: &Observations,
+    row: CheckId,
+    cause: &'static str,
+    refusal: &Refusal,
+) -> Finding {
+    let fail = |cause| {
+        Finding::fail(row, cause, refusal.to_string()).wanted(format!(
+            "a token for {} on {} in {}, allowed by its policy",
+            target.user, target.sign, target.region
+        ))
+    };
+    if let Some(offset) = seen.identity_evidence.clock_offset_seconds.filter(|o| o.abs() > CLOCK_SKEW_SECONDS)
+    {
+        return fail("CLOCK_SKEW").remedy(format!(
+            "set this machine's clock (AWS's is {offset:+} s from it): the token was signed at the wrong time"
+        ));
+    }
+    if RdsName::parse(&target.sign.host).is_none() {
+        return fail("TOKEN_WRONG_NAME").remedy(format!(
+            "set `tls_host` (or `sign_host`) to the RDS endpoint's own name: RDS refuses tokens signed for `{}`",
+            target.sign.host
+        ));
+    }
+    fail(cause).remedy(format!(
+        "let the access role's identity policy allow rds-db:connect on {} (its resource id is on the database's \
+         Configuration tab); IAM changes take a minute to arrive",
+        policy_resource(target)
+    ))
+}
+
+fn postgres_refused(target: &Target, seen: &Observations, row: CheckId, refusal: &Refusal) -> Finding {
+    let fail = |cause| Finding::fail(row, cause, refusal.to_string());
+    let says = |words: &str| refusal.message.contains(words);
+    let (user, database) =
+        (identifier(target.user.as_str()), identifier(target.database.as_deref().unwrap_or_default()));
+    match refusal.code.as_str() {
+        "28000" if says("PAM authentication failed") || says("IAM authentication failed") => {
+            refused_token(target, seen, row, "PG_TOKEN_REFUSED", refusal)
+        }
+        "28000" if says("not permitted to log in") => {
+            fail("PG_NO_LOGIN").remedy(format!("ALTER ROLE {user} LOGIN;"))
+        }
+        "28000" if says("does not exist") => fail("PG_NO_USER").remedy(make_iam_user(target)),
+        "28000" if says("pg_hba.conf") => fail("PG_HBA_REFUSED")
             .remedy("the server's pg_hba has no line for this user, database and address"),
+        // The token was judged as a password.
+        "28P01" => fail("PG_PASSWORD_REFUSED").remedy(make_iam_user(target)),
         "3D000" => fail("PG_NO_DATABASE")
             .remedy(format!("set `database` to one that exists (found none named {database})")),
-        "42501" => {
-            fail("PG_NO_CONNECT").remedy(format!("GRANT CONNECT ON DATABASE {database} TO {};", target.user))
-        }
+        "42501" => fail("PG_NO_CONNECT").remedy(format!("GRANT CONNECT ON DATABASE {database} TO {user};")),
         "53300" => {
             fail("PG_TOO_MANY_CONNECTIONS").remedy("free connections at the server, or raise max_connections")
         }
@@ -222,18 +268,45 @@ fn postgres_refused(target: &Target, row: CheckId, refusal: &Refusal) -> Finding
     }
 }
 
-fn mysql_refused(target: &Target, row: CheckId, refusal: &Refusal) -> Finding {
+fn mysql_refused(target: &Target, seen: &Observations, row: CheckId, refusal: &Refusal) -> Finding {
     let fail = |cause| Finding::fail(row, cause, refusal.to_string());
-    let user = &target.user;
+    let user = string(target.user.as_str());
     match refusal.code.as_str() {
-        "1045" => refused_token(target, row, "MYSQL_TOKEN_REFUSED", refusal),
-        "1044" | "1049" => fail("MYSQL_NO_DATABASE")
-            .remedy(format!("set `database` to one that exists and that {user} may use (GRANT SELECT ON <database>.* TO '{user}')")),
-        "1040" | "1203" => fail("MYSQL_TOO_MANY_CONNECTIONS").remedy("free connections at the server, or raise max_connections"),
-        "1129" => fail("MYSQL_HOST_BLOCKED").remedy("FLUSH HOSTS; (too many broken connections came from this address)"),
-        "1130" => fail("MYSQL_HOST_NOT_ALLOWED").remedy(format!("the account must allow this address: '{user}'@'%'")),
+        "1045" if row == CheckId::LogIn => refused_token(target, seen, row, "MYSQL_TOKEN_REFUSED", refusal),
+        "1045" => fail("MYSQL_USER_REFUSED").remedy(make_iam_user(target)), // before any token was sent
+        "1044" | "1049" => fail("MYSQL_NO_DATABASE").remedy(format!(
+            "set `database` to one that exists and that the user may use (GRANT SELECT ON <database>.* TO {user})"
+        )),
+        "1040" if refusal.message.contains("IAM authentication rate limit") => fail("MYSQL_IAM_THROTTLED")
+            .remedy("try again in a minute: fewer than 200 IAM logins a second are allowed"),
+        "1040" | "1203" => {
+            fail("MYSQL_TOO_MANY_CONNECTIONS").remedy("free connections at the server, or raise max_connections")
+        }
+        "1129" => {
+            fail("MYSQL_HOST_BLOCKED").remedy("FLUSH HOSTS; (too many broken connections came from this address)")
+        }
+        "1130" => fail("MYSQL_HOST_NOT_ALLOWED").remedy(format!("the account must allow this address: {user}@'%'")),
         "1524" => fail("MYSQL_PLUGIN_NOT_LOADED").remedy("enable IAM database authentication on the instance"),
-        "3118" | "4151" => fail("MYSQL_ACCOUNT_LOCKED").remedy(format!("ALTER USER '{user}' ACCOUNT UNLOCK;")),
+        "3118" | "4151" => fail("MYSQL_ACCOUNT_LOCKED").remedy(format!("ALTER USER {user} ACCOUNT UNLOCK;")),
         _ => fail("MYSQL_REFUSED"),
+    }
+}
+
+/// Where changes can be streamed from: not through RDS Proxy ("doesn't support streaming replication
+/// mode"), and not from a reader of a cluster (ClickPipes: "use the writer endpoint").
+pub(super) fn endpoint(target: &Target) -> Finding {
+    let check = CheckId::Endpoint;
+    let host = &target.sign.host;
+    match RdsName::parse(host).map(|name| name.kind) {
+        Some(RdsNameKind::Proxy) => {
+            Finding::fail(check, "DB_ENDPOINT_PROXY", format!("{host} is an RDS Proxy's"))
+                .remedy("give the endpoint of the instance or the cluster itself")
+        }
+        Some(RdsNameKind::ClusterReader) => {
+            Finding::fail(check, "DB_ENDPOINT_READER", format!("{host} is a reader endpoint"))
+                .remedy("give the writer endpoint of the cluster")
+        }
+        Some(_) => Finding::pass(check, "no proxy and no reader endpoint"),
+        None => Finding::pass(check, format!("{host} is no RDS name, so its kind is not known")),
     }
 }

@@ -3,10 +3,11 @@ use std::time::Duration;
 use super::*;
 use crate::{
     config::tests::read,
-    connection::{Asked, Refusal, Stage, TlsFailure},
+    connection::{Asked, Refusal, Stage, TlsFailure, TlsSeen},
     facts::{Fact, MysqlFacts, PostgresFacts, SystemIdentity},
     finding::Outcome,
     identity::Hop,
+    target::{Endpoint, Host},
 };
 
 fn target(kind: &str) -> Target {
@@ -16,6 +17,17 @@ fn target(kind: &str) -> Target {
 
 fn found(findings: &[Finding], id: CheckId) -> &Finding {
     findings.iter().find(|f| f.check == id).unwrap()
+}
+
+/// Everything but the facts went well.
+fn whole() -> Observations {
+    let signed_at = "2026-01-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap();
+    let expires_at = signed_at + Duration::from_secs(900);
+    let token = AuthToken { text: crate::secret::Secret::new("t"), signed_at, expires_at };
+    let mut seen = at_the_door();
+    seen.connection.tls =
+        Some(TlsSeen { version: Some("TLSv1.3".into()), cipher_suite: None, chain: vec![] });
+    Observations { token: Some(Ok(token)), login: Some(Ok(())), ..seen }
 }
 
 /// Everything up to the door went well.
@@ -195,8 +207,10 @@ fn postgres_versions_and_stand_ins() {
 
 #[test]
 fn postgres_replication_is_judged_by_the_replication_connection() {
-    let row = |replication| {
-        let facts = PostgresFacts { replication, ..postgres("PostgreSQL 15", 150_000) };
+    let row = |parameter: &str, replication| {
+        let iam_auth_for_replication = Fact::Read(parameter.to_owned());
+        let facts =
+            PostgresFacts { replication, iam_auth_for_replication, ..postgres("PostgreSQL 15", 150_000) };
         found(&judged("aurorapostgres", Facts::Postgres(Box::new(facts))), CheckId::PostgresIamReplication)
             .clone()
     };
@@ -206,12 +220,78 @@ fn postgres_replication_is_judged_by_the_replication_connection() {
             refusal: Refusal { code: code.into(), message: "m".into(), ..Refusal::default() },
         })
     };
-    assert_eq!(row(refused("28000")).cause, Some("PG_REPLICATION_NOT_IAM"));
-    assert_eq!(row(Err(ConnectError::NotIam(Asked::Md5))).cause, Some("PG_REPLICATION_NOT_IAM"));
-    assert_eq!(row(refused("42501")).cause, Some("PG_NO_REPLICATION_RIGHT"));
-    assert_eq!(row(refused("53300")).cause, Some("PG_NO_WAL_SENDER"));
-    assert_eq!(row(Err(ConnectError::Dial)).outcome, Outcome::Unknown);
-    assert!(row(refused("28000")).remedy.unwrap().contains("DB cluster parameter group"));
+    assert_eq!(row("off", refused("28000")).cause, Some("PG_REPLICATION_NOT_IAM"));
+    assert_eq!(row("0", refused("28P01")).cause, Some("PG_REPLICATION_NOT_IAM"));
+    assert_eq!(row("off", Err(ConnectError::NotIam(Asked::Md5))).cause, Some("PG_REPLICATION_NOT_IAM"));
+    assert_eq!(row("on", refused("42501")).cause, Some("PG_NO_REPLICATION_RIGHT"));
+    assert_eq!(row("on", refused("53300")).cause, Some("PG_NO_WAL_SENDER"));
+    assert!(row("off", refused("28000")).remedy.unwrap().contains("DB cluster parameter group"));
+    // With the parameter on, a refusal has some other reason: unknown, and CDC is denied all the same.
+    for other in [refused("28000"), refused("57P03"), Err(ConnectError::Dial)] {
+        assert_eq!(row("on", other).outcome, Outcome::Unknown);
+    }
+}
+
+#[test]
+fn cdc_needs_logical_wal_a_place_for_a_slot_and_an_endpoint_that_streams() {
+    let capability = |kind: &str, host: &str, facts: PostgresFacts| {
+        let host = Host::parse("host", host).unwrap();
+        let target = Target { sign: Endpoint { host, port: 1 }, ..target(kind) };
+        let facts = Some(Facts::Postgres(Box::new(facts)));
+        let seen = Observations { facts, login: Some(Ok(())), ..whole() };
+        let findings = judge(&target, &seen);
+        let held =
+            crate::verdict::held_back_by(&findings, Policy::Observed).map(|f| f.cause.unwrap_or_default());
+        (crate::verdict::capability(&findings, Policy::Observed), held)
+    };
+    use crate::finding::Capability::{Cdc, InitialLoadOnly};
+    let (instance, good) = ("a.b.eu-west-1.rds.amazonaws.com", postgres("PostgreSQL 15", 150_000));
+    assert_eq!(capability("rdspostgres", instance, good.clone()), (Cdc, None));
+    let replica = PostgresFacts { wal_level: Fact::Read("replica".into()), ..good.clone() };
+    assert_eq!(capability("rdspostgres", instance, replica), (InitialLoadOnly, Some("PG_WAL_LEVEL")));
+    let standby = PostgresFacts { in_recovery: Fact::Read(true), ..good.clone() };
+    assert_eq!(capability("rdspostgres", instance, standby.clone()), (InitialLoadOnly, Some("PG_STANDBY")));
+    let newer = PostgresFacts { version_number: Fact::Read(160_000), ..standby };
+    assert_eq!(capability("rdspostgres", instance, newer), (Cdc, None));
+    let silent = PostgresFacts { wal_level: Fact::Absent, ..good.clone() };
+    assert_eq!(capability("rdspostgres", instance, silent), (InitialLoadOnly, Some("PG_UNANSWERED")));
+    for (host, cause) in [
+        ("a.proxy-b.eu-west-1.rds.amazonaws.com", "DB_ENDPOINT_PROXY"),
+        ("a.cluster-ro-b.eu-west-1.rds.amazonaws.com", "DB_ENDPOINT_READER"),
+    ] {
+        assert_eq!(capability("aurorapostgres", host, good.clone()), (InitialLoadOnly, Some(cause)));
+    }
+}
+
+#[test]
+fn a_refused_token_is_no_policy_matter_when_the_clock_or_the_name_is_wrong() {
+    let cause = |offset: i64, host: &str| {
+        let host = Host::parse("host", host).unwrap();
+        let target = Target { sign: Endpoint { host, port: 1 }, ..target("rdspostgres") };
+        let refusal = Refusal {
+            code: "28000".into(),
+            message: "PAM authentication failed".into(),
+            ..Refusal::default()
+        };
+        let mut seen = at_the_door();
+        seen.identity_evidence.clock_offset_seconds = Some(offset);
+        seen.login = Some(Err(ConnectError::Refused { stage: Stage::LogIn, refusal }));
+        found(&judge(&target, &seen), CheckId::LogIn).cause.unwrap()
+    };
+    let name = "a.b.eu-west-1.rds.amazonaws.com";
+    assert_eq!(
+        (cause(0, name), cause(301, name), cause(-301, name)),
+        ("PG_TOKEN_REFUSED", "CLOCK_SKEW", "CLOCK_SKEW")
+    );
+    assert_eq!(cause(0, "db.example.com"), "TOKEN_WRONG_NAME");
+}
+
+#[test]
+fn names_in_sql_are_quoted_where_they_must_be() {
+    assert_eq!(identifier("clickpipes_iam_user"), "clickpipes_iam_user");
+    assert_eq!(identifier("ClickPipes"), "\"ClickPipes\"");
+    assert_eq!(identifier("my-db\"x"), "\"my-db\"\"x\"");
+    assert_eq!(string("o'hara\\"), "'o''hara\\\\'");
 }
 
 #[test]

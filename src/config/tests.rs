@@ -73,7 +73,10 @@ fn bad_fields_are_named_with_what_was_wanted() {
         (&["--transitive-tag", "nokey"], "transitive_tags", "among session_tags"),
         (&["--ca-certificate", "/does/not/exist.pem"], "ca_certificate", "can be read"),
         (&["--via-role", "arn:aws:iam::1:role/x"], "via_roles", "12-digit"),
-        (&["--database", ""], "database", "name of a database"),
+        (&["--database", "a\nb"], "database", "name of a database"),
+        (&["--database", "{DATABASE}"], "database", "in place of {DATABASE}"),
+        (&["--sign-host", "10.0.0.1"], "sign_host", "name"),
+        (&["--connect-to", "127.0.0.1:0"], "connect_to", "1 to 65535"),
         (&["--timeout", "0s"], "timeout", "1s to 1h"),
         (&["--policy", "hopeful"], "policy", "documented or observed"),
         (&["--require", "all"], "require", "initial-load or cdc"),
@@ -157,9 +160,17 @@ fn aws_vaults_tags_are_honoured_below_flags() {
     let tags = read_with(&args, &environment).unwrap().targets.remove(0).access.tags;
     assert_eq!(tags.tags.iter().map(ToString::to_string).collect::<Vec<_>>(), ["env=prod", "team=data"]);
     assert_eq!(tags.transitive, ["team"]);
-    let args = [&args[..], &["--session-tag", "team=typed"]].concat();
+    // Flags replace the tags, and with them their transitive keys.
+    let args = [&args[..], &["--session-tag", "other=typed"]].concat();
     let tags = read_with(&args, &environment).unwrap().targets.remove(0).access.tags;
-    assert_eq!(tags.tags.iter().map(ToString::to_string).collect::<Vec<_>>(), ["team=typed"]);
+    assert_eq!(tags.tags.iter().map(ToString::to_string).collect::<Vec<_>>(), ["other=typed"]);
+    assert!(tags.transitive.is_empty());
+}
+
+#[test]
+fn empty_values_are_as_good_as_none() {
+    let target = one(&["--external-id", "", "--session-tag", "", "--database", "", "--timeout", ""]).unwrap();
+    assert_eq!(target, one(&[]).unwrap());
 }
 
 #[test]

@@ -4,7 +4,11 @@
 
 mod handover;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use mysql_async::{Conn, Row, from_value_opt, prelude::Queryable};
 use mysql_common::{
@@ -18,12 +22,15 @@ use rustls::ClientConfig;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
-    task::JoinHandle,
 };
 use tokio_rustls::client::TlsStream;
 
-use super::{Asked, ConnectError, Greeting, Refusal, Stage, bounded, handshake, printable};
-use crate::{secret::Secret, target::Target};
+use super::{Asked, ConnectError, Greeting, Refusal, Stage, bounded, handshake, task::Task};
+use crate::{
+    finding::printable,
+    secret::Secret,
+    target::{Engine, Target},
+};
 
 /// Longest packet believed before the session is up.
 const LONGEST: usize = 64 * 1024;
@@ -71,13 +78,10 @@ pub(super) async fn encrypt(
     if packet.first() == Some(&0xFF) {
         return Err(refused(stage, &packet, Can::empty())); // blocked host, too many connections
     }
-    let greeting = ParseBuf(&packet)
-        .parse::<HandshakePacket<'_>>(())
-        .map_err(|e| ConnectError::protocol(stage, format!("sent no greeting ({e})")))?
-        .into_owned();
+    let greeting = greeting(&packet).ok_or_else(|| ConnectError::protocol(stage, "sent no greeting"))?;
     *seen = Some(Greeting {
-        version: printable(greeting.server_version_ref()),
-        default_plugin: printable(greeting.auth_plugin_name_ref().unwrap_or_default()),
+        version: printable(&greeting.server_version_str()),
+        default_plugin: printable(&greeting.auth_plugin_name_str().unwrap_or_default()),
     });
     let missing = wanted() - greeting.capabilities();
     if missing.contains(Can::CLIENT_SSL) {
@@ -96,9 +100,22 @@ pub(super) async fn encrypt(
     Ok(Greeted { packets: Packets { stream, sequence: packets.sequence }, greeting, agreed })
 }
 
+/// The greeting, where the packet is one. The length of the scramble is looked at first: mysql_common
+/// counts it in a signed byte, which overflows from 0x80 on.
+fn greeting(packet: &[u8]) -> Option<HandshakePacket<'static>> {
+    let version = packet.get(1..)?.iter().position(|byte| *byte == 0)?;
+    // Behind the version's NUL: connection id 4, scramble 8, filler 1, flags 2, collation 1, status 2, flags 2.
+    let scramble_length = *packet.get(1 + version + 1 + 20)?;
+    if scramble_length > 0x7f {
+        return None;
+    }
+    ParseBuf(packet).parse::<HandshakePacket<'_>>(()).ok().map(HandshakePacket::into_owned)
+}
+
 /// A server that has been told who we are and waits for the token.
 pub(super) struct Door {
     greeted: Greeted,
+    engine: Engine,
 }
 
 /// HandshakeResponse41 without a secret, and the AuthSwitchRequest that answers it.
@@ -124,13 +141,13 @@ pub(super) async fn ask(mut greeted: Greeted, target: &Target) -> Result<(Asked,
                 .map_err(|_| ConnectError::protocol(stage, "sent a malformed AuthSwitchRequest"))?;
             match request.auth_plugin() {
                 AuthPlugin::MysqlClearPassword => Asked::Cleartext,
-                other => Asked::Plugin(printable(other.as_bytes())),
+                other => Asked::Plugin(printable(&String::from_utf8_lossy(other.as_bytes()))),
             }
         }
         Some(0xFF) => return Err(refused(stage, &packet, greeted.agreed)),
         _ => return Err(ConnectError::protocol(stage, "sent no authentication request")),
     };
-    Ok((asked, Door { greeted }))
+    Ok((asked, Door { greeted, engine: target.engine() }))
 }
 
 impl Door {
@@ -151,8 +168,9 @@ impl Door {
             _ => return Err(ConnectError::protocol(stage, "sent neither OK nor an error after the token")),
         }
         let Greeted { packets, greeting, agreed } = self.greeted;
+        let (session, agreed) = (bounded(packets.stream), agreed - Can::CLIENT_SSL);
         let (conn, relay) =
-            handover::to_driver(bounded(packets.stream), &greeting, agreed - Can::CLIENT_SSL).await?;
+            handover::to_driver(session, self.engine, greeting.connection_id(), agreed).await?;
         Ok(MysqlSession { conn, relay })
     }
 }
@@ -161,17 +179,19 @@ impl Door {
 #[derive(Debug)]
 pub struct MysqlSession {
     conn: Conn,
-    relay: JoinHandle<()>,
+    relay: Task<()>,
 }
 
 impl MysqlSession {
     /// One statement; the first row, each column as text.
     ///
     /// # Errors
-    /// The server's refusal of this statement.
-    pub async fn first_row(&mut self, sql: &str) -> Result<Vec<Option<String>>, Refusal> {
-        let row: Option<Row> = self.conn.query_first(sql).await.map_err(|e| driver_refusal(&e))?;
-        let text = |value| from_value_opt::<Option<String>>(value).unwrap_or_default();
+    /// The server's refusal of this statement, or its silence until `deadline`.
+    pub async fn first_row(&mut self, sql: &str, deadline: Instant) -> Result<Vec<Option<String>>, Refusal> {
+        let answer = tokio::time::timeout_at(deadline.into(), self.conn.query_first(sql)).await;
+        let row: Option<Row> = answer.map_err(|_| Refusal::silence())?.map_err(|e| driver_refusal(&e))?;
+        let text =
+            |value| from_value_opt::<Option<String>>(value).unwrap_or_default().map(|text| printable(&text));
         Ok(row.map(|row| row.unwrap().into_iter().map(text).collect()).unwrap_or_default())
     }
 
@@ -187,12 +207,14 @@ impl MysqlSession {
 
 fn driver_refusal(error: &mysql_async::Error) -> Refusal {
     match error {
-        mysql_async::Error::Server(e) => Refusal {
-            code: e.code.to_string(),
-            message: printable(e.message.as_bytes()),
+        mysql_async::Error::Server(e) => {
+            Refusal { code: e.code.to_string(), message: printable(&e.message), ..Refusal::default() }
+        }
+        other => Refusal {
+            code: "connection".into(),
+            message: printable(&other.to_string()),
             ..Refusal::default()
         },
-        other => Refusal { code: "connection".into(), message: other.to_string(), ..Refusal::default() },
     }
 }
 
@@ -203,7 +225,7 @@ fn refused(stage: Stage, packet: &[u8], agreed: Can) -> ConnectError {
             refusal: Refusal {
                 code: e.error_code().to_string(),
                 // Before the handshake an error has no SQLSTATE; some servers send one all the same.
-                message: printable(e.message_ref()).trim_start_matches("#08004").to_owned(),
+                message: printable(&e.message_str()).trim_start_matches("#08004").to_owned(),
                 ..Refusal::default()
             },
         },
@@ -252,5 +274,39 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Packets<S> {
         self.stream.flush().await.map_err(io)?;
         self.sequence = self.sequence.wrapping_add(1);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(version: &str, scramble_length: u8) -> Vec<u8> {
+        let mut packet =
+            [b"\x0a", version.as_bytes(), b"\0\x01\0\0\0abcdefgh\0\xff\xff\x2d\x02\0\xff\xdf"].concat();
+        packet.push(scramble_length);
+        packet.extend([0; 10]);
+        packet.extend(b"ijklmnopqrst\0caching_sha2_password\0");
+        packet
+    }
+
+    #[test]
+    fn greetings_are_read_or_refused_and_never_panicked_at() {
+        let good = packet("8.0.39", 21);
+        assert_eq!(greeting(&good).unwrap().server_version_ref(), b"8.0.39");
+        assert!(greeting(&packet("\u{663}.\u{663}.\u{663}", 21)).is_some()); // its version is never parsed
+        for length in 0..=255 {
+            assert!(length < 0x80 || greeting(&packet("8.0.39", length)).is_none(), "{length}");
+        }
+        for cut in 0..good.len() {
+            let _ = greeting(&good[..cut]);
+        }
+        for at in 0..good.len() {
+            for byte in [0, 0x7f, 0x80, 0xff] {
+                let mut bent = good.clone();
+                bent[at] = byte;
+                let _ = greeting(&bent);
+            }
+        }
     }
 }

@@ -3,7 +3,11 @@
 
 mod resumed;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator;
@@ -16,13 +20,12 @@ use rustls::ClientConfig;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    task::JoinHandle,
 };
-use tokio_postgres::{Client, NoTls, SimpleQueryMessage, config::SslMode};
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage, SimpleQueryRow, config::SslMode};
 use tokio_rustls::client::TlsStream;
 
-use super::{Asked, ConnectError, Refusal, Stage, bounded, handshake};
-use crate::{secret::Secret, target::Target};
+use super::{Asked, ConnectError, Refusal, Stage, bounded, handshake, task::Task};
+use crate::{finding::printable, secret::Secret, target::Target};
 
 /// Longest message believed before the session is up. An honest one is under a kilobyte or two.
 const LONGEST: usize = 64 * 1024;
@@ -117,11 +120,8 @@ impl Door {
         config.user("pipeprobe").ssl_mode(SslMode::Disable); // TLS and login are behind us
         let (client, connection) = config.connect_raw(resumed, NoTls).await.map_err(|e| driver_error(&e))?;
         let server_version = connection.parameter("server_version").unwrap_or_default().to_owned();
-        Ok(PostgresSession {
-            client,
-            driver: tokio::spawn(async move { drop(connection.await) }),
-            server_version,
-        })
+        let driver = Task::spawn(async move { drop(connection.await) });
+        Ok(PostgresSession { client, driver, server_version })
     }
 
     async fn send(&mut self, stage: Stage, message: &[u8]) -> Result<(), ConnectError> {
@@ -161,7 +161,7 @@ impl Door {
 /// An authenticated session and the task that drives it.
 pub struct PostgresSession {
     client: Client,
-    driver: JoinHandle<()>,
+    driver: Task<()>,
     pub server_version: String,
 }
 
@@ -170,18 +170,17 @@ impl PostgresSession {
     /// Statements awaited together go out together, in one round trip.
     ///
     /// # Errors
-    /// The server's refusal of this statement; others in flight are not lost.
-    pub async fn first_row(&self, sql: &str) -> Result<Vec<Option<String>>, Refusal> {
-        let messages = self.client.simple_query(sql).await.map_err(|e| driver_refusal(&e))?;
-        Ok(messages
-            .into_iter()
-            .find_map(|message| match message {
-                SimpleQueryMessage::Row(row) => {
-                    Some((0..row.len()).map(|i| row.get(i).map(str::to_owned)).collect())
-                }
-                _ => None,
-            })
-            .unwrap_or_default())
+    /// The server's refusal of this statement, or its silence until `deadline`; others in flight are not lost.
+    pub async fn first_row(&self, sql: &str, deadline: Instant) -> Result<Vec<Option<String>>, Refusal> {
+        let answer = tokio::time::timeout_at(deadline.into(), self.client.simple_query(sql)).await;
+        let messages = answer.map_err(|_| Refusal::silence())?.map_err(|e| driver_refusal(&e))?;
+        let row = messages.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        });
+        // A column that is no UTF-8 is none that we asked for.
+        let column = |row: &SimpleQueryRow, i| row.try_get(i).ok().flatten().map(printable);
+        Ok(row.map(|row| (0..row.len()).map(|i| column(row, i)).collect()).unwrap_or_default())
     }
 
     /// Says goodbye (Terminate) and waits, briefly, until the connection is down.
@@ -207,11 +206,6 @@ fn refusal(body: &ErrorResponseBody) -> Refusal {
     refusal
 }
 
-/// A server's words, without what could drive a terminal.
-fn printable(text: &str) -> String {
-    super::printable(text.as_bytes())
-}
-
 fn driver_refusal(error: &tokio_postgres::Error) -> Refusal {
     match error.as_db_error() {
         Some(db) => Refusal {
@@ -220,7 +214,11 @@ fn driver_refusal(error: &tokio_postgres::Error) -> Refusal {
             detail: db.detail().map(printable),
             hint: db.hint().map(printable),
         },
-        None => Refusal { code: "connection".into(), message: error.to_string(), ..Refusal::default() },
+        None => Refusal {
+            code: "connection".into(),
+            message: printable(&error.to_string()),
+            ..Refusal::default()
+        },
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Name};
 
-use crate::target::Host;
+use crate::{finding::printable, target::Host};
 
 /// What a certificate says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,12 +149,13 @@ fn summary(der: &[u8]) -> Option<CertificateSummary> {
 
 fn common_name(name: &X509Name<'_>) -> String {
     let common = name.iter_common_name().next().and_then(|cn| cn.as_str().ok());
-    common.map_or_else(|| name.to_string(), str::to_owned)
+    // Shown before anything of it is believed.
+    printable(&common.map_or_else(|| name.to_string(), str::to_owned))
 }
 
 fn general_name(name: &GeneralName<'_>) -> Option<String> {
     match name {
-        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::DNSName(name) => Some(printable(name)),
         GeneralName::IPAddress(bytes) => match bytes.len() {
             4 => <[u8; 4]>::try_from(*bytes).ok().map(|b| IpAddr::from(b).to_string()),
             16 => <[u8; 16]>::try_from(*bytes).ok().map(|b| IpAddr::from(b).to_string()),

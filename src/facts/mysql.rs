@@ -1,14 +1,17 @@
 //! MySQL's and MariaDB's questions, in two statements: what every version knows in one row, what
 //! only Aurora knows in another.
 
-use super::{Fact, MysqlFacts, boolean, fact, text};
-use crate::connection::MysqlSession;
+use std::time::Instant;
 
-pub async fn ask(session: &mut MysqlSession) -> MysqlFacts {
-    let row =
-        session.first_row("SELECT VERSION(), @@version_comment, CURRENT_USER(), @@GLOBAL.log_bin").await;
+use super::{Fact, MysqlFacts, boolean, fact, text};
+use crate::connection::{MysqlSession, Refusal};
+
+pub async fn ask(session: &mut MysqlSession, deadline: Instant) -> MysqlFacts {
+    let row = session
+        .first_row("SELECT VERSION(), @@version_comment, CURRENT_USER(), @@GLOBAL.log_bin", deadline)
+        .await;
     let column = |i: usize| row.clone().map(|row| row.get(i).cloned().into_iter().collect());
-    let aurora = session.first_row("SHOW GLOBAL VARIABLES LIKE 'aurora_version'").await;
+    let aurora = session.first_row("SHOW GLOBAL VARIABLES LIKE 'aurora_version'", deadline).await;
     MysqlFacts {
         version: fact(column(0), text),
         version_comment: fact(column(1), text),
@@ -19,5 +22,17 @@ pub async fn ask(session: &mut MysqlSession) -> MysqlFacts {
             Some(Some(value)) => Fact::Read(value.clone()),
             _ => Fact::Absent,
         }),
+    }
+}
+
+/// What is known where the driver broke off while asking: nothing.
+pub fn unanswered(why: &str) -> MysqlFacts {
+    let refusal = Refusal { code: "driver".into(), message: why.into(), ..Refusal::default() };
+    MysqlFacts {
+        version: Fact::Refused(refusal.clone()),
+        version_comment: Fact::Refused(refusal.clone()),
+        current_user: Fact::Refused(refusal.clone()),
+        aurora_version: Fact::Refused(refusal.clone()),
+        log_bin: Fact::Refused(refusal),
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     cli::Format,
     identity::{self, IdentityEvidence},
     report::json::SCHEMA_VERSION,
-    target::{RdsName, RdsNameKind, Target},
+    target::{Invalid, RdsName, RdsNameKind, Target},
     token::{self, AuthToken},
     trust,
     verify::Clock,
@@ -49,26 +49,32 @@ pub async fn token(
 ) -> io::Result<Exit> {
     let mut evidence = IdentityEvidence::default();
     let assume = identity::assume(&target.access, &target.region, trust::web_roots(), &mut evidence);
-    let identity = match tokio::time::timeout(timeout, assume).await {
+    let assumed = tokio::time::timeout(timeout, assume).await;
+    let identity = match assumed {
         Ok(Ok(identity)) => identity,
-        Ok(Err(error)) => {
-            say_why(target, evidence, error);
-            return Ok(Exit::NotMet);
-        }
+        Ok(Err(error)) => return fail(&why(target, evidence, error), format, Exit::NotMet, out),
         Err(_) => {
-            eprintln!("error: no identity within {} s", timeout.as_secs());
-            return Ok(Exit::NotMet);
+            let late = Invalid::new(
+                "identity",
+                "credentials in time",
+                format!("none within {} s", timeout.as_secs()),
+            );
+            return fail(&late, format, Exit::NotMet, out);
         }
     };
     let signed = match token::sign(&identity.credentials, &target.sign, &target.region, &target.user, clock())
     {
         Ok(signed) => signed,
         Err(why) => {
-            eprintln!("error: the token could not be signed: {why}");
-            return Ok(Exit::Internal);
+            return fail(
+                &Invalid::new("token", "a token that can be signed", why),
+                format,
+                Exit::Internal,
+                out,
+            );
         }
     };
-    let warnings = warnings(target, &signed, clock());
+    let warnings = warnings(target, &signed, evidence.clock_offset_seconds, clock());
     for warning in &warnings {
         eprintln!("warning: {warning}");
     }
@@ -94,23 +100,31 @@ pub async fn token(
     Ok(Exit::Met)
 }
 
+fn fail(why: &Invalid, format: Format, exit: Exit, out: &mut impl Write) -> io::Result<Exit> {
+    super::refuse(why, format, out).map(|_| exit)
+}
+
 /// The same words `check` has for it.
-fn say_why(target: &Target, evidence: IdentityEvidence, error: identity::IdentityError) {
+fn why(target: &Target, evidence: IdentityEvidence, error: identity::IdentityError) -> Invalid {
     let seen = checks::Observations {
         identity: Some(Err(error)),
         identity_evidence: evidence,
         ..checks::Observations::default()
     };
-    for finding in checks::judge(target, &seen).iter().filter(|f| f.cause.is_some()) {
-        eprintln!("error: {}: {}", finding.cause.unwrap_or_default(), finding.found);
-        if let Some(remedy) = &finding.remedy {
-            eprintln!("  to do: {remedy}");
-        }
-    }
+    let findings = checks::judge(target, &seen);
+    let failed = findings.iter().find(|f| f.cause.is_some());
+    let cause = failed.and_then(|f| f.cause).unwrap_or_default();
+    let found = failed.map(|f| f.found.as_str()).unwrap_or_default();
+    let remedy = failed.and_then(|f| f.remedy.clone());
+    Invalid::new(
+        "identity",
+        remedy.unwrap_or_else(|| "credentials to sign with".into()),
+        format!("{cause}: {found}"),
+    )
 }
 
 /// Where the inputs cannot work, or not for long. Source: "IAM database authentication", limitations.
-fn warnings(target: &Target, signed: &AuthToken, now: Timestamp) -> Vec<String> {
+fn warnings(target: &Target, signed: &AuthToken, clock_offset: Option<i64>, now: Timestamp) -> Vec<String> {
     let host = &target.sign.host;
     let mut warnings = Vec::new();
     match RdsName::parse(host).map(|name| name.kind) {
@@ -121,6 +135,11 @@ fn warnings(target: &Target, signed: &AuthToken, now: Timestamp) -> Vec<String> 
             warnings.push(format!("`{host}` is a reader endpoint: CDC needs the writer"));
         }
         Some(_) => {}
+    }
+    if let Some(offset) = clock_offset.filter(|offset| offset.abs() > 60) {
+        warnings.push(format!(
+            "AWS's clock is {offset:+} s from this machine's: the token was signed at the wrong time"
+        ));
     }
     let left = signed.expires_at.duration_since(now).as_secs();
     if left <= 0 {

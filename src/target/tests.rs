@@ -88,7 +88,16 @@ fn endpoints_take_names_addresses_and_ports() {
     assert_eq!(read("[::1]:6000").unwrap(), "[::1]:6000");
     assert_eq!(read("::1").unwrap(), "[::1]:5432");
     assert_eq!(read("tunnel.internal").unwrap(), "tunnel.internal:5432");
-    for wrong in ["tunnel:0", "tunnel:99999", "tunnel:", "https://tunnel", ":5432", "a:b:5432"] {
+    for wrong in [
+        "127.0.0.1:0",
+        "[::1]:0",
+        "tunnel:0",
+        "tunnel:99999",
+        "tunnel:",
+        "https://tunnel",
+        ":5432",
+        "a:b:5432",
+    ] {
         assert_eq!(read(wrong).unwrap_err().field, "connect_to", "{wrong}");
     }
 }

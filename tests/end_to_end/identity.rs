@@ -69,11 +69,12 @@ fn a_clock_twenty_minutes_off_is_named_as_that() {
         let lab = lab();
         lab.aws().shift_clock(shift);
         let answer = Run::check(&lab, &[]).json();
-        // The SDK corrects a skewed clock by itself and tries again, so STS may let us in; what it cannot
-        // correct is the token. Either way the offset is evidence.
+        // The SDK corrects a skewed clock by itself and tries again, so STS lets us in; what it cannot
+        // correct is the token.
         let seen = answer.report()["identity"]["clock_offset_seconds"].as_i64().unwrap();
         assert!((seen - shift).abs() <= 2, "{seen} for {offset}");
-        assert_eq!(answer.status, 3, "{:#}", answer.report());
+        answer.fails_at("AUTH_LOG_IN", "CLOCK_SKEW");
+        assert_eq!(answer.row("TOKEN_LIFE")["cause"], "CLOCK_SKEW");
     }
 }
 

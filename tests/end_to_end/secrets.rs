@@ -79,3 +79,51 @@ fn token_says_it_on_stdout_alone() {
         secrets_in(&String::from_utf8_lossy(&output.stderr), &[lab.secret_access_key(), token.trim()]);
     assert!(found.is_empty(), "{found:#?}");
 }
+
+/// Answers every HTTP request with this XML, once for each that comes.
+fn sts_that_answers(xml: &'static str) -> std::net::SocketAddr {
+    use std::io::{BufRead, BufReader, Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut stream = BufReader::new(stream);
+            let (mut line, mut length) = (String::new(), 0);
+            while stream.read_line(&mut line).is_ok_and(|n| n > 2) {
+                if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                    length = value.trim().parse().unwrap();
+                }
+                line.clear();
+            }
+            let _ = stream.read_exact(&mut vec![0; length]);
+            let head =
+                format!("HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n\r\n", xml.len());
+            let _ = stream.get_mut().write_all(format!("{head}{xml}").as_bytes());
+        }
+    });
+    address
+}
+
+#[test]
+fn an_answer_that_cannot_be_read_is_not_printed() {
+    const ANSWER: &str = "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>\
+        <AccessKeyId>ASIAEXAMPLE</AccessKeyId><SecretAccessKey>SECRETSECRETSECRETSECRET</SecretAccessKey>\
+        <SessionToken>TOKENTOKENTOKENTOKENTOKEN</SessionToken><Expiration>tomorrow</Expiration>\
+        </Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>";
+    let lab = Lab::start(&[Lane::Postgres15]).unwrap();
+    let token = lab.dir().join("web-identity");
+    std::fs::write(&token, "WEBIDENTITYWEBIDENTITY").unwrap();
+    let output = Run::check(&lab, &["--log-level", "trace"])
+        .env("AWS_ACCESS_KEY_ID", "")
+        .env("AWS_SECRET_ACCESS_KEY", "")
+        .env("AWS_WEB_IDENTITY_TOKEN_FILE", token.to_str().unwrap())
+        .env("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/pod")
+        .env("AWS_ENDPOINT_URL_STS", &format!("http://{}", sts_that_answers(ANSWER)))
+        .output();
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("AWS_NO_CREDENTIALS"), "{said}");
+    for secret in ["SECRETSECRET", "TOKENTOKEN", "WEBIDENTITYWEBIDENTITY"] {
+        assert!(!said.contains(secret), "{secret} is in the output");
+    }
+}

@@ -199,3 +199,25 @@ fn signals_end_it_with_their_exit_codes() {
         assert_eq!(child.wait().unwrap().code(), Some(status));
     }
 }
+
+#[test]
+fn a_reader_that_went_away_changes_no_exit_code() {
+    use std::process::Stdio;
+    let lab = shared();
+    for (args, status) in [(&["postgres15"][..], 0), (&["postgres15", "--require", "cdc"], 3)] {
+        let mut child = Run::check(lab, args).spawnable().stdout(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        assert_eq!(child.wait().unwrap().code(), Some(status));
+    }
+}
+
+#[test]
+fn wal_that_is_not_logical_is_no_cdc_whatever_the_connection_says() {
+    let lab = Lab::start(&[Lane::Postgres15]).unwrap();
+    let postgres = lab.instance(Lane::Postgres15);
+    postgres.restart_with(&[("wal_level", "replica"), ("rds.iam_auth_for_replication", "1")]).unwrap();
+    let answer = Run::check(&lab, &["--policy", "observed"]).json();
+    assert_eq!(answer.row("PG_IAM_REPLICATION")["outcome"], "pass", "{:#}", answer.report());
+    assert_eq!(answer.row("PG_WAL_LEVEL")["cause"], "PG_WAL_LEVEL");
+    assert_eq!(answer.report()["verdict"]["capability"], "initial_load_only");
+}
