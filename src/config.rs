@@ -42,7 +42,7 @@ impl Config {
     pub fn read(args: cli::Check, environment: Environment<'_>) -> Result<Self, Invalid> {
         let targets = targets(args.file.config_file.as_deref(), &args.names, args.target, environment)?
             .into_iter()
-            .map(|(name, fields)| read_target(name, fields, Needs::AccessRole))
+            .map(|(name, fields)| read_target(name, fields, Needs::AccessRole, environment))
             .collect::<Result<_, _>>()?;
         Ok(Self {
             targets,
@@ -75,7 +75,7 @@ pub fn token_target(args: cli::Token, environment: Environment<'_>) -> Result<Ta
     let names: Vec<String> = args.name.into_iter().collect();
     let mut found = targets(args.file.config_file.as_deref(), &names, args.target, environment)?;
     match (found.pop(), found.len()) {
-        (Some((name, fields)), 0) => read_target(name, fields, Needs::NoRole),
+        (Some((name, fields)), 0) => read_target(name, fields, Needs::NoRole, environment),
         (_, more) => Err(Invalid::new("NAME", "one target to sign for", format!("{} in the file", more + 1))),
     }
 }
@@ -208,15 +208,25 @@ enum Needs {
 }
 
 /// Gives fields their meaning. Errors name the target where it has a name in the file.
-fn read_target(name: Option<String>, fields: Fields, needs: Needs) -> Result<Target, Invalid> {
+fn read_target(
+    name: Option<String>,
+    fields: Fields,
+    needs: Needs,
+    environment: Environment<'_>,
+) -> Result<Target, Invalid> {
     let in_file = name.clone();
-    target(name, fields, needs).map_err(|e| match in_file {
+    target(name, fields, needs, environment).map_err(|e| match in_file {
         Some(name) => Invalid { field: format!("targets.{name}.{}", e.field), ..e },
         None => e,
     })
 }
 
-fn target(name: Option<String>, fields: Fields, needs: Needs) -> Result<Target, Invalid> {
+fn target(
+    name: Option<String>,
+    fields: Fields,
+    needs: Needs,
+    environment: Environment<'_>,
+) -> Result<Target, Invalid> {
     let source_type: SourceType = required("type", fields.source_type, &SourceType::names())?.parse()?;
     let host = Host::parse("host", &required("host", fields.host, "the endpoint's name")?)?;
     let port = port("port", fields.port)?.unwrap_or(source_type.engine().default_port());
@@ -244,6 +254,7 @@ fn target(name: Option<String>, fields: Fields, needs: Needs) -> Result<Target, 
         tags: tags(fields.session_tags, fields.transitive_tags)?,
         duration: Duration::ZERO,
         profile: fields.profile,
+        ca_bundle: given(environment("AWS_CA_BUNDLE")).map(|path| pem("AWS_CA_BUNDLE", &path)).transpose()?,
     };
     Ok(Target {
         name: name.unwrap_or_else(|| host.to_string()),
@@ -262,7 +273,7 @@ fn target(name: Option<String>, fields: Fields, needs: Needs) -> Result<Target, 
         },
         user: fields.user.as_deref().unwrap_or(DbUser::DEFAULT).parse()?,
         access: Access { duration: session_duration(fields.duration, access.roles.len())?, ..access },
-        ca_certificate: fields.ca_certificate.map(|text| ca_certificate(&text)).transpose()?,
+        ca_certificate: fields.ca_certificate.map(|text| pem("ca_certificate", &text)).transpose()?,
     })
 }
 
@@ -390,14 +401,15 @@ fn duration(field: &str, text: &str, range: std::ops::RangeInclusive<Duration>) 
     })
 }
 
-fn ca_certificate(text: &str) -> Result<CaCertificate, Invalid> {
+/// Certificates: a file's, or the PEM text itself.
+fn pem(field: &str, text: &str) -> Result<CaCertificate, Invalid> {
     let pem = if text.contains("-----BEGIN") {
         text.to_owned()
     } else {
-        fs::read_to_string(text).map_err(|e| unreadable("ca_certificate", Path::new(text), &e))?
+        fs::read_to_string(text).map_err(|e| unreadable(field, Path::new(text), &e))?
     };
     let ca = CaCertificate { pem };
-    trust::database_roots(Some(&ca))?;
+    trust::web_roots(Some(&ca)).map_err(|e| Invalid { field: field.to_owned(), ..e })?;
     Ok(ca)
 }
 

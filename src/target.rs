@@ -327,6 +327,8 @@ pub struct Access {
     pub duration: Duration,
     /// Named profile of the shared AWS files; `AWS_PROFILE` otherwise.
     pub profile: Option<String>,
+    /// More trust anchors for AWS's endpoints: `AWS_CA_BUNDLE`, for networks that inspect TLS.
+    pub ca_bundle: Option<CaCertificate>,
 }
 
 /// One database to verify, and everything needed to reach it.

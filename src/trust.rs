@@ -23,9 +23,17 @@ pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-/// The public web roots: STS and RDS Proxy (certificates of AWS Certificate Manager) chain to these.
-pub fn web_roots() -> RootCertStore {
-    RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }
+/// The public web roots, to which STS and RDS Proxy (certificates of AWS Certificate Manager) chain, and
+/// what is added to them.
+///
+/// # Errors
+/// `added` holds no certificate, or one that is none.
+pub fn web_roots(added: Option<&CaCertificate>) -> Result<RootCertStore, Invalid> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    if let Some(ca) = added {
+        add(&mut roots, ca.pem.as_bytes())?;
+    }
+    Ok(roots)
 }
 
 /// Web roots, the embedded RDS roots, and what `ca_certificate` adds.
@@ -33,11 +41,8 @@ pub fn web_roots() -> RootCertStore {
 /// # Errors
 /// `ca_certificate` holds no certificate, or one that is none.
 pub fn database_roots(added: Option<&CaCertificate>) -> Result<RootCertStore, Invalid> {
-    let mut roots = web_roots();
+    let mut roots = web_roots(added)?;
     add(&mut roots, RDS_BUNDLE)?;
-    if let Some(ca) = added {
-        add(&mut roots, ca.pem.as_bytes())?;
-    }
     Ok(roots)
 }
 
@@ -45,7 +50,7 @@ pub fn database_roots(added: Option<&CaCertificate>) -> Result<RootCertStore, In
 ///
 /// # Errors
 /// The text holds no certificate, or one that cannot be read.
-pub fn add(roots: &mut RootCertStore, pem: &[u8]) -> Result<(), Invalid> {
+fn add(roots: &mut RootCertStore, pem: &[u8]) -> Result<(), Invalid> {
     let wrong = |found: String| {
         Invalid::new("ca_certificate", "certificates in PEM (-----BEGIN CERTIFICATE-----)", found)
     };
@@ -134,14 +139,14 @@ mod tests {
 
     #[test]
     fn every_embedded_rds_root_is_a_trust_anchor() {
-        let added = database_roots(None).unwrap().len() - web_roots().len();
+        let added = database_roots(None).unwrap().len() - web_roots(None).unwrap().len();
         assert_eq!(added, RDS_BUNDLE.windows(27).filter(|w| w == b"-----BEGIN CERTIFICATE-----").count());
         assert_eq!(added, 86);
     }
 
     #[test]
     fn the_web_roots_carry_amazons() {
-        let roots = web_roots();
+        let roots = web_roots(None).unwrap();
         let amazon =
             roots.roots.iter().filter(|a| a.subject.windows(14).any(|w| w == b"Amazon Root CA")).count();
         assert_eq!(amazon, 4, "RDS Proxy and STS chain to Amazon Root CA 1 to 4");

@@ -50,9 +50,10 @@ struct Run<'a> {
 
 impl Run<'_> {
     async fn observe(&self, seen: &mut Observations) -> Option<Duration> {
-        // The configuration has read `ca_certificate` once already, so this holds.
+        // The configuration has read both once already. Without anchors nothing would verify.
         let roots = Arc::new(
-            trust::database_roots(self.target.ca_certificate.as_ref()).unwrap_or_else(|_| trust::web_roots()),
+            trust::database_roots(self.target.ca_certificate.as_ref())
+                .unwrap_or_else(|_| RootCertStore::empty()),
         );
 
         let identity = self.identity(&mut seen.identity_evidence);
@@ -85,7 +86,9 @@ impl Run<'_> {
 
     async fn identity(&self, evidence: &mut identity::IdentityEvidence) -> Result<Identity, IdentityError> {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        let assume = identity::assume(&self.target.access, &self.target.region, trust::web_roots(), evidence);
+        let roots = trust::web_roots(self.target.access.ca_bundle.as_ref())
+            .unwrap_or_else(|_| RootCertStore::empty());
+        let assume = identity::assume(&self.target.access, &self.target.region, roots, evidence);
         tokio::time::timeout(left, assume).await.unwrap_or_else(|_| {
             Err(IdentityError::Unreachable {
                 role: self.target.access.roles.last().map(ToString::to_string).unwrap_or_default(),

@@ -16,6 +16,8 @@ mod oracles;
 mod refusals;
 #[path = "end_to_end/secrets.rs"]
 mod secrets;
+#[path = "end_to_end/sources.rs"]
+mod sources;
 #[path = "end_to_end/tls.rs"]
 mod tls;
 #[path = "end_to_end/verdicts.rs"]

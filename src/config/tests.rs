@@ -190,14 +190,17 @@ fn the_sample_file_shows_every_field_with_its_default() {
     let sample = file::parse(path, &text).unwrap();
     let fields = sample.targets["orders"].clone();
     let written =
-        read_target(Some("orders".into()), fields.clone().over(sample.defaults), Needs::AccessRole).unwrap();
+        read_target(Some("orders".into()), fields.clone().over(sample.defaults), Needs::AccessRole, &|_| {
+            None
+        })
+        .unwrap();
     let least = Fields {
         source_type: fields.source_type,
         host: fields.host,
         iam_role: Some(written.access.roles[1].to_string()),
         ..Fields::default()
     };
-    let mut default = read_target(Some("orders".into()), least, Needs::AccessRole).unwrap();
+    let mut default = read_target(Some("orders".into()), least, Needs::AccessRole, &|_| None).unwrap();
     // What has no default is shown by example.
     default.access.roles = written.access.roles.clone();
     default.access.external_id = written.access.external_id.clone();

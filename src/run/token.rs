@@ -48,7 +48,11 @@ pub async fn token(
     out: &mut impl Write,
 ) -> io::Result<Exit> {
     let mut evidence = IdentityEvidence::default();
-    let assume = identity::assume(&target.access, &target.region, trust::web_roots(), &mut evidence);
+    let roots = match trust::web_roots(target.access.ca_bundle.as_ref()) {
+        Ok(roots) => roots,
+        Err(invalid) => return super::refuse(&invalid, format, out),
+    };
+    let assume = identity::assume(&target.access, &target.region, roots, &mut evidence);
     let assumed = tokio::time::timeout(timeout, assume).await;
     let identity = match assumed {
         Ok(Ok(identity)) => identity,

@@ -2,7 +2,7 @@
 
 use lab::{Lab, Lane};
 
-use crate::support::{Run, lanes};
+use crate::support::{Run, http_server, lanes};
 
 /// Signs of a secret: the caller's key, any signature or session token, and anything as long as one.
 fn secrets_in(output: &str, known: &[&str]) -> Vec<String> {
@@ -80,30 +80,6 @@ fn token_says_it_on_stdout_alone() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
-/// Answers every HTTP request with this XML, once for each that comes.
-fn sts_that_answers(xml: &'static str) -> std::net::SocketAddr {
-    use std::io::{BufRead, BufReader, Read, Write};
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let mut stream = BufReader::new(stream);
-            let (mut line, mut length) = (String::new(), 0);
-            while stream.read_line(&mut line).is_ok_and(|n| n > 2) {
-                if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                    length = value.trim().parse().unwrap();
-                }
-                line.clear();
-            }
-            let _ = stream.read_exact(&mut vec![0; length]);
-            let head =
-                format!("HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n\r\n", xml.len());
-            let _ = stream.get_mut().write_all(format!("{head}{xml}").as_bytes());
-        }
-    });
-    address
-}
-
 #[test]
 fn an_answer_that_cannot_be_read_is_not_printed() {
     const ANSWER: &str = "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>\
@@ -118,7 +94,7 @@ fn an_answer_that_cannot_be_read_is_not_printed() {
         .env("AWS_SECRET_ACCESS_KEY", "")
         .env("AWS_WEB_IDENTITY_TOKEN_FILE", token.to_str().unwrap())
         .env("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/pod")
-        .env("AWS_ENDPOINT_URL_STS", &format!("http://{}", sts_that_answers(ANSWER)))
+        .env("AWS_ENDPOINT_URL_STS", &format!("http://{}", http_server(|_| ANSWER.to_owned())))
         .output();
     let said =
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

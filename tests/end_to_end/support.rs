@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::{SocketAddr, TcpListener},
     path::PathBuf,
     process::{Command, Output},
     sync::LazyLock,
@@ -77,9 +78,14 @@ impl<'a> Run<'a> {
         self
     }
 
-    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn env(self, name: &str, value: &str) -> Self {
+        let mut this = self.without(name);
+        this.environment.push((name.to_owned(), value.to_owned()));
+        this
+    }
+
+    pub(crate) fn without(mut self, name: &str) -> Self {
         self.environment.retain(|(n, _)| n != name);
-        self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -153,4 +159,33 @@ impl Answer {
 /// The text of a field, for `contains`.
 pub(crate) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
+}
+
+/// Answers every HTTP request with what `answer` makes of its first line. For what the lab's AWS is not:
+/// instance metadata, a container's credentials, an STS that talks nonsense.
+pub(crate) fn http_server(answer: impl Fn(&str) -> String + Send + 'static) -> SocketAddr {
+    use std::io::{BufRead, BufReader, Read, Write};
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut stream = BufReader::new(stream);
+            let (mut first, mut line, mut length) = (String::new(), String::new(), 0);
+            let _ = stream.read_line(&mut first);
+            while stream.read_line(&mut line).is_ok_and(|n| n > 2) {
+                if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                    length = value.trim().parse().unwrap();
+                }
+                line.clear();
+            }
+            let _ = stream.read_exact(&mut vec![0; length]);
+            let body = answer(&first);
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nx-aws-ec2-metadata-token-ttl-seconds: 60\r\nContent-Length: {}",
+                body.len()
+            );
+            let _ = stream.get_mut().write_all(format!("{head}\r\n\r\n{body}").as_bytes());
+        }
+    });
+    address
 }

@@ -1,0 +1,136 @@
+//! Where credentials and settings come from.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use lab::{Lab, SERVICE_ROLE};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::support::{Run, http_server, shared, text};
+
+/// The service role's session, as metadata services hand it out.
+fn session_json(lab: &Lab) -> String {
+    let issued = lab.aws().issue(SERVICE_ROLE, "pod", &[], Duration::from_secs(3600));
+    let (key, secret, token) = (issued.access_key_id, issued.secret_access_key, issued.session_token);
+    let expiration = jiff::Timestamp::now() + Duration::from_secs(3600);
+    format!(
+        r#"{{"Code":"Success","Type":"AWS-HMAC","LastUpdated":"2026-01-01T00:00:00Z","Expiration":"{expiration:.0}",
+            "AccessKeyId":"{key}","SecretAccessKey":"{secret}","Token":"{token}"}}"#
+    )
+}
+
+fn without_keys<'a>(lab: &'a Lab) -> Run<'a> {
+    Run::check(lab, &["postgres15"]).env("AWS_ACCESS_KEY_ID", "").env("AWS_SECRET_ACCESS_KEY", "")
+}
+
+fn assert_asked_as_the_service_role(answer: &crate::support::Answer) {
+    assert_eq!(answer.status, 0, "{:#}", answer.report());
+    let caller = text(&answer.report()["identity"]["caller"]);
+    assert_eq!(caller, "arn:aws:sts::999988887777:assumed-role/CH-S3-lab-service-role/pod");
+}
+
+#[test]
+fn containers_and_pods_give_credentials() {
+    let lab = shared();
+    let session = session_json(lab);
+    let server = http_server(move |_| session.clone());
+    let run = without_keys(lab).env("AWS_CONTAINER_CREDENTIALS_FULL_URI", &format!("http://{server}/creds"));
+    assert_asked_as_the_service_role(&run.env("AWS_CONTAINER_AUTHORIZATION_TOKEN", "pod").json());
+}
+
+#[test]
+fn instance_metadata_gives_credentials() {
+    let lab = shared();
+    let session = session_json(lab);
+    let server = http_server(move |request| match request {
+        r if r.contains("/latest/api/token") => "imds-token".to_owned(),
+        r if r.contains("/security-credentials/role") => session.clone(),
+        r if r.contains("/security-credentials/") => "role".to_owned(),
+        _ => String::new(),
+    });
+    let run = without_keys(lab)
+        .env("AWS_EC2_METADATA_DISABLED", "false")
+        .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", &format!("http://{server}"));
+    assert_asked_as_the_service_role(&run.json());
+}
+
+#[test]
+fn without_a_region_of_its_own_a_source_uses_the_databases() {
+    let lab = shared();
+    let token = lab.dir().join("a-web-identity");
+    std::fs::write(&token, "jwt").unwrap();
+    // The stand-in has no AssumeRoleWithWebIdentity: that it was asked shows that a Region was found.
+    let answer = without_keys(lab)
+        .without("AWS_REGION")
+        .env("AWS_WEB_IDENTITY_TOKEN_FILE", token.to_str().unwrap())
+        .env("AWS_ROLE_ARN", SERVICE_ROLE)
+        .json();
+    let found = text(&answer.row("AWS_CREDENTIALS")["found"]);
+    assert!(!found.to_lowercase().contains("region"), "{found}");
+    assert!(found.contains("AssumeRoleWithWebIdentity") || found.contains("service error"), "{found}");
+}
+
+/// Speaks TLS as `localhost` before the lab's STS.
+fn https(sts: &str) -> (SocketAddr, String) {
+    let sts: SocketAddr = sts.strip_prefix("http://").unwrap().parse().unwrap();
+    let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let pem = own.cert.pem();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(pipeprobe::trust::provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![own.cert.der().clone()], key)
+        .unwrap();
+    let (send, receive) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            send.send(listener.local_addr().unwrap()).unwrap();
+            let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move {
+                    if let Ok(mut near) = acceptor.accept(stream).await
+                        && let Ok(mut far) = TcpStream::connect(sts).await
+                    {
+                        let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+                    }
+                });
+            }
+        });
+    });
+    (receive.recv().unwrap(), pem)
+}
+
+#[test]
+fn sts_is_believed_over_tls_only_where_its_certificate_is() {
+    let lab = shared();
+    let (address, pem) = https(&lab.aws().endpoint());
+    let bundle = lab.dir().join("aws-ca-bundle.pem");
+    std::fs::write(&bundle, pem).unwrap();
+    let endpoint = format!("https://localhost:{}", address.port());
+    let run = || Run::check(lab, &["postgres15"]).env("AWS_ENDPOINT_URL_STS", &endpoint);
+    let answer = run().env("AWS_CA_BUNDLE", bundle.to_str().unwrap()).json();
+    assert_eq!(answer.status, 0, "{:#}", answer.report());
+
+    let answer = run().json();
+    let row = answer.fails_at("STS_ACCESS_ROLE", "STS_UNREACHABLE");
+    assert!(text(&row["found"]).contains("UnknownIssuer"), "{row:#}");
+    let missing = run().env("AWS_CA_BUNDLE", "/nowhere.pem").json();
+    assert_eq!((missing.status, text(&missing.document["error"]["wanted"])), (2, "a file that can be read"));
+}
+
+#[test]
+fn flags_win_over_the_environment_which_wins_over_the_file() {
+    let lab = shared();
+    let user = |run: Run<'_>| text(&run.json().report()["endpoints"]["user"]).to_owned();
+    let run = |args: &[&str]| Run::check(lab, &[&["postgres15"], args].concat());
+    assert_eq!(user(run(&[])), "clickpipes_iam_user");
+    assert_eq!(user(run(&[]).env("PIPEPROBE_USER", "from_environment")), "from_environment");
+    assert_eq!(user(run(&["--user", "typed"]).env("PIPEPROBE_USER", "from_environment")), "typed");
+    // The file says app; the environment another database.
+    let answer = run(&[]).env("PIPEPROBE_DATABASE", "from_environment").json();
+    assert_eq!(answer.row("AUTH_LOG_IN")["cause"], "PG_NO_DATABASE");
+}
