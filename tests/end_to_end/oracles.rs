@@ -9,7 +9,7 @@ use pipeprobe::{
     token,
 };
 
-use crate::support::{Run, lanes, shared};
+use crate::support::{Run, lanes, shared, skipped};
 
 const USERS: [&str; 11] = [
     "clickpipes_iam_user",
@@ -54,7 +54,7 @@ json.dump(tokens, sys.stdout)
 #[test]
 fn tokens_equal_botocores_byte_for_byte() {
     let Some(python) = lab::oracle_python() else {
-        eprintln!("SKIPPED: botocore could not be installed");
+        skipped("the comparison with botocore: it could not be installed");
         return;
     };
     let name = format!("mydb.abc123.us-east-1.{}", "rds.amazonaws.com");

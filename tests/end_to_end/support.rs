@@ -11,7 +11,13 @@ use std::{
 use lab::{Instance, Lab, Lane, obtain};
 use serde_json::Value;
 
-/// Every lane that can be had here. A skipped one is named on stderr, past the test harness' capture.
+/// Says on stderr, past the test harness' capture, what is not being tested.
+pub(crate) fn skipped(what: impl std::fmt::Display) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {what}");
+}
+
+/// Every lane that can be had here.
 pub(crate) fn lanes() -> Vec<Lane> {
     static LANES: LazyLock<Vec<Lane>> = LazyLock::new(|| {
         Lane::all()
@@ -20,8 +26,7 @@ pub(crate) fn lanes() -> Vec<Lane> {
                 Ok(_) => true,
                 Err(why) => {
                     assert!(!lane.is_always_there(), "{why}");
-                    use std::io::Write;
-                    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
+                    skipped(why);
                     false
                 }
             })
