@@ -246,7 +246,10 @@ fn why(findings: &[Finding], policy: Policy, documented: Capability, observed: C
     let able = match capability {
         Capability::Blocked => "ClickPipes cannot use this database yet",
         Capability::InitialLoadOnly => "ClickPipes can copy its tables once, but not follow their changes",
-        Capability::Cdc => "ClickPipes can copy its tables and follow their changes",
+        // Not every prerequisite is a row yet.
+        Capability::Cdc => {
+            "ClickPipes can copy its tables and follow their changes, as far as the checks above go"
+        }
     };
     let reason = match verdict::held_back_by(findings, policy) {
         None => String::new(),
