@@ -1,94 +1,27 @@
 //! The table: every check in order, what it denies, and how what was seen is judged. Pure.
 //!
-//! A report begins with every row of its engine unreached; the judges below answer them.
+//! A report begins with every row of its engine unreached; the judges below answer them. `checks.md` shows the
+//! rows to a reader; [`page`] makes it.
 
 mod credentials;
 mod mysql;
+mod page;
 mod postgres;
 mod reach;
+mod table;
+mod tables;
 
 use crate::{
     connection::{ConnectError, Evidence},
     facts::{Fact, Facts},
-    finding::{CheckId, Denies, Finding, Policy},
+    finding::{CheckId, Denies, Finding, Outcome},
     identity::{IdentityError, IdentityEvidence},
-    target::{Engine, RdsName, RdsNameKind, Target},
+    target::{Engine, RdsName, RdsNameKind, ReplicationMechanism, ReplicationMode, Target},
     token::AuthToken,
 };
 
-/// One row of the table.
-#[derive(Debug)]
-pub struct Check {
-    pub id: CheckId,
-    /// Stable name; the anchor of `explain`.
-    pub code: &'static str,
-    pub group: Group,
-    /// Finishes the sentence "This database …"; `{user}` and `{engine}` are filled in.
-    pub phrase: &'static str,
-    /// What is lost unless it passes.
-    pub denies: Denies,
-    /// `None` where it counts under both policies.
-    pub policy: Option<Policy>,
-    pub engines: &'static [Engine],
-}
-
-/// Sections of a report, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Group {
-    Identity,
-    Connection,
-    Capability,
-}
-
-impl Group {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Identity => "identity",
-            Self::Connection => "connection",
-            Self::Capability => "capability",
-        }
-    }
-}
-
-const ALL: &[Engine] = &[Engine::Postgres, Engine::Mysql, Engine::Mariadb];
-const POSTGRES: &[Engine] = &[Engine::Postgres];
-const MYSQL: &[Engine] = &[Engine::Mysql, Engine::Mariadb];
-
-const fn row(
-    id: CheckId,
-    code: &'static str,
-    group: Group,
-    phrase: &'static str,
-    denies: Denies,
-    engines: &'static [Engine],
-) -> Check {
-    Check { id, code, group, phrase, denies, policy: None, engines }
-}
-
-use CheckId as Id;
-use Denies::{Cdc, Everything, Nothing};
-use Group::{Capability, Connection, Identity};
-
-#[rustfmt::skip]
-pub static CHECKS: &[Check] = &[
-    row(Id::Credentials, "AWS_CREDENTIALS", Identity, "is asked by a caller with AWS credentials", Everything, ALL),
-    row(Id::AccessRole, "STS_ACCESS_ROLE", Identity, "has an access role that lets a tagged session in", Everything, ALL),
-    row(Id::TokenLife, "TOKEN_LIFE", Identity, "is sent a token with its full life ahead", Nothing, ALL),
-    row(Id::Resolve, "DNS_RESOLVE", Connection, "has a name that resolves", Everything, ALL),
-    row(Id::Dial, "NET_DIAL", Connection, "accepts connections", Everything, ALL),
-    row(Id::Tls, "TLS_VERIFY", Connection, "proves its name over TLS", Everything, ALL),
-    row(Id::IamAsked, "AUTH_IAM_ASKED", Connection, "asks {user} for an IAM token", Everything, ALL),
-    row(Id::LogIn, "AUTH_LOG_IN", Connection, "accepts the token as {user}", Everything, ALL),
-    row(Id::Engine, "DB_ENGINE", Capability, "runs {engine}", Everything, ALL),
-    row(Id::Version, "DB_VERSION", Capability, "runs a version that ClickPipes reads", Everything, ALL),
-    row(Id::Endpoint, "DB_ENDPOINT", Capability, "is reached where changes can be streamed", Cdc, ALL),
-    Check { policy: Some(Policy::Documented), ..row(Id::PostgresDocumentedRule, "PG_DOCUMENTED_RULE", Capability,
-        "is documented to allow CDC with IAM", Cdc, POSTGRES) },
-    row(Id::PostgresIamReplication, "PG_IAM_REPLICATION", Capability, "accepts the token for replication", Cdc, POSTGRES),
-    row(Id::PostgresWalLevel, "PG_WAL_LEVEL", Capability, "writes its WAL for logical decoding", Cdc, POSTGRES),
-    row(Id::PostgresStandby, "PG_STANDBY", Capability, "can hold a replication slot where it stands", Cdc, POSTGRES),
-    row(Id::MysqlBinaryLog, "MYSQL_BINARY_LOG", Capability, "writes a binary log", Cdc, MYSQL),
-];
+pub use page::page;
+pub use table::{CHECKS, Check, Group, Part, parameter_group};
 
 /// The rows that concern an engine, in order.
 pub fn of(engine: Engine) -> impl Iterator<Item = &'static Check> {
@@ -103,9 +36,13 @@ pub fn check(id: CheckId) -> &'static Check {
     CHECKS.iter().find(|check| check.id == id).expect("every CheckId has a row")
 }
 
-impl Check {
-    pub fn phrase_for(&self, target: &Target) -> String {
-        self.phrase.replace("{user}", target.user.as_str()).replace("{engine}", target.engine().name())
+/// What a finding takes away.
+pub fn denied(finding: &Finding) -> Denies {
+    let check = check(finding.check);
+    match finding.outcome {
+        Outcome::Pass | Outcome::Warn | Outcome::NotAsked => Denies::Nothing,
+        Outcome::Unknown => check.unknown_denies,
+        Outcome::Fail | Outcome::Unreached => check.denies,
     }
 }
 
@@ -134,15 +71,40 @@ pub fn judge(target: &Target, seen: &Observations) -> Vec<Finding> {
     if seen.facts.is_some() {
         answers.push(reach::endpoint(target));
     }
-    of(target.engine())
-        .map(|check| {
-            answers
-                .iter()
-                .find(|f| f.check == check.id)
-                .cloned()
-                .unwrap_or_else(|| Finding::unreached(check.id))
-        })
-        .collect()
+    let answer = |check: &'static Check| match pointless(check, target) {
+        Some(why) => Finding::not_asked(check.id, why),
+        None => {
+            let found = answers.iter().find(|f| f.check == check.id).cloned();
+            found.unwrap_or_else(|| Finding::unreached(check.id))
+        }
+    };
+    of(target.engine()).map(|check| with_the_tables_words(check, target, answer(check))).collect()
+}
+
+/// Why a choice about the pipe makes this row pointless.
+fn pointless(check: &Check, target: &Target) -> Option<String> {
+    let pipe = &target.pipe;
+    let mode = pipe.mode.map(ReplicationMode::name).unwrap_or_default();
+    match check.part {
+        Part::Changes if !pipe.follows_changes() => Some(format!("replication_mode is {mode}")),
+        Part::Load if !pipe.copies_rows() => Some(format!("replication_mode is {mode}")),
+        _ if check.id == CheckId::MysqlGtid && pipe.mechanism == ReplicationMechanism::FilePos => {
+            Some("replication_mechanism is file_pos".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// What the row wants and how it is fixed, where the finding has no words of its own.
+fn with_the_tables_words(check: &Check, target: &Target, finding: Finding) -> Finding {
+    let short = matches!(finding.outcome, Outcome::Fail | Outcome::Warn | Outcome::Unknown);
+    let wanted = match finding.wanted.is_empty() && short {
+        true => check.wanted.to_owned(),
+        false => finding.wanted,
+    };
+    let fixable = !check.fix.is_empty() && matches!(finding.outcome, Outcome::Fail | Outcome::Warn);
+    let remedy = finding.remedy.or_else(|| fixable.then(|| check.remedy(target)));
+    Finding { wanted, remedy, ..finding }
 }
 
 /// The resource an identity policy must allow `rds-db:connect` on, as far as it can be known from here.

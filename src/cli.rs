@@ -53,7 +53,7 @@ pub struct Check {
     )]
     pub policy: Option<String>,
 
-    /// Capability that must be met for exit code 0: initial-load (the default) or cdc
+    /// Capability that must be met for exit code 0: initial-load or cdc [default: what --replication-mode needs]
     #[arg(long, env = "PIPEPROBE_REQUIRE", value_name = "CAPABILITY", hide_env_values = true)]
     pub require: Option<String>,
 
@@ -70,6 +70,9 @@ pub struct Check {
 
     #[command(flatten)]
     pub target: TargetArgs,
+
+    #[command(flatten)]
+    pub pipe: PipeArgs,
 }
 
 /// Sign an RDS auth token and print it
@@ -224,6 +227,25 @@ pub struct TargetArgs {
         help_heading = "Identity"
     )]
     pub profile: Option<String>,
+}
+
+/// What the pipe is to do, named as in ClickHouse's Terraform provider where it has them.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Pipe")]
+pub struct PipeArgs {
+    /// What the pipe is to do: cdc, snapshot or cdc_only [default: see how far it can go]
+    #[arg(long, env = "PIPEPROBE_REPLICATION_MODE", value_name = "MODE", hide_env_values = true)]
+    pub replication_mode: Option<String>,
+    /// How the pipe names a position in the binary log: auto, gtid or file_pos [default: auto]
+    #[arg(long, env = "PIPEPROBE_REPLICATION_MECHANISM", value_name = "MECHANISM", hide_env_values = true)]
+    pub replication_mechanism: Option<String>,
+    /// Table to replicate, as SCHEMA.TABLE, * for any characters; repeatable [default: every table]
+    #[arg(long = "table", env = "PIPEPROBE_TABLES", value_name = "TABLE", value_delimiter = ',')]
+    #[arg(hide_env_values = true)]
+    pub tables: Option<Vec<String>>,
+    /// PostgreSQL publication the pipe is to use [default: one that covers the tables]
+    #[arg(long, env = "PIPEPROBE_PUBLICATION", value_name = "NAME", hide_env_values = true)]
+    pub publication: Option<String>,
 }
 
 const CHECK_ABOUT: &str = "\

@@ -9,10 +9,11 @@ use file::{Fields, Number};
 
 use crate::{
     cli::{self, Format, TargetArgs},
-    finding::{Capability, Policy},
+    finding::{Capability, Policy, Terms},
     target::{
-        Access, CaCertificate, DbUser, Endpoint, Engine, Host, Invalid, RdsName, Region, RoleArn,
-        SessionName, SessionTag, SessionTags, SourceType, Target, no_placeholder, quoted,
+        Access, CaCertificate, DbUser, Endpoint, Engine, Host, Invalid, Pipe, RdsName, Region,
+        ReplicationMode, RoleArn, SessionName, SessionTag, SessionTags, SourceType, Target, no_placeholder,
+        quoted,
     },
     trust,
 };
@@ -22,7 +23,8 @@ use crate::{
 pub struct Config {
     pub targets: Vec<Target>,
     pub policy: Policy,
-    pub require: Capability,
+    /// What every target must allow; `None` where each target's own `replication_mode` says it.
+    pub require: Option<Capability>,
     pub fail_on_warning: bool,
     /// For one target, from the first step to the last.
     pub timeout: Duration,
@@ -40,16 +42,20 @@ impl Config {
     /// # Errors
     /// The first field that cannot be used.
     pub fn read(args: cli::Check, environment: Environment<'_>) -> Result<Self, Invalid> {
+        let chosen = chosen(args.pipe);
         let targets = targets(args.file.config_file.as_deref(), &args.names, args.target, environment)?
             .into_iter()
-            .map(|(name, fields)| read_target(name, fields, Needs::AccessRole, environment))
-            .collect::<Result<_, _>>()?;
-        Ok(Self {
+            .map(|(name, fields)| {
+                read_target(name, chosen.clone().over(fields), Needs::AccessRole, environment)
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let config = Self {
             targets,
             policy: given(args.policy).map_or(Ok(Policy::Documented), |text| text.parse())?,
             require: match given(args.require).as_deref() {
-                None | Some("initial-load") => Capability::InitialLoadOnly,
-                Some("cdc") => Capability::Cdc,
+                None => None,
+                Some("initial-load") => Some(Capability::InitialLoadOnly),
+                Some("cdc") => Some(Capability::Cdc),
                 Some(other) => {
                     return Err(Invalid::new("require", "initial-load or cdc", quoted(other)));
                 }
@@ -63,7 +69,24 @@ impl Config {
                 duration("timeout", &text, Duration::from_secs(1)..=Duration::from_secs(3600))
             })?,
             output: args.output.output,
-        })
+        };
+        match config.targets.iter().find(|t| !t.pipe.follows_changes()) {
+            Some(target) if config.require == Some(Capability::Cdc) => Err(Invalid::new(
+                "require",
+                format!("initial-load, since the replication_mode of {} is snapshot", target.name),
+                quoted("cdc"),
+            )),
+            _ => Ok(config),
+        }
+    }
+
+    /// By what a target's run is judged. A mode that was asked for must be possible.
+    pub fn terms(&self, target: &Target) -> Terms {
+        let required = self.require.unwrap_or(match target.pipe.mode {
+            Some(ReplicationMode::Cdc | ReplicationMode::CdcOnly) => Capability::Cdc,
+            Some(ReplicationMode::Snapshot) | None => Capability::InitialLoadOnly,
+        });
+        Terms { policy: self.policy, required }
     }
 }
 
@@ -149,13 +172,14 @@ fn given(value: Option<String>) -> Option<String> {
     value.filter(|v| !v.is_empty())
 }
 
+fn many(values: Option<Vec<String>>) -> Option<Vec<String>> {
+    let values = values.map(|values| values.into_iter().filter(|v| !v.is_empty()).collect::<Vec<_>>());
+    values.filter(|values| !values.is_empty())
+}
+
 /// What was typed, with what aws-vault put into the environment below it. An empty variable, as
 /// container tools leave them, is one that is not set.
 fn typed(args: TargetArgs, environment: Environment<'_>) -> Result<Fields, Invalid> {
-    let many = |values: Option<Vec<String>>| {
-        let values = values.map(|values| values.into_iter().filter(|v| !v.is_empty()).collect::<Vec<_>>());
-        values.filter(|values| !values.is_empty())
-    };
     let vault = |name: &str| {
         let value = given(environment(name));
         value.map(|value| value.split(',').map(|s| s.trim().to_owned()).collect::<Vec<_>>())
@@ -187,7 +211,19 @@ fn typed(args: TargetArgs, environment: Environment<'_>) -> Result<Fields, Inval
         transitive_tags: transitive,
         duration: given(args.duration),
         profile: given(args.profile),
+        ..Fields::default()
     })
+}
+
+/// The choices typed about the pipe.
+fn chosen(args: cli::PipeArgs) -> Fields {
+    Fields {
+        replication_mode: given(args.replication_mode),
+        replication_mechanism: given(args.replication_mechanism),
+        tables: many(args.tables),
+        publication: given(args.publication),
+        ..Fields::default()
+    }
 }
 
 fn pairs(tags: &[String]) -> Result<BTreeMap<String, String>, Invalid> {
@@ -274,7 +310,40 @@ fn target(
         user: fields.user.as_deref().unwrap_or(DbUser::DEFAULT).parse()?,
         access: Access { duration: session_duration(fields.duration, access.roles.len())?, ..access },
         ca_certificate: fields.ca_certificate.map(|text| pem("ca_certificate", &text)).transpose()?,
+        pipe: Pipe {
+            mode: optional(fields.replication_mode)?,
+            mechanism: optional(only_of(
+                "replication_mechanism",
+                fields.replication_mechanism,
+                &[Engine::Mysql, Engine::Mariadb],
+                source_type,
+            )?)?
+            .unwrap_or_default(),
+            tables: fields.tables.unwrap_or_default().iter().map(|t| t.parse()).collect::<Result<_, _>>()?,
+            publication: only_of("publication", fields.publication, &[Engine::Postgres], source_type)?,
+        },
     })
+}
+
+/// A choice that other engines do not have.
+fn only_of(
+    field: &str,
+    value: Option<String>,
+    engines: &[Engine],
+    kind: SourceType,
+) -> Result<Option<String>, Invalid> {
+    if let Some(value) = &value {
+        no_placeholder(field, value)?;
+        if !engines.contains(&kind.engine()) {
+            let names = engines.iter().map(|engine| engine.name()).collect::<Vec<_>>().join(" or ");
+            return Err(Invalid::new(
+                field,
+                format!("a {names} target, which alone has it"),
+                format!("type = {}", kind.name()),
+            ));
+        }
+    }
+    Ok(value)
 }
 
 fn required(field: &str, value: Option<String>, wanted: &str) -> Result<String, Invalid> {

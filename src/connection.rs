@@ -28,8 +28,8 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-pub use mysql::MysqlSession;
-pub use postgres::{PostgresSession, Purpose};
+pub use mysql::{BinlogPosition, MysqlSession};
+pub use postgres::{PostgresSession, Purpose, literal as postgres_literal};
 pub use tls::{CertificateSummary, TlsFailure, TlsSeen};
 
 use task::Task;
@@ -73,6 +73,7 @@ impl Stage {
 
 /// What a server said when it refused: its own code and words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(serde::Deserialize), serde(default))]
 pub struct Refusal {
     /// SQLSTATE for PostgreSQL, error number for MySQL and MariaDB.
     pub code: String,

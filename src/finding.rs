@@ -83,6 +83,14 @@ impl FromStr for Policy {
     }
 }
 
+/// By what a run is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    pub policy: Policy,
+    /// What the verdict must reach to be met.
+    pub required: Capability,
+}
+
 /// What a check that did not pass takes away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -106,6 +114,8 @@ pub enum Outcome {
     Unknown,
     /// An earlier step failed, so this one was not tried.
     Unreached,
+    /// A choice about the pipe makes it pointless.
+    NotAsked,
 }
 
 /// One row of the table of checks, by identity; its words and weight are in [`crate::checks`].
@@ -121,12 +131,40 @@ pub enum CheckId {
     LogIn,
     Engine,
     Version,
+    Tables,
     Endpoint,
-    PostgresWalLevel,
-    PostgresStandby,
-    PostgresIamReplication,
+    PostgresRowSecurity,
     PostgresDocumentedRule,
+    PostgresStandby,
+    PostgresHotStandbyFeedback,
+    PostgresWalLevel,
+    PostgresWalSenders,
+    PostgresIamReplication,
+    PostgresReplicationRight,
+    PostgresLogicalReplication,
+    PostgresReplicationSlots,
+    PostgresPublication,
+    PostgresReplicaIdentity,
+    PostgresUnlogged,
+    PostgresPartitioned,
+    PostgresGenerated,
+    PostgresWalSenderTimeout,
+    PostgresSlotWalKeep,
     MysqlBinaryLog,
+    MysqlBinlogStatus,
+    MysqlBinlogFormat,
+    MysqlBinlogRowImage,
+    MysqlBinlogRowMetadata,
+    MysqlBinlogRowValueOptions,
+    MysqlBinlogExpiry,
+    MysqlBinlogRetention,
+    MysqlGtid,
+    MysqlReplicaStatus,
+    MysqlReplicaUpdates,
+    MysqlServerId,
+    MysqlBinlogStream,
+    MariadbCompressedColumns,
+    MysqlMaxAllowedPacket,
 }
 
 /// What one check found.
@@ -170,6 +208,16 @@ impl Finding {
 
     pub fn unreached(check: CheckId) -> Self {
         Self { outcome: Outcome::Unreached, ..Self::pass(check, "") }
+    }
+
+    /// What another row found made it impossible to try.
+    pub fn held_up(check: CheckId, why: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Unreached, ..Self::pass(check, why) }
+    }
+
+    /// A choice about the pipe makes it pointless.
+    pub fn not_asked(check: CheckId, why: impl Into<String>) -> Self {
+        Self { outcome: Outcome::NotAsked, ..Self::pass(check, why) }
     }
 
     #[must_use]

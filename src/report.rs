@@ -12,8 +12,8 @@ use serde::Serialize;
 use crate::{
     checks::{self, Group, Observations},
     connection::{CertificateSummary, TlsSeen},
-    finding::{Capability, Denies, Finding, Outcome, Policy},
-    target::Target,
+    finding::{Capability, Denies, Finding, Outcome, Policy, Terms},
+    target::{ReplicationMode, Target},
     verdict,
 };
 
@@ -53,12 +53,15 @@ pub struct Verdict {
     pub observed: Capability,
     /// `settings.replication_mode` for a ClickPipe; null where none can be created.
     pub replication_mode: Option<String>,
-    /// Code of the check that holds the capability back.
-    pub held_back_by: Option<String>,
+    /// What was required (`--require`, or what `replication_mode` needs), and whether it is met.
+    pub required: Capability,
+    pub met: bool,
+    /// Codes of the checks that hold the capability back; every one of them.
+    pub held_back_by: Vec<String>,
     /// Why, in a sentence or two.
     pub why: String,
-    /// What to do to get more.
-    pub next: Option<String>,
+    /// What to do to get more; all of it.
+    pub next: Vec<String>,
 }
 
 /// The three endpoints that must not be confused.
@@ -179,14 +182,14 @@ pub struct Clocked {
 
 impl Report {
     /// Puts a run into words. Pure.
-    pub fn new(target: &Target, seen: &Observations, policy: Policy, clocked: Clocked) -> Self {
+    pub fn new(target: &Target, seen: &Observations, terms: Terms, clocked: Clocked) -> Self {
         let findings = checks::judge(target, seen);
         Self {
             target: target.name.clone(),
             source_type: target.source_type.name().to_owned(),
             started_at: clocked.started_at.to_string(),
             duration_ms: ms(clocked.took),
-            verdict: Verdict::new(&findings, policy),
+            verdict: Verdict::new(&findings, target, terms),
             endpoints: endpoints(target, seen),
             identity: identity(seen),
             token: seen.token.as_ref().and_then(|t| t.as_ref().ok()).map(|token| Token {
@@ -195,45 +198,63 @@ impl Report {
                 length: token.text.len(),
             }),
             tls: seen.connection.tls.as_ref().map(tls),
-            checks: findings.iter().map(|finding| Row::new(target, finding, policy)).collect(),
+            checks: findings.iter().map(|finding| Row::new(target, finding, terms.policy)).collect(),
             timings: timings(seen, clocked),
         }
     }
 
-    /// Something passed with a warning.
+    /// Something passed with a warning, or is not known and let pass.
     pub fn has_warnings(&self) -> bool {
-        self.checks.iter().any(|row| row.outcome == Outcome::Warn)
+        let deserves = |row: &Row| match row.outcome {
+            Outcome::Warn => true,
+            Outcome::Unknown => !self.verdict.held_back_by.contains(&row.check),
+            _ => false,
+        };
+        self.checks.iter().any(|row| row.counts && deserves(row))
     }
 }
 
 impl Verdict {
-    fn new(findings: &[Finding], policy: Policy) -> Self {
-        let documented = verdict::capability(findings, Policy::Documented);
-        let observed = verdict::capability(findings, Policy::Observed);
+    fn new(findings: &[Finding], target: &Target, terms: Terms) -> Self {
+        let Terms { policy, required } = terms;
+        // Nothing was asked about changes where none are to be followed, so nothing is said of them.
+        let most = if target.pipe.follows_changes() { Capability::Cdc } else { Capability::InitialLoadOnly };
+        let documented = verdict::capability(findings, Policy::Documented).min(most);
+        let observed = verdict::capability(findings, Policy::Observed).min(most);
         let capability = if policy == Policy::Documented { documented } else { observed };
-        let held_back_by = verdict::held_back_by(findings, policy);
+        let words = Words { findings, policy, capability, documented, observed };
         Self {
             capability,
             policy,
             documented,
             observed,
-            replication_mode: capability.replication_mode().map(str::to_owned),
-            held_back_by: held_back_by.map(|f| checks::check(f.check).code.to_owned()),
-            why: why(findings, policy, documented, observed),
-            next: next(findings, policy),
+            required,
+            met: capability >= required,
+            replication_mode: replication_mode(target, capability).map(str::to_owned),
+            held_back_by: words.held().iter().map(|f| checks::check(f.check).code.to_owned()).collect(),
+            why: if most == capability && most < Capability::Cdc { words.as_asked() } else { words.why() },
+            next: words.next(),
         }
     }
 }
 
-/// The remedy of what holds the capability back. Where it is the guide's rule, what the server itself
-/// still lacks comes first: without that, no policy gives more.
-fn next(findings: &[Finding], policy: Policy) -> Option<String> {
-    let held = verdict::held_back_by(findings, policy)?;
-    let evidence = verdict::held_back_by(findings, Policy::Observed).and_then(|f| f.remedy.as_deref());
-    match evidence {
-        Some(evidence) if is_rule(held) => Some(format!("{evidence}; then judge with --policy observed")),
-        _ => held.remedy.clone(),
+/// The mode that was asked for where it can be had, else the most that can.
+fn replication_mode(target: &Target, capability: Capability) -> Option<&'static str> {
+    match target.pipe.mode {
+        Some(ReplicationMode::CdcOnly) if capability == Capability::Cdc => {
+            Some(ReplicationMode::CdcOnly.name())
+        }
+        _ => capability.replication_mode(),
     }
+}
+
+/// What a verdict says.
+struct Words<'a> {
+    findings: &'a [Finding],
+    policy: Policy,
+    capability: Capability,
+    documented: Capability,
+    observed: Capability,
 }
 
 /// Whether the finding is the guide's rule, and not something the server showed.
@@ -241,36 +262,100 @@ fn is_rule(finding: &Finding) -> bool {
     checks::check(finding.check).policy.is_some()
 }
 
-fn why(findings: &[Finding], policy: Policy, documented: Capability, observed: Capability) -> String {
-    let capability = if policy == Policy::Documented { documented } else { observed };
-    let able = match capability {
-        Capability::Blocked => "ClickPipes cannot use this database yet",
-        Capability::InitialLoadOnly => "ClickPipes can copy its tables once, but not follow their changes",
-        // Not every prerequisite is a row yet.
-        Capability::Cdc => {
-            "ClickPipes can copy its tables and follow their changes, as far as the checks above go"
+/// What a finding saw, or that it was not come to.
+fn seen(finding: &Finding) -> String {
+    let code = checks::check(finding.check).code;
+    match (finding.outcome, finding.found.as_str()) {
+        (Outcome::Unreached, "") => format!("{code} was not reached"),
+        (Outcome::Unreached | Outcome::Unknown, found) => format!("{code} is not known: {found}"),
+        (_, found) => found.to_owned(),
+    }
+}
+
+impl<'a> Words<'a> {
+    fn held(&self) -> Vec<&'a Finding> {
+        verdict::held_back_by(self.findings, self.policy)
+    }
+
+    /// What the server showed, beside the guide's rule.
+    fn evidence(&self) -> Vec<&'a Finding> {
+        match self.held().first() {
+            Some(first) if is_rule(first) => verdict::held_back_by(self.findings, Policy::Observed),
+            _ => self.held(),
         }
-    };
-    let reason = match verdict::held_back_by(findings, policy) {
-        None => String::new(),
-        Some(f) if f.found.is_empty() => format!(": {} was not reached", checks::check(f.check).code),
-        Some(f) => format!(": {}", f.found),
-    };
-    let guide_is_stricter = documented < observed;
-    let other = match policy {
-        Policy::Documented if guide_is_stricter => {
-            " The server itself allows more, as newer RDS and ClickPipes do.".to_owned()
+    }
+
+    /// The remedies of everything that holds the capability back. Where that is the guide's rule too, it
+    /// comes last: what the server itself lacks is in the way under any policy.
+    fn next(&self) -> Vec<String> {
+        let evidence = self.evidence();
+        let mut next: Vec<String> = Vec::new();
+        for remedy in evidence.iter().filter_map(|f| f.remedy.as_ref()) {
+            if !next.contains(remedy) {
+                next.push(remedy.clone());
+            }
         }
-        Policy::Observed if guide_is_stricter => {
-            format!(" The ClickPipes guide is older, and says {documented} for Postgres with IAM.")
+        let rule = self.held().into_iter().find(|f| is_rule(f));
+        match (rule, next.is_empty()) {
+            (Some(rule), true) => next.extend(rule.remedy.clone()),
+            (Some(_), false) => next.push("then judge with --policy observed".to_owned()),
+            (None, _) => {}
         }
-        Policy::Documented if verdict::held_back_by(findings, policy).is_some_and(is_rule) => {
-            let evidence = verdict::held_back_by(findings, Policy::Observed).map(|f| f.found.as_str());
-            evidence.map(|found| format!(" The server itself allows no more: {found}.")).unwrap_or_default()
-        }
-        _ => String::new(),
-    };
-    format!("{able}{reason}.{other}")
+        next
+    }
+
+    fn as_asked(&self) -> String {
+        "ClickPipes can copy its tables once, which is all that was asked: with replication_mode = snapshot \
+         nothing is asked about changes."
+            .to_owned()
+    }
+
+    fn why(&self) -> String {
+        let able = match self.capability {
+            Capability::Blocked => "ClickPipes cannot use this database yet",
+            Capability::InitialLoadOnly => {
+                "ClickPipes can copy its tables once, but not follow their changes"
+            }
+            Capability::Cdc => "ClickPipes can copy its tables and follow their changes",
+        };
+        // A failure says more than what it kept from being tried.
+        let reason = |held: &[&Finding]| -> Option<String> {
+            let first = held.iter().find(|f| f.outcome == Outcome::Fail).or(held.first())?;
+            let more = match held.iter().filter(|f| f.outcome == Outcome::Fail).count() {
+                0 | 1 => String::new(),
+                n => format!(" (and {} more)", n - 1),
+            };
+            Some(format!("{}{more}", seen(first)))
+        };
+        let held = self.held();
+        let because = match held.first() {
+            Some(rule) if is_rule(rule) => Some(seen(rule)),
+            _ => reason(&held),
+        };
+        let because = because.map(|reason| format!(": {reason}")).unwrap_or_default();
+        let guide_is_stricter = self.documented < self.observed;
+        let unknown = self.findings.iter().filter(|f| f.outcome == Outcome::Unknown);
+        let unknown: Vec<&str> = unknown.map(|f| checks::check(f.check).code).collect();
+        let unknown = match (self.capability, unknown.is_empty()) {
+            (Capability::Cdc, false) => format!(" Not known, and let pass: {}.", unknown.join(", ")),
+            _ => String::new(),
+        };
+        let other = match self.policy {
+            Policy::Documented if guide_is_stricter => {
+                " The server itself allows more, as newer RDS and ClickPipes do.".to_owned()
+            }
+            Policy::Observed if guide_is_stricter => {
+                let documented = self.documented;
+                format!(" The ClickPipes guide is older, and says {documented} for Postgres with IAM.")
+            }
+            Policy::Documented if held.first().is_some_and(|f| is_rule(f)) => {
+                let words = reason(&self.evidence());
+                words.map(|words| format!(" The server itself allows no more: {words}.")).unwrap_or_default()
+            }
+            _ => String::new(),
+        };
+        format!("{able}{because}.{unknown}{other}")
+    }
 }
 
 impl Row {

@@ -16,7 +16,6 @@ pub use token::token;
 use crate::{
     cli::Format,
     config::Config,
-    finding::Capability,
     report::{Report, json, text},
     target::{Invalid, Target},
     verify::{self, Clock},
@@ -43,7 +42,7 @@ const AT_ONCE: usize = 32;
 /// `out`'s, but for a reader that went away: that changes no verdict.
 pub async fn check(config: Config, clock: Clock, out: &mut impl Write) -> io::Result<Exit> {
     let (reports, broken) = verify_all(&config, clock).await;
-    let met = reports.iter().all(|report| report.verdict.capability >= config.require);
+    let met = reports.iter().all(|report| report.verdict.met);
     let exit = match met {
         _ if broken => Exit::Internal,
         false => Exit::NotMet,
@@ -51,8 +50,8 @@ pub async fn check(config: Config, clock: Clock, out: &mut impl Write) -> io::Re
         true => Exit::Met,
     };
     let written = match config.output {
-        Format::Json => json::Document::of(&reports, config.require).write(out),
-        Format::Text => write_text(out, &reports, config.require),
+        Format::Json => json::Document::of(&reports).write(out),
+        Format::Text => write_text(out, &reports),
     };
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
@@ -73,8 +72,8 @@ async fn verify_all(config: &Config, clock: Clock) -> (Vec<Report>, bool) {
         while running.len() < AT_ONCE
             && let Some((i, target)) = waiting.next()
         {
-            let (policy, timeout) = (config.policy, config.timeout);
-            let task = running.spawn(async move { verify::verify(&target, policy, timeout, clock).await });
+            let (terms, timeout) = (config.terms(&target), config.timeout);
+            let task = running.spawn(async move { verify::verify(&target, terms, timeout, clock).await });
             places.insert(task.id(), i);
         }
         let (id, report) = match running.join_next_with_id().await {
@@ -91,7 +90,7 @@ async fn verify_all(config: &Config, clock: Clock) -> (Vec<Report>, bool) {
             report.unwrap_or_else(|| {
                 broken = true;
                 eprintln!("error: checking {} broke pipeprobe itself; please report it", target.name);
-                verify::unreached(target, config.policy, clock())
+                verify::unreached(target, config.terms(target), clock())
             }),
         ));
     }
@@ -100,23 +99,23 @@ async fn verify_all(config: &Config, clock: Clock) -> (Vec<Report>, bool) {
     (reports.into_iter().map(|(_, report)| report).collect(), broken)
 }
 
-fn write_text(out: &mut impl Write, reports: &[Report], required: Capability) -> io::Result<()> {
+fn write_text(out: &mut impl Write, reports: &[Report]) -> io::Result<()> {
     for (i, report) in reports.iter().enumerate() {
         if i > 0 {
             writeln!(out, "\n{}\n", "─".repeat(80))?;
         }
         text::write(out, report)?;
     }
-    if let [report] = reports
-        && report.verdict.capability < required
-    {
-        writeln!(out, "    required    {required}: not met")?;
-    }
     if reports.len() > 1 {
-        let met = reports.iter().filter(|r| r.verdict.capability >= required).count();
+        let met = reports.iter().filter(|r| r.verdict.met).count();
         writeln!(out, "\n{}\n", "─".repeat(80))?;
         text::write_summary(out, reports)?;
-        writeln!(out, "\n{met} of {} targets allow {required}", reports.len())?;
+        let required = reports[0].verdict.required;
+        let what = match reports.iter().all(|r| r.verdict.required == required) {
+            true => required.name(),
+            false => "what was required of them",
+        };
+        writeln!(out, "\n{met} of {} targets allow {what}", reports.len())?;
     }
     Ok(())
 }

@@ -2,12 +2,14 @@
 //! downstream checks again.
 
 mod arn;
+mod pipe;
 mod rds_name;
 mod tag;
 
 use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
 
 pub use arn::RoleArn;
+pub use pipe::{Pipe, ReplicationMechanism, ReplicationMode, TablePattern, like};
 pub use rds_name::{RdsName, RdsNameKind};
 pub use tag::{ExternalId, SessionName, SessionTag, SessionTags};
 
@@ -350,6 +352,8 @@ pub struct Target {
     pub user: DbUser,
     pub access: Access,
     pub ca_certificate: Option<CaCertificate>,
+    /// What the pipe is to do with it.
+    pub pipe: Pipe,
 }
 
 impl Target {

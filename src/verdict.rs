@@ -8,36 +8,30 @@ use crate::{
 
 /// The capability under one policy.
 pub fn capability(findings: &[Finding], policy: Policy) -> Capability {
-    let denied = findings
-        .iter()
-        .filter(|finding| !matches!(finding.outcome, Outcome::Pass | Outcome::Warn))
-        .map(|finding| checks::check(finding.check))
-        .filter(|check| check.policy.is_none_or(|only| only == policy))
-        .map(|check| check.denies)
-        .max();
+    let denied = findings.iter().filter(|f| counts(f, policy)).map(checks::denied).max();
     match denied {
         // No finding at all proves nothing.
-        _ if findings.is_empty() => Capability::Blocked,
-        Some(Denies::Everything) => Capability::Blocked,
+        None | Some(Denies::Everything) => Capability::Blocked,
         Some(Denies::Cdc) => Capability::InitialLoadOnly,
-        Some(Denies::Nothing) | None => Capability::Cdc,
+        Some(Denies::Nothing) => Capability::Cdc,
     }
 }
 
-/// The first finding that holds the capability back under this policy.
-pub fn held_back_by(findings: &[Finding], policy: Policy) -> Option<&Finding> {
-    let capability = capability(findings, policy);
-    let weight = match capability {
+/// Every finding that holds the capability back under this policy, in the table's order: all of them
+/// must pass for more. What was not reached is named only where nothing else stands in the way.
+pub fn held_back_by(findings: &[Finding], policy: Policy) -> Vec<&Finding> {
+    let weight = match capability(findings, policy) {
         Capability::Blocked => Denies::Everything,
         Capability::InitialLoadOnly => Denies::Cdc,
-        Capability::Cdc => return None,
+        Capability::Cdc => return Vec::new(),
     };
-    findings.iter().find(|finding| {
-        let check = checks::check(finding.check);
-        !matches!(finding.outcome, Outcome::Pass | Outcome::Warn)
-            && check.denies == weight
-            && check.policy.is_none_or(|only| only == policy)
-    })
+    let held = findings.iter().filter(|f| counts(f, policy) && checks::denied(f) == weight);
+    let (unreached, tried): (Vec<_>, Vec<_>) = held.partition(|f| f.outcome == Outcome::Unreached);
+    if tried.is_empty() { unreached } else { tried }
+}
+
+fn counts(finding: &Finding, policy: Policy) -> bool {
+    checks::check(finding.check).policy.is_none_or(|only| only == policy)
 }
 
 #[cfg(test)]
@@ -62,7 +56,9 @@ mod tests {
                     let mut findings = all_pass(engine);
                     findings.iter_mut().find(|f| f.check == row.id).unwrap().outcome = outcome;
                     for policy in [Policy::Documented, Policy::Observed] {
-                        let expected = match row.denies {
+                        let denies =
+                            if outcome == Outcome::Unknown { row.unknown_denies } else { row.denies };
+                        let expected = match denies {
                             _ if row.policy.is_some_and(|only| only != policy) => Capability::Cdc,
                             Denies::Everything => Capability::Blocked,
                             Denies::Cdc => Capability::InitialLoadOnly,
@@ -81,13 +77,26 @@ mod tests {
     }
 
     #[test]
-    fn the_first_row_that_holds_back_is_named() {
+    fn every_row_that_holds_back_is_named() {
         let mut findings = all_pass(Engine::Postgres);
-        assert_eq!(held_back_by(&findings, Policy::Observed), None);
-        for id in [CheckId::PostgresDocumentedRule, CheckId::PostgresIamReplication] {
+        assert!(held_back_by(&findings, Policy::Observed).is_empty());
+        let (rule, replication) = (CheckId::PostgresDocumentedRule, CheckId::PostgresIamReplication);
+        for id in [rule, replication, CheckId::TokenLife] {
             findings.iter_mut().find(|f| f.check == id).unwrap().outcome = Outcome::Fail;
         }
-        let by = |policy| held_back_by(&findings, policy).map(|f| f.check);
-        assert_eq!(by(Policy::Observed), Some(CheckId::PostgresIamReplication));
+        let by = |policy| held_back_by(&findings, policy).iter().map(|f| f.check).collect::<Vec<_>>();
+        assert_eq!(by(Policy::Observed), [replication]);
+        assert_eq!(by(Policy::Documented), [rule, replication]);
+    }
+
+    #[test]
+    fn what_is_not_asked_denies_nothing() {
+        for engine in [Engine::Postgres, Engine::Mysql, Engine::Mariadb] {
+            let not_asked = checks::of(engine).map(|check| match check.denies {
+                Denies::Cdc => Finding::not_asked(check.id, ""),
+                _ => Finding::pass(check.id, ""),
+            });
+            assert_eq!(capability(&not_asked.collect::<Vec<_>>(), Policy::Observed), Capability::Cdc);
+        }
     }
 }

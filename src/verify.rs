@@ -13,8 +13,8 @@ use rustls::RootCertStore;
 use crate::{
     checks::Observations,
     connection::{self, ConnectError, Door, Evidence, Purpose, Session, Stage, task::Task},
-    facts::{self, Facts, SystemIdentity},
-    finding::Policy,
+    facts::{self, Fact, Facts, SystemIdentity},
+    finding::Terms,
     identity::{self, Identity, IdentityError},
     report::{Clocked, Report},
     target::Target,
@@ -26,20 +26,20 @@ use crate::{
 pub type Clock = fn() -> Timestamp;
 
 /// Verifies one target within `timeout`.
-pub async fn verify(target: &Target, policy: Policy, timeout: Duration, clock: Clock) -> Report {
+pub async fn verify(target: &Target, terms: Terms, timeout: Duration, clock: Clock) -> Report {
     let started_at = clock();
     let start = Instant::now();
     // The last tenth is for saying goodbye, so that a slow answer costs itself and nothing else.
     let run = Run { target, deadline: start + timeout.mul_f32(0.9), clock };
     let mut seen = Observations::default();
     let facts_took = run.observe(&mut seen).await;
-    Report::new(target, &seen, policy, Clocked { started_at, took: start.elapsed(), facts_took })
+    Report::new(target, &seen, terms, Clocked { started_at, took: start.elapsed(), facts_took })
 }
 
 /// The report of a run that saw nothing.
-pub fn unreached(target: &Target, policy: Policy, now: Timestamp) -> Report {
+pub fn unreached(target: &Target, terms: Terms, now: Timestamp) -> Report {
     let clocked = Clocked { started_at: now, took: Duration::ZERO, facts_took: None };
-    Report::new(target, &Observations::default(), policy, clocked)
+    Report::new(target, &Observations::default(), terms, clocked)
 }
 
 struct Run<'a> {
@@ -111,20 +111,23 @@ impl Run<'_> {
     }
 
     async fn ask(&self, session: Session, credentials: &Credentials, roots: &Arc<RootCertStore>) -> Facts {
-        let deadline = self.deadline;
+        let (deadline, pipe) = (self.deadline, &self.target.pipe);
         match session {
             Session::Postgres(session) => {
-                let facts = facts::ask_postgres(&session, deadline, self.replicate(credentials, roots)).await;
+                let replication = async {
+                    match pipe.follows_changes() {
+                        true => Fact::Read(self.replicate(credentials, roots).await),
+                        false => Fact::Absent,
+                    }
+                };
+                let facts = facts::ask_postgres(&session, deadline, pipe, replication).await;
                 session.close().await;
                 Facts::Postgres(Box::new(facts))
             }
-            Session::Mysql(mut session) => {
+            Session::Mysql(session) => {
                 // Apart, because mysql_async may panic on what a server sends.
-                let asking = Task::spawn(async move {
-                    let facts = facts::ask_mysql(&mut session, deadline).await;
-                    session.close().await;
-                    facts
-                });
+                let pipe = pipe.clone();
+                let asking = Task::spawn(async move { facts::ask_mysql(session, deadline, &pipe).await });
                 let facts = asking.await;
                 Facts::Mysql(Box::new(facts.unwrap_or_else(|_| {
                     facts::unanswered_mysql("the server sent what its driver cannot read")

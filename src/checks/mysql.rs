@@ -1,87 +1,399 @@
 //! What a MySQL or MariaDB server allows.
 
+use super::tables::{self, some_of};
 use crate::{
-    facts::{Fact, MysqlFacts},
+    connection::Refusal,
+    facts::{Fact, MysqlFacts, Settings, Version},
     finding::{CheckId, Finding},
-    target::{Engine, SourceType, Target},
+    target::{Engine, ReplicationMechanism, SourceType, Target},
 };
 
+const DAY_SECONDS: u64 = 86_400;
+/// Below this ClickPipes refuses; below the other it advises more (ClickPipes documentation).
+const SHORTEST_RETENTION_HOURS: u64 = 24;
+const ADVISED_RETENTION_HOURS: u64 = 72;
+const ADVISED_PACKET_BYTES: u64 = 16 << 20;
+
 pub(super) fn judge(target: &Target, facts: &MysqlFacts) -> Vec<Finding> {
-    vec![engine(target, facts), version(target, facts), binary_log(target, facts)]
-}
-
-fn is_mariadb(version: &str) -> bool {
-    version.to_ascii_lowercase().contains("mariadb")
-}
-
-fn engine(target: &Target, facts: &MysqlFacts) -> Finding {
-    let check = CheckId::Engine;
-    let Some(version) = facts.version.read() else {
-        return unanswered(check, &facts.version);
+    let mut findings = vec![tables::read(
+        target,
+        &facts.tables,
+        facts.tables.read().into_iter().flat_map(|tables| &tables.seen),
+        &[],
+    )];
+    let Fact::Read(settings) = &facts.settings else {
+        let unanswered = |check| unanswered(check, &facts.settings);
+        findings.extend([CheckId::Engine, CheckId::Version, CheckId::MysqlBinaryLog].map(unanswered));
+        return findings;
     };
-    let comment = facts.version_comment.read().map(|c| format!(" ({c})")).unwrap_or_default();
-    let found = format!("{version}{comment}");
-    let runs = if is_mariadb(version) { Engine::Mariadb } else { Engine::Mysql };
-    if runs != target.engine() {
-        let right = if runs == Engine::Mariadb { "rdsmariadb" } else { "rdsmysql or auroramysql" };
-        return Finding::fail(check, "DB_WRONG_ENGINE", found)
-            .wanted(target.engine().name())
-            .remedy(format!("set type = {right}: ClickPipes refuses a pipe of the other flavour"));
+    let server = Server { target, facts, settings, version: version_of(settings) };
+    findings.extend([
+        server.engine(),
+        server.version(),
+        server.binary_log(),
+        server.binlog_status(),
+        server.binlog_format(),
+        server.row_image(),
+        server.row_metadata(),
+        server.row_value_options(),
+        server.expiry(),
+        retention(facts),
+        server.gtid(),
+        server.replica_status(),
+        server.replica_updates(),
+        server.server_id(),
+        server.stream(),
+        compressed_columns(facts),
+        server.max_allowed_packet(),
+    ]);
+    findings
+}
+
+fn version_of(settings: &Settings) -> Option<Version> {
+    Version::parse(settings.get("version")?)
+}
+
+struct Server<'a> {
+    target: &'a Target,
+    facts: &'a MysqlFacts,
+    settings: &'a Settings,
+    version: Option<Version>,
+}
+
+impl Server<'_> {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.settings.get(name).map(String::as_str)
     }
-    if comment.to_ascii_lowercase().contains("vitess") || version.to_ascii_lowercase().contains("vitess") {
-        return Finding::fail(check, "DB_STAND_IN", found)
-            .remedy("ClickPipes reads MySQL itself, not Vitess");
+
+    fn is_mariadb(&self) -> bool {
+        self.get("version").is_some_and(|version| version.to_ascii_lowercase().contains("mariadb"))
     }
-    match (&facts.aurora_version, target.source_type) {
-        (Fact::Absent, SourceType::AuroraMysql) => {
-            Finding::warn(check, "DB_NOT_AURORA", format!("{found}, without aurora_version"))
-                .remedy("if this is RDS and not Aurora, set type = \"rdsmysql\"")
+
+    /// Whether the version has what came with this one. One that cannot be read has everything: nothing
+    /// is let off for it.
+    fn since(&self, mysql: Version, mariadb: Version) -> bool {
+        let first = if self.is_mariadb() { mariadb } else { mysql };
+        self.version.is_none_or(|version| version >= first)
+    }
+
+    fn engine(&self) -> Finding {
+        let check = CheckId::Engine;
+        let Some(version) = self.get("version") else {
+            return Finding::unknown(check, "MYSQL_UNANSWERED", "the server gave no version");
+        };
+        let comment = self.get("version_comment").map(|c| format!(" ({})", c.trim_matches(['(', ')'])));
+        let comment = comment.unwrap_or_default();
+        let found = format!("{version}{comment}");
+        let runs = if self.is_mariadb() { Engine::Mariadb } else { Engine::Mysql };
+        if runs != self.target.engine() {
+            let right = if runs == Engine::Mariadb { "rdsmariadb" } else { "rdsmysql or auroramysql" };
+            return Finding::fail(check, "DB_WRONG_ENGINE", found)
+                .wanted(self.target.engine().name())
+                .remedy(format!("set type = {right}: ClickPipes refuses a pipe of the other flavour"));
         }
-        (Fact::Read(aurora), SourceType::RdsMysql) => {
-            Finding::warn(check, "DB_IS_AURORA", format!("{found}, Aurora {aurora}")).remedy(
-                "set type = \"auroramysql\": Aurora's settings live in the DB cluster parameter group",
+        if self.facts.is_vitess == Fact::Read(true) || found.to_ascii_lowercase().contains("vitess") {
+            return Finding::fail(check, "DB_STAND_IN", format!("{found}, Vitess"))
+                .remedy("ClickPipes reads MySQL itself, not Vitess");
+        }
+        match (self.get("aurora_version"), self.target.source_type) {
+            (None, SourceType::AuroraMysql) => {
+                Finding::warn(check, "DB_NOT_AURORA", format!("{found}, without aurora_version"))
+                    .remedy("if this is RDS and not Aurora, set type = \"rdsmysql\"")
+            }
+            (Some(aurora), SourceType::RdsMysql) => {
+                Finding::warn(check, "DB_IS_AURORA", format!("{found}, Aurora {aurora}")).remedy(
+                    "set type = \"auroramysql\": Aurora's settings live in the DB cluster parameter group",
+                )
+            }
+            _ => Finding::pass(check, found),
+        }
+    }
+
+    /// IAM logins exist on RDS for MySQL 5.7 and MariaDB 10.6 onwards (RDS User Guide, "IAM database
+    /// authentication"); a server that took the token and is older is odd, not blocked.
+    fn version(&self) -> Finding {
+        let check = CheckId::Version;
+        let text = self.get("version").unwrap_or_default();
+        let Some(version) = self.version else {
+            return Finding::unknown(check, "DB_VERSION_UNREADABLE", format!("`{text}`"));
+        };
+        let oldest = if self.is_mariadb() { Version(10, 6, 0) } else { Version(5, 7, 0) };
+        if version < oldest {
+            return Finding::warn(check, "DB_VERSION_OLD", text)
+                .wanted(format!("{} {}.{} or newer", self.target.engine().name(), oldest.0, oldest.1))
+                .remedy("RDS offers IAM authentication from that version on; upgrade before relying on it");
+        }
+        if self.is_mariadb() && version >= Version(12, 3, 0) {
+            return Finding::warn(check, "MARIADB_PARTIAL_ROW_EVENTS", text)
+                .wanted("MariaDB before 12.3, or rows short enough never to be split over several events")
+                .remedy("ClickPipes does not read the partial row events of MariaDB 12.3 and newer");
+        }
+        Finding::pass(check, text)
+    }
+
+    fn has_binary_log(&self) -> bool {
+        matches!(self.get("log_bin"), Some("ON" | "1"))
+    }
+
+    fn binary_log(&self) -> Finding {
+        let check = CheckId::MysqlBinaryLog;
+        match self.get("log_bin") {
+            Some("ON" | "1") => Finding::pass(check, "log_bin is ON"),
+            Some(value) => Finding::fail(check, "MYSQL_BINARY_LOG_OFF", format!("log_bin is {value}")),
+            None => Finding::unknown(check, "MYSQL_UNANSWERED", "the server has no log_bin"),
+        }
+    }
+
+    fn without_binary_log(check: CheckId) -> Finding {
+        Finding::held_up(check, "there is no binary log")
+    }
+
+    fn binlog_status(&self) -> Finding {
+        let check = CheckId::MysqlBinlogStatus;
+        match &self.facts.position {
+            Fact::Read(at) => Finding::pass(check, format!("{}, position {}", at.file, at.position)),
+            Fact::Refused(refusal) if is_denial(refusal) => {
+                Finding::fail(check, "MYSQL_NO_REPLICATION_CLIENT", refusal.to_string())
+            }
+            Fact::Absent if !self.has_binary_log() => Self::without_binary_log(check),
+            Fact::Absent => Finding::fail(check, "MYSQL_NO_BINLOG_POSITION", "the server names no position")
+                .remedy("wait a few minutes after turning the binary log on, then check again"),
+            other => unanswered(check, other),
+        }
+    }
+
+    /// A setting that must have one value.
+    fn must_be(&self, check: CheckId, cause: &'static str, name: &str, wanted: &str) -> Finding {
+        let found = |value: &str| format!("{name} is {}", if value.is_empty() { "''" } else { value });
+        match self.get(name) {
+            Some(value) if value == wanted => Finding::pass(check, found(value)),
+            Some(value) => Finding::fail(check, cause, found(value)),
+            None => Finding::unknown(check, "MYSQL_UNANSWERED", format!("the server has no {name}")),
+        }
+    }
+
+    fn not_there_yet(&self, check: CheckId, name: &str) -> Finding {
+        let version = self.get("version").unwrap_or_default();
+        Finding::pass(check, format!("{version} is older than {name}"))
+    }
+
+    fn binlog_format(&self) -> Finding {
+        let (check, name) = (CheckId::MysqlBinlogFormat, "binlog_format");
+        // Aurora says OFF for "no binary log".
+        match self.get(name) {
+            Some("OFF") if !self.has_binary_log() => Self::without_binary_log(check),
+            _ => self.must_be(check, "MYSQL_BINLOG_FORMAT", name, "ROW"),
+        }
+    }
+
+    fn row_image(&self) -> Finding {
+        let (check, name) = (CheckId::MysqlBinlogRowImage, "binlog_row_image");
+        match self.since(Version(5, 6, 2), Version(10, 1, 6)) {
+            true => self.must_be(check, "MYSQL_BINLOG_ROW_IMAGE", name, "FULL"),
+            false => self.not_there_yet(check, name),
+        }
+    }
+
+    fn row_metadata(&self) -> Finding {
+        let (check, name) = (CheckId::MysqlBinlogRowMetadata, "binlog_row_metadata");
+        match self.since(Version(8, 0, 1), Version(10, 5, 0)) {
+            true => self.must_be(check, "MYSQL_BINLOG_ROW_METADATA", name, "FULL"),
+            false => self.not_there_yet(check, name),
+        }
+    }
+
+    fn row_value_options(&self) -> Finding {
+        let (check, name) = (CheckId::MysqlBinlogRowValueOptions, "binlog_row_value_options");
+        match self.since(Version(8, 0, 3), Version(u32::MAX, 0, 0)) {
+            true => self.must_be(check, "MYSQL_PARTIAL_JSON", name, ""),
+            false => self.not_there_yet(check, name),
+        }
+    }
+
+    fn expiry(&self) -> Finding {
+        let (check, name) = (CheckId::MysqlBinlogExpiry, "binlog_expire_logs_seconds");
+        if !self.since(Version(8, 0, 1), Version(10, 6, 1)) {
+            return self.not_there_yet(check, name);
+        }
+        let value = self.get(name);
+        let found = format!("{name} is {}", value.unwrap_or_default());
+        match value.map(str::parse::<u64>) {
+            Some(Ok(0)) => Finding::pass(check, format!("{found} (never)")),
+            Some(Ok(seconds)) if seconds >= DAY_SECONDS => Finding::pass(check, found),
+            Some(Ok(_)) => Finding::fail(check, "MYSQL_BINLOG_EXPIRY", found),
+            Some(Err(_)) | None => {
+                Finding::unknown(check, "MYSQL_UNANSWERED", format!("the server gave no {name}"))
+            }
+        }
+    }
+
+    fn gtid(&self) -> Finding {
+        let check = CheckId::MysqlGtid;
+        let version = self.get("version").unwrap_or_default();
+        let without = |found: String| match self.target.pipe.mechanism {
+            ReplicationMechanism::Gtid => Finding::fail(check, "MYSQL_GTID_OFF", found),
+            _ => Finding::warn(
+                check,
+                "MYSQL_GTID_OFF",
+                format!("{found}: the pipe will go by file and position, which a failover breaks"),
+            ),
+        };
+        match (self.is_mariadb(), self.get("gtid_mode")) {
+            (true, _) if self.get("gtid_binlog_pos").is_none() => {
+                without(format!("{version} has no gtid_binlog_pos"))
+            }
+            (true, _) => Finding::pass(check, "gtid_binlog_pos is there"),
+            (false, Some("ON")) => Finding::pass(check, "gtid_mode is ON"),
+            (false, Some(mode)) => without(format!("gtid_mode is {mode}")),
+            (false, None) => without(format!("{version} has no gtid_mode")),
+        }
+    }
+
+    /// The trap of MariaDB: since 10.5.9 REPLICATION CLIENT, which the guides grant, no longer allows it.
+    fn replica_status(&self) -> Finding {
+        let check = CheckId::MysqlReplicaStatus;
+        let user = super::string(self.target.user.as_str());
+        match &self.facts.is_replica {
+            Fact::Read(true) => Finding::pass(check, "it is a replica of another server"),
+            Fact::Read(false) => Finding::pass(check, "it is no replica"),
+            Fact::Refused(refusal) if is_denial(refusal) => {
+                if !self.is_mariadb() && matches!(&self.facts.position, Fact::Refused(r) if is_denial(r)) {
+                    return Finding::held_up(check, "the right is the same as for MYSQL_BINLOG_STATUS");
+                }
+                let right = if self.is_mariadb() { "REPLICA MONITOR" } else { "REPLICATION CLIENT" };
+                Finding::fail(check, "MYSQL_NO_REPLICA_MONITOR", refusal.to_string())
+                    .remedy(format!("GRANT {right} ON *.* TO {user};"))
+            }
+            other => unanswered(check, other),
+        }
+    }
+
+    fn replica_updates(&self) -> Finding {
+        let check = CheckId::MysqlReplicaUpdates;
+        let names = ["log_replica_updates", "log_slave_updates"];
+        let value = names.iter().find_map(|name| Some((name, self.get(name)?)));
+        match (&self.facts.is_replica, value) {
+            (Fact::Read(false), _) => Finding::pass(check, "it is no replica"),
+            (Fact::Read(true), Some((name, value @ ("ON" | "1")))) => {
+                Finding::pass(check, format!("{name} is {value}"))
+            }
+            (Fact::Read(true), Some((name, value))) => {
+                Finding::fail(check, "MYSQL_REPLICA_UPDATES_OFF", format!("a replica, and {name} is {value}"))
+            }
+            (Fact::Read(true), None) => {
+                Finding::unknown(check, "MYSQL_UNANSWERED", "the server has no log_replica_updates")
+            }
+            // On a server that logs what it replicates it does not matter which it is.
+            (_, Some((name, value @ ("ON" | "1")))) => Finding::pass(check, format!("{name} is {value}")),
+            _ => Finding::held_up(check, "whether it is a replica is not known"),
+        }
+    }
+
+    fn server_id(&self) -> Finding {
+        let check = CheckId::MysqlServerId;
+        let replicas = match self.facts.replicas.read().map(Vec::as_slice) {
+            None | Some([]) => String::new(),
+            Some(ids) => {
+                let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+                format!(
+                    "; its replicas are {}, so a pipe with a fixed server id needs another",
+                    some_of(&ids)
+                )
+            }
+        };
+        match self.get("server_id") {
+            Some("0") => Finding::fail(check, "MYSQL_NO_SERVER_ID", "server_id is 0"),
+            Some(id) => Finding::pass(check, format!("server_id is {id}{replicas}")),
+            None => Finding::unknown(check, "MYSQL_UNANSWERED", "the server has no server_id"),
+        }
+    }
+
+    fn stream(&self) -> Finding {
+        let check = CheckId::MysqlBinlogStream;
+        match &self.facts.stream {
+            Fact::Refused(_) if self.get("server_id") == Some("0") => {
+                Finding::held_up(check, "the server has no server id")
+            }
+            Fact::Read(stream) => Finding::pass(
+                check,
+                format!("registered as replica {}, {} events to the end", stream.server_id, stream.events),
+            ),
+            // 1045 is what COM_REGISTER_SLAVE answers without the right.
+            Fact::Refused(refusal) if is_denial(refusal) => {
+                Finding::fail(check, "MYSQL_NO_REPLICATION_SLAVE", refusal.to_string())
+            }
+            Fact::Refused(refusal) if refusal.code.parse::<u16>().is_ok() => {
+                Finding::fail(check, "MYSQL_BINLOG_STREAM_REFUSED", refusal.to_string())
+                    .remedy("the server's words name the cause; the right to stream is not it")
+            }
+            refused @ Fact::Refused(_) => unanswered(check, refused),
+            Fact::Absent if !self.has_binary_log() => Self::without_binary_log(check),
+            Fact::Absent => Finding::held_up(check, "without a position there is nowhere to start"),
+        }
+    }
+
+    fn max_allowed_packet(&self) -> Finding {
+        let (check, name) = (CheckId::MysqlMaxAllowedPacket, "max_allowed_packet");
+        match self.get(name).map(|value| (value, value.parse::<u64>())) {
+            Some((value, Ok(bytes))) if bytes < ADVISED_PACKET_BYTES => {
+                Finding::warn(check, "MYSQL_MAX_ALLOWED_PACKET", format!("{name} is {value} bytes"))
+            }
+            Some((value, Ok(_))) => Finding::pass(check, format!("{name} is {value} bytes")),
+            _ => Finding::unknown(check, "MYSQL_UNANSWERED", format!("the server gave no {name}")),
+        }
+    }
+}
+
+/// A right is missing: 1227 names it; 1044, 1045, 1142 and 1143 refuse.
+fn is_denial(refusal: &Refusal) -> bool {
+    matches!(refusal.code.as_str(), "1044" | "1045" | "1142" | "1143" | "1227")
+}
+
+/// ClickPipes' engine goes on where it may not read this, so not knowing denies nothing.
+fn retention(facts: &MysqlFacts) -> Finding {
+    let check = CheckId::MysqlBinlogRetention;
+    let show = "look as the master user: CALL mysql.rds_show_configuration; and set it if need be: \
+                CALL mysql.rds_set_configuration('binlog retention hours', 72);";
+    let hours = match &facts.retention_hours {
+        Fact::Read(value) => value.as_str(),
+        Fact::Refused(refusal) => {
+            return Finding::unknown(check, "MYSQL_RETENTION_UNREADABLE", refusal.to_string()).remedy(show);
+        }
+        Fact::Absent => {
+            return Finding::unknown(
+                check,
+                "MYSQL_RETENTION_UNREADABLE",
+                "the server has no mysql.rds_configuration with 'binlog retention hours', as RDS and Aurora have",
             )
+            .remedy(show);
         }
-        _ => Finding::pass(check, found),
+    };
+    match (hours, hours.parse::<u64>()) {
+        ("", _) => Finding::fail(
+            check,
+            "MYSQL_RETENTION_UNSET",
+            "'binlog retention hours' is NULL: the log goes as soon as RDS itself has no use for it",
+        ),
+        (text, Ok(hours)) if hours < SHORTEST_RETENTION_HOURS => {
+            Finding::fail(check, "MYSQL_RETENTION_SHORT", format!("{text} hours"))
+        }
+        (text, Ok(hours)) if hours < ADVISED_RETENTION_HOURS => {
+            Finding::warn(check, "MYSQL_RETENTION_SHORT", format!("{text} hours"))
+        }
+        (text, Ok(_)) => Finding::pass(check, format!("{text} hours")),
+        (text, Err(_)) => {
+            Finding::unknown(check, "MYSQL_RETENTION_UNREADABLE", format!("`{text}`")).remedy(show)
+        }
     }
 }
 
-/// IAM logins exist on RDS for MySQL 5.7 and MariaDB 10.6 onwards (RDS User Guide, "IAM database
-/// authentication"); a server that took the token and is older is odd, not blocked.
-fn version(target: &Target, facts: &MysqlFacts) -> Finding {
-    let check = CheckId::Version;
-    let Some(text) = facts.version.read() else {
-        return unanswered(check, &facts.version);
-    };
-    let Some(number) = parsed(text) else {
-        return Finding::unknown(check, "DB_VERSION_UNREADABLE", format!("`{text}`"));
-    };
-    let oldest = if target.engine() == Engine::Mariadb { (10, 6) } else { (5, 7) };
-    if number < oldest {
-        return Finding::warn(check, "DB_VERSION_OLD", text)
-            .wanted(format!("{} {}.{} or newer", target.engine().name(), oldest.0, oldest.1))
-            .remedy("RDS offers IAM authentication from that version on; upgrade before relying on it");
-    }
-    Finding::pass(check, text)
-}
-
-fn parsed(version: &str) -> Option<(u32, u32)> {
-    // MariaDB may hide behind MySQL's number: 5.5.5-10.11.6-MariaDB.
-    let mut parts = version.strip_prefix("5.5.5-").unwrap_or(version).split(['.', '-']);
-    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
-}
-
-fn binary_log(target: &Target, facts: &MysqlFacts) -> Finding {
-    let check = CheckId::MysqlBinaryLog;
-    match &facts.log_bin {
-        Fact::Read(true) => Finding::pass(check, "log_bin is ON"),
-        Fact::Read(false) => Finding::fail(check, "MYSQL_BINARY_LOG_OFF", "log_bin is OFF")
-            .wanted("log_bin = ON")
-            .remedy(if target.source_type.is_aurora() {
-                "set binlog_format = ROW in the DB cluster parameter group, then reboot the writer"
-            } else {
-                "turn automated backups on (backup retention of at least 1 day): RDS then writes a binary log"
-            }),
+fn compressed_columns(facts: &MysqlFacts) -> Finding {
+    let check = CheckId::MariadbCompressedColumns;
+    match &facts.compressed_columns {
+        Fact::Read(columns) if columns.is_empty() => Finding::pass(check, "none"),
+        Fact::Read(columns) => Finding::fail(check, "MARIADB_COMPRESSED_COLUMNS", some_of(columns)).remedy(
+            "leave these tables out (--table), or ALTER TABLE … MODIFY the columns without COMPRESSED",
+        ),
         other => unanswered(check, other),
     }
 }

@@ -1,61 +1,70 @@
-//! What a PostgreSQL server allows.
+//! What a PostgreSQL server allows. What holds for its tables is in [`tables`].
 
+mod publication;
+
+use super::tables::{self, counted, of_these};
 use crate::{
     connection::{Asked, ConnectError},
-    facts::{Fact, PostgresFacts},
+    facts::{Fact, PostgresFacts, PostgresTable},
     finding::{CheckId, Finding},
     target::Target,
 };
 
 /// The oldest version ClickPipes reads (ClickPipes documentation, "Supported Postgres versions").
 const OLDEST: u32 = 12;
+/// Logical slots on a standby exist since then (release notes, E.1).
+const STANDBY_SINCE: u32 = 16;
+const PARTITIONED_SINCE: u32 = 13;
+const FEWEST_WAL_SENDERS: u32 = 2;
+const ADVISED_SENDER_TIMEOUT_MS: u64 = 300_000;
+const ADVISED_SLOT_WAL_MB: u64 = 200 * 1024;
 
 pub(super) fn judge(target: &Target, facts: &PostgresFacts) -> Vec<Finding> {
-    vec![
-        engine(target, facts),
-        version(facts),
-        documented_rule(),
-        replication(target, facts),
-        wal_level(target, facts),
-        standby(facts),
-    ]
+    let tables = facts.tables.read().map(|tables| tables.seen.as_slice()).unwrap_or_default();
+    let server = Server { target, facts };
+    let mut findings = vec![
+        server.engine(),
+        server.version(),
+        server.documented_rule(),
+        server.standby(),
+        server.hot_standby_feedback(),
+        server.wal_level(),
+        server.wal_senders(),
+        server.iam_replication(),
+        server.replication_right(),
+        server.logical_replication(),
+        server.replication_slots(),
+        server.wal_sender_timeout(),
+        server.slot_wal_keep(),
+        server.tables_read(tables),
+    ];
+    let readable: Vec<&PostgresTable> = tables.iter().filter(|t| t.table.select.is_ok()).collect();
+    let of_tables = [
+        CheckId::PostgresPublication,
+        CheckId::PostgresReplicaIdentity,
+        CheckId::PostgresUnlogged,
+        CheckId::PostgresPartitioned,
+        CheckId::PostgresGenerated,
+        CheckId::PostgresRowSecurity,
+    ];
+    if readable.is_empty() {
+        findings.extend(of_tables.map(|check| Finding::held_up(check, "there is no table to look at")));
+        return findings;
+    }
+    findings.extend([
+        server.publication(&readable),
+        server.replica_identity(&readable),
+        server.unlogged(&readable),
+        server.partitioned(&readable),
+        server.generated(&readable),
+        server.row_security(&readable),
+    ]);
+    findings
 }
 
-fn engine(target: &Target, facts: &PostgresFacts) -> Finding {
-    let check = CheckId::Engine;
-    let Some(version) = facts.version.read() else {
-        return unanswered(check, &facts.version);
-    };
-    if version.contains("YugabyteDB") || version.contains("-YB-") {
-        return Finding::fail(check, "DB_STAND_IN", version)
-            .remedy("ClickPipes reads PostgreSQL itself, not YugabyteDB");
-    }
-    let short = version.split(',').next().unwrap_or(version);
-    match (facts.is_aurora.read(), target.source_type.is_aurora()) {
-        (Some(false), true) => {
-            Finding::warn(check, "DB_NOT_AURORA", format!("{short}, without aurora_version()"))
-                .remedy("if this is RDS and not Aurora, set type = \"rdspostgres\"")
-        }
-        (Some(true), false) => {
-            Finding::warn(check, "DB_IS_AURORA", format!("{short}, with aurora_version()")).remedy(
-                "set type = \"aurorapostgres\": Aurora's settings live in the cluster parameter group",
-            )
-        }
-        _ => Finding::pass(check, short),
-    }
-}
-
-fn version(facts: &PostgresFacts) -> Finding {
-    let check = CheckId::Version;
-    match facts.version_number.read() {
-        None => unanswered(check, &facts.version_number),
-        Some(number) if number / 10_000 < OLDEST => {
-            Finding::fail(check, "DB_VERSION_TOO_OLD", format!("PostgreSQL {}", dotted(*number)))
-                .wanted(format!("PostgreSQL {OLDEST} or newer"))
-                .remedy("upgrade the engine version")
-        }
-        Some(number) => Finding::pass(check, dotted(*number)),
-    }
+struct Server<'a> {
+    target: &'a Target,
+    facts: &'a PostgresFacts,
 }
 
 /// 150018 → 15.18; before version 10, 90624 → 9.6.24.
@@ -67,93 +76,350 @@ fn dotted(number: u32) -> String {
     }
 }
 
-/// The rule of the ClickPipes guide (`secure-rds`): with IAM, Postgres is Initial Load Only.
-fn documented_rule() -> Finding {
-    Finding::fail(
-        CheckId::PostgresDocumentedRule,
-        "PG_DOCUMENTED_RULE",
-        "by the ClickPipes guide, Postgres with IAM is Initial Load Only",
-    )
-    .remedy(
-        "newer RDS and ClickPipes allow more than the guide: let the evidence decide with --policy observed, \
-         or use a password for CDC",
-    )
-}
-
-fn parameter_group(target: &Target) -> &'static str {
-    if target.source_type.is_aurora() { "DB cluster parameter group" } else { "DB parameter group" }
-}
-
-fn replication(target: &Target, facts: &PostgresFacts) -> Finding {
-    let check = CheckId::PostgresIamReplication;
-    let parameter = match &facts.iam_auth_for_replication {
-        Fact::Read(value) => format!("rds.iam_auth_for_replication is {value}"),
-        Fact::Absent => "the server knows no rds.iam_auth_for_replication".to_owned(),
-        Fact::Refused(_) => "rds.iam_auth_for_replication could not be read".to_owned(),
-    };
-    let is_on =
-        facts.iam_auth_for_replication.read().is_some_and(|v| matches!(v.as_str(), "1" | "on" | "true"));
-    let turn_on = format!(
-        "set rds.iam_auth_for_replication = 1 and rds.logical_replication = 1 in the {} (the first takes effect at \
-         once, the second after a reboot)",
-        parameter_group(target)
-    );
-    let fail = |cause, words: String| Finding::fail(check, cause, format!("{words}; {parameter}"));
-    let unknown =
-        |words: String| Finding::unknown(check, "PG_REPLICATION_UNKNOWN", format!("{words}; {parameter}"));
-    match &facts.replication {
-        Ok(system) => Finding::pass(
-            check,
-            format!("IDENTIFY_SYSTEM: timeline {}, WAL at {}", system.timeline, system.position),
-        ),
-        Err(ConnectError::Refused { refusal, .. }) => match refusal.code.as_str() {
-            "42501" => fail("PG_NO_REPLICATION_RIGHT", refusal.to_string())
-                .remedy(format!("GRANT rds_replication TO {};", super::identifier(target.user.as_str()))),
-            "53300" => fail("PG_NO_WAL_SENDER", refusal.to_string())
-                .remedy("raise max_wal_senders, or end a replication connection"),
-            // While the parameter is off the token is judged as a password, or PAM refuses it.
-            "28000" | "28P01" if !is_on => {
-                fail("PG_REPLICATION_NOT_IAM", refusal.to_string()).remedy(turn_on)
+impl Server<'_> {
+    fn engine(&self) -> Finding {
+        let (check, facts) = (CheckId::Engine, self.facts);
+        let Some(version) = facts.version.read() else {
+            return unanswered(check, &facts.version);
+        };
+        if version.contains("YugabyteDB") || version.contains("-YB-") {
+            return Finding::fail(check, "DB_STAND_IN", version)
+                .remedy("ClickPipes reads PostgreSQL itself, not YugabyteDB");
+        }
+        let short = version.split(',').next().unwrap_or(version);
+        match (facts.is_aurora.read(), self.target.source_type.is_aurora()) {
+            (Some(false), true) => {
+                Finding::warn(check, "DB_NOT_AURORA", format!("{short}, without aurora_version()"))
+                    .remedy("if this is RDS and not Aurora, set type = \"rdspostgres\"")
             }
-            _ => unknown(refusal.to_string())
-                .remedy("try again: the server refused the replication connection for a reason of its own"),
-        },
-        Err(ConnectError::NotIam(asked @ (Asked::Sasl(_) | Asked::Md5))) => {
-            fail("PG_REPLICATION_NOT_IAM", format!("the server asks for {asked}")).remedy(turn_on)
+            (Some(true), false) => {
+                Finding::warn(check, "DB_IS_AURORA", format!("{short}, with aurora_version()")).remedy(
+                    "set type = \"aurorapostgres\": Aurora's settings live in the cluster parameter group",
+                )
+            }
+            _ => Finding::pass(check, short),
         }
-        Err(other) => {
-            unknown(other.to_string()).remedy("try again: the replication connection could not be tried")
+    }
+
+    fn major(&self) -> Option<u32> {
+        self.facts.version_number.read().map(|number| number / 10_000)
+    }
+
+    fn version(&self) -> Finding {
+        let (check, number) = (CheckId::Version, &self.facts.version_number);
+        match number.read() {
+            None => unanswered(check, number),
+            Some(number) if number / 10_000 < OLDEST => {
+                Finding::fail(check, "DB_VERSION_TOO_OLD", format!("PostgreSQL {}", dotted(*number)))
+                    .wanted(format!("PostgreSQL {OLDEST} or newer"))
+            }
+            Some(number) => Finding::pass(check, dotted(*number)),
+        }
+    }
+
+    /// The rule of the ClickPipes guide (`secure-rds`): with IAM, Postgres is Initial Load Only.
+    fn documented_rule(&self) -> Finding {
+        Finding::fail(
+            CheckId::PostgresDocumentedRule,
+            "PG_DOCUMENTED_RULE",
+            "by the ClickPipes guide, Postgres with IAM is Initial Load Only",
+        )
+        .wanted("MySQL or MariaDB, or the newer rule (--policy observed)")
+    }
+
+    fn standby(&self) -> Finding {
+        let (check, facts) = (CheckId::PostgresStandby, self.facts);
+        match (facts.in_recovery.read(), facts.version_number.read()) {
+            (Some(false), _) => Finding::pass(check, "it is the writer"),
+            (Some(true), _) if facts.is_aurora == Fact::Read(true) => {
+                Finding::fail(check, "PG_AURORA_READER", "a reader of an Aurora cluster")
+                    .remedy("give the writer endpoint of the cluster")
+            }
+            (Some(true), Some(number)) if number / 10_000 >= STANDBY_SINCE => {
+                Finding::pass(check, format!("a standby of version {}", dotted(*number)))
+            }
+            (Some(true), Some(number)) => {
+                Finding::fail(check, "PG_STANDBY", format!("a standby of version {}", dotted(*number)))
+            }
+            (Some(true), None) => unanswered(check, &facts.version_number),
+            (None, _) => unanswered(check, &facts.in_recovery),
+        }
+    }
+
+    fn hot_standby_feedback(&self) -> Finding {
+        let (check, facts) = (CheckId::PostgresHotStandbyFeedback, self.facts);
+        match (facts.in_recovery.read(), self.setting("hot_standby_feedback")) {
+            (Some(false), _) => Finding::pass(check, "it is the writer"),
+            (None, _) => unanswered(check, &facts.in_recovery),
+            (Some(true), _) if facts.is_aurora == Fact::Read(true) => {
+                Finding::held_up(check, "an Aurora reader holds no slot")
+            }
+            (Some(true), Some("on")) => Finding::pass(check, "hot_standby_feedback is on"),
+            (Some(true), Some(value)) => Finding::fail(
+                check,
+                "PG_HOT_STANDBY_FEEDBACK",
+                format!("a standby, and hot_standby_feedback is {value}"),
+            ),
+            (Some(true), None) => self.no_setting(check),
+        }
+    }
+
+    fn setting(&self, name: &str) -> Option<&str> {
+        self.facts.settings.read()?.get(name).map(String::as_str)
+    }
+
+    fn no_setting(&self, check: CheckId) -> Finding {
+        unanswered(check, &self.facts.settings)
+    }
+
+    fn wal_level(&self) -> Finding {
+        let check = CheckId::PostgresWalLevel;
+        match self.setting("wal_level") {
+            Some("logical") => Finding::pass(check, "wal_level is logical"),
+            Some(level) => Finding::fail(check, "PG_WAL_LEVEL", format!("wal_level is {level}")),
+            None => self.no_setting(check),
+        }
+    }
+
+    fn wal_senders(&self) -> Finding {
+        let (check, used) = (CheckId::PostgresWalSenders, &self.facts.wal_senders_in_use);
+        let Some(most) = self.setting("max_wal_senders").and_then(|value| value.parse::<u32>().ok()) else {
+            return self.no_setting(check);
+        };
+        if most < FEWEST_WAL_SENDERS {
+            return Finding::fail(check, "PG_MAX_WAL_SENDERS", format!("max_wal_senders is {most}"));
+        }
+        if let Fact::Read(Err(ConnectError::Refused { refusal, .. })) = &self.facts.replication
+            && refusal.code == "53300"
+        {
+            return Finding::fail(check, "PG_NO_WAL_SENDER", refusal.to_string());
+        }
+        match used.read() {
+            Some(used) if *used >= most => {
+                Finding::fail(check, "PG_NO_WAL_SENDER", format!("{used} of {most} in use"))
+            }
+            Some(used) => Finding::pass(check, format!("{used} of {most} in use")),
+            None => unanswered(check, used),
+        }
+    }
+
+    fn iam_replication(&self) -> Finding {
+        let (check, facts) = (CheckId::PostgresIamReplication, self.facts);
+        let parameter = match &facts.iam_auth_for_replication {
+            Fact::Read(value) => format!("rds.iam_auth_for_replication is {value}"),
+            Fact::Absent => "the server knows no rds.iam_auth_for_replication".to_owned(),
+            Fact::Refused(_) => "rds.iam_auth_for_replication could not be read".to_owned(),
+        };
+        let is_on = facts.iam_auth_for_replication.read().is_some_and(|value| is_on(value));
+        let fail =
+            |words: String| Finding::fail(check, "PG_REPLICATION_NOT_IAM", format!("{words}; {parameter}"));
+        let unknown = |words: String| {
+            Finding::unknown(check, "PG_REPLICATION_UNKNOWN", format!("{words}; {parameter}"))
+        };
+        let outcome = match &facts.replication {
+            Fact::Read(outcome) => outcome,
+            other => return unanswered(check, other),
+        };
+        match outcome {
+            Ok(system) => Finding::pass(
+                check,
+                format!("IDENTIFY_SYSTEM: timeline {}, WAL at {}", system.timeline, system.position),
+            ),
+            Err(ConnectError::Refused { refusal, .. }) => match refusal.code.as_str() {
+                // The right to replicate is looked at after the authentication.
+                "42501" => Finding::pass(check, "the token was accepted"),
+                // … and the number of WAL senders before it.
+                "53300" => Finding::held_up(check, "no WAL sender was free"),
+                // While the parameter is off the token is judged as a password, or PAM refuses it.
+                "28000" | "28P01" if !is_on => fail(refusal.to_string()),
+                _ => unknown(refusal.to_string()).remedy(
+                    "try again: the server refused the replication connection for a reason of its own",
+                ),
+            },
+            Err(ConnectError::NotIam(asked @ (Asked::Sasl(_) | Asked::Md5))) => {
+                fail(format!("the server asks for {asked}"))
+            }
+            Err(other) => {
+                unknown(other.to_string()).remedy("try again: the replication connection could not be tried")
+            }
+        }
+    }
+
+    /// By trial where it came to that, else by what the catalogue says.
+    fn replication_right(&self) -> Finding {
+        let (check, facts) = (CheckId::PostgresReplicationRight, self.facts);
+        let by = match (facts.has_replication_attribute.read(), facts.in_rds_replication.read()) {
+            (Some(true), _) => Some("it has the attribute REPLICATION"),
+            (_, Some(true)) => Some("it is a member of rds_replication"),
+            _ => None,
+        };
+        match &facts.replication {
+            Fact::Read(Ok(_)) => Finding::pass(check, by.unwrap_or("it was let in")),
+            Fact::Read(Err(ConnectError::Refused { refusal, .. })) if refusal.code == "42501" => {
+                Finding::fail(check, "PG_NO_REPLICATION_RIGHT", refusal.to_string())
+            }
+            _ => match (by, &facts.has_replication_attribute) {
+                (Some(by), _) => Finding::pass(check, by),
+                (None, Fact::Read(false)) => Finding::fail(
+                    check,
+                    "PG_NO_REPLICATION_RIGHT",
+                    "no member of rds_replication, and without the attribute REPLICATION",
+                ),
+                (None, other) => unanswered(check, other),
+            },
+        }
+    }
+
+    /// As ClickPipes' engine has it: the parameter counts where the right does not come from the attribute.
+    fn logical_replication(&self) -> Finding {
+        let (check, facts) = (CheckId::PostgresLogicalReplication, self.facts);
+        let found = |value: &str| format!("rds.logical_replication is {value}");
+        match (&facts.logical_replication, facts.has_replication_attribute.read()) {
+            (Fact::Read(value), _) if is_on(value) => Finding::pass(check, found(value)),
+            (Fact::Read(value), Some(true)) => {
+                Finding::pass(check, format!("{}, which the attribute REPLICATION makes good", found(value)))
+            }
+            (Fact::Read(value), _) => Finding::fail(check, "PG_LOGICAL_REPLICATION_OFF", found(value)),
+            (Fact::Absent, _) => Finding::pass(check, "the server knows no rds.logical_replication"),
+            (Fact::Refused(_), Some(true)) => Finding::pass(check, "it has the attribute REPLICATION"),
+            (refused @ Fact::Refused(_), _) => unanswered(check, refused),
+        }
+    }
+
+    fn replication_slots(&self) -> Finding {
+        let (check, used) = (CheckId::PostgresReplicationSlots, &self.facts.replication_slots_in_use);
+        let most = self.setting("max_replication_slots").and_then(|value| value.parse::<u32>().ok());
+        match (used.read(), most) {
+            (Some(used), Some(most)) if *used >= most => {
+                Finding::fail(check, "PG_NO_REPLICATION_SLOT", format!("{used} of {most} in use"))
+            }
+            (Some(used), Some(most)) => Finding::pass(check, format!("{used} of {most} in use")),
+            (None, _) => unanswered(check, used),
+            (_, None) => self.no_setting(check),
+        }
+    }
+
+    fn wal_sender_timeout(&self) -> Finding {
+        let (check, name) = (CheckId::PostgresWalSenderTimeout, "wal_sender_timeout");
+        match self.setting(name).and_then(|value| value.parse::<u64>().ok()) {
+            Some(0) => Finding::pass(check, "wal_sender_timeout is 0 (off)"),
+            Some(ms) if ms >= ADVISED_SENDER_TIMEOUT_MS => Finding::pass(check, format!("{name} is {ms} ms")),
+            Some(ms) => Finding::warn(check, "PG_WAL_SENDER_TIMEOUT", format!("{name} is {ms} ms")),
+            None => self.no_setting(check),
+        }
+    }
+
+    fn slot_wal_keep(&self) -> Finding {
+        let (check, name) = (CheckId::PostgresSlotWalKeep, "max_slot_wal_keep_size");
+        match self.setting(name).map(|value| (value, value.parse::<u64>())) {
+            Some(("-1", _)) => Finding::pass(check, format!("{name} is -1 (no limit)")),
+            Some((_, Ok(mb))) if mb < ADVISED_SLOT_WAL_MB => {
+                Finding::warn(check, "PG_SLOT_WAL_KEEP", format!("{name} is {mb} MB"))
+            }
+            Some((value, _)) => Finding::pass(check, format!("{name} is {value} MB")),
+            None if self.facts.settings.read().is_some() => {
+                Finding::pass(check, format!("the server is older than {name}"))
+            }
+            None => self.no_setting(check),
+        }
+    }
+
+    fn tables_read(&self, tables: &[PostgresTable]) -> Finding {
+        let usage_missing: Vec<String> =
+            tables.iter().filter(|t| !t.usage).map(|t| t.table.schema.clone()).collect();
+        tables::read(self.target, &self.facts.tables, tables.iter().map(|t| &t.table), &usage_missing)
+    }
+
+    fn of_tables(
+        &self,
+        (check, cause): (CheckId, &'static str),
+        tables: &[&PostgresTable],
+        is_bad: impl Fn(&PostgresTable) -> bool,
+        words: &str,
+    ) -> Finding {
+        let bad: Vec<String> = tables.iter().filter(|t| is_bad(t)).map(|t| t.table.full_name()).collect();
+        of_these(check, cause, self.target, (&bad, tables.len()), words)
+    }
+
+    fn replica_identity(&self, tables: &[&PostgresTable]) -> Finding {
+        let has_none = |table: &PostgresTable| match table.replica_identity.as_str() {
+            "f" => false,
+            "i" => !table.has_identity_index,
+            "n" => true,
+            _ => !table.has_primary_key,
+        };
+        let without: Vec<&&PostgresTable> = tables.iter().filter(|t| has_none(t)).collect();
+        let first = without
+            .first()
+            .map(|t| format!("{}.{}", super::identifier(&t.table.schema), super::identifier(&t.table.name)));
+        let row = (CheckId::PostgresReplicaIdentity, "PG_NO_REPLICA_IDENTITY");
+        let finding = self.of_tables(row, tables, has_none, "without a key to tell rows apart");
+        match first {
+            Some(table) => finding.remedy(format!(
+                "give each a primary key, or as its owner: ALTER TABLE {table} REPLICA IDENTITY FULL;"
+            )),
+            None => finding,
+        }
+    }
+
+    fn unlogged(&self, tables: &[&PostgresTable]) -> Finding {
+        let row = (CheckId::PostgresUnlogged, "PG_UNLOGGED");
+        let finding = self.of_tables(row, tables, |t| t.unlogged, "unlogged");
+        match tables.iter().find(|t| t.unlogged).map(|t| &t.table) {
+            Some(table) => finding.remedy(format!(
+                "leave it out (--table), or as its owner: ALTER TABLE {}.{} SET LOGGED;",
+                super::identifier(&table.schema),
+                super::identifier(&table.name)
+            )),
+            None => finding,
+        }
+    }
+
+    fn partitioned(&self, tables: &[&PostgresTable]) -> Finding {
+        let row = (CheckId::PostgresPartitioned, "PG_PARTITIONED");
+        match self.major() {
+            Some(major) if major < PARTITIONED_SINCE => {
+                self.of_tables(row, tables, |t| t.partitioned, "partitioned")
+            }
+            Some(_) => Finding::pass(row.0, "publications take partitioned tables"),
+            None => unanswered(row.0, &self.facts.version_number),
+        }
+    }
+
+    fn generated(&self, tables: &[&PostgresTable]) -> Finding {
+        self.worth_a_look(
+            CheckId::PostgresGenerated,
+            "PG_GENERATED",
+            tables,
+            |t| t.generated,
+            "generated columns in",
+        )
+    }
+
+    fn row_security(&self, tables: &[&PostgresTable]) -> Finding {
+        let (row, cause) = (CheckId::PostgresRowSecurity, "PG_ROW_SECURITY");
+        self.worth_a_look(row, cause, tables, |t| t.row_security, "policies hide rows of")
+    }
+
+    /// Nothing that stops a pipe, however many tables it concerns.
+    fn worth_a_look(
+        &self,
+        check: CheckId,
+        cause: &'static str,
+        tables: &[&PostgresTable],
+        concerns: impl Fn(&PostgresTable) -> bool,
+        words: &str,
+    ) -> Finding {
+        let these: Vec<String> = tables.iter().filter(|t| concerns(t)).map(|t| t.table.full_name()).collect();
+        match these.is_empty() {
+            true => Finding::pass(check, counted(tables.len())),
+            false => Finding::warn(check, cause, format!("{words} {}", tables::some_of(&these))),
         }
     }
 }
 
-fn wal_level(target: &Target, facts: &PostgresFacts) -> Finding {
-    let check = CheckId::PostgresWalLevel;
-    match facts.wal_level.read().map(String::as_str) {
-        Some("logical") => Finding::pass(check, "wal_level is logical"),
-        Some(level) => Finding::fail(check, "PG_WAL_LEVEL", format!("wal_level is {level}"))
-            .wanted("wal_level = logical")
-            .remedy(format!("set rds.logical_replication = 1 in the {} and reboot", parameter_group(target))),
-        None => unanswered(check, &facts.wal_level),
-    }
-}
-
-/// Logical slots on a standby exist since PostgreSQL 16.
-fn standby(facts: &PostgresFacts) -> Finding {
-    let check = CheckId::PostgresStandby;
-    match (facts.in_recovery.read(), facts.version_number.read()) {
-        (Some(false), _) => Finding::pass(check, "it is the writer"),
-        (Some(true), Some(number)) if *number >= 160_000 => {
-            Finding::pass(check, "a standby of version 16 or newer")
-        }
-        (Some(true), Some(number)) => {
-            Finding::fail(check, "PG_STANDBY", format!("a standby of version {}", dotted(*number)))
-                .wanted("the writer, or a standby of PostgreSQL 16 or newer")
-                .remedy("give the endpoint of the primary (writer)")
-        }
-        (Some(true), None) => unanswered(check, &facts.version_number),
-        (None, _) => unanswered(check, &facts.in_recovery),
-    }
+fn is_on(value: &str) -> bool {
+    matches!(value, "1" | "on" | "true")
 }
 
 fn unanswered<T>(check: CheckId, fact: &Fact<T>) -> Finding {

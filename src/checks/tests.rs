@@ -1,10 +1,11 @@
+mod fixtures;
+
 use std::time::Duration;
 
 use super::*;
 use crate::{
     config::tests::read,
     connection::{Asked, Refusal, Stage, TlsFailure, TlsSeen},
-    facts::{Fact, MysqlFacts, PostgresFacts, SystemIdentity},
     finding::Outcome,
     identity::Hop,
     target::{Endpoint, Host},
@@ -170,99 +171,6 @@ fn a_refused_token_names_the_policy_resource_of_its_kind() {
     }
 }
 
-fn postgres(version: &str, number: u32) -> PostgresFacts {
-    PostgresFacts {
-        version: Fact::Read(version.into()),
-        version_number: Fact::Read(number),
-        current_user: Fact::Read("clickpipes_iam_user".into()),
-        is_aurora: Fact::Read(false),
-        in_recovery: Fact::Read(false),
-        wal_level: Fact::Read("logical".into()),
-        iam_auth_for_replication: Fact::Read("on".into()),
-        replication: Ok(SystemIdentity { timeline: "1".into(), position: "0/1".into() }),
-    }
-}
-
-fn judged(kind: &str, facts: Facts) -> Vec<Finding> {
-    judge(&target(kind), &Observations { facts: Some(facts), login: Some(Ok(())), ..at_the_door() })
-}
-
-#[test]
-fn postgres_versions_and_stand_ins() {
-    let row = |facts: PostgresFacts, id| {
-        found(&judged("rdspostgres", Facts::Postgres(Box::new(facts))), id).clone()
-    };
-    assert_eq!(row(postgres("PostgreSQL 12.1 on x86_64", 120_001), CheckId::Version).outcome, Outcome::Pass);
-    let old = row(postgres("PostgreSQL 11.22 on x86_64", 110_022), CheckId::Version);
-    assert_eq!((old.cause, old.found.as_str()), (Some("DB_VERSION_TOO_OLD"), "PostgreSQL 11.22"));
-    let stand_in = row(postgres("PostgreSQL 15.2-YB-2.25.1.0-b0", 150_002), CheckId::Engine);
-    assert_eq!(stand_in.cause, Some("DB_STAND_IN"));
-    let refused = Fact::Refused(Refusal { code: "42501".into(), message: "no".into(), ..Refusal::default() });
-    let silent = row(
-        PostgresFacts { version_number: refused, ..postgres("PostgreSQL 15", 150_000) },
-        CheckId::Version,
-    );
-    assert_eq!(silent.outcome, Outcome::Unknown);
-}
-
-#[test]
-fn postgres_replication_is_judged_by_the_replication_connection() {
-    let row = |parameter: &str, replication| {
-        let iam_auth_for_replication = Fact::Read(parameter.to_owned());
-        let facts =
-            PostgresFacts { replication, iam_auth_for_replication, ..postgres("PostgreSQL 15", 150_000) };
-        found(&judged("aurorapostgres", Facts::Postgres(Box::new(facts))), CheckId::PostgresIamReplication)
-            .clone()
-    };
-    let refused = |code: &str| {
-        Err(ConnectError::Refused {
-            stage: Stage::LogIn,
-            refusal: Refusal { code: code.into(), message: "m".into(), ..Refusal::default() },
-        })
-    };
-    assert_eq!(row("off", refused("28000")).cause, Some("PG_REPLICATION_NOT_IAM"));
-    assert_eq!(row("0", refused("28P01")).cause, Some("PG_REPLICATION_NOT_IAM"));
-    assert_eq!(row("off", Err(ConnectError::NotIam(Asked::Md5))).cause, Some("PG_REPLICATION_NOT_IAM"));
-    assert_eq!(row("on", refused("42501")).cause, Some("PG_NO_REPLICATION_RIGHT"));
-    assert_eq!(row("on", refused("53300")).cause, Some("PG_NO_WAL_SENDER"));
-    assert!(row("off", refused("28000")).remedy.unwrap().contains("DB cluster parameter group"));
-    // With the parameter on, a refusal has some other reason: unknown, and CDC is denied all the same.
-    for other in [refused("28000"), refused("57P03"), Err(ConnectError::Dial)] {
-        assert_eq!(row("on", other).outcome, Outcome::Unknown);
-    }
-}
-
-#[test]
-fn cdc_needs_logical_wal_a_place_for_a_slot_and_an_endpoint_that_streams() {
-    let capability = |kind: &str, host: &str, facts: PostgresFacts| {
-        let host = Host::parse("host", host).unwrap();
-        let target = Target { sign: Endpoint { host, port: 1 }, ..target(kind) };
-        let facts = Some(Facts::Postgres(Box::new(facts)));
-        let seen = Observations { facts, login: Some(Ok(())), ..whole() };
-        let findings = judge(&target, &seen);
-        let held =
-            crate::verdict::held_back_by(&findings, Policy::Observed).map(|f| f.cause.unwrap_or_default());
-        (crate::verdict::capability(&findings, Policy::Observed), held)
-    };
-    use crate::finding::Capability::{Cdc, InitialLoadOnly};
-    let (instance, good) = ("a.b.eu-west-1.rds.amazonaws.com", postgres("PostgreSQL 15", 150_000));
-    assert_eq!(capability("rdspostgres", instance, good.clone()), (Cdc, None));
-    let replica = PostgresFacts { wal_level: Fact::Read("replica".into()), ..good.clone() };
-    assert_eq!(capability("rdspostgres", instance, replica), (InitialLoadOnly, Some("PG_WAL_LEVEL")));
-    let standby = PostgresFacts { in_recovery: Fact::Read(true), ..good.clone() };
-    assert_eq!(capability("rdspostgres", instance, standby.clone()), (InitialLoadOnly, Some("PG_STANDBY")));
-    let newer = PostgresFacts { version_number: Fact::Read(160_000), ..standby };
-    assert_eq!(capability("rdspostgres", instance, newer), (Cdc, None));
-    let silent = PostgresFacts { wal_level: Fact::Absent, ..good.clone() };
-    assert_eq!(capability("rdspostgres", instance, silent), (InitialLoadOnly, Some("PG_UNANSWERED")));
-    for (host, cause) in [
-        ("a.proxy-b.eu-west-1.rds.amazonaws.com", "DB_ENDPOINT_PROXY"),
-        ("a.cluster-ro-b.eu-west-1.rds.amazonaws.com", "DB_ENDPOINT_READER"),
-    ] {
-        assert_eq!(capability("aurorapostgres", host, good.clone()), (InitialLoadOnly, Some(cause)));
-    }
-}
-
 #[test]
 fn a_refused_token_is_no_policy_matter_when_the_clock_or_the_name_is_wrong() {
     let cause = |offset: i64, host: &str| {
@@ -292,33 +200,6 @@ fn names_in_sql_are_quoted_where_they_must_be() {
     assert_eq!(identifier("ClickPipes"), "\"ClickPipes\"");
     assert_eq!(identifier("my-db\"x"), "\"my-db\"\"x\"");
     assert_eq!(string("o'hara\\"), "'o''hara\\\\'");
-}
-
-#[test]
-fn mysql_and_mariadb_are_told_apart() {
-    let facts = |version: &str, log_bin| MysqlFacts {
-        version: Fact::Read(version.into()),
-        version_comment: Fact::Absent,
-        current_user: Fact::Absent,
-        aurora_version: Fact::Absent,
-        log_bin: Fact::Read(log_bin),
-    };
-    let row =
-        |kind: &str, facts: MysqlFacts, id| found(&judged(kind, Facts::Mysql(Box::new(facts))), id).clone();
-    let maria = "10.11.6-MariaDB-log";
-    assert_eq!(row("rdsmariadb", facts(maria, true), CheckId::Engine).outcome, Outcome::Pass);
-    assert_eq!(row("rdsmysql", facts(maria, true), CheckId::Engine).cause, Some("DB_WRONG_ENGINE"));
-    assert_eq!(row("rdsmariadb", facts("8.0.39", true), CheckId::Engine).cause, Some("DB_WRONG_ENGINE"));
-    assert_eq!(row("auroramysql", facts("8.0.39", true), CheckId::Engine).cause, Some("DB_NOT_AURORA"));
-    assert_eq!(row("rdsmysql", facts("5.6.51-log", true), CheckId::Version).cause, Some("DB_VERSION_OLD"));
-    assert_eq!(
-        row("rdsmariadb", facts("5.5.5-10.5.1-MariaDB", true), CheckId::Version).cause,
-        Some("DB_VERSION_OLD")
-    );
-    assert_eq!(
-        row("rdsmariadb", facts(maria, false), CheckId::MysqlBinaryLog).cause,
-        Some("MYSQL_BINARY_LOG_OFF")
-    );
 }
 
 #[test]

@@ -40,6 +40,10 @@ pub struct Fields {
     pub transitive_tags: Option<Vec<String>>,
     pub duration: Option<String>,
     pub profile: Option<String>,
+    pub replication_mode: Option<String>,
+    pub replication_mechanism: Option<String>,
+    pub tables: Option<Vec<String>>,
+    pub publication: Option<String>,
 }
 
 /// A number in the file, text on the command line.
@@ -83,6 +87,10 @@ impl Fields {
             transitive_tags: self.transitive_tags.or(below.transitive_tags),
             duration: self.duration.or(below.duration),
             profile: self.profile.or(below.profile),
+            replication_mode: self.replication_mode.or(below.replication_mode),
+            replication_mechanism: self.replication_mechanism.or(below.replication_mechanism),
+            tables: self.tables.or(below.tables),
+            publication: self.publication.or(below.publication),
         }
     }
 }

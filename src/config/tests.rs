@@ -81,11 +81,43 @@ fn bad_fields_are_named_with_what_was_wanted() {
         (&["--policy", "hopeful"], "policy", "documented or observed"),
         (&["--require", "all"], "require", "initial-load or cdc"),
         (&["--fail-on", "x"], "fail_on", "error or warning"),
+        (&["--replication-mode", "full"], "replication_mode", "cdc, snapshot or cdc_only"),
+        (&["--replication-mechanism", "gtid"], "replication_mechanism", "MySQL or MariaDB target"),
+        (&["--publication", "{PUBLICATION}"], "publication", "in place of {PUBLICATION}"),
+        (&["--table", "orders"], "tables", "SCHEMA.TABLE"),
+        (&["--require", "cdc", "--replication-mode", "snapshot"], "require", "initial-load, since"),
     ] {
         let error = one(args).unwrap_err();
         assert_eq!(error.field, field, "{args:?}");
         assert!(error.wanted.contains(wanted), "{args:?}: {error}");
     }
+}
+
+#[test]
+fn each_engine_has_choices_of_its_own() {
+    let mysql = |args: &[&str]| {
+        let base = ["--type", "rdsmysql", "--host", HOST, "--iam-role", ROLE];
+        read(&[&base[..], args].concat()).map(|config| config.targets[0].pipe.clone())
+    };
+    assert!(mysql(&["--publication", "p"]).unwrap_err().wanted.contains("PostgreSQL target"));
+    assert!(mysql(&["--replication-mechanism", "pos"]).unwrap_err().wanted.contains("auto, gtid"));
+    let pipe = mysql(&["--replication-mechanism", "file_pos", "--table", "app.a,app.b", "--table", "x.*"]);
+    assert_eq!(pipe.unwrap().tables.len(), 3);
+}
+
+#[test]
+fn the_mode_that_is_asked_for_is_required() {
+    let required = |args: &[&str]| {
+        let base = ["--type", "rdspostgres", "--host", HOST, "--iam-role", ROLE];
+        let config = read(&[&base[..], args].concat()).unwrap();
+        config.terms(&config.targets[0]).required
+    };
+    use Capability::{Cdc, InitialLoadOnly};
+    assert_eq!(required(&[]), InitialLoadOnly);
+    assert_eq!(required(&["--replication-mode", "cdc"]), Cdc);
+    assert_eq!(required(&["--replication-mode", "cdc_only"]), Cdc);
+    assert_eq!(required(&["--replication-mode", "snapshot"]), InitialLoadOnly);
+    assert_eq!(required(&["--replication-mode", "cdc", "--require", "initial-load"]), InitialLoadOnly);
 }
 
 #[test]
@@ -206,7 +238,10 @@ fn the_sample_file_shows_every_field_with_its_default() {
     default.access.external_id = written.access.external_id.clone();
     default.access.profile = written.access.profile.clone();
     assert_eq!(written, default);
-    for field in ["tls_host", "ca_certificate", "connect_to", "sign_host", "sign_port", "transitive_tags"] {
+    for field in ["tls_host", "ca_certificate", "connect_to", "sign_host", "sign_port", "transitive_tags"]
+        .into_iter()
+        .chain(["replication_mode", "replication_mechanism", "tables", "publication"])
+    {
         assert!(text.contains(&format!("# {field} = ")), "{field} is missing from the sample");
     }
 }

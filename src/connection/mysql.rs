@@ -10,7 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mysql_async::{Conn, Row, from_value_opt, prelude::Queryable};
+use futures_util::StreamExt;
+use mysql_async::{BinlogStreamRequest, Conn, Row, from_value_opt, prelude::Queryable};
 use mysql_common::{
     collations::CollationId,
     constants::CapabilityFlags as Can,
@@ -175,6 +176,15 @@ impl Door {
     }
 }
 
+/// A place in the binary log (`SHOW BINARY LOG STATUS`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(serde::Deserialize))]
+pub struct BinlogPosition {
+    pub file: String,
+    /// Bytes from the start of the file.
+    pub position: u64,
+}
+
 /// An authenticated session and the task that relays it to the driver.
 #[derive(Debug)]
 pub struct MysqlSession {
@@ -183,16 +193,49 @@ pub struct MysqlSession {
 }
 
 impl MysqlSession {
-    /// One statement; the first row, each column as text.
+    /// One statement; its rows, each column as text.
     ///
     /// # Errors
     /// The server's refusal of this statement, or its silence until `deadline`.
-    pub async fn first_row(&mut self, sql: &str, deadline: Instant) -> Result<Vec<Option<String>>, Refusal> {
-        let answer = tokio::time::timeout_at(deadline.into(), self.conn.query_first(sql)).await;
-        let row: Option<Row> = answer.map_err(|_| Refusal::silence())?.map_err(|e| driver_refusal(&e))?;
+    pub async fn rows(&mut self, sql: &str, deadline: Instant) -> Result<Vec<Vec<Option<String>>>, Refusal> {
+        let answer = tokio::time::timeout_at(deadline.into(), self.conn.query::<Row, _>(sql)).await;
+        let rows = answer.map_err(|_| Refusal::silence())?.map_err(|e| driver_refusal(&e))?;
         let text =
             |value| from_value_opt::<Option<String>>(value).unwrap_or_default().map(|text| printable(&text));
-        Ok(row.map(|row| row.unwrap().into_iter().map(text).collect()).unwrap_or_default())
+        Ok(rows.into_iter().map(|row| row.unwrap().into_iter().map(text).collect()).collect())
+    }
+
+    /// Becomes a replica for a moment: registers (COM_REGISTER_SLAVE, with an empty report password: a
+    /// token is too long for one) and asks for the binary log from `from` to its end
+    /// (COM_BINLOG_DUMP, not blocking). How many events came.
+    ///
+    /// # Errors
+    /// The server's refusal, or its silence until `deadline`.
+    pub async fn stream_binlog(
+        self,
+        server_id: u32,
+        from: &BinlogPosition,
+        deadline: Instant,
+    ) -> Result<usize, Refusal> {
+        let request = BinlogStreamRequest::new(server_id)
+            .with_filename(from.file.as_bytes())
+            .with_pos(from.position)
+            .with_non_blocking();
+        let events = async {
+            let mut stream = self.conn.get_binlog_stream(request).await?;
+            let mut events = 0;
+            while let Some(event) = stream.next().await {
+                event?;
+                events += 1;
+            }
+            // The server closes the connection behind the last event.
+            let _ = stream.close().await;
+            Ok(events)
+        };
+        let streamed =
+            tokio::time::timeout_at(deadline.into(), events).await.map_err(|_| Refusal::silence())?;
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.relay).await;
+        streamed.map_err(|e: mysql_async::Error| driver_refusal(&e))
     }
 
     /// Says goodbye (COM_QUIT) and waits, briefly, until the connection is down.

@@ -30,6 +30,11 @@ use crate::{finding::printable, secret::Secret, target::Target};
 /// Longest message believed before the session is up. An honest one is under a kilobyte or two.
 const LONGEST: usize = 64 * 1024;
 
+/// A text as an SQL literal.
+pub fn literal(text: &str) -> String {
+    postgres_protocol::escape::escape_literal(text)
+}
+
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -166,21 +171,21 @@ pub struct PostgresSession {
 }
 
 impl PostgresSession {
-    /// One statement in the simple query protocol: the first row, each column as text.
+    /// One statement in the simple query protocol: its rows, each column as text.
     /// Statements awaited together go out together, in one round trip.
     ///
     /// # Errors
     /// The server's refusal of this statement, or its silence until `deadline`; others in flight are not lost.
-    pub async fn first_row(&self, sql: &str, deadline: Instant) -> Result<Vec<Option<String>>, Refusal> {
+    pub async fn rows(&self, sql: &str, deadline: Instant) -> Result<Vec<Vec<Option<String>>>, Refusal> {
         let answer = tokio::time::timeout_at(deadline.into(), self.client.simple_query(sql)).await;
         let messages = answer.map_err(|_| Refusal::silence())?.map_err(|e| driver_refusal(&e))?;
-        let row = messages.iter().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => Some(row),
-            _ => None,
-        });
         // A column that is no UTF-8 is none that we asked for.
         let column = |row: &SimpleQueryRow, i| row.try_get(i).ok().flatten().map(printable);
-        Ok(row.map(|row| (0..row.len()).map(|i| column(row, i)).collect()).unwrap_or_default())
+        let row = |message: &SimpleQueryMessage| match message {
+            SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|i| column(row, i)).collect()),
+            _ => None,
+        };
+        Ok(messages.iter().filter_map(row).collect())
     }
 
     /// Says goodbye (Terminate) and waits, briefly, until the connection is down.

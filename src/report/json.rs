@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::Report;
-use crate::{finding::Capability, target::Invalid};
+use crate::target::Invalid;
 
 /// Raised when a field changes its meaning or goes away; new fields do not raise it.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -21,10 +21,8 @@ pub struct Document<'a> {
     pub schema_version: u32,
     /// Version of pipeprobe.
     pub pipeprobe: &'a str,
-    /// Every target met the required capability.
+    /// Every target met what was required of it.
     pub success: bool,
-    /// The capability that was required; null where nothing was checked.
-    pub required: Option<Capability>,
     pub reports: &'a [Report],
     /// Why nothing was checked: bad usage or configuration.
     pub error: Option<Error<'a>>,
@@ -39,12 +37,11 @@ pub struct Error<'a> {
 }
 
 impl<'a> Document<'a> {
-    pub fn of(reports: &'a [Report], required: Capability) -> Self {
+    pub fn of(reports: &'a [Report]) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
             pipeprobe: env!("CARGO_PKG_VERSION"),
-            success: reports.iter().all(|report| report.verdict.capability >= required),
-            required: Some(required),
+            success: reports.iter().all(|report| report.verdict.met),
             reports,
             error: None,
         }
@@ -53,7 +50,7 @@ impl<'a> Document<'a> {
     pub fn of_error(invalid: &'a Invalid) -> Self {
         let Invalid { field, wanted, found } = invalid;
         let error = Some(Error { field, wanted, found });
-        Self { error, success: false, required: None, ..Self::of(&[], Capability::Blocked) }
+        Self { error, success: false, ..Self::of(&[]) }
     }
 
     /// # Errors

@@ -21,6 +21,18 @@ fn target() -> Target {
     Target { name: "orders".into(), ..target }
 }
 
+/// The server of `tests/checks`, on which everything is in order, but for this.
+fn facts(replication: Result<SystemIdentity, crate::connection::ConnectError>) -> Facts {
+    let server = include_str!("../../tests/checks/servers/postgres.toml");
+    let in_order: PostgresFacts = toml::from_str(server).unwrap();
+    let parameter = if replication.is_ok() { "on" } else { "off" };
+    Facts::Postgres(Box::new(PostgresFacts {
+        iam_auth_for_replication: Fact::Read(parameter.into()),
+        replication: Fact::Read(replication),
+        ..in_order
+    }))
+}
+
 /// A run in which all went well, as far as the parameter group lets it.
 fn seen(replication: Result<SystemIdentity, crate::connection::ConnectError>) -> Observations {
     let at = |text: &str| text.parse::<Timestamp>().unwrap();
@@ -72,16 +84,7 @@ fn seen(replication: Result<SystemIdentity, crate::connection::ConnectError>) ->
             ],
             ..Evidence::default()
         },
-        facts: Some(Facts::Postgres(Box::new(PostgresFacts {
-            version: Fact::Read("PostgreSQL 16.4 on aarch64-unknown-linux-gnu, compiled by gcc".into()),
-            version_number: Fact::Read(160_004),
-            current_user: Fact::Read("clickpipes_iam_user".into()),
-            is_aurora: Fact::Read(false),
-            in_recovery: Fact::Read(false),
-            wal_level: Fact::Read("logical".into()),
-            iam_auth_for_replication: Fact::Read("off".into()),
-            replication,
-        }))),
+        facts: Some(facts(replication)),
     }
 }
 
@@ -101,7 +104,8 @@ fn report(replication_on: bool, policy: Policy) -> Report {
     let started_at = "2026-01-02T03:04:05Z".parse().unwrap();
     let clocked =
         Clocked { started_at, took: Duration::from_millis(171), facts_took: Some(Duration::from_millis(80)) };
-    Report::new(&target(), &seen(replication), policy, clocked)
+    let terms = Terms { policy, required: Capability::InitialLoadOnly };
+    Report::new(&target(), &seen(replication), terms, clocked)
 }
 
 fn rendered(report: &Report) -> String {
@@ -121,8 +125,8 @@ fn both_answers_are_in_every_report_and_the_policy_chooses() {
     assert_eq!(capabilities(true, Policy::Observed), (Cdc, InitialLoadOnly, Cdc));
     assert_eq!(capabilities(false, Policy::Observed), (InitialLoadOnly, InitialLoadOnly, InitialLoadOnly));
     let held = report(false, Policy::Observed).verdict;
-    assert_eq!(held.held_back_by.as_deref(), Some("PG_IAM_REPLICATION"));
-    assert!(held.next.unwrap().contains("rds.iam_auth_for_replication = 1"));
+    assert_eq!(held.held_back_by, ["PG_IAM_REPLICATION"]);
+    assert!(held.next[0].contains("rds.iam_auth_for_replication = 1"));
 }
 
 #[test]
@@ -156,11 +160,11 @@ fn json_keeps_to_the_shipped_schema_which_is_current() {
     let validator = jsonschema::validator_for(&serde_json::from_str(json::SCHEMA).unwrap()).unwrap();
     let reports = [report(true, Policy::Documented), report(false, Policy::Observed)];
     let invalid = Invalid::new("host", "a name", "nothing");
-    for document in [Document::of(&reports, Capability::Cdc), Document::of_error(&invalid)] {
+    for document in [Document::of(&reports), Document::of_error(&invalid)] {
         let value = serde_json::to_value(&document).unwrap();
         validator.validate(&value).unwrap();
     }
-    let mut wrong = serde_json::to_value(Document::of(&reports, Capability::Cdc)).unwrap();
+    let mut wrong = serde_json::to_value(Document::of(&reports)).unwrap();
     wrong["reports"][0]["verdict"]["capability"] = "maybe".into();
     assert!(validator.validate(&wrong).is_err(), "the schema refuses what it does not know");
 }
@@ -169,7 +173,7 @@ fn json_keeps_to_the_shipped_schema_which_is_current() {
 fn no_rendering_shows_the_token() {
     let report = report(true, Policy::Documented);
     let mut json = Vec::new();
-    Document::of(std::slice::from_ref(&report), Capability::Cdc).write(&mut json).unwrap();
+    Document::of(std::slice::from_ref(&report)).write(&mut json).unwrap();
     for shown in [rendered(&report), String::from_utf8(json).unwrap(), format!("{report:?}")] {
         assert!(!shown.contains(SECRET));
     }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
-use textwrap::{Options, wrap};
+use textwrap::{Options, core::display_width, wrap};
 
 use super::{Report, Row};
 use crate::{
@@ -24,7 +24,7 @@ pub fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
     let sign = &report.endpoints.sign;
     writeln!(out, "{STRONG}{}{STRONG:#}", report.target)?;
     writeln!(out, "{} at {}:{}", report.source_type, sign.host, sign.port)?;
-    for group in [Group::Identity, Group::Connection, Group::Capability] {
+    for group in Group::ALL {
         writeln!(out, "\n  {STRONG}{}{STRONG:#}", group.name())?;
         for row in report.checks.iter().filter(|row| row.is_in(group)) {
             write_row(out, row)?;
@@ -35,7 +35,7 @@ pub fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
     write_verdict(out, report)
 }
 
-/// √ holds, ‼ holds but look at it, × does not, · was not reached or does not count.
+/// √ holds, ‼ holds but look at it, × does not, ? is not known, · was not reached, not asked or does not count.
 fn mark(row: &Row) -> (&'static str, Style) {
     match row.outcome {
         _ if !row.counts => ("·", DIM),
@@ -43,28 +43,39 @@ fn mark(row: &Row) -> (&'static str, Style) {
         Outcome::Warn => ("‼", YELLOW),
         Outcome::Fail => ("×", RED),
         Outcome::Unknown => ("?", YELLOW),
-        Outcome::Unreached => ("·", DIM),
+        Outcome::Unreached | Outcome::NotAsked => ("·", DIM),
     }
 }
 
 fn write_row(out: &mut impl Write, row: &Row) -> io::Result<()> {
     let (mark, style) = mark(row);
-    let (description, note) = match (row.outcome, row.counts) {
-        (Outcome::Unreached, _) => (&row.description, "not reached".to_owned()),
-        (_, false) => (&row.description, "does not count under this policy".to_owned()),
-        _ => (&row.description, row.cause.clone().unwrap_or_default()),
+    let room = WIDTH.saturating_sub(4 + display_width(&row.description) + 2);
+    let found = row.found.as_deref().unwrap_or_default();
+    // Where all is well, what was found is small print: behind the phrase where there is room, else below.
+    let (note, small_print) = match (row.outcome, row.counts) {
+        (Outcome::Unreached, _) => ("not reached", found),
+        (Outcome::NotAsked, _) => ("not asked", found),
+        (_, false) => ("does not count under this policy", found),
+        (Outcome::Pass, _) if display_width(found) <= room => (found, ""),
+        (Outcome::Pass, _) => ("", found),
+        _ => (row.cause.as_deref().unwrap_or_default(), ""),
     };
-    let gap = WIDTH.saturating_sub(4 + textwrap::core::display_width(description) + note.len()).max(2);
-    let note = if note.is_empty() { note } else { format!("{:gap$}{DIM}{note}{DIM:#}", "") };
-    writeln!(out, "  {style}{mark}{style:#} {description}{note}")?;
-    let plain = row.outcome == Outcome::Pass || !row.counts;
-    for (label, text) in [("wanted", &row.wanted), ("found", &row.found), ("to do", &row.remedy)] {
-        match text {
-            Some(text) if plain && label == "found" => paragraph(out, "    ", "    ", text, DIM)?,
-            Some(text) if !plain => {
+    write!(out, "  {style}{mark}{style:#} {}", row.description)?;
+    match note {
+        "" => writeln!(out)?,
+        note => {
+            let gap = (room + 2).saturating_sub(display_width(note)).max(2);
+            writeln!(out, "{:gap$}{DIM}{note}{DIM:#}", "")?;
+        }
+    }
+    if !small_print.is_empty() {
+        paragraph(out, "    ", "    ", small_print, DIM)?;
+    }
+    if row.counts && matches!(row.outcome, Outcome::Warn | Outcome::Fail | Outcome::Unknown) {
+        for (label, text) in [("wanted", &row.wanted), ("found", &row.found), ("to do", &row.remedy)] {
+            if let Some(text) = text {
                 paragraph(out, &format!("    {label:<8}"), "            ", text, Style::new())?;
             }
-            _ => {}
         }
     }
     Ok(())
@@ -130,9 +141,13 @@ fn write_verdict(out: &mut impl Write, report: &Report) -> io::Result<()> {
     if let Some(mode) = &v.replication_mode {
         writeln!(out, "    {:<12}replication_mode = \"{mode}\"", "Terraform")?;
     }
-    if let Some(next) = &v.next {
-        let label = if v.capability == Capability::Blocked { "next" } else { "for more" };
+    let label = if v.capability == Capability::Blocked { "next" } else { "for more" };
+    for (i, next) in v.next.iter().enumerate() {
+        let label = if i == 0 { label } else { "" };
         paragraph(out, &format!("    {label:<12}"), "                ", next, Style::new())?;
+    }
+    if !v.met {
+        writeln!(out, "    {:<12}{}: not met", "required", v.required)?;
     }
     Ok(())
 }
@@ -142,11 +157,15 @@ fn write_verdict(out: &mut impl Write, report: &Report) -> io::Result<()> {
 /// # Errors
 /// The writer's.
 pub fn write_summary(out: &mut impl Write, reports: &[Report]) -> io::Result<()> {
-    let width = reports.iter().map(|r| textwrap::core::display_width(&r.target)).max().unwrap_or(0);
+    let width = reports.iter().map(|r| display_width(&r.target)).max().unwrap_or(0);
     for report in reports {
         let v = &report.verdict;
         let style = style_of(v.capability);
-        let held = v.held_back_by.as_deref().unwrap_or("");
+        let held = match v.held_back_by.as_slice() {
+            [] => String::new(),
+            [only] => only.clone(),
+            [first, more @ ..] => format!("{first} and {} more", more.len()),
+        };
         let time = rounded(report.duration_ms);
         writeln!(out, "{:<width$}  {style}{:<17}{style:#}  {time:>8}  {held}", report.target, v.capability)?;
     }

@@ -1,0 +1,98 @@
+//! The page of checks, made from the table: `src/checks/checks.md`, which a test holds current.
+
+use std::fmt::Write;
+
+use super::{CHECKS, Check, Group, Part};
+use crate::{
+    finding::{Denies, Policy},
+    target::Engine,
+};
+
+/// The page, in Markdown.
+pub fn page() -> String {
+    let mut page = String::from(
+        "# Checks\n\nEvery row of a report, in order. Made from the table in `src/checks/table.rs`; change that.\n\
+         `<user>` is the database user, written as the engine writes it.\n",
+    );
+    for group in Group::ALL {
+        let _ = writeln!(page, "\n## {}", group.name());
+        for check in CHECKS.iter().filter(|check| check.group == group) {
+            section(&mut page, check);
+        }
+    }
+    page
+}
+
+fn section(page: &mut String, check: &Check) {
+    let _ = writeln!(page, "\n### {}\n\nThis database {}.\n", check.code, plain(check.phrase));
+    let mut line = |name: &str, text: &str| {
+        if !text.is_empty() {
+            let _ = writeln!(page, "- {name}: {text}");
+        }
+    };
+    line("concerns", &concerns(check));
+    line("wanted", check.wanted);
+    line("without it", &lost(check));
+    match check.fix_aurora {
+        None => line("to do", &plain(check.fix)),
+        Some(aurora) => {
+            line("to do on RDS", &plain(check.fix));
+            line("to do on Aurora", &plain(aurora));
+        }
+    }
+    line("source", check.source);
+}
+
+fn concerns(check: &Check) -> String {
+    let engines: Vec<&str> = check.engines.iter().map(|engine: &Engine| engine.name()).collect();
+    let mut text = match check.engines.len() {
+        3 => "every engine".to_owned(),
+        _ => engines.join(", "),
+    };
+    if !check.versions.is_empty() {
+        text += &format!(" ({})", check.versions);
+    }
+    match check.part {
+        Part::Both => {}
+        Part::Load => text += "; pipes that copy rows",
+        Part::Changes => text += "; pipes that follow changes",
+    }
+    if check.policy == Some(Policy::Documented) {
+        text += "; counts under the policy `documented` only";
+    }
+    text
+}
+
+fn lost(check: &Check) -> String {
+    let lost = |denies| match denies {
+        Denies::Nothing => "a warning",
+        Denies::Cdc => "Initial Load Only",
+        Denies::Everything => "Blocked",
+    };
+    let mut text = lost(check.denies).to_owned();
+    if check.unknown_denies != check.denies {
+        text += &format!("; where the server would not say, {}", lost(check.unknown_denies));
+    }
+    text
+}
+
+/// Placeholders as a reader expects them.
+fn plain(text: &str) -> String {
+    text.replace("{user}", "<user>")
+        .replace("{group}", "DB parameter group (Aurora: DB cluster parameter group)")
+        .replace("{engine}", "the engine of its type")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_page_is_current() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/checks/checks.md");
+        let page = super::page();
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(path, &page).unwrap();
+        }
+        let shipped = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(shipped == page, "src/checks/checks.md is not current: UPDATE=1 cargo test --lib");
+    }
+}

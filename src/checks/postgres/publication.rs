@@ -1,0 +1,125 @@
+//! Whether the tables are published: by the publication that was named, by one that is there, or by one
+//! that ClickPipes may create. Decided by reading privileges; nothing is written.
+
+use super::{Server, counted, unanswered};
+use crate::{
+    checks::{identifier, tables::some_of},
+    facts::{Fact, PostgresTable, Publication},
+    finding::{CheckId, Finding},
+};
+
+const CHECK: CheckId = CheckId::PostgresPublication;
+
+impl Server<'_> {
+    pub(super) fn publication(&self, tables: &[&PostgresTable]) -> Finding {
+        let publications = match &self.facts.publications {
+            Fact::Read(publications) => publications,
+            other => return unanswered(CHECK, other),
+        };
+        // An unlogged table cannot be published; it has a row of its own.
+        let tables: Vec<&PostgresTable> = tables.iter().copied().filter(|t| !t.unlogged).collect();
+        if tables.is_empty() {
+            return Finding::held_up(CHECK, "there is no table that could be published");
+        }
+        // ClickPipes' engine takes FOR ALL TABLES at its word, and finds the root of a partition itself.
+        let lacking = |publication: &Publication| -> Vec<&PostgresTable> {
+            let has = |t: &&PostgresTable| {
+                publication.all_tables || publication.tables.contains(&t.table.full_name())
+            };
+            tables.iter().copied().filter(|t| !has(t)).collect()
+        };
+        if let Some(name) = &self.target.pipe.publication {
+            return match publications.iter().find(|publication| publication.name == *name) {
+                Some(publication) => self.named(publication, &lacking(publication), tables.len()),
+                None => Finding::fail(CHECK, "PG_NO_PUBLICATION", format!("there is no publication {name}"))
+                    .remedy(self.create(name, &tables)),
+            };
+        }
+        if self.may_create(&tables) {
+            return Finding::pass(CHECK, "the user may create one: it owns the tables");
+        }
+        let best = publications.iter().min_by_key(|publication| lacking(publication).len());
+        match best.map(|publication| (publication, lacking(publication))) {
+            Some((publication, lacking)) if lacking.len() < tables.len() => {
+                self.named(publication, &lacking, tables.len())
+            }
+            _ => Finding::fail(
+                CHECK,
+                "PG_NO_PUBLICATION",
+                "no publication has the tables, and the user may not create one",
+            )
+            .remedy(self.create("clickpipes_publication", &tables)),
+        }
+    }
+
+    /// A standby is read-only.
+    fn may_create(&self, tables: &[&PostgresTable]) -> bool {
+        self.facts.in_recovery == Fact::Read(false)
+            && self.facts.may_create_in_database == Fact::Read(true)
+            && tables.iter().all(|table| table.owned)
+    }
+
+    fn named(&self, publication: &Publication, lacking: &[&PostgresTable], all: usize) -> Finding {
+        let name = &publication.name;
+        let names: Vec<String> = lacking.iter().map(|t| t.table.full_name()).collect();
+        if !lacking.is_empty() {
+            let found = format!("the publication {name} lacks {}", some_of(&names));
+            let cause = "PG_PUBLICATION_LACKS_TABLES";
+            // Where no table was named, a pipe can be made for those that are published.
+            let finding = match self.target.pipe.tables.is_empty() && lacking.len() < all {
+                true => Finding::warn(CHECK, cause, format!("{found} (of {})", counted(all))),
+                false => Finding::fail(CHECK, cause, found),
+            };
+            return finding.remedy(add(name, lacking));
+        }
+        let leaves_out: Vec<&String> = publication.leaves_out.iter().filter(|k| *k != "truncate").collect();
+        if !leaves_out.is_empty() {
+            let found = format!("the publication {name} leaves out every {}", some_of(&leaves_out));
+            return Finding::fail(CHECK, "PG_PUBLICATION_LEAVES_OUT", found).remedy(format!(
+                "as its owner: ALTER PUBLICATION {} SET (publish = 'insert, update, delete, truncate');",
+                identifier(name)
+            ));
+        }
+        match &self.target.pipe.publication {
+            Some(_) => Finding::pass(CHECK, format!("{name} has {}", counted(all))),
+            None => Finding::pass(CHECK, format!("{name} has {}; choose it for the pipe", counted(all))),
+        }
+    }
+
+    fn create(&self, name: &str, tables: &[&PostgresTable]) -> String {
+        let whom = match self.facts.in_recovery {
+            Fact::Read(true) => "on the primary, as the owner of the tables",
+            _ => "as the owner of the tables",
+        };
+        let via_root = match self.major() {
+            Some(major) if major >= super::PARTITIONED_SINCE && tables.iter().any(|t| t.partitioned) => {
+                " WITH (publish_via_partition_root = true)"
+            }
+            _ => "",
+        };
+        format!("{whom}: CREATE PUBLICATION {} FOR TABLE {}{via_root};", identifier(name), listed(tables))
+    }
+}
+
+fn add(publication: &str, lacking: &[&PostgresTable]) -> String {
+    let name = identifier(publication);
+    // A publication of partitions has their changes under their own names.
+    match lacking.iter().all(|table| table.partitioned) {
+        true => format!(
+            "as its owner: ALTER PUBLICATION {name} SET (publish_via_partition_root = true); and ADD TABLE {} \
+             where it is not in it",
+            listed(lacking)
+        ),
+        false => format!("as its owner: ALTER PUBLICATION {name} ADD TABLE {};", listed(lacking)),
+    }
+}
+
+fn listed(tables: &[&PostgresTable]) -> String {
+    const SHOWN: usize = 5;
+    let name = |t: &&PostgresTable| format!("{}.{}", identifier(&t.table.schema), identifier(&t.table.name));
+    let mut names: Vec<String> = tables.iter().take(SHOWN).map(name).collect();
+    if tables.len() > SHOWN {
+        names.push("…".to_owned());
+    }
+    names.join(", ")
+}

@@ -1,0 +1,126 @@
+//! What holds for the tables a pipe is to replicate. Tables that were named must be in order, every
+//! one; where none was named, a pipe can be made from those that are, and the others are worth a warning.
+
+use crate::{
+    connection::Refusal,
+    facts::{Fact, Table, Tables},
+    finding::{CheckId, Finding},
+    target::{Engine, Target},
+};
+
+/// Names that fit in a line or two.
+const SHOWN: usize = 3;
+
+/// `a, b, c and 4 more`.
+pub(super) fn some_of<S: AsRef<str>>(names: &[S]) -> String {
+    let shown = names.iter().take(SHOWN).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+impl Table {
+    pub(super) fn full_name(&self) -> String {
+        format!("{}.{}", self.schema, self.name)
+    }
+}
+
+/// A finding about tables of which some are not in order: `bad`, of `all` that there are.
+pub(super) fn of_these(
+    check: CheckId,
+    cause: &'static str,
+    target: &Target,
+    (bad, all): (&[String], usize),
+    words: &str,
+) -> Finding {
+    let found = format!("{words}: {}", some_of(bad));
+    match bad.len() {
+        0 => Finding::pass(check, counted(all)),
+        n if n < all && target.pipe.tables.is_empty() => Finding::warn(
+            check,
+            cause,
+            format!("{found} (of {}); name the tables the pipe is for with --table", counted(all)),
+        ),
+        _ => Finding::fail(check, cause, found),
+    }
+}
+
+pub(super) fn counted(tables: usize) -> String {
+    if tables == 1 { "1 table".to_owned() } else { format!("{tables} tables") }
+}
+
+/// SELECT on every table. `usage_missing`: schemas that the user may not even enter.
+pub(super) fn read<'a>(
+    target: &Target,
+    facts: &Fact<Tables<impl Sized>>,
+    tables: impl Iterator<Item = &'a Table>,
+    usage_missing: &[String],
+) -> Finding {
+    let check = CheckId::Tables;
+    let total = match facts {
+        Fact::Read(tables) => tables.total,
+        _ => return super::unanswered(check, "DB_TABLES_UNKNOWN", facts),
+    };
+    let tables: Vec<&Table> = tables.collect();
+    let patterns = &target.pipe.tables;
+    let unmatched = patterns.iter().filter(|p| !tables.iter().any(|t| p.matches(&t.schema, &t.name)));
+    let missing: Vec<String> = unmatched
+        .map(ToString::to_string)
+        .chain(tables.iter().filter(|t| t.select.as_ref().is_err_and(does_not_exist)).map(|t| t.full_name()))
+        .collect();
+    if !missing.is_empty() {
+        return Finding::fail(check, "DB_TABLES_MISSING", format!("no such table: {}", some_of(&missing)))
+            .remedy("give tables that exist, as SCHEMA.TABLE; a table that may not be seen is missing too");
+    }
+    if tables.is_empty() {
+        let grant = grants(target, &["<schema>".to_owned()], usage_missing);
+        return Finding::fail(check, "DB_NO_TABLES", "there is no table that the user can see")
+            .remedy(format!("create the tables, or let the user see them: {grant}"));
+    }
+    let refused: Vec<(&Table, &Refusal)> =
+        tables.iter().filter_map(|t| t.select.as_ref().err().map(|refusal| (*t, refusal))).collect();
+    let Some((first, words)) = refused.first() else {
+        let beyond = if total > tables.len() { format!(", the first of {total}") } else { String::new() };
+        return Finding::pass(check, format!("every column of {}{beyond}", counted(tables.len())));
+    };
+    if refused.iter().all(|(_, refusal)| is_passing(refusal)) {
+        return Finding::unknown(check, "DB_TABLES_UNKNOWN", format!("{}: {words}", first.full_name()))
+            .remedy("try again: the table was locked, or the server slow to answer");
+    }
+    let names: Vec<String> = refused.iter().map(|(table, _)| table.full_name()).collect();
+    let mut schemas: Vec<String> = refused.iter().map(|(table, _)| table.schema.clone()).collect();
+    schemas.dedup();
+    let finding =
+        of_these(check, "DB_TABLES_UNREADABLE", target, (&names, tables.len()), "not allowed to read");
+    let found = format!("{}; the server says: {words}", finding.found);
+    Finding { found, ..finding }.remedy(grants(target, &schemas, usage_missing))
+}
+
+/// PostgreSQL 42P01; MySQL and MariaDB 1146 (no such table), 1049 (no such database).
+fn does_not_exist(refusal: &Refusal) -> bool {
+    matches!(refusal.code.as_str(), "42P01" | "1146" | "1049")
+}
+
+/// Nothing about rights: a lock (PostgreSQL 55P03, MySQL 1205) or silence.
+fn is_passing(refusal: &Refusal) -> bool {
+    refusal.is_silence() || matches!(refusal.code.as_str(), "55P03" | "1205")
+}
+
+fn grants(target: &Target, schemas: &[String], usage_missing: &[String]) -> String {
+    let user = target.user.as_str();
+    let one = |schema: &String| match target.engine() {
+        Engine::Postgres => {
+            let (user, name) = (super::identifier(user), super::identifier(schema));
+            let usage = match usage_missing.contains(schema) {
+                true => format!("GRANT USAGE ON SCHEMA {name} TO {user}; "),
+                false => String::new(),
+            };
+            format!("{usage}GRANT SELECT ON ALL TABLES IN SCHEMA {name} TO {user};")
+        }
+        Engine::Mysql | Engine::Mariadb => {
+            format!("GRANT SELECT ON `{}`.* TO {};", schema.replace('`', "``"), super::string(user))
+        }
+    };
+    schemas.iter().take(SHOWN).map(one).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,189 @@
+//! `tests/checks/*.toml`: facts in → findings and verdict out, a file for each situation. A file says
+//! how a server differs from one in which everything is in order (`servers/*.toml`), and every row that
+//! does not pass; what it leaves out passes.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use serde::Deserialize;
+
+use super::{super::*, whole};
+use crate::{
+    config::tests::read,
+    finding::{Capability, Policy},
+    verdict,
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Situation {
+    server: String,
+    /// Fields of the target, as flags name them.
+    target: BTreeMap<String, toml::Value>,
+    #[serde(default)]
+    facts: toml::Table,
+    expect: Expected,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expected {
+    documented: String,
+    observed: String,
+    /// Every row that does not pass, but for the documented rule: `outcome CAUSE`.
+    #[serde(default)]
+    rows: BTreeMap<String, String>,
+    /// Text that remedies must contain.
+    #[serde(default)]
+    to_do: BTreeMap<String, String>,
+}
+
+fn folder() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/checks")
+}
+
+/// What the situation says instead of what the server says.
+fn merge(server: &mut toml::Table, situation: toml::Table) {
+    for (key, value) in situation {
+        match (server.get_mut(&key), value) {
+            // A fact is replaced whole, settings one by one.
+            (Some(toml::Value::Table(settings)), toml::Value::Table(other)) if key == "settings" => {
+                let lost: Vec<String> = other
+                    .iter()
+                    .filter(|(_, v)| v.as_bool() == Some(false))
+                    .map(|(k, _)| k.clone())
+                    .collect();
+                settings.extend(other);
+                for name in lost {
+                    settings.remove(&name);
+                }
+            }
+            (_, value) => {
+                server.insert(key, value);
+            }
+        }
+    }
+}
+
+fn flags(fields: &BTreeMap<String, toml::Value>) -> Vec<String> {
+    let mut flags = Vec::new();
+    for (name, value) in fields {
+        let values = match value {
+            toml::Value::Array(values) => values.clone(),
+            one => vec![one.clone()],
+        };
+        for value in values {
+            flags.extend([format!("--{}", name.replace('_', "-")), value.as_str().unwrap().to_owned()]);
+        }
+    }
+    for (name, value) in
+        [("host", "db.abc.eu-west-1.rds.amazonaws.com"), ("iam-role", "arn:aws:iam::123456789012:role/r")]
+    {
+        if !fields.contains_key(name) {
+            flags.extend([format!("--{name}"), value.to_owned()]);
+        }
+    }
+    flags
+}
+
+fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Pass => "pass",
+        Outcome::Warn => "warn",
+        Outcome::Fail => "fail",
+        Outcome::Unknown => "unknown",
+        Outcome::Unreached => "unreached",
+        Outcome::NotAsked => "not asked",
+    }
+}
+
+/// What is wrong with this file, if anything; and which rows it saw otherwise than passing.
+fn differences(path: &Path) -> Result<Vec<(String, Outcome)>, String> {
+    let text = fs::read_to_string(path).unwrap();
+    if !text.starts_with("# ") {
+        return Err("begins with no line that tells the situation".into());
+    }
+    let situation: Situation = toml::from_str(&text).map_err(|e| e.to_string())?;
+    let server = folder().join(format!("servers/{}.toml", situation.server));
+    let mut facts: toml::Table = toml::from_str(&fs::read_to_string(server).unwrap()).unwrap();
+    merge(&mut facts, situation.facts);
+
+    let flags = flags(&situation.target);
+    let target = read(&flags.iter().map(String::as_str).collect::<Vec<_>>())
+        .map_err(|e| e.to_string())?
+        .targets
+        .remove(0);
+    let facts = match target.engine() {
+        Engine::Postgres => Facts::Postgres(facts.try_into().map_err(|e| e.to_string())?),
+        Engine::Mysql | Engine::Mariadb => Facts::Mysql(facts.try_into().map_err(|e| e.to_string())?),
+    };
+    let findings = judge(&target, &Observations { facts: Some(facts), ..whole() });
+
+    let most = if target.pipe.follows_changes() { Capability::Cdc } else { Capability::InitialLoadOnly };
+    let capability = |policy| verdict::capability(&findings, policy).min(most).name().to_owned();
+    let mut wrong = Vec::new();
+    for (policy, wanted) in
+        [(Policy::Documented, situation.expect.documented), (Policy::Observed, situation.expect.observed)]
+    {
+        let found = capability(policy);
+        if found != wanted {
+            wrong.push(format!("{}: expected {wanted}, found {found}", policy.name()));
+        }
+    }
+    let mut expected = situation.expect.rows;
+    let mut seen = Vec::new();
+    for finding in &findings {
+        let code = check(finding.check).code;
+        let found = [outcome(finding.outcome), finding.cause.unwrap_or_default()].join(" ");
+        let wanted = match expected.remove(code) {
+            Some(wanted) => wanted,
+            None if code == "PG_DOCUMENTED_RULE" && target.pipe.follows_changes() => {
+                "fail PG_DOCUMENTED_RULE".into()
+            }
+            None => "pass".to_owned(),
+        };
+        if found.trim() != wanted {
+            wrong.push(format!("{code}: expected {wanted}, found {} ({})", found.trim(), finding.found));
+        }
+        if let Some(words) = situation.expect.to_do.get(code)
+            && !finding.remedy.as_ref().is_some_and(|remedy| remedy.contains(words))
+        {
+            wrong.push(format!("{code}: expected to do `{words}`, found {:?}", finding.remedy));
+        }
+        seen.push((code.to_owned(), finding.outcome));
+    }
+    wrong.extend(expected.keys().map(|code| format!("{code} is no row of this engine")));
+    if wrong.is_empty() { Ok(seen) } else { Err(wrong.join("\n    ")) }
+}
+
+#[test]
+fn every_situation_is_judged_as_its_file_says() {
+    let mut wrong = String::new();
+    let mut seen: BTreeMap<String, Vec<Outcome>> = BTreeMap::new();
+    let mut files: Vec<_> = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|e| e == "toml"));
+    files.sort();
+    for path in &files {
+        match differences(path) {
+            Ok(rows) => rows.into_iter().for_each(|(code, outcome)| {
+                seen.entry(code).or_default().push(outcome);
+            }),
+            Err(why) => {
+                wrong += &format!("{}\n    {why}\n", path.file_name().unwrap().to_string_lossy());
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+
+    // Both sides of every row: it passes somewhere, and somewhere it does not.
+    for row in CHECKS.iter().filter(|row| row.group == Group::Capability) {
+        let outcomes = &seen[row.code];
+        assert!(
+            row.code == "PG_DOCUMENTED_RULE" || outcomes.contains(&Outcome::Pass),
+            "{}: never passes",
+            row.code
+        );
+        let short = |o: &Outcome| matches!(o, Outcome::Fail | Outcome::Warn);
+        assert!(outcomes.iter().any(short), "{}: nothing falls short of it", row.code);
+    }
+    assert!(files.len() >= 90, "{} situations", files.len());
+}

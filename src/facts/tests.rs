@@ -1,0 +1,73 @@
+//! How facts are written in `tests/checks/*.toml`: a value as itself, `{ refused = { code, message } }`,
+//! or `{ absent = true }`.
+
+use serde::{Deserialize, Deserializer};
+
+use super::*;
+use crate::connection::{Asked, Stage};
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Fact<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written<T> {
+            Read(T),
+            Refused(JustRefused),
+            Absent(JustAbsent),
+        }
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct JustRefused {
+            refused: Refusal,
+        }
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct JustAbsent {
+            absent: bool,
+        }
+        Ok(match Written::deserialize(from)? {
+            Written::Refused(JustRefused { refused }) => Self::Refused(refused),
+            Written::Absent(JustAbsent { absent }) => {
+                assert!(absent, "absent = false says nothing");
+                Self::Absent
+            }
+            Written::Read(value) => Self::Read(value),
+        })
+    }
+}
+
+pub(super) fn ok() -> Result<(), Refusal> {
+    Ok(())
+}
+
+/// `select = { code = "42501", message = "…" }`; a table that may be read says nothing.
+pub(super) fn refused<'de, D: Deserializer<'de>>(from: D) -> Result<Result<(), Refusal>, D::Error> {
+    Refusal::deserialize(from).map(Err)
+}
+
+/// What the server asked for instead of the token, its refusal, or the answer.
+pub(super) fn replication<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Fact<Result<SystemIdentity, ConnectError>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, deny_unknown_fields)]
+    enum Written {
+        Ok { timeline: String, position: String },
+        Refused { refused: Refusal },
+        Asked { asked: String },
+        Silent { timed_out_after_seconds: u64 },
+    }
+    let stage = Stage::LogIn;
+    Ok(match Written::deserialize(from)? {
+        Written::Ok { timeline, position } => Fact::Read(Ok(SystemIdentity { timeline, position })),
+        Written::Refused { refused: refusal } => Fact::Read(Err(ConnectError::Refused { stage, refusal })),
+        Written::Asked { asked } => Fact::Read(Err(ConnectError::NotIam(match asked.as_str() {
+            "md5" => Asked::Md5,
+            mechanism => Asked::Sasl(vec![mechanism.to_owned()]),
+        }))),
+        Written::Silent { timed_out_after_seconds: after } => {
+            let after = std::time::Duration::from_secs(after);
+            Fact::Read(Err(ConnectError::Timeout { stage, after }))
+        }
+    })
+}

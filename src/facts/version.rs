@@ -1,0 +1,36 @@
+//! A version of MySQL or MariaDB, as the server writes it.
+
+/// Major, minor, patch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version(pub u32, pub u32, pub u32);
+
+impl Version {
+    /// `8.0.39-log`, `10.11.6-MariaDB-log`, `5.5.5-10.6.12-MariaDB` (MariaDB behind MySQL's number),
+    /// `8.0.mysql_aurora.3.05.2`. Where there is no patch level it counts as the newest of its line.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.strip_prefix("5.5.5-").unwrap_or(text).split(['.', '-', '_']);
+        let (major, minor) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        Some(Self(major, minor, parts.next().and_then(|patch| patch.parse().ok()).unwrap_or(u32::MAX)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Version;
+
+    #[test]
+    fn versions_are_read_as_servers_write_them() {
+        for (text, version) in [
+            ("8.0.39", Version(8, 0, 39)),
+            ("5.7.44-log", Version(5, 7, 44)),
+            ("10.11.6-MariaDB-1:10.11.6+maria~ubu2204-log", Version(10, 11, 6)),
+            ("5.5.5-10.6.12-MariaDB", Version(10, 6, 12)),
+            ("5.5.62", Version(5, 5, 62)),
+            ("9.7.0", Version(9, 7, 0)),
+            ("8.0.mysql_aurora.3.05.2", Version(8, 0, u32::MAX)),
+        ] {
+            assert_eq!(Version::parse(text), Some(version), "{text}");
+        }
+        assert_eq!(Version::parse("MariaDB"), None);
+    }
+}

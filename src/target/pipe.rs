@@ -1,0 +1,189 @@
+//! What the pipe is to do, named as in ClickHouse's Terraform provider (`settings`). A choice can make
+//! a prerequisite pointless; it is then not asked.
+
+use std::{fmt, str::FromStr};
+
+use super::{Invalid, no_placeholder, quoted};
+
+/// The pipe that is meant. Its default asks for everything and names nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pipe {
+    /// `None` where it was not said: everything is examined, and nothing is required.
+    pub mode: Option<ReplicationMode>,
+    pub mechanism: ReplicationMechanism,
+    /// Tables to replicate; empty for every table there is.
+    pub tables: Vec<TablePattern>,
+    /// The publication the pipe is to use; `None` where ClickPipes is to create one, or where one is to be found.
+    pub publication: Option<String>,
+}
+
+impl Pipe {
+    /// Whether changes are to be followed.
+    pub fn follows_changes(&self) -> bool {
+        self.mode != Some(ReplicationMode::Snapshot)
+    }
+
+    /// Whether the rows that exist are to be copied first.
+    pub fn copies_rows(&self) -> bool {
+        self.mode != Some(ReplicationMode::CdcOnly)
+    }
+}
+
+/// `replication_mode` of a ClickPipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplicationMode {
+    /// Copies the tables, then follows their changes.
+    Cdc,
+    /// Copies the tables once: Initial Load Only.
+    Snapshot,
+    /// Follows changes without copying what is there.
+    CdcOnly,
+}
+
+impl ReplicationMode {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cdc => "cdc",
+            Self::Snapshot => "snapshot",
+            Self::CdcOnly => "cdc_only",
+        }
+    }
+}
+
+impl FromStr for ReplicationMode {
+    type Err = Invalid;
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        [Self::Cdc, Self::Snapshot, Self::CdcOnly]
+            .into_iter()
+            .find(|mode| mode.name() == text)
+            .ok_or_else(|| Invalid::new("replication_mode", "cdc, snapshot or cdc_only", quoted(text)))
+    }
+}
+
+/// How a position in the binary log is named (`replication_mechanism`; MySQL and MariaDB).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReplicationMechanism {
+    /// GTID where the server has it, else file and position.
+    #[default]
+    Auto,
+    Gtid,
+    /// File and position: lost on a failover.
+    FilePos,
+}
+
+impl FromStr for ReplicationMechanism {
+    type Err = Invalid;
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "gtid" => Ok(Self::Gtid),
+            "file_pos" => Ok(Self::FilePos),
+            _ => Err(Invalid::new("replication_mechanism", "auto, gtid or file_pos", quoted(text))),
+        }
+    }
+}
+
+/// `schema.table`, where `*` stands for any run of characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TablePattern {
+    pub schema: String,
+    pub table: String,
+}
+
+impl TablePattern {
+    /// Whether it names one table, and not whatever matches.
+    pub fn is_exact(&self) -> bool {
+        !self.schema.contains('*') && !self.table.contains('*')
+    }
+
+    pub fn matches(&self, schema: &str, table: &str) -> bool {
+        matches(&self.schema, schema) && matches(&self.table, table)
+    }
+}
+
+/// A pattern as SQL's LIKE has it, with `|` as its ESCAPE.
+pub fn like(pattern: &str) -> String {
+    let mut like = String::new();
+    for c in pattern.chars() {
+        match c {
+            '*' => like.push('%'),
+            '%' | '_' | '|' => like.extend(['|', c]),
+            other => like.push(other),
+        }
+    }
+    like
+}
+
+/// Whether the pieces between the `*`s occur in order, the first at the start and the last at the end.
+fn matches(pattern: &str, text: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut text) = text.strip_prefix(first) else { return false };
+    let mut pieces: Vec<&str> = rest.split('*').collect();
+    let last = pieces.pop().unwrap_or_default();
+    for piece in pieces {
+        match text.find(piece) {
+            Some(at) => text = &text[at + piece.len()..],
+            None => return false,
+        }
+    }
+    text.ends_with(last)
+}
+
+impl FromStr for TablePattern {
+    type Err = Invalid;
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        no_placeholder("tables", text)?;
+        // ClickPipes takes no table with a dot in its name (ClickPipes FAQ), so one dot divides.
+        match text.split_once('.') {
+            Some((schema, table))
+                if !schema.is_empty()
+                    && !table.is_empty()
+                    && !table.contains('.')
+                    && !text.chars().any(char::is_control) =>
+            {
+                Ok(Self { schema: schema.to_owned(), table: table.to_owned() })
+            }
+            _ => Err(Invalid::new("tables", "SCHEMA.TABLE, such as public.orders or app.*", quoted(text))),
+        }
+    }
+}
+
+impl fmt::Display for TablePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.schema, self.table)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_what_a_shell_would() {
+        for (pattern, name, expected) in [
+            ("orders", "orders", true),
+            ("orders", "orders2", false),
+            ("*", "", true),
+            ("*", "anything", true),
+            ("order*", "orders", true),
+            ("*ers", "orders", true),
+            ("o*d*s", "orders", true),
+            ("o*d*x", "orders", false),
+            ("*a*", "orders", false),
+            ("ord*ders", "orders", false), // pieces do not overlap
+            ("ö*", "öl", true),
+        ] {
+            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+        assert_eq!(like("o_r*%|"), "o|_r%|%||");
+    }
+
+    #[test]
+    fn a_table_is_named_with_its_schema() {
+        let pattern: TablePattern = "public.order_*".parse().unwrap();
+        assert!(!pattern.is_exact() && pattern.matches("public", "order_items"));
+        for wrong in ["orders", ".orders", "public.", "a.b.c", "{SCHEMA}.orders", "a.b\n"] {
+            assert_eq!(wrong.parse::<TablePattern>().unwrap_err().field, "tables", "{wrong}");
+        }
+    }
+}
