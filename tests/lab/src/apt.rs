@@ -10,7 +10,7 @@ use crate::installed::obtain;
 use crate::lane::Lane;
 use crate::setup::step;
 
-/// Installs what the lanes of this distribution and the oracle need. Does nothing, quickly, when all is there.
+/// Installs what the lanes of this distribution and Python need. Does nothing, quickly, when all is there.
 ///
 /// # Errors
 /// Says what to type if we are not root; carries apt's words if it failed.
@@ -52,7 +52,7 @@ fn missing() -> Vec<&'static str> {
         .args(["-c", "import ensurepip, venv"])
         .stderr(Stdio::null())
         .status();
-    if !crate::oracle::is_there() && !ensurepip.is_ok_and(|status| status.success()) {
+    if !crate::python::is_there() && !ensurepip.is_ok_and(|status| status.success()) {
         packages.push("python3-venv");
     }
     packages

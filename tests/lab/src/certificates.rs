@@ -1,6 +1,7 @@
 //! Certificates as RDS presents them: a name that ends in `rds.amazonaws.com`, signed by a root of our own. Made anew at every
 //! start, so that none ever expires in a repository.
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -18,6 +19,12 @@ use crate::files;
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authority").finish_non_exhaustive()
+    }
 }
 
 /// A server's certificate and key, as files.

@@ -44,7 +44,7 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
-    /// Remove the cache: fetched servers, templates, the second opinion
+    /// Remove the cache: fetched servers, templates, Python's libraries
     Clean,
 }
 

@@ -30,3 +30,8 @@ GRANT SELECT ON `app`.* TO 'clickpipes_iam_user'@'%';
 GRANT REPLICATION CLIENT ON *.* TO 'clickpipes_iam_user'@'%';
 GRANT REPLICATION SLAVE ON *.* TO 'clickpipes_iam_user'@'%';
 ";
+
+/// What the guide leaves out: ClickPipes' engine asks `SHOW REPLICA STATUS`, which MariaDB allows with REPLICA MONITOR only,
+/// since 10.5.9. The guide's REPLICATION CLIENT is no more than BINLOG MONITOR there.
+pub const MARIADB_BEYOND_THE_GUIDE: &str = "GRANT REPLICA MONITOR ON *.* TO 'clickpipes_iam_user'@'%';
+";

@@ -15,14 +15,14 @@ use crate::guide;
 use crate::installed::Installed;
 use crate::lane::{Engine, Lane};
 use crate::plugins::Plugins;
-use crate::site::{Site, StartError, free_port, make_folder};
+use crate::site::{Primary, Site, StartError, free_port, make_folder};
 use crate::world::{CUSTOMER_ACCOUNT, REGION};
 use crate::{mysql, postgres, template};
 
 /// How many ports to try before giving up.
 const PORTS: u32 = 10;
 
-/// A database server that checks RDS IAM tokens. It ends with its [`crate::Lab`].
+/// A database server that checks RDS IAM tokens. It ends with its [`crate::Lab`], a [`crate::Standby`] before it.
 #[derive(Debug)]
 pub struct Instance {
     pub lane: Lane,
@@ -65,13 +65,19 @@ pub(crate) struct Parts<'a> {
 }
 
 impl Instance {
-    pub(crate) fn start(plan: &Plan, parts: &Parts<'_>) -> io::Result<Self> {
+    /// Starts a server, or a standby of `primary`.
+    pub(crate) fn start(plan: &Plan, parts: &Parts<'_>, primary: Option<&Self>) -> io::Result<Self> {
         let folder = parts.lab.join(&plan.name);
         make_folder(&folder, parts.user)?;
         let tls = parts.authority.issue(&plan.host, &folder)?;
         parts.user.owns(&tls.key)?;
-        let template = template::template(&plan.installed, parts.user)?;
-        template::copy(&template, parts.user, &folder)?;
+        match primary {
+            Some(primary) if plan.installed.lane.engine() == Engine::Postgres => {
+                postgres::copy(&primary.site, &folder)?;
+            }
+            // The others have it all in their binlog.
+            _ => template::copy(&template::template(&plan.installed, parts.user)?, parts.user, &folder)?,
+        }
         let mut site = Site {
             installed: plan.installed.clone(),
             user: parts.user.clone(),
@@ -80,6 +86,7 @@ impl Instance {
             port: 0,
             tls,
             trust_root: parts.trust_root.to_owned(),
+            primary: primary.map(|p| Primary { scratch: p.site.scratch(), port: p.port }),
         };
         make_folder(&site.scratch(), parts.user)?;
         if plan.installed.lane.engine() != Engine::Postgres {
@@ -95,13 +102,19 @@ impl Instance {
                 Err(StartError::PortTaken) => continue,
                 Err(StartError::Other(e)) => return Err(e),
             };
-            return Self::take_over(plan, parts, site, server);
+            return Self::take_over(plan, parts, site, server, primary);
         }
         Err(io::Error::other("no free port on loopback"))
     }
 
     /// From here on dropping the value ends the server.
-    fn take_over(plan: &Plan, parts: &Parts<'_>, site: Site, mut server: Child) -> io::Result<Self> {
+    fn take_over(
+        plan: &Plan,
+        parts: &Parts<'_>,
+        site: Site,
+        mut server: Child,
+        primary: Option<&Self>,
+    ) -> io::Result<Self> {
         let database = Database {
             host: plan.host.clone(),
             port: site.port,
@@ -128,9 +141,11 @@ impl Instance {
         };
         // The server runs as another user than the verifier when we are root.
         instance.site.user.owns(&instance.site.verifier())?;
-        match instance.lane.engine() {
-            Engine::Postgres => postgres::furnish(&instance.site)?,
-            Engine::Mysql | Engine::MariaDb => mysql::furnish(&instance.site)?,
+        match (instance.lane.engine(), primary) {
+            (Engine::Postgres, None) => postgres::furnish(&instance.site)?,
+            (Engine::Postgres, Some(_)) => {}
+            (_, None) => mysql::furnish(&instance.site)?,
+            (_, Some(primary)) => mysql::follow(&instance.site, &primary.site)?,
         }
         Ok(instance)
     }
@@ -208,6 +223,44 @@ impl Instance {
         self.state().settings =
             settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         self.start_again()
+    }
+
+    /// Changes these settings while the server runs, such as `("hot_standby_feedback", "on")` or `("binlog_format", "MIXED")`.
+    /// New sessions have them when it returns; older sessions may not. MySQL and MariaDB forget them at the next start.
+    ///
+    /// # Errors
+    /// If the server does not know a setting or refuses its value, or if it cannot be changed without a restart or has been fixed
+    /// by [`Self::restart_with`].
+    pub fn set(&self, settings: &[(&str, &str)]) -> io::Result<()> {
+        match self.lane.engine() {
+            Engine::Postgres => postgres::set(&self.site, settings),
+            Engine::Mysql | Engine::MariaDb => mysql::set(&self.site, settings),
+        }
+    }
+
+    /// The trust root that its certificate is signed by.
+    pub(crate) fn trust_root(&self) -> &Path {
+        &self.site.trust_root
+    }
+
+    pub(crate) fn is_standby(&self) -> bool {
+        self.site.primary.is_some()
+    }
+
+    /// Where its log of changes is, with all that has been committed.
+    pub(crate) fn position(&self) -> io::Result<String> {
+        match self.lane.engine() {
+            Engine::Postgres => postgres::position(&self.site),
+            Engine::Mysql | Engine::MariaDb => mysql::position(&self.site),
+        }
+    }
+
+    /// Whether it follows its primary and has come to that [`Self::position`].
+    pub(crate) fn has(&self, position: &str) -> io::Result<bool> {
+        match self.lane.engine() {
+            Engine::Postgres => postgres::has(&self.site, position),
+            Engine::Mysql | Engine::MariaDb => mysql::has(&self.site, position),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::fs;
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use lab_aws::Aws;
 
@@ -14,11 +14,13 @@ use crate::account::ServerUser;
 use crate::certificates::Authority;
 use crate::files;
 use crate::guide;
-use crate::installed::obtain;
+use crate::installed::{Installed, obtain};
 use crate::instance::{Instance, Parts, Plan};
 use crate::keeper::Keeper;
 use crate::lane::{Engine, Lane};
-use crate::plugins;
+use crate::plugins::{self, Plugins};
+use crate::random;
+use crate::standby::Standby;
 use crate::world::{self, ACCESS_ROLE, CALLER_ACCESS_KEY_ID, REGION};
 
 /// An AWS stand-in and database servers that check IAM tokens with it, on loopback, in a folder of their own.
@@ -28,6 +30,10 @@ pub struct Lab {
     instances: Vec<Instance>,
     aws: Aws,
     secret_access_key: String,
+    authority: Authority,
+    plugins: Plugins,
+    user: ServerUser,
+    standbys: AtomicU32,
     folder: Folder,
     _keeper: Keeper,
 }
@@ -46,34 +52,69 @@ impl Lab {
         files::write(&folder.0.join("empty"), "")?;
         let plugins = plugins::copy_to(&folder.0)?;
 
-        let secret_access_key = secret();
+        let secret_access_key = random::secret(40); // as long as AWS's
         let resource_ids: Vec<String> = plans.iter().map(|p| p.resource_id.clone()).collect();
         let aws = Aws::start(world::world(&resource_ids, &secret_access_key))?;
 
-        let parts = Parts {
-            lab: &folder.0,
-            trust_root: &folder.0.join("root.pem"),
-            authority: &authority,
-            plugins: &plugins,
-            user: &user,
-            aws: &aws,
+        let mut lab = Self {
+            instances: Vec::new(),
+            aws,
+            secret_access_key,
+            authority,
+            plugins,
+            user,
+            standbys: AtomicU32::new(0),
+            folder,
+            _keeper: keeper,
         };
         let started: Vec<io::Result<Instance>> = std::thread::scope(|threads| {
             let starting: Vec<_> =
-                plans.iter().map(|plan| threads.spawn(|| Instance::start(plan, &parts))).collect();
+                plans.iter().map(|plan| threads.spawn(|| lab.start_one(plan, None))).collect();
             let joined = starting.into_iter().map(|thread| {
                 let panicked = |_| Err(io::Error::other("starting a server panicked"));
                 thread.join().unwrap_or_else(panicked)
             });
             joined.collect()
         });
-        Ok(Self {
-            instances: started.into_iter().collect::<io::Result<_>>()?,
-            aws,
-            secret_access_key,
-            folder,
-            _keeper: keeper,
-        })
+        lab.instances = started.into_iter().collect::<io::Result<_>>()?;
+        Ok(lab)
+    }
+
+    fn start_one(&self, plan: &Plan, primary: Option<&Instance>) -> io::Result<Instance> {
+        let parts = Parts {
+            lab: &self.folder.0,
+            trust_root: &self.ca_pem(),
+            authority: &self.authority,
+            plugins: &self.plugins,
+            user: &self.user,
+            aws: &self.aws,
+        };
+        Instance::start(plan, &parts, primary)
+    }
+
+    /// Starts a standby of one of this lab's instances and waits until it has caught up. The access role may connect to it; it
+    /// is not among [`Self::instances`].
+    ///
+    /// # Errors
+    /// If the primary does not run, has no log to follow (`wal_level=minimal`, `skip-log-bin`), or is a standby itself.
+    pub fn standby<'lab>(&'lab self, primary: &'lab Instance) -> io::Result<Standby<'lab>> {
+        if primary.is_standby() {
+            return Err(io::Error::other(format!("{} is a standby itself", primary.name)));
+        }
+        let name = match self.standbys.fetch_add(1, Ordering::Relaxed) {
+            0 => format!("{}_standby", primary.name),
+            n => format!("{}_standby_{}", primary.name, n + 1),
+        };
+        let plan = Plan::new(primary.installed().clone(), name);
+        let instance = self.start_one(&plan, Some(primary))?;
+        self.aws.change(|world| {
+            for role in world.roles.iter_mut().filter(|role| role.arn == ACCESS_ROLE) {
+                role.identity_policies.push(world::connect_policy(&[&plan.resource_id]));
+            }
+        });
+        let standby = Standby { instance, primary };
+        standby.catch_up()?;
+        Ok(standby)
     }
 
     /// STS, and the world it knows.
@@ -166,31 +207,22 @@ fn plan(lanes: &[Lane]) -> io::Result<Vec<Plan>> {
             1 => lane.name().to_owned(),
             n => format!("{lane}_{n}"),
         };
-        plans.push(Plan {
-            installed: obtain(lane)?,
-            host: format!("{}.c9lab0example.{REGION}.rds.amazonaws.com", name.replace('_', "-")),
-            resource_id: resource_id(&name),
-            name,
-        });
+        plans.push(Plan::new(obtain(lane)?, name));
     }
     Ok(plans)
+}
+
+impl Plan {
+    fn new(installed: Installed, name: String) -> Self {
+        let host = format!("{}.c9lab0example.{REGION}.rds.amazonaws.com", name.replace('_', "-"));
+        Self { installed, host, resource_id: resource_id(&name), name }
+    }
 }
 
 /// `db-` and 26 capital letters and digits, as RDS has them; readable, for whoever reads a policy.
 fn resource_id(name: &str) -> String {
     let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
     format!("db-{:0<26}", format!("LAB{}", name.to_ascii_uppercase()))
-}
-
-/// Forty characters, as AWS's are.
-fn secret() -> String {
-    let secret = (0..3).map(|_| format!("{:016x}", random()));
-    secret.collect::<String>().chars().take(40).collect()
-}
-
-/// A number nobody else on this machine has: the standard library seeds its hashers from the kernel.
-fn random() -> u64 {
-    RandomState::new().hash_one(std::process::id())
 }
 
 /// A new folder that goes when the value does.
@@ -200,7 +232,7 @@ struct Folder(PathBuf);
 impl Folder {
     fn create() -> io::Result<Self> {
         // Readable for the servers' user, whatever the umask.
-        let folder = std::env::temp_dir().join(format!("pipeprobe-lab-{:08x}", random() as u32));
+        let folder = std::env::temp_dir().join(format!("pipeprobe-lab-{:08x}", random::number() as u32));
         if folder.as_os_str().len() > 50 || !folder.is_absolute() {
             // The longest path of a Unix socket is 107 bytes.
             let text = format!("{}: too long for Unix sockets; set TMPDIR", folder.display());

@@ -13,6 +13,9 @@
 //! the plugin to the verifier, and the verifier recomputes the signature and reads the policy. Dropping the [`Lab`] takes
 //! everything away, and so does a keeper if nobody is left to drop it.
 //!
+//! [`Lab::standby`] adds a read replica of a server. A [`Consumer`] reads a server's tables, or the stream of their changes, as
+//! ClickPipes would: the truth that a verdict is compared with.
+//!
 //! What differs from RDS, as far as we know:
 //!
 //! - The MySQL is 9.7, because no distribution packages an 8.x; nothing here stands for RDS MySQL 8.
@@ -33,14 +36,15 @@ mod lane;
 mod apt;
 mod fetch;
 mod mirror;
-mod oracle;
 pub mod policy;
+mod python;
 pub mod setup;
 
 // What a server needs.
 mod certificates;
 mod guide;
 mod plugins;
+mod random;
 mod world;
 
 // Running one.
@@ -52,15 +56,24 @@ mod template;
 
 // The lab as a value.
 mod instance;
+mod standby;
+
 mod lab;
 
+// Who reads a database in earnest.
+mod consumer;
+
 pub use cache::folder as cache_folder;
-pub use guide::{DATABASE, MYSQL_GRANTS, MYSQL_USER, POSTGRES_GRANTS, POSTGRES_USER, USER};
+pub use consumer::{Changes, Consumer, Copied, Followed};
+pub use guide::{
+    DATABASE, MARIADB_BEYOND_THE_GUIDE, MYSQL_GRANTS, MYSQL_USER, POSTGRES_GRANTS, POSTGRES_USER, USER,
+};
 pub use installed::{Installed, Skipped, obtain};
 pub use instance::Instance;
 pub use lab::Lab;
 pub use lane::{Engine, Lane};
-pub use oracle::python as oracle_python;
+pub use python::{python, python as oracle_python};
+pub use standby::Standby;
 pub use world::{
     ACCESS_ROLE, CALLER, CALLER_ACCESS_KEY_ID, CUSTOMER_ACCOUNT, REGION, SERVICE_ROLE, access_role,
     connect_policy, trust_policy,

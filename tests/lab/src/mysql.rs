@@ -1,5 +1,6 @@
 //! MySQL and MariaDB, set up as RDS has them.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::symlink;
@@ -13,6 +14,7 @@ use crate::files;
 use crate::guide;
 use crate::installed::Installed;
 use crate::lane::Engine;
+use crate::random;
 use crate::site::Site;
 use crate::template;
 
@@ -105,6 +107,8 @@ pub(crate) fn arguments(site: &Site, settings: &[(String, String)], command: &mu
     match site.installed.lane.engine() {
         Engine::Mysql => command.args([
             "--mysqlx=OFF",
+            // It spins for ten seconds when a server with a replica is shut down.
+            "--event-scheduler=OFF",
             "--secure-file-priv=NULL",
             "--gtid-mode=ON",
             "--enforce-gtid-consistency=ON",
@@ -113,6 +117,11 @@ pub(crate) fn arguments(site: &Site, settings: &[(String, String)], command: &mu
         ]),
         _ => command.args(["--gtid-strict-mode=ON", LOG_SIZE]),
     };
+    if site.primary.is_some() {
+        // The port: nobody else on this machine has that number.
+        command.arg(format!("--server-id={}", site.port)).arg("--read-only=ON");
+        command.arg(with("--relay-log=", &site.data().join("relay")));
+    }
     for (name, value) in settings {
         command.arg(format!("--{name}={value}"));
     }
@@ -150,6 +159,10 @@ pub(crate) fn shell(site: &Site) -> String {
 
 /// What RDS brings, what the customer has, and what the guides tell them to type.
 pub(crate) fn furnish(site: &Site) -> io::Result<()> {
+    let beyond = match site.installed.lane.engine() {
+        Engine::MariaDb => guide::MARIADB_BEYOND_THE_GUIDE,
+        _ => "",
+    };
     let script = [
         // As on RDS: unset until the customer sets it.
         "CREATE TABLE mysql.rds_configuration (
@@ -172,8 +185,72 @@ pub(crate) fn furnish(site: &Site) -> io::Result<()> {
          INSERT INTO app.orders (customer, amount) VALUES ('Ada', 12.50), ('Grace', 99.00), ('Edsger', 3.14);",
         guide::MYSQL_USER,
         guide::MYSQL_GRANTS,
+        beyond,
     ]
     .join("\n");
+    site.sql(None, &script).map(drop)
+}
+
+/// Makes an empty server a replica: the primary's binlog goes back to its first day, users and all.
+pub(crate) fn follow(site: &Site, primary: &Site) -> io::Result<()> {
+    // RDS has its own user for this too. One for each replica, because nobody keeps the password.
+    let user = format!("rdsrepladmin_{}", site.port);
+    let password = random::secret(32); // the longest that MySQL takes here
+    primary.sql(
+        None,
+        &format!(
+            "CREATE USER '{user}'@'127.0.0.1' IDENTIFIED BY '{password}' REQUIRE SSL;
+             GRANT REPLICATION SLAVE ON *.* TO '{user}'@'127.0.0.1';"
+        ),
+    )?;
+    let (port, root) = (primary.port, site.trust_root.display());
+    // The name in the certificate resolves nowhere, so only its chain is verified.
+    let script = match site.installed.lane.engine() {
+        Engine::Mysql => format!(
+            "CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = {port},
+               SOURCE_USER = '{user}', SOURCE_PASSWORD = '{password}', SOURCE_CONNECT_RETRY = 1,
+               SOURCE_SSL = 1, SOURCE_SSL_CA = '{root}', SOURCE_AUTO_POSITION = 1;
+             START REPLICA;"
+        ),
+        _ => format!(
+            "CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = {port},
+               MASTER_USER = '{user}', MASTER_PASSWORD = '{password}', MASTER_CONNECT_RETRY = 1,
+               MASTER_SSL = 1, MASTER_SSL_CA = '{root}', MASTER_SSL_VERIFY_SERVER_CERT = 0,
+               MASTER_USE_GTID = slave_pos;
+             START SLAVE;"
+        ),
+    };
+    site.sql(None, &script).map(drop)
+}
+
+/// Every transaction of its binlog, as GTIDs.
+pub(crate) fn position(site: &Site) -> io::Result<String> {
+    let question = match site.installed.lane.engine() {
+        Engine::Mysql => "SELECT REPLACE(@@GLOBAL.gtid_executed, '\n', '')",
+        _ => "SELECT @@GLOBAL.gtid_binlog_pos",
+    };
+    Ok(site.sql(None, question)?.trim().to_owned())
+}
+
+/// Waits up to a second for it.
+pub(crate) fn has(site: &Site, position: &str) -> io::Result<bool> {
+    let wait = match site.installed.lane.engine() {
+        Engine::Mysql => format!("SELECT WAIT_FOR_EXECUTED_GTID_SET('{position}', 1)"),
+        _ => format!("SELECT MASTER_GTID_WAIT('{position}', 1)"),
+    };
+    Ok(site.sql(None, &wait)?.trim() == "0")
+}
+
+pub(crate) fn set(site: &Site, settings: &[(&str, &str)]) -> io::Result<()> {
+    let mut script = String::new();
+    for (name, value) in settings {
+        // A number must not be quoted, anything else may be.
+        let value = match value.parse::<i64>() {
+            Ok(number) => number.to_string(),
+            Err(_) => format!("'{}'", value.replace('\'', "''")),
+        };
+        let _ = writeln!(script, "SET GLOBAL {name} = {value};");
+    }
     site.sql(None, &script).map(drop)
 }
 

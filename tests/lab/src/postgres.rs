@@ -1,19 +1,24 @@
 //! PostgreSQL, set up as RDS has it.
 
+use std::fmt::Write;
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use crate::account::ServerUser;
 use crate::files;
 use crate::guide;
 use crate::installed::Installed;
-use crate::site::Site;
+use crate::site::{Site, make_folder};
 use crate::template;
 
 /// Superuser over the Unix socket. On RDS nobody is.
 const SUPERUSER: &str = "rdsadmin";
+
+/// A reload is a signal; the postmaster takes it when it can.
+const RELOAD: Duration = Duration::from_secs(10);
 
 pub(crate) fn initialise(installed: &Installed, user: &ServerUser, folder: &Path) -> io::Result<()> {
     let mut initdb = Command::new(installed.program("initdb"));
@@ -63,7 +68,13 @@ jit = off
         certificate = site.tls.certificate.display(),
         key = site.tls.key.display(),
     );
-    files::write(&site.data().join("postgresql.conf"), &settings)?;
+    let follow = site.primary.as_ref().map(|primary| {
+        let (socket, port) = (primary.scratch.display(), primary.port);
+        format!(
+            "primary_conninfo = 'host={socket} port={port} user={SUPERUSER}'\nwal_retrieve_retry_interval = 100ms\n"
+        )
+    });
+    files::write(&site.data().join("postgresql.conf"), &(settings + &follow.unwrap_or_default()))?;
 
     // RDS's order: IAM users over TLS go to PAM and nowhere else, others use passwords, and only TLS is let in at all.
     let access = format!(
@@ -96,6 +107,80 @@ pub(crate) fn arguments(site: &Site, settings: &[(String, String)], command: &mu
     }
     command.env("PIPEPROBE_LAB_PAM_DIR", site.folder.join("pam.d"));
     site.installed.preload(command, &site.plugins.pam_shim);
+}
+
+/// Copies the running primary's data, as for a standby of it, to `folder/data`.
+pub(crate) fn copy(primary: &Site, folder: &Path) -> io::Result<()> {
+    let data = folder.join("data");
+    // Both in one session, or the backup ends with the first. The shell's outcome is not looked at: files may come and go
+    // while it copies, and what is not whole does not start.
+    let script = format!(
+        "SELECT pg_backup_start('standby', true) \\gset
+\\! cp -a --reflink=auto '{}' '{}'
+SELECT labelfile FROM pg_backup_stop(false);
+",
+        primary.data().display(),
+        data.display()
+    );
+    let label = primary.sql(None, &script)?;
+    files::remove(&data.join("pg_replslot"))?;
+    fs::remove_file(data.join("postmaster.pid"))?;
+    make_folder(&data.join("pg_replslot"), &primary.user)?;
+    for (name, content) in [("backup_label", label.trim_start()), ("standby.signal", "")] {
+        files::write(&data.join(name), content)?;
+        primary.user.owns(&data.join(name))?;
+    }
+    Ok(())
+}
+
+/// The end of the WAL, all of it written out.
+pub(crate) fn position(site: &Site) -> io::Result<String> {
+    let script = "SET synchronous_commit = on;
+SELECT pg_logical_emit_message(true, 'lab', 'flush') \\gset
+SELECT pg_current_wal_lsn();
+";
+    Ok(site.sql(None, script)?.trim().to_owned())
+}
+
+pub(crate) fn has(site: &Site, position: &str) -> io::Result<bool> {
+    let question = format!(
+        "SELECT pg_last_wal_replay_lsn() >= '{position}' AND EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming')"
+    );
+    Ok(site.sql(None, &question)?.trim() == "t")
+}
+
+pub(crate) fn set(site: &Site, settings: &[(&str, &str)]) -> io::Result<()> {
+    // A new session knows when the postmaster last read its files.
+    let loaded = || site.sql(None, "SELECT pg_conf_load_time()");
+    let before = loaded()?;
+    let (mut script, mut undo, mut questions) = (String::new(), String::new(), Vec::new());
+    for (name, value) in settings {
+        let value = value.replace('\'', "''");
+        let _ = writeln!(script, "ALTER SYSTEM SET {name} = '{value}';");
+        let _ = writeln!(undo, "ALTER SYSTEM RESET {name};");
+        // RDS's own parameters are in no list; they are what they are written as.
+        questions.push(format!(
+            "SELECT '{name} is still ' || setting || ', from ' || source FROM pg_settings
+               WHERE name = '{name}' AND (pending_restart OR source <> 'configuration file')
+             UNION ALL SELECT '{name} is still ' || current_setting('{name}') WHERE current_setting('{name}') <> '{value}'
+               AND NOT EXISTS (SELECT FROM pg_settings WHERE name = '{name}')"
+        ));
+    }
+    site.sql(None, &format!("{script} SELECT pg_reload_conf() \\gset\n"))?;
+    let deadline = Instant::now() + RELOAD;
+    while loaded()? == before {
+        if Instant::now() > deadline {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the server does not read its settings"));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let not_in_force = site.sql(None, &questions.join("\nUNION ALL "))?;
+    if not_in_force.trim().is_empty() {
+        return Ok(());
+    }
+    // Or the next start would find it.
+    site.sql(None, &undo)?;
+    Err(io::Error::other(not_in_force.trim().to_owned()))
 }
 
 /// The postmaster itself says so, in the eighth line of its pid file.

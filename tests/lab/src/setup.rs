@@ -1,4 +1,4 @@
-//! Everything that must be there before a lab starts: system packages, fetched lanes, templates, plugins, the second opinion.
+//! Everything that must be there before a lab starts: system packages, fetched lanes, templates, plugins, Python's libraries.
 //! Each part does nothing when it is there already.
 
 use std::io;
@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::account::ServerUser;
 use crate::installed::{Installed, Skipped, obtain};
 use crate::lane::Lane;
-use crate::{apt, cache, fetch, oracle, plugins, template};
+use crate::{apt, cache, fetch, plugins, python, template};
 
 /// What a lane turned out to be.
 pub type Outcome = Result<Installed, Skipped>;
@@ -38,9 +38,9 @@ pub fn run(again: bool) -> io::Result<Vec<Outcome>> {
         template::template(installed, &user)?;
     }
     plugins::find_or_build()?;
-    if !oracle::is_there() && (again || !cache::failed_lately(oracle::NAME)) {
-        // One test goes without it, and says so.
-        let _ = oracle::make();
+    if !python::is_there() && (again || !cache::failed_lately(python::NAME)) {
+        // Some tests go without it, and say so.
+        let _ = python::make();
     }
     Ok(outcomes)
 }

@@ -31,6 +31,16 @@ pub(crate) struct Site {
     pub(crate) port: u16,
     pub(crate) tls: ServerFiles,
     pub(crate) trust_root: PathBuf,
+    /// Of a standby.
+    pub(crate) primary: Option<Primary>,
+}
+
+/// Where a standby finds its primary.
+#[derive(Clone, Debug)]
+pub(crate) struct Primary {
+    /// The folder of its Unix socket.
+    pub(crate) scratch: PathBuf,
+    pub(crate) port: u16,
 }
 
 /// Why a server did not start.

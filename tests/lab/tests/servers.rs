@@ -5,6 +5,8 @@
 
 #[path = "servers/client.rs"]
 mod client;
+#[path = "servers/consumers.rs"]
+mod consumers;
 #[path = "servers/sign.rs"]
 mod sign;
 

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 /// Removes what the lab put into its cache, by name: the folder may be one that someone keeps other things in.
 pub(crate) fn run() -> io::Result<ExitCode> {
     let folder = lab::cache_folder();
-    for part in ["aside", "lanes", "locks", "oracle", "templates"] {
+    // "oracle" is what "python" was called before.
+    for part in ["aside", "lanes", "locks", "oracle", "python", "templates"] {
         match fs::remove_dir_all(folder.join(part)) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
             _ => {}

@@ -1,0 +1,221 @@
+//! Real consumers of a database, as ClickPipes is one: what a verdict about it is compared with.
+//!
+//! They are small programs in Python, on libraries that have nothing in common with the product's: `psycopg2`, `PyMySQL` and
+//! `mysql-replication`. They log in with a token over TLS that verifies chain and name, do what ClickPipes' engine does in its
+//! order, and leave nothing behind. They know nothing of what the lab set up.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::guide;
+use crate::instance::Instance;
+use crate::lane::Engine;
+use crate::python;
+
+const COMMON: &str = include_str!("consumers/common.py");
+const POSTGRES: &str = include_str!("consumers/postgres.py");
+const MYSQL: &str = include_str!("consumers/mysql.py");
+
+/// How long a consumer may take in all. It gives up earlier by itself.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Someone who would read these tables, given as `schema.table`.
+#[derive(Clone, Copy, Debug)]
+pub struct Consumer<'a> {
+    pub instance: &'a Instance,
+    pub user: &'a str,
+    pub tables: &'a [&'a str],
+}
+
+/// How a consumer gets changes to see.
+#[derive(Clone, Copy, Debug)]
+pub struct Changes<'a> {
+    /// The publication to read (PostgreSQL). Without one the consumer makes its own, as its user, and drops it.
+    pub publication: Option<&'a str>,
+    /// Where the changes are made: the instance itself, or the primary of a standby.
+    pub writer: &'a Instance,
+    /// SQL that inserts, updates and deletes at least a row of each table; run as the superuser once the stream flows.
+    pub script: &'a str,
+}
+
+/// A table that was read whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copied {
+    pub table: String,
+    pub columns: Vec<String>,
+    pub rows: u64,
+}
+
+/// A table whose changes arrived: whole rows, with the column names that the stream itself gave. No count is zero.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Followed {
+    pub table: String,
+    pub columns: Vec<String>,
+    pub inserts: u64,
+    pub updates: u64,
+    pub deletes: u64,
+}
+
+impl Consumer<'_> {
+    /// Reads every row of every table. The inner error is why that is not possible, in the words of the server (then with its
+    /// code), of the library, or of ClickPipes' own rule.
+    ///
+    /// # Errors
+    /// If the consumer itself could not be run: no Python (see [`crate::python()`]), or it ended without an answer.
+    pub fn snapshot(&self, token: &str) -> io::Result<Result<Vec<Copied>, String>> {
+        let answer = self.run(token, None)?;
+        Ok(answer.map(|tables| {
+            let copied = |t: &Value| Copied { table: name(t), columns: columns(t), rows: count(t, "rows") };
+            tables.iter().map(copied).collect()
+        }))
+    }
+
+    /// Follows the changes of every table while they are made. The inner error is as in [`Self::snapshot`]; it is also what the
+    /// writer said when it would not run the script.
+    ///
+    /// # Errors
+    /// As [`Self::snapshot`].
+    pub fn changes(&self, token: &str, changes: &Changes<'_>) -> io::Result<Result<Vec<Followed>, String>> {
+        let answer = self.run(token, Some(changes))?;
+        Ok(answer.map(|tables| {
+            let followed = |t: &Value| Followed {
+                table: name(t),
+                columns: columns(t),
+                inserts: count(t, "inserts"),
+                updates: count(t, "updates"),
+                deletes: count(t, "deletes"),
+            };
+            tables.iter().map(followed).collect()
+        }))
+    }
+
+    fn run(&self, token: &str, changes: Option<&Changes<'_>>) -> io::Result<Result<Vec<Value>, String>> {
+        let python = python().ok_or_else(|| {
+            io::Error::new(io::ErrorKind::NotFound, "Python's libraries are not there: run `cargo lab setup`")
+        })?;
+        let script = match self.instance.lane.engine() {
+            Engine::Postgres => [COMMON, POSTGRES].concat(),
+            Engine::Mysql | Engine::MariaDb => [COMMON, MYSQL].concat(),
+        };
+        let mut child = Command::new(python)
+            .args(["-I", "-c", &script])
+            .env_clear()
+            .env("LC_ALL", "C.UTF-8")
+            .env("PIPEPROBE_LAB_TOKEN", token)
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let mut child = Running(child);
+        let (Some(mut input), Some(output), Some(mut complaints)) = pipes else {
+            return Err(io::Error::other("a child without pipes"));
+        };
+        // If it has ended already, what it complained of is the better error.
+        let _ = writeln!(input, "{}", self.request(changes));
+
+        let (send, lines) = channel();
+        thread::spawn(move || BufReader::new(output).lines().try_for_each(|line| send.send(line)));
+        let complaints = thread::spawn(move || {
+            let mut text = String::new();
+            let _ = complaints.read_to_string(&mut text);
+            text
+        });
+        let answer = self.converse(input, &lines, changes)?;
+        if answer.is_some() {
+            // It has cleaned up before it spoke, and ends by itself.
+            child.0.wait()?;
+        }
+        drop(child);
+        answer.ok_or_else(|| {
+            let said = complaints.join().unwrap_or_default();
+            io::Error::other(format!("the consumer ended without an answer:\n{}", said.trim()))
+        })
+    }
+
+    /// No secret is in it.
+    fn request(&self, changes: Option<&Changes<'_>>) -> Value {
+        json!({
+            "mode": if changes.is_some() { "changes" } else { "snapshot" },
+            "host": self.instance.host,
+            "port": self.instance.port,
+            "database": guide::DATABASE,
+            "user": self.user,
+            "tables": self.tables,
+            "publication": changes.and_then(|c| c.publication),
+            "trust_root": self.instance.trust_root(),
+        })
+    }
+
+    /// A line each way at a time; none if the consumer ended without an answer.
+    fn converse(
+        &self,
+        mut input: ChildStdin,
+        lines: &Receiver<io::Result<String>>,
+        changes: Option<&Changes<'_>>,
+    ) -> io::Result<Option<Result<Vec<Value>, String>>> {
+        let deadline = Instant::now() + LONGEST;
+        let mut not_changed = None;
+        let mut makes_slot = false;
+        loop {
+            let line = match lines.recv_timeout(Duration::from_millis(50)) {
+                Ok(line) => line?,
+                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+                Err(RecvTimeoutError::Timeout) if Instant::now() > deadline => {
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, "the consumer does not answer"));
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Some(changes) =
+                        changes.filter(|c| makes_slot && c.writer.port != self.instance.port)
+                    {
+                        // A standby learns what runs on its primary from a record that is otherwise written every 15 s.
+                        let _ = changes.writer.sql("SELECT pg_log_standby_snapshot()");
+                    }
+                    continue;
+                }
+            };
+            let said: Value = serde_json::from_str(&line).map_err(io::Error::other)?;
+            if let Some(tables) = said["tables"].as_array() {
+                return Ok(Some(Ok(tables.clone())));
+            }
+            if let Some(why) = said["refused"].as_str() {
+                return Ok(Some(Err(not_changed.unwrap_or_else(|| why.to_owned()))));
+            }
+            makes_slot = said["state"] == "slot";
+            if let Some(changes) = changes.filter(|_| said["state"] == "ready") {
+                let made = changes.writer.sql(changes.script);
+                let _ = writeln!(input, "{}", if made.is_ok() { "changed" } else { "stop" });
+                not_changed = made.err().map(|e| e.to_string());
+            }
+        }
+    }
+}
+
+fn name(table: &Value) -> String {
+    table["table"].as_str().unwrap_or_default().to_owned()
+}
+
+fn columns(table: &Value) -> Vec<String> {
+    let names = table["columns"].as_array().into_iter().flatten();
+    names.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn count(table: &Value, what: &str) -> u64 {
+    table[what].as_u64().unwrap_or_default()
+}
+
+/// Ended when the value goes, whatever it was doing.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
