@@ -3,6 +3,7 @@
 //! A report begins with every row of its engine unreached; the judges below answer them. `checks.md` shows the
 //! rows to a reader; [`page`] makes it.
 
+mod causes;
 mod credentials;
 mod mysql;
 mod page;
@@ -20,8 +21,9 @@ use crate::{
     token::AuthToken,
 };
 
-pub use page::page;
-pub use table::{CHECKS, Check, Group, Part, parameter_group};
+pub use causes::{CAUSES, Cause, cause_of};
+pub use page::{explanation, page};
+pub use table::{CHECKS, Check, Group, Kind, Part};
 
 /// The rows that concern an engine, in order.
 pub fn of(engine: Engine) -> impl Iterator<Item = &'static Check> {
@@ -54,6 +56,9 @@ pub struct Observations {
     pub token: Option<Result<AuthToken, String>>,
     /// Up to the door: everything before the token.
     pub climb: Option<Result<(), ConnectError>>,
+    /// The refusal after which a second login was tried, with another token.
+    pub first_login: Option<ConnectError>,
+    /// The last login that was tried.
     pub login: Option<Result<(), ConnectError>>,
     pub connection: Evidence,
     pub facts: Option<Facts>,
@@ -78,7 +83,34 @@ pub fn judge(target: &Target, seen: &Observations) -> Vec<Finding> {
             found.unwrap_or_else(|| Finding::unreached(check.id))
         }
     };
-    of(target.engine()).map(|check| with_the_tables_words(check, target, answer(check))).collect()
+    let kind = kind(target, seen);
+    of(target.engine()).map(|check| with_the_tables_words(check, &kind, answer(check))).collect()
+}
+
+/// What was seen of it; the declaration only where nothing was.
+fn kind(target: &Target, seen: &Observations) -> Kind {
+    let declared = target.source_type.is_aurora();
+    let (is_aurora, account) = match &seen.facts {
+        Some(Facts::Postgres(facts)) => (facts.is_aurora.read().copied().unwrap_or(declared), None),
+        Some(Facts::Mysql(facts)) => {
+            let is_aurora = facts.settings.read().map(|settings| settings.contains_key("aurora_version"));
+            (is_aurora.unwrap_or(declared), facts.current_user.read())
+        }
+        None => (declared, None),
+    };
+    let endpoint = RdsName::parse(&target.sign.host).map(|name| name.kind);
+    let of_cluster = matches!(
+        endpoint,
+        Some(RdsNameKind::ClusterWriter | RdsNameKind::ClusterReader | RdsNameKind::ClusterCustom)
+    );
+    let name = target.user.as_str();
+    let user = match (target.engine(), account.and_then(|account| account.rsplit_once('@'))) {
+        (Engine::Postgres, _) => identifier(name),
+        // Of several accounts of one name the server chose this one.
+        (_, Some((_, host))) if host != "%" => format!("{}@{}", string(name), string(host)),
+        _ => string(name),
+    };
+    Kind { is_aurora, is_cluster: is_aurora || of_cluster, user }
 }
 
 /// Why a choice about the pipe makes this row pointless.
@@ -96,14 +128,14 @@ fn pointless(check: &Check, target: &Target) -> Option<String> {
 }
 
 /// What the row wants and how it is fixed, where the finding has no words of its own.
-fn with_the_tables_words(check: &Check, target: &Target, finding: Finding) -> Finding {
+fn with_the_tables_words(check: &Check, kind: &Kind, finding: Finding) -> Finding {
     let short = matches!(finding.outcome, Outcome::Fail | Outcome::Warn | Outcome::Unknown);
     let wanted = match finding.wanted.is_empty() && short {
         true => check.wanted.to_owned(),
         false => finding.wanted,
     };
     let fixable = !check.fix.is_empty() && matches!(finding.outcome, Outcome::Fail | Outcome::Warn);
-    let remedy = finding.remedy.or_else(|| fixable.then(|| check.remedy(target)));
+    let remedy = finding.remedy.or_else(|| fixable.then(|| check.remedy(kind)));
     Finding { wanted, remedy, ..finding }
 }
 

@@ -27,6 +27,7 @@ It reports one verdict with its evidence and what to do next. It writes nothing 
 pub enum Command {
     Check(Box<Check>),
     Token(Box<Token>),
+    Explain(Explain),
     /// Print a completion script for a shell
     Completions {
         shell: clap_complete::Shell,
@@ -65,6 +66,10 @@ pub struct Check {
     #[arg(long, env = "PIPEPROBE_TIMEOUT", value_name = "DURATION", hide_env_values = true)]
     pub timeout: Option<String>,
 
+    /// After a refusal, do not ask STS once more without tags, nor log in once more with a fresh token
+    #[arg(long, env = "PIPEPROBE_NO_SECOND_LOOK", hide_env_values = true)]
+    pub no_second_look: bool,
+
     #[command(flatten)]
     pub output: Output,
 
@@ -94,6 +99,22 @@ pub struct Token {
 
     #[command(flatten)]
     pub target: TargetArgs,
+}
+
+/// Explain a code of a report: what it means, what tells it, what to do
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true)]
+pub struct Explain {
+    /// Code of a check or of a cause, such as PG_TOKEN_REFUSED
+    #[arg(value_name = "CODE", required_unless_present = "list", conflicts_with = "list")]
+    pub code: Option<String>,
+
+    /// List every code there is
+    #[arg(long)]
+    pub list: bool,
+
+    #[command(flatten)]
+    pub output: Output,
 }
 
 #[derive(Debug, Args)]

@@ -28,6 +28,8 @@ pub struct Config {
     pub fail_on_warning: bool,
     /// For one target, from the first step to the last.
     pub timeout: Duration,
+    /// After a refusal, at most one more STS call and one more login.
+    pub second_look: bool,
     pub output: Format,
 }
 
@@ -68,6 +70,7 @@ impl Config {
             timeout: given(args.timeout).map_or(Ok(DEFAULT_TIMEOUT), |text| {
                 duration("timeout", &text, Duration::from_secs(1)..=Duration::from_secs(3600))
             })?,
+            second_look: !args.no_second_look,
             output: args.output.output,
         };
         match config.targets.iter().find(|t| !t.pipe.follows_changes()) {

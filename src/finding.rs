@@ -150,6 +150,7 @@ pub enum CheckId {
     PostgresGenerated,
     PostgresWalSenderTimeout,
     PostgresSlotWalKeep,
+    MysqlVitess,
     MysqlBinaryLog,
     MysqlBinlogStatus,
     MysqlBinlogFormat,
@@ -167,6 +168,21 @@ pub enum CheckId {
     MysqlMaxAllowedPacket,
 }
 
+/// One of several causes that the evidence leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    pub cause: &'static str,
+    /// What speaks for it, or against.
+    pub because: String,
+    pub remedy: String,
+}
+
+impl Candidate {
+    pub fn new(cause: &'static str, because: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { cause, because: because.into(), remedy: remedy.into() }
+    }
+}
+
 /// What one check found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -180,6 +196,8 @@ pub struct Finding {
     pub found: String,
     /// What to type or change next.
     pub remedy: Option<String>,
+    /// Where the evidence leaves several causes: the likeliest first.
+    pub candidates: Vec<Candidate>,
 }
 
 impl Finding {
@@ -191,6 +209,7 @@ impl Finding {
             wanted: String::new(),
             found: found.into(),
             remedy: None,
+            candidates: Vec::new(),
         }
     }
 
@@ -223,6 +242,13 @@ impl Finding {
     #[must_use]
     pub fn wanted(self, wanted: impl Into<String>) -> Self {
         Self { wanted: wanted.into(), ..self }
+    }
+
+    /// Any of these, the likeliest first; its remedy is the finding's.
+    #[must_use]
+    pub fn could_be(self, candidates: Vec<Candidate>) -> Self {
+        let remedy = candidates.first().map(|first| first.remedy.clone());
+        Self { remedy: remedy.or(self.remedy), candidates, ..self }
     }
 
     #[must_use]

@@ -51,6 +51,9 @@ pub struct IdentityEvidence {
     /// ARN of the source credentials (GetCallerIdentity needs no permission); `None` where the call failed.
     pub caller: Option<String>,
     pub hops: Vec<Hop>,
+    /// What came of asking once more without tags, after a refusal: accepted, or STS's words. Separates a
+    /// missing sts:TagSession from a trust policy that lets nobody in.
+    pub untagged: Option<Result<(), String>>,
     /// AWS's clock minus ours, from the `Date` header of its last answer; whole seconds.
     pub clock_offset_seconds: Option<i64>,
     pub took: Duration,
@@ -79,7 +82,8 @@ pub enum IdentityError {
 }
 
 /// Assumes `access.roles` in order and returns the last session's credentials; the source
-/// credentials themselves where there is no role.
+/// credentials themselves where there is no role. `second_look`: a role that refuses is asked once more,
+/// without tags, which only adds to the evidence.
 ///
 /// Tags: transitive ones are passed at the first hop and inherited from there (passing them again
 /// is an error), the others at the last hop, to the access role.
@@ -90,11 +94,12 @@ pub async fn assume(
     access: &Access,
     region: &Region,
     roots: RootCertStore,
+    second_look: bool,
     evidence: &mut IdentityEvidence,
 ) -> Result<Identity, IdentityError> {
     let start = Instant::now();
     let clock = Arc::default();
-    let result = assume_in_turn(access, region, roots, &clock, evidence).await;
+    let result = assume_in_turn(access, region, roots, second_look, &clock, evidence).await;
     evidence.clock_offset_seconds = http::offset(&clock);
     evidence.took = start.elapsed();
     result
@@ -104,6 +109,7 @@ async fn assume_in_turn(
     access: &Access,
     region: &Region,
     roots: RootCertStore,
+    second_look: bool,
     clock: &http::SharedClock,
     evidence: &mut IdentityEvidence,
 ) -> Result<Identity, IdentityError> {
@@ -132,10 +138,18 @@ async fn assume_in_turn(
 
     // Who asks is evidence, not a condition, so it is asked beside the first hop.
     let first = sts(&sdk, region, source.clone());
-    let (caller, credentials) =
-        tokio::join!(caller(&first), hops(access, &sdk, region, source, &mut evidence.hops));
+    let chain = Chain { access, sdk: &sdk, region };
+    let (caller, credentials) = tokio::join!(caller(&first), chain.walk(source, &mut evidence.hops));
     evidence.caller = caller;
-    let credentials = credentials?;
+    let credentials = match credentials {
+        Ok(credentials) => credentials,
+        Err((at, error)) => {
+            if second_look {
+                evidence.untagged = chain.untagged(at, &error).await;
+            }
+            return Err(error);
+        }
+    };
     Ok(Identity { expires_at: expiry(&credentials), credentials })
 }
 
@@ -153,25 +167,62 @@ async fn source(sdk: &SdkConfig) -> Result<Credentials, IdentityError> {
     })
 }
 
-async fn hops(
-    access: &Access,
-    sdk: &SdkConfig,
-    region: &Region,
-    source: Credentials,
-    evidence: &mut Vec<Hop>,
-) -> Result<Credentials, IdentityError> {
-    let mut credentials = source;
-    for (i, role) in access.roles.iter().enumerate() {
-        let (first, last) = (i == 0, i + 1 == access.roles.len());
-        let passed = |tag: &&SessionTag| if access.tags.is_transitive(tag) { first } else { last };
-        let tags: Vec<&SessionTag> = access.tags.tags.iter().filter(passed).collect();
-        let client = sts(sdk, region, credentials);
-        let (next, hop) = hop(&client, access, role, &tags, first, last).await?;
-        tracing::debug!(role = hop.role, took = ?hop.took, "assumed");
-        evidence.push(hop);
-        credentials = next;
+/// The roles in turn, and what each is asked with.
+struct Chain<'a> {
+    access: &'a Access,
+    sdk: &'a SdkConfig,
+    region: &'a Region,
+}
+
+/// Where in the chain, and with whose credentials.
+type At = (usize, Credentials);
+
+impl Chain<'_> {
+    fn tags(&self, i: usize) -> Vec<&SessionTag> {
+        let (first, last) = (i == 0, i + 1 == self.access.roles.len());
+        let passed = |tag: &&SessionTag| if self.access.tags.is_transitive(tag) { first } else { last };
+        self.access.tags.tags.iter().filter(passed).collect()
     }
-    Ok(credentials)
+
+    async fn walk(
+        &self,
+        source: Credentials,
+        evidence: &mut Vec<Hop>,
+    ) -> Result<Credentials, (At, IdentityError)> {
+        let mut credentials = source;
+        for i in 0..self.access.roles.len() {
+            let asked = self.hop(i, credentials.clone(), &self.tags(i)).await;
+            let (next, hop) = asked.map_err(|error| ((i, credentials), error))?;
+            tracing::debug!(role = hop.role, took = ?hop.took, "assumed");
+            evidence.push(hop);
+            credentials = next;
+        }
+        Ok(credentials)
+    }
+
+    async fn hop(
+        &self,
+        i: usize,
+        credentials: Credentials,
+        tags: &[&SessionTag],
+    ) -> Result<(Credentials, Hop), IdentityError> {
+        let client = sts(self.sdk, self.region, credentials);
+        let (first, last) = (i == 0 && !tags.is_empty(), i + 1 == self.access.roles.len());
+        hop(&client, self.access, &self.access.roles[i], tags, first, last).await
+    }
+
+    /// Worth asking only where access was denied, and tags were passed that could be the reason.
+    async fn untagged(&self, (i, credentials): At, error: &IdentityError) -> Option<Result<(), String>> {
+        let IdentityError::Refused { code, .. } = error else { return None };
+        if !code.starts_with("AccessDenied") || self.tags(i).is_empty() {
+            return None;
+        }
+        Some(match self.hop(i, credentials, &[]).await {
+            Ok(_) => Ok(()),
+            Err(IdentityError::Refused { code, message, .. }) => Err(format!("{code}: {message}")),
+            Err(IdentityError::Unreachable { what, .. } | IdentityError::NoCredentials(what)) => Err(what),
+        })
+    }
 }
 
 async fn hop(

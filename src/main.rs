@@ -72,6 +72,10 @@ async fn obey(command: Command) -> io::Result<Exit> {
                 Err(invalid) => run::refuse(&invalid, format, &mut out),
             }
         }
+        Command::Explain(args) => match args.code {
+            Some(code) => run::explain(&code, args.output.output, &mut out),
+            None => run::list(args.output.output, &mut out),
+        },
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "pipeprobe", &mut out);
             Ok(Exit::Met)

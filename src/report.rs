@@ -162,6 +162,18 @@ pub struct Row {
     pub wanted: Option<String>,
     pub found: Option<String>,
     pub remedy: Option<String>,
+    /// Where the evidence leaves several causes: all of them, the likeliest first.
+    pub candidates: Vec<Candidate>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Candidate {
+    /// Stable code; `pipeprobe explain CODE`.
+    pub cause: String,
+    /// What speaks for it, or against.
+    pub because: String,
+    pub remedy: String,
 }
 
 /// One step and how long it took. Steps overlap: they do not add up to the whole.
@@ -373,6 +385,15 @@ impl Row {
             wanted: filled(&finding.wanted),
             found: filled(&finding.found),
             remedy: finding.remedy.clone(),
+            candidates: finding
+                .candidates
+                .iter()
+                .map(|candidate| Candidate {
+                    cause: candidate.cause.to_owned(),
+                    because: candidate.because.clone(),
+                    remedy: candidate.remedy.clone(),
+                })
+                .collect(),
         }
     }
 

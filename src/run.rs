@@ -1,5 +1,6 @@
 //! What a command does: many targets at once, the renderings, the exit code.
 
+mod explain;
 mod token;
 
 use std::{
@@ -11,6 +12,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinSet;
 
+pub use explain::{explain, list};
 pub use token::token;
 
 use crate::{
@@ -18,7 +20,7 @@ use crate::{
     config::Config,
     report::{Report, json, text},
     target::{Invalid, Target},
-    verify::{self, Clock},
+    verify::{self, Clock, Limits},
 };
 
 /// How the process ends; documented in `check --help` and the README.
@@ -72,8 +74,9 @@ async fn verify_all(config: &Config, clock: Clock) -> (Vec<Report>, bool) {
         while running.len() < AT_ONCE
             && let Some((i, target)) = waiting.next()
         {
-            let (terms, timeout) = (config.terms(&target), config.timeout);
-            let task = running.spawn(async move { verify::verify(&target, terms, timeout, clock).await });
+            let limits = Limits { timeout: config.timeout, second_look: config.second_look };
+            let terms = config.terms(&target);
+            let task = running.spawn(async move { verify::verify(&target, terms, limits, clock).await });
             places.insert(task.id(), i);
         }
         let (id, report) = match running.join_next_with_id().await {

@@ -25,12 +25,22 @@ use crate::{
 /// Reads the time. Signing takes it as a value; only the caller of [`verify`] has a clock.
 pub type Clock = fn() -> Timestamp;
 
-/// Verifies one target within `timeout`.
-pub async fn verify(target: &Target, terms: Terms, timeout: Duration, clock: Clock) -> Report {
+/// How far a run may go.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// From the first step to the last.
+    pub timeout: Duration,
+    /// After a refusal that leaves more than one cause: at most one more STS call and one more login.
+    pub second_look: bool,
+}
+
+/// Verifies one target.
+pub async fn verify(target: &Target, terms: Terms, limits: Limits, clock: Clock) -> Report {
     let started_at = clock();
     let start = Instant::now();
     // The last tenth is for saying goodbye, so that a slow answer costs itself and nothing else.
-    let run = Run { target, deadline: start + timeout.mul_f32(0.9), clock };
+    let deadline = start + limits.timeout.mul_f32(0.9);
+    let run = Run { target, deadline, second_look: limits.second_look, clock };
     let mut seen = Observations::default();
     let facts_took = run.observe(&mut seen).await;
     Report::new(target, &seen, terms, Clocked { started_at, took: start.elapsed(), facts_took })
@@ -45,8 +55,13 @@ pub fn unreached(target: &Target, terms: Terms, now: Timestamp) -> Report {
 struct Run<'a> {
     target: &'a Target,
     deadline: Instant,
+    second_look: bool,
     clock: Clock,
 }
+
+/// Between a refused token and the next: a token of the same second would be the same one, and a server
+/// that was short of memory or throttled needs a moment.
+const BETWEEN_TOKENS: Duration = Duration::from_secs(1);
 
 impl Run<'_> {
     async fn observe(&self, seen: &mut Observations) -> Option<Duration> {
@@ -75,7 +90,15 @@ impl Run<'_> {
         };
         let token = self.sign(&credentials);
         seen.token = Some(token.clone());
-        let session = self.log_in(door?, &token.ok()?, &mut seen.connection).await;
+        let mut session = self.log_in(door?, &token.ok()?, &mut seen.connection).await;
+        if let Err(refused) = &session
+            && self.second_look
+            && may_pass(refused)
+            && self.deadline.saturating_duration_since(Instant::now()) > 2 * BETWEEN_TOKENS
+        {
+            seen.first_login = Some(refused.clone());
+            session = self.log_in_again(&credentials, &roots).await;
+        }
         let (session, logged_in) = split(session);
         seen.login = Some(logged_in);
 
@@ -88,7 +111,8 @@ impl Run<'_> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         let roots = trust::web_roots(self.target.access.ca_bundle.as_ref())
             .unwrap_or_else(|_| RootCertStore::empty());
-        let assume = identity::assume(&self.target.access, &self.target.region, roots, evidence);
+        let assume =
+            identity::assume(&self.target.access, &self.target.region, roots, self.second_look, evidence);
         tokio::time::timeout(left, assume).await.unwrap_or_else(|_| {
             Err(IdentityError::Unreachable {
                 role: self.target.access.roles.last().map(ToString::to_string).unwrap_or_default(),
@@ -99,6 +123,20 @@ impl Run<'_> {
 
     fn sign(&self, credentials: &Credentials) -> Result<AuthToken, String> {
         token::sign(credentials, &self.target.sign, &self.target.region, &self.target.user, (self.clock)())
+    }
+
+    /// Once more from the start, with a token of its own.
+    async fn log_in_again(
+        &self,
+        credentials: &Credentials,
+        roots: &Arc<RootCertStore>,
+    ) -> Result<Session, ConnectError> {
+        tokio::time::sleep(BETWEEN_TOKENS).await;
+        let mut evidence = Evidence::default();
+        let door =
+            connection::climb(self.target, Purpose::Queries, roots, self.deadline, &mut evidence).await?;
+        let token = self.sign(credentials).map_err(|_| ConnectError::NoToken)?;
+        self.log_in(door, &token, &mut evidence).await
     }
 
     async fn log_in(
@@ -156,6 +194,19 @@ impl Run<'_> {
                 Err(ConnectError::Protocol { stage: Stage::LogIn, what: "is no PostgreSQL".into() })
             }
         }
+    }
+}
+
+/// A refusal of the token that is the same whether IAM said no or could not be asked: RDS answers
+/// neither differently (PostgreSQL 28000, MySQL 1045; Amazon RDS User Guide, "Limitations for IAM database
+/// authentication": memory, 200 logins a second).
+fn may_pass(error: &ConnectError) -> bool {
+    match error {
+        ConnectError::Refused { stage: Stage::LogIn, refusal } => match refusal.code.as_str() {
+            "28000" => refusal.message.contains("authentication failed"),
+            code => code == "1045",
+        },
+        _ => false,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Observations;
 use crate::{
-    finding::{CheckId, Finding},
+    finding::{Candidate, CheckId, Finding},
     identity::{IdentityError, IdentityEvidence},
     target::Target,
     token::LIFETIME,
@@ -107,6 +107,12 @@ fn refused(target: &Target, evidence: &IdentityEvidence, error: &IdentityError) 
         IdentityError::NoCredentials(why) => return no_credentials(why),
     };
     let words = format!("{code}: {message}");
+    let untagged = match &evidence.untagged {
+        None => "",
+        Some(Ok(())) => "; asked once more without tags, it lets us in",
+        Some(Err(_)) => "; asked once more without tags, it refuses as well",
+    };
+    let untagged = untagged.to_owned();
     let caller = evidence
         .hops
         .last()
@@ -115,9 +121,7 @@ fn refused(target: &Target, evidence: &IdentityEvidence, error: &IdentityError) 
         .unwrap_or("the caller");
     match code {
         "AccessDenied" | "AccessDeniedException" if message.contains("sts:TagSession") => {
-            fail("STS_TAG_SESSION_DENIED", words).remedy(format!(
-                "in the trust policy of {role}, allow both actions: \"Action\": [\"sts:AssumeRole\", \"sts:TagSession\"]"
-            ))
+            fail("STS_TAG_SESSION_DENIED", words + &untagged).remedy(tag_session(role))
         }
         "AccessDenied" | "AccessDeniedException" if message.contains("explicit deny") => {
             fail("STS_EXPLICIT_DENY", words).remedy(format!(
@@ -130,15 +134,12 @@ fn refused(target: &Target, evidence: &IdentityEvidence, error: &IdentityError) 
                 "allow {caller} \"Action\": [\"sts:AssumeRole\", \"sts:TagSession\"] on {role}, in its own identity policy"
             ))
         }
+        // The message names sts:AssumeRole, but without tags the role lets us in.
+        "AccessDenied" | "AccessDeniedException" if evidence.untagged == Some(Ok(())) => {
+            fail("STS_TAG_SESSION_DENIED", words + &untagged).remedy(tag_session(role))
+        }
         "AccessDenied" | "AccessDeniedException" => {
-            let external = match &target.access.external_id {
-                Some(_) => "; a sts:ExternalId condition there must equal `external_id`",
-                None => "; if it has a sts:ExternalId condition, set `external_id`",
-            };
-            fail("STS_ASSUME_ROLE_DENIED", words).remedy(format!(
-                "name {caller} (or its role) as Principal in the trust policy of {role}{external}; from another \
-                 account, the caller's own policy must allow it too; AWS answers the same when the role does not exist"
-            ))
+            fail("STS_ASSUME_ROLE_DENIED", words + &untagged).could_be(denied(target, role, caller))
         }
         "ExpiredToken" | "ExpiredTokenException" => {
             fail("STS_CREDENTIALS_EXPIRED", words).remedy("renew the source credentials (`aws sso login`, a new session)")
@@ -167,4 +168,54 @@ fn refused(target: &Target, evidence: &IdentityEvidence, error: &IdentityError) 
         }
         _ => fail("STS_REFUSED", words),
     }
+}
+
+fn tag_session(role: &str) -> String {
+    format!(
+        "in the trust policy of {role}, allow both actions: \"Action\": [\"sts:AssumeRole\", \"sts:TagSession\"]"
+    )
+}
+
+/// AWS says no more than "not authorized", whatever the reason.
+fn denied(target: &Target, role: &str, caller: &str) -> Vec<Candidate> {
+    let account = |arn: &str| arn.split(':').nth(4).unwrap_or_default().to_owned();
+    let mut causes = vec![Candidate::new(
+        "STS_NOT_TRUSTED",
+        "the commonest: the trust policy names someone else",
+        format!(
+            "name {caller} (or its role) as Principal in the trust policy of {role}, with both actions: \
+             \"Action\": [\"sts:AssumeRole\", \"sts:TagSession\"]"
+        ),
+    )];
+    let external = match &target.access.external_id {
+        Some(_) => {
+            ("an external id was passed", "make the sts:ExternalId condition there equal to `external_id`")
+        }
+        None => (
+            "no external id was passed",
+            "if the trust policy has a sts:ExternalId condition, set `external_id`",
+        ),
+    };
+    let (because, remedy) = external;
+    let external = Candidate::new("STS_EXTERNAL_ID", because, remedy);
+    let at = if target.access.external_id.is_some() { 0 } else { 1 };
+    causes.insert(at, external);
+    if account(caller) != account(role) {
+        causes.push(Candidate::new(
+            "STS_CALLER_NOT_ALLOWED",
+            "the role is of another account, where the caller needs permission as well",
+            format!(
+                "allow {caller} \"Action\": [\"sts:AssumeRole\", \"sts:TagSession\"] on {role}, in its own identity policy"
+            ),
+        ));
+    }
+    causes.push(Candidate::new(
+        "STS_NO_SUCH_ROLE",
+        "AWS answers the same when the role does not exist",
+        format!(
+            "check the spelling: aws iam get-role --role-name {}",
+            role.rsplit('/').next().unwrap_or(role)
+        ),
+    ));
+    causes
 }

@@ -1,13 +1,18 @@
 //! What a MySQL or MariaDB server allows.
 
-use super::tables::{self, some_of};
+use super::{
+    Observations,
+    tables::{self, of_these, some_of},
+};
 use crate::{
     connection::Refusal,
-    facts::{Fact, MysqlFacts, Settings, Version},
+    facts::{Fact, Facts, MysqlFacts, Settings, Version},
     finding::{CheckId, Finding},
     target::{Engine, ReplicationMechanism, SourceType, Target},
 };
 
+/// From then on REPLICATION CLIENT does not allow SHOW REPLICA STATUS any more.
+const REPLICA_MONITOR: Version = Version(10, 5, 9);
 const DAY_SECONDS: u64 = 86_400;
 /// Below this ClickPipes refuses; below the other it advises more (ClickPipes documentation).
 const SHORTEST_RETENTION_HOURS: u64 = 24;
@@ -30,6 +35,7 @@ pub(super) fn judge(target: &Target, facts: &MysqlFacts) -> Vec<Finding> {
     findings.extend([
         server.engine(),
         server.version(),
+        server.vitess(),
         server.binary_log(),
         server.binlog_status(),
         server.binlog_format(),
@@ -37,13 +43,13 @@ pub(super) fn judge(target: &Target, facts: &MysqlFacts) -> Vec<Finding> {
         server.row_metadata(),
         server.row_value_options(),
         server.expiry(),
-        retention(facts),
+        server.retention(),
         server.gtid(),
         server.replica_status(),
         server.replica_updates(),
         server.server_id(),
         server.stream(),
-        compressed_columns(facts),
+        compressed_columns(target, facts),
         server.max_allowed_packet(),
     ]);
     findings
@@ -65,8 +71,10 @@ impl Server<'_> {
         self.settings.get(name).map(String::as_str)
     }
 
+    /// As ClickPipes' engine tells it: only MariaDB has this variable.
     fn is_mariadb(&self) -> bool {
-        self.get("version").is_some_and(|version| version.to_ascii_lowercase().contains("mariadb"))
+        self.get("gtid_strict_mode").is_some()
+            || self.get("version").is_some_and(|version| version.to_ascii_lowercase().contains("mariadb"))
     }
 
     /// Whether the version has what came with this one. One that cannot be read has everything: nothing
@@ -74,6 +82,15 @@ impl Server<'_> {
     fn since(&self, mysql: Version, mariadb: Version) -> bool {
         let first = if self.is_mariadb() { mariadb } else { mysql };
         self.version.is_none_or(|version| version >= first)
+    }
+
+    /// The user, as GRANT has it.
+    fn account(&self) -> String {
+        let seen = Observations {
+            facts: Some(Facts::Mysql(Box::new(self.facts.clone()))),
+            ..Observations::default()
+        };
+        super::kind(self.target, &seen).user
     }
 
     fn engine(&self) -> Finding {
@@ -86,14 +103,11 @@ impl Server<'_> {
         let found = format!("{version}{comment}");
         let runs = if self.is_mariadb() { Engine::Mariadb } else { Engine::Mysql };
         if runs != self.target.engine() {
-            let right = if runs == Engine::Mariadb { "rdsmariadb" } else { "rdsmysql or auroramysql" };
+            let right =
+                if runs == Engine::Mariadb { "\"rdsmariadb\"" } else { "\"rdsmysql\" or \"auroramysql\"" };
             return Finding::fail(check, "DB_WRONG_ENGINE", found)
                 .wanted(self.target.engine().name())
                 .remedy(format!("set type = {right}: ClickPipes refuses a pipe of the other flavour"));
-        }
-        if self.facts.is_vitess == Fact::Read(true) || found.to_ascii_lowercase().contains("vitess") {
-            return Finding::fail(check, "DB_STAND_IN", format!("{found}, Vitess"))
-                .remedy("ClickPipes reads MySQL itself, not Vitess");
         }
         match (self.get("aurora_version"), self.target.source_type) {
             (None, SourceType::AuroraMysql) => {
@@ -120,15 +134,33 @@ impl Server<'_> {
         let oldest = if self.is_mariadb() { Version(10, 6, 0) } else { Version(5, 7, 0) };
         if version < oldest {
             return Finding::warn(check, "DB_VERSION_OLD", text)
-                .wanted(format!("{} {}.{} or newer", self.target.engine().name(), oldest.0, oldest.1))
+                .wanted(format!(
+                    "{} {}.{} or newer",
+                    if self.is_mariadb() { Engine::Mariadb.name() } else { Engine::Mysql.name() },
+                    oldest.0,
+                    oldest.1
+                ))
                 .remedy("RDS offers IAM authentication from that version on; upgrade before relying on it");
         }
-        if self.is_mariadb() && version >= Version(12, 3, 0) {
+        if self.is_mariadb() && version >= Version(12, 3, 0) && self.target.pipe.follows_changes() {
             return Finding::warn(check, "MARIADB_PARTIAL_ROW_EVENTS", text)
                 .wanted("MariaDB before 12.3, or rows short enough never to be split over several events")
                 .remedy("ClickPipes does not read the partial row events of MariaDB 12.3 and newer");
         }
         Finding::pass(check, text)
+    }
+
+    fn vitess(&self) -> Finding {
+        let check = CheckId::MysqlVitess;
+        let version = self.get("version").unwrap_or_default();
+        match &self.facts.is_vitess {
+            Fact::Read(true) => Finding::fail(check, "MYSQL_VITESS", version),
+            _ if version.to_ascii_lowercase().contains("vitess") => {
+                Finding::fail(check, "MYSQL_VITESS", version)
+            }
+            Fact::Read(false) => Finding::pass(check, "SHOW VITESS_TABLETS is not understood"),
+            other => unanswered(check, other),
+        }
     }
 
     fn has_binary_log(&self) -> bool {
@@ -151,6 +183,13 @@ impl Server<'_> {
     fn binlog_status(&self) -> Finding {
         let check = CheckId::MysqlBinlogStatus;
         match &self.facts.position {
+            // The protocol has four bytes for it.
+            Fact::Read(at) if at.position == 0 || at.position > u64::from(u32::MAX) => Finding::fail(
+                check,
+                "MYSQL_NO_BINLOG_POSITION",
+                format!("{}, position {}", at.file, at.position),
+            )
+            .remedy("as the master user: FLUSH BINARY LOGS; begins a new file"),
             Fact::Read(at) => Finding::pass(check, format!("{}, position {}", at.file, at.position)),
             Fact::Refused(refusal) if is_denial(refusal) => {
                 Finding::fail(check, "MYSQL_NO_REPLICATION_CLIENT", refusal.to_string())
@@ -245,24 +284,29 @@ impl Server<'_> {
             (true, _) => Finding::pass(check, "gtid_binlog_pos is there"),
             (false, Some("ON")) => Finding::pass(check, "gtid_mode is ON"),
             (false, Some(mode)) => without(format!("gtid_mode is {mode}")),
-            (false, None) => without(format!("{version} has no gtid_mode")),
+            (false, None) => without(format!("{version} has no gtid_mode"))
+                .remedy("upgrade to MySQL 5.6 or newer, or go by file and position (--replication-mechanism file_pos)"),
         }
     }
 
     /// The trap of MariaDB: since 10.5.9 REPLICATION CLIENT, which the guides grant, no longer allows it.
     fn replica_status(&self) -> Finding {
         let check = CheckId::MysqlReplicaStatus;
-        let user = super::string(self.target.user.as_str());
         match &self.facts.is_replica {
             Fact::Read(true) => Finding::pass(check, "it is a replica of another server"),
             Fact::Read(false) => Finding::pass(check, "it is no replica"),
             Fact::Refused(refusal) if is_denial(refusal) => {
-                if !self.is_mariadb() && matches!(&self.facts.position, Fact::Refused(r) if is_denial(r)) {
+                let of_its_own = self.is_mariadb() && self.since(Version(0, 0, 0), REPLICA_MONITOR);
+                if !of_its_own && matches!(&self.facts.position, Fact::Refused(r) if is_denial(r)) {
                     return Finding::held_up(check, "the right is the same as for MYSQL_BINLOG_STATUS");
                 }
-                let right = if self.is_mariadb() { "REPLICA MONITOR" } else { "REPLICATION CLIENT" };
-                Finding::fail(check, "MYSQL_NO_REPLICA_MONITOR", refusal.to_string())
-                    .remedy(format!("GRANT {right} ON *.* TO {user};"))
+                let finding = Finding::fail(check, "MYSQL_NO_REPLICA_MONITOR", refusal.to_string());
+                match of_its_own {
+                    true => finding.remedy(format!("GRANT REPLICA MONITOR ON *.* TO {};", self.account())),
+                    false => {
+                        finding.remedy(format!("GRANT REPLICATION CLIENT ON *.* TO {};", self.account()))
+                    }
+                }
             }
             other => unanswered(check, other),
         }
@@ -342,6 +386,42 @@ impl Server<'_> {
             _ => Finding::unknown(check, "MYSQL_UNANSWERED", format!("the server gave no {name}")),
         }
     }
+
+    /// ClickPipes' engine goes on where it may not read this or there is nothing to read, so not knowing
+    /// denies nothing; another error stops it.
+    fn retention(&self) -> Finding {
+        let check = CheckId::MysqlBinlogRetention;
+        let show = "look as the master user: CALL mysql.rds_show_configuration; and set it if need be: \
+                    CALL mysql.rds_set_configuration('binlog retention hours', 72);";
+        let cause = "MYSQL_RETENTION_UNREADABLE";
+        let hours = match &self.facts.retention_hours {
+            Fact::Read(value) => value.as_str(),
+            Fact::Refused(refusal) if refusal.code == "1142" => {
+                return Finding::unknown(check, cause, refusal.to_string()).remedy(show);
+            }
+            Fact::Refused(refusal) => return Finding::fail(check, cause, refusal.to_string()).remedy(show),
+            Fact::Absent => {
+                let found = "the server has no mysql.rds_configuration with 'binlog retention hours', as RDS and Aurora have";
+                return Finding::unknown(check, cause, found).remedy(show);
+            }
+        };
+        let advised = if self.is_mariadb() { SHORTEST_RETENTION_HOURS } else { ADVISED_RETENTION_HOURS };
+        match (hours, hours.parse::<u64>()) {
+            ("", _) => Finding::fail(
+                check,
+                "MYSQL_RETENTION_UNSET",
+                "'binlog retention hours' is NULL: the log goes as soon as RDS itself has no use for it",
+            ),
+            (text, Ok(hours)) if hours < SHORTEST_RETENTION_HOURS => {
+                Finding::fail(check, "MYSQL_RETENTION_SHORT", format!("{text} hours"))
+            }
+            (text, Ok(hours)) if hours < advised => {
+                Finding::warn(check, "MYSQL_RETENTION_SHORT", format!("{text} hours"))
+            }
+            (text, Ok(_)) => Finding::pass(check, format!("{text} hours")),
+            (text, Err(_)) => Finding::fail(check, cause, format!("`{text}`")).remedy(show),
+        }
+    }
 }
 
 /// A right is missing: 1227 names it; 1044, 1045, 1142 and 1143 refuse.
@@ -349,52 +429,23 @@ fn is_denial(refusal: &Refusal) -> bool {
     matches!(refusal.code.as_str(), "1044" | "1045" | "1142" | "1143" | "1227")
 }
 
-/// ClickPipes' engine goes on where it may not read this, so not knowing denies nothing.
-fn retention(facts: &MysqlFacts) -> Finding {
-    let check = CheckId::MysqlBinlogRetention;
-    let show = "look as the master user: CALL mysql.rds_show_configuration; and set it if need be: \
-                CALL mysql.rds_set_configuration('binlog retention hours', 72);";
-    let hours = match &facts.retention_hours {
-        Fact::Read(value) => value.as_str(),
-        Fact::Refused(refusal) => {
-            return Finding::unknown(check, "MYSQL_RETENTION_UNREADABLE", refusal.to_string()).remedy(show);
-        }
-        Fact::Absent => {
-            return Finding::unknown(
-                check,
-                "MYSQL_RETENTION_UNREADABLE",
-                "the server has no mysql.rds_configuration with 'binlog retention hours', as RDS and Aurora have",
-            )
-            .remedy(show);
-        }
-    };
-    match (hours, hours.parse::<u64>()) {
-        ("", _) => Finding::fail(
-            check,
-            "MYSQL_RETENTION_UNSET",
-            "'binlog retention hours' is NULL: the log goes as soon as RDS itself has no use for it",
-        ),
-        (text, Ok(hours)) if hours < SHORTEST_RETENTION_HOURS => {
-            Finding::fail(check, "MYSQL_RETENTION_SHORT", format!("{text} hours"))
-        }
-        (text, Ok(hours)) if hours < ADVISED_RETENTION_HOURS => {
-            Finding::warn(check, "MYSQL_RETENTION_SHORT", format!("{text} hours"))
-        }
-        (text, Ok(_)) => Finding::pass(check, format!("{text} hours")),
-        (text, Err(_)) => {
-            Finding::unknown(check, "MYSQL_RETENTION_UNREADABLE", format!("`{text}`")).remedy(show)
-        }
-    }
-}
-
-fn compressed_columns(facts: &MysqlFacts) -> Finding {
+fn compressed_columns(target: &Target, facts: &MysqlFacts) -> Finding {
     let check = CheckId::MariadbCompressedColumns;
-    match &facts.compressed_columns {
-        Fact::Read(columns) if columns.is_empty() => Finding::pass(check, "none"),
-        Fact::Read(columns) => Finding::fail(check, "MARIADB_COMPRESSED_COLUMNS", some_of(columns)).remedy(
+    let columns = match &facts.compressed_columns {
+        Fact::Read(columns) => columns,
+        other => return unanswered(check, other),
+    };
+    let of = |column: &String| column.rsplit_once('.').map(|(table, _)| table.to_owned());
+    let mut tables: Vec<String> = columns.iter().filter_map(of).collect();
+    tables.dedup();
+    let all = facts.tables.read().map_or(tables.len(), |tables| tables.total);
+    let words = format!("compressed columns ({}) in", some_of(columns));
+    let finding = of_these(check, "MARIADB_COMPRESSED_COLUMNS", target, (&tables, all), &words);
+    match tables.is_empty() {
+        true => finding,
+        false => finding.remedy(
             "leave these tables out (--table), or ALTER TABLE … MODIFY the columns without COMPRESSED",
         ),
-        other => unanswered(check, other),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{CHECKS, Check, Group, Part};
+use super::{CAUSES, CHECKS, Cause, Check, Group, Part, cause_of, check};
 use crate::{
     finding::{Denies, Policy},
     target::Engine,
@@ -23,8 +23,61 @@ pub fn page() -> String {
     page
 }
 
+/// What a code stands for: a check with its causes, or a cause. Where they share a code, the check.
+pub fn explanation(code: &str) -> Option<String> {
+    let mut text = String::new();
+    match (CHECKS.iter().find(|row| row.code == code), cause_of(code)) {
+        (Some(row), _) => section(&mut text, row),
+        (None, Some(cause)) => one_cause(&mut text, cause),
+        (None, None) => return None,
+    }
+    Some(text.trim().to_owned() + "\n")
+}
+
+fn one_cause(page: &mut String, cause: &Cause) {
+    let row = check(cause.check);
+    let _ = writeln!(page, "### {}\n\n{}.\n", cause.code, sentence(cause.means));
+    let fix = if cause.fix.is_empty() { plain(row.fix) } else { cause.fix.to_owned() };
+    for (name, text) in [
+        ("told by", cause.told_by.to_owned()),
+        ("could be", cause.could_be().join(", ")),
+        ("to do", fix),
+        ("check", format!("{}: this database {}", row.code, plain(row.phrase))),
+        ("without it", lost(row)),
+        ("source", row.source.to_owned()),
+    ] {
+        if !text.is_empty() {
+            let _ = writeln!(page, "- {name}: {text}");
+        }
+    }
+}
+
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
 fn section(page: &mut String, check: &Check) {
     let _ = writeln!(page, "\n### {}\n\nThis database {}.\n", check.code, plain(check.phrase));
+    facts(page, check);
+    let of_this: Vec<&Cause> = CAUSES.iter().filter(|cause| cause.check == check.id).collect();
+    if !of_this.is_empty() {
+        let _ = writeln!(page, "\nCauses:\n");
+        causes(page, of_this);
+    }
+}
+
+fn causes<'a>(page: &mut String, causes: impl IntoIterator<Item = &'a Cause>) {
+    for cause in causes {
+        let fix = match cause.fix {
+            "" => String::new(),
+            fix => format!(" To do: {fix}."),
+        };
+        let _ = writeln!(page, "- `{}`: {}. Told by: {}.{fix}", cause.code, cause.means, cause.told_by);
+    }
+}
+
+fn facts(page: &mut String, check: &Check) {
     let mut line = |name: &str, text: &str| {
         if !text.is_empty() {
             let _ = writeln!(page, "- {name}: {text}");

@@ -4,7 +4,7 @@ mod publication;
 
 use super::tables::{self, counted, of_these};
 use crate::{
-    connection::{Asked, ConnectError},
+    connection::{Asked, ConnectError, Refusal},
     facts::{Fact, PostgresFacts, PostgresTable},
     finding::{CheckId, Finding},
     target::Target,
@@ -135,6 +135,7 @@ impl Server<'_> {
                 Finding::fail(check, "PG_AURORA_READER", "a reader of an Aurora cluster")
                     .remedy("give the writer endpoint of the cluster")
             }
+            (Some(true), _) if facts.is_aurora.read().is_none() => unanswered(check, &facts.is_aurora),
             (Some(true), Some(number)) if number / 10_000 >= STANDBY_SINCE => {
                 Finding::pass(check, format!("a standby of version {}", dotted(*number)))
             }
@@ -153,6 +154,9 @@ impl Server<'_> {
             (None, _) => unanswered(check, &facts.in_recovery),
             (Some(true), _) if facts.is_aurora == Fact::Read(true) => {
                 Finding::held_up(check, "an Aurora reader holds no slot")
+            }
+            (Some(true), _) if self.major().is_some_and(|major| major < STANDBY_SINCE) => {
+                Finding::held_up(check, "a standby of before 16 holds no slot")
             }
             (Some(true), Some("on")) => Finding::pass(check, "hot_standby_feedback is on"),
             (Some(true), Some(value)) => Finding::fail(
@@ -190,7 +194,7 @@ impl Server<'_> {
             return Finding::fail(check, "PG_MAX_WAL_SENDERS", format!("max_wal_senders is {most}"));
         }
         if let Fact::Read(Err(ConnectError::Refused { refusal, .. })) = &self.facts.replication
-            && refusal.code == "53300"
+            && is_out_of_wal_senders(refusal)
         {
             return Finding::fail(check, "PG_NO_WAL_SENDER", refusal.to_string());
         }
@@ -211,8 +215,16 @@ impl Server<'_> {
             Fact::Refused(_) => "rds.iam_auth_for_replication could not be read".to_owned(),
         };
         let is_on = facts.iam_auth_for_replication.read().is_some_and(|value| is_on(value));
-        let fail =
-            |words: String| Finding::fail(check, "PG_REPLICATION_NOT_IAM", format!("{words}; {parameter}"));
+        let fail = |words: String| {
+            let finding = Finding::fail(check, "PG_REPLICATION_NOT_IAM", format!("{words}; {parameter}"));
+            match facts.iam_auth_for_replication {
+                Fact::Absent => finding.remedy(
+                    "upgrade to an engine version that has rds.iam_auth_for_replication, and set it to 1; or use a \
+                     password for CDC",
+                ),
+                _ => finding,
+            }
+        };
         let unknown = |words: String| {
             Finding::unknown(check, "PG_REPLICATION_UNKNOWN", format!("{words}; {parameter}"))
         };
@@ -229,7 +241,10 @@ impl Server<'_> {
                 // The right to replicate is looked at after the authentication.
                 "42501" => Finding::pass(check, "the token was accepted"),
                 // … and the number of WAL senders before it.
-                "53300" => Finding::held_up(check, "no WAL sender was free"),
+                _ if is_out_of_wal_senders(refusal) => Finding::held_up(check, "no WAL sender was free"),
+                // "RDS Proxy currently doesn't support streaming replication mode", whatever its name.
+                "0A000" => Finding::fail(check, "DB_ENDPOINT_PROXY", refusal.to_string())
+                    .remedy("give the endpoint of the instance or the cluster itself"),
                 // While the parameter is off the token is judged as a password, or PAM refuses it.
                 "28000" | "28P01" if !is_on => fail(refusal.to_string()),
                 _ => unknown(refusal.to_string()).remedy(
@@ -237,7 +252,15 @@ impl Server<'_> {
                 ),
             },
             Err(ConnectError::NotIam(asked @ (Asked::Sasl(_) | Asked::Md5))) => {
-                fail(format!("the server asks for {asked}"))
+                let finding = fail(format!("the server asks for {asked}"));
+                // With the parameter on, IAM is for the members of both rds_iam and rds_replication.
+                match is_on && facts.in_rds_replication != Fact::Read(true) {
+                    true => finding.remedy(format!(
+                        "GRANT rds_replication TO {};",
+                        super::identifier(self.target.user.as_str())
+                    )),
+                    false => finding,
+                }
             }
             Err(other) => {
                 unknown(other.to_string()).remedy("try again: the replication connection could not be tried")
@@ -256,10 +279,20 @@ impl Server<'_> {
         match &facts.replication {
             Fact::Read(Ok(_)) => Finding::pass(check, by.unwrap_or("it was let in")),
             Fact::Read(Err(ConnectError::Refused { refusal, .. })) if refusal.code == "42501" => {
-                Finding::fail(check, "PG_NO_REPLICATION_RIGHT", refusal.to_string())
+                let is_off = facts.logical_replication.read().is_some_and(|value| !is_on(value));
+                match by {
+                    // What RDS' role gives, it gives only then.
+                    Some(by) if is_off => {
+                        Finding::held_up(check, format!("{by}, and rds.logical_replication is off"))
+                    }
+                    _ => Finding::fail(check, "PG_NO_REPLICATION_RIGHT", refusal.to_string()),
+                }
             }
             _ => match (by, &facts.has_replication_attribute) {
                 (Some(by), _) => Finding::pass(check, by),
+                (None, _) if matches!(facts.in_rds_replication, Fact::Refused(_)) => {
+                    unanswered(check, &facts.in_rds_replication)
+                }
                 (None, Fact::Read(false)) => Finding::fail(
                     check,
                     "PG_NO_REPLICATION_RIGHT",
@@ -349,12 +382,17 @@ impl Server<'_> {
             _ => !table.has_primary_key,
         };
         let without: Vec<&&PostgresTable> = tables.iter().filter(|t| has_none(t)).collect();
+        let have_keys = without.iter().all(|t| t.has_primary_key);
         let first = without
             .first()
             .map(|t| format!("{}.{}", super::identifier(&t.table.schema), super::identifier(&t.table.name)));
         let row = (CheckId::PostgresReplicaIdentity, "PG_NO_REPLICA_IDENTITY");
         let finding = self.of_tables(row, tables, has_none, "without a key to tell rows apart");
         match first {
+            // It has a key, which it was told not to use.
+            Some(table) if have_keys => {
+                finding.remedy(format!("as its owner: ALTER TABLE {table} REPLICA IDENTITY DEFAULT;"))
+            }
             Some(table) => finding.remedy(format!(
                 "give each a primary key, or as its owner: ALTER TABLE {table} REPLICA IDENTITY FULL;"
             )),
@@ -416,6 +454,12 @@ impl Server<'_> {
             false => Finding::warn(check, cause, format!("{words} {}", tables::some_of(&these))),
         }
     }
+}
+
+/// Before the authentication: "number of requested standby connections exceeds max_wal_senders". The same
+/// code says that the server, or the role, has no connection left.
+fn is_out_of_wal_senders(refusal: &Refusal) -> bool {
+    refusal.code == "53300" && refusal.message.contains("max_wal_senders")
 }
 
 fn is_on(value: &str) -> bool {

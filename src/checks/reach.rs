@@ -3,7 +3,7 @@
 use super::{Observations, identifier, policy_resource, string};
 use crate::{
     connection::{Asked, ConnectError, Evidence, Refusal, Stage, TlsFailure, TlsSeen},
-    finding::{CheckId, Finding},
+    finding::{Candidate, CheckId, Finding},
     target::{Engine, RdsName, RdsNameKind, Target},
 };
 
@@ -27,12 +27,36 @@ pub(super) fn judge(target: &Target, seen: &Observations) -> Vec<Finding> {
         }
     }
     match &seen.login {
-        Some(Ok(())) => findings.push(Finding::pass(CheckId::LogIn, "")),
+        Some(Ok(())) => findings.push(match &seen.first_login {
+            None => Finding::pass(CheckId::LogIn, ""),
+            Some(first) => intermittent(first),
+        }),
         // The token was never sent, so whether it is accepted stays unreached.
         Some(Err(ConnectError::NoToken)) | None => {}
-        Some(Err(error)) => findings.push(failed(target, seen, error)),
+        Some(Err(error)) => {
+            let finding = failed(target, seen, error);
+            let twice = match &seen.first_login {
+                Some(first) if first == error => "; and once more, with another token".to_owned(),
+                Some(first) => format!("; the first token: {first}"),
+                None => String::new(),
+            };
+            findings.push(Finding { found: finding.found + &twice, ..finding });
+        }
     }
     findings
+}
+
+fn intermittent(first: &ConnectError) -> Finding {
+    Finding::warn(
+        CheckId::LogIn,
+        "AUTH_INTERMITTENT",
+        format!("the first token was refused ({first}), the next accepted"),
+    )
+    .wanted("every good token accepted")
+    .remedy(
+        "look at FreeableMemory (IAM logins need 300 to 1000 MiB to spare) and at IamDbAuthConnectionFailureThrottling \
+         (fewer than 200 new logins a second are allowed)",
+    )
 }
 
 fn stage_of(error: &ConnectError) -> Stage {
@@ -183,7 +207,43 @@ fn not_iam(target: &Target, asked: &Asked) -> Finding {
         format!("the server asks for {asked}; the token was not sent"),
     )
     .wanted("a cleartext password over TLS (the token)")
-    .remedy(make_iam_user(target))
+    .could_be(not_in_force(target))
+}
+
+/// Why a server asks this user for something else.
+fn not_in_force(target: &Target) -> Vec<Candidate> {
+    let enable = "enable IAM database authentication on the instance or cluster (Password and IAM database \
+                  authentication; apply immediately)";
+    let user = match target.engine() {
+        Engine::Postgres => {
+            let user = identifier(target.user.as_str());
+            Candidate::new(
+                "AUTH_USER_NOT_IAM",
+                "the commonest: the user is there, and no member of rds_iam",
+                format!("as the master user: GRANT rds_iam TO {user};"),
+            )
+        }
+        Engine::Mysql | Engine::Mariadb => Candidate::new(
+            "AUTH_USER_NOT_IAM",
+            "the commonest: the account has another plugin than AWSAuthenticationPlugin",
+            format!(
+                "as the master user: ALTER USER {} IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS';",
+                string(target.user.as_str())
+            ),
+        ),
+    };
+    vec![
+        user,
+        Candidate::new(
+            "AUTH_NO_USER",
+            format!(
+                "a user that does not exist is asked the same, lest its name be guessed; is it `{}`?",
+                target.user
+            ),
+            make_iam_user(target),
+        ),
+        Candidate::new("AUTH_IAM_OFF", "where IAM is off, users are asked for passwords", enable),
+    ]
 }
 
 /// What makes a user one of IAM's.
@@ -233,11 +293,55 @@ fn refused_token(
             target.sign.host
         ));
     }
-    fail(cause).remedy(format!(
-        "let the access role's identity policy allow rds-db:connect on {} (its resource id is on the database's \
-         Configuration tab); IAM changes take a minute to arrive",
-        policy_resource(target)
-    ))
+    fail(cause).could_be(not_accepted(target, seen))
+}
+
+/// RDS refuses a token without saying why. What is in it agrees with the target, by the time this is asked.
+fn not_accepted(target: &Target, seen: &Observations) -> Vec<Candidate> {
+    let resource = policy_resource(target);
+    let mut causes = vec![Candidate::new(
+        "TOKEN_NOT_ALLOWED",
+        "the commonest: name, port, user, Region and time in the token are as they should be, so it is the policy",
+        format!(
+            "let the access role's identity policy allow rds-db:connect on {resource} (its resource id is on the \
+             database's Configuration tab); IAM changes take a minute to arrive"
+        ),
+    )];
+    if target.sign.port != target.dial.port {
+        causes.insert(
+            0,
+            Candidate::new(
+                "TOKEN_WRONG_PORT",
+                format!(
+                    "it is signed for port {}, and port {} was dialled",
+                    target.sign.port, target.dial.port
+                ),
+                "set `port` (or `sign_port`) to the one that the database itself listens on",
+            ),
+        );
+    }
+    if target.user.as_str().chars().any(char::is_uppercase) {
+        causes.push(Candidate::new(
+            "TOKEN_WRONG_USER",
+            format!("{} has capitals, and its case must be that of the policy and the database", target.user),
+            "write `user` as the policy and the database do",
+        ));
+    }
+    causes.push(Candidate::new(
+        "TOKEN_DENIED_ABOVE",
+        "a service or resource control policy, a permissions boundary or an explicit Deny would show the same",
+        "simulate it: aws iam simulate-principal-policy, with the role, rds-db:connect and that resource",
+    ));
+    let overloaded = match seen.first_login {
+        Some(_) => "less likely: two tokens in a row were refused",
+        None => "IAM that is short of memory or throttled answers the same",
+    };
+    causes.push(Candidate::new(
+        "IAM_OVERLOADED",
+        overloaded,
+        "try again in a minute, and look at FreeableMemory",
+    ));
+    causes
 }
 
 fn postgres_refused(target: &Target, seen: &Observations, row: CheckId, refusal: &Refusal) -> Finding {

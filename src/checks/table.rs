@@ -3,7 +3,7 @@
 
 use crate::{
     finding::{CheckId, Denies, Policy},
-    target::{Engine, SourceType, Target},
+    target::{Engine, Target},
 };
 
 /// One row of the table.
@@ -155,24 +155,32 @@ impl Check {
         self.phrase.replace("{user}", target.user.as_str()).replace("{engine}", target.engine().name())
     }
 
-    /// What to do on this kind of database. `{user}` and `{account}` are the user as the engine writes
-    /// it, `{group}` the parameter group that its settings are in.
-    pub fn remedy(&self, target: &Target) -> String {
+    /// What to do on this kind of database. `{user}` is the user as the engine writes it, `{group}` the
+    /// parameter group that its settings are in.
+    pub fn remedy(&self, kind: &Kind) -> String {
         let fix = match self.fix_aurora {
-            Some(fix) if target.source_type.is_aurora() => fix,
+            Some(fix) if kind.is_aurora => fix,
             _ => self.fix,
         };
-        let user = match target.engine() {
-            Engine::Postgres => super::identifier(target.user.as_str()),
-            Engine::Mysql | Engine::Mariadb => super::string(target.user.as_str()),
-        };
-        fix.replace("{user}", &user).replace("{group}", parameter_group(target.source_type))
+        fix.replace("{user}", &kind.user).replace("{group}", kind.parameter_group())
     }
 }
 
-/// Where the settings of this kind of database are.
-pub fn parameter_group(kind: SourceType) -> &'static str {
-    if kind.is_aurora() { "DB cluster parameter group" } else { "DB parameter group" }
+/// What of a database a remedy depends on: what it was seen to be, else what it was declared as.
+#[derive(Clone, Debug)]
+pub struct Kind {
+    pub is_aurora: bool,
+    /// Aurora, or a Multi-AZ DB cluster.
+    pub is_cluster: bool,
+    /// As the engine writes it: `clickpipes_iam_user`, `'clickpipes_iam_user'`.
+    pub user: String,
+}
+
+impl Kind {
+    /// Where its settings are.
+    pub fn parameter_group(&self) -> &'static str {
+        if self.is_cluster { "DB cluster parameter group" } else { "DB parameter group" }
+    }
 }
 
 const GUIDE: &str = "ClickPipes guide, secure RDS access";
@@ -211,7 +219,7 @@ pub static CHECKS: &[Check] = &[
         .source(IAM_DB),
     // What every pipe needs.
     Check::capability(Id::Engine, "DB_ENGINE", "runs {engine}", ALL)
-        .wanted("the engine of the target's type itself, and no stand-in (YugabyteDB, Vitess)")
+        .wanted("the engine of the target's type itself, and no stand-in (YugabyteDB)")
         .source("what ClickPipes' engine validates"),
     Check::capability(Id::Version, "DB_VERSION", "runs a version that ClickPipes reads", ALL)
         .wanted("PostgreSQL 12 or newer; MySQL 5.7 and MariaDB 10.6, from which RDS has IAM, or newer")
@@ -301,6 +309,10 @@ pub static CHECKS: &[Check] = &[
         .wanted("max_slot_wal_keep_size of two days of WAL or 200 GB, or -1 (no limit)")
         .fix("raise max_slot_wal_keep_size in the {group} (takes effect at once)")
         .source(PG_FAQ),
+    Check::changes(Id::MysqlVitess, "MYSQL_VITESS", "is MySQL itself, and not Vitess", MYSQL_FAMILY)
+        .wanted("SHOW VITESS_TABLETS not understood: ClickPipes follows no changes of Vitess")
+        .fix("give the MySQL server itself")
+        .source(MYSQL_ENGINE),
     Check::changes(Id::MysqlBinaryLog, "MYSQL_BINARY_LOG", "writes a binary log", MYSQL_FAMILY)
         .wanted("log_bin = ON")
         .fix("turn automated backups on (backup retention of at least 1 day): RDS then writes a binary log")
@@ -336,7 +348,7 @@ pub static CHECKS: &[Check] = &[
         .source(MYSQL_ENGINE),
     Check { unknown_denies: Nothing, ..Check::changes(Id::MysqlBinlogRetention, "MYSQL_BINLOG_RETENTION",
             "keeps its binary log for a replica that is away", MYSQL_FAMILY) }
-        .wanted("'binlog retention hours' of at least 24; 72 is recommended")
+        .wanted("'binlog retention hours' of at least 24; on MySQL 72 is recommended")
         .fix("CALL mysql.rds_set_configuration('binlog retention hours', 72);")
         .source(MYSQL_SOURCE),
     Check::changes(Id::MysqlGtid, "MYSQL_GTID", "numbers its transactions (GTID)", MYSQL_FAMILY)

@@ -64,14 +64,22 @@ pub(super) fn read<'a>(
     };
     let tables: Vec<&Table> = tables.collect();
     let patterns = &target.pipe.tables;
-    let unmatched = patterns.iter().filter(|p| !tables.iter().any(|t| p.matches(&t.schema, &t.name)));
+    // Those that were named exactly come first, so that they are among those that were looked at.
+    let beyond = total > tables.len();
+    let unmatched = patterns
+        .iter()
+        .filter(|p| (p.is_exact() || !beyond) && !tables.iter().any(|t| p.matches(&t.schema, &t.name)));
     let missing: Vec<String> = unmatched
         .map(ToString::to_string)
         .chain(tables.iter().filter(|t| t.select.as_ref().is_err_and(does_not_exist)).map(|t| t.full_name()))
         .collect();
     if !missing.is_empty() {
-        return Finding::fail(check, "DB_TABLES_MISSING", format!("no such table: {}", some_of(&missing)))
-            .remedy("give tables that exist, as SCHEMA.TABLE; a table that may not be seen is missing too");
+        return Finding::fail(
+            check,
+            "DB_TABLES_MISSING",
+            format!("no table is called {}", some_of(&missing)),
+        )
+        .remedy("give tables that exist, as SCHEMA.TABLE; a table that may not be seen is missing too");
     }
     if tables.is_empty() {
         let grant = grants(target, &["<schema>".to_owned()], usage_missing);
@@ -81,12 +89,26 @@ pub(super) fn read<'a>(
     let refused: Vec<(&Table, &Refusal)> =
         tables.iter().filter_map(|t| t.select.as_ref().err().map(|refusal| (*t, refusal))).collect();
     let Some((first, words)) = refused.first() else {
-        let beyond = if total > tables.len() { format!(", the first of {total}") } else { String::new() };
-        return Finding::pass(check, format!("every column of {}{beyond}", counted(tables.len())));
+        let seen = counted(tables.len());
+        return match beyond {
+            false => Finding::pass(check, format!("every column of {seen}")),
+            true if patterns.is_empty() => {
+                Finding::pass(check, format!("every column of {seen}, the first of {total}"))
+            }
+            true => {
+                Finding::warn(check, "DB_TABLES_UNKNOWN", format!("only {seen} of {total} were looked at"))
+                    .remedy("name fewer tables at a time (--table) to have each looked at")
+            }
+        };
     };
     if refused.iter().all(|(_, refusal)| is_passing(refusal)) {
-        return Finding::unknown(check, "DB_TABLES_UNKNOWN", format!("{}: {words}", first.full_name()))
-            .remedy("try again: the table was locked, or the server slow to answer");
+        let found = format!("{}: {words}", first.full_name());
+        let cause = "DB_TABLES_UNKNOWN";
+        let finding = match patterns.is_empty() && refused.len() < tables.len() {
+            true => Finding::warn(check, cause, found),
+            false => Finding::unknown(check, cause, found),
+        };
+        return finding.remedy("try again: the table was locked, or the server slow to answer");
     }
     let names: Vec<String> = refused.iter().map(|(table, _)| table.full_name()).collect();
     let mut schemas: Vec<String> = refused.iter().map(|(table, _)| table.schema.clone()).collect();

@@ -92,7 +92,9 @@ pub fn unanswered(why: &str) -> MysqlFacts {
 
 fn version_of(settings: &Settings) -> (Option<Version>, bool) {
     let text = settings.get("version").map(String::as_str).unwrap_or_default();
-    (Version::parse(text), text.to_ascii_lowercase().contains("mariadb"))
+    let is_mariadb =
+        settings.contains_key("gtid_strict_mode") || text.to_ascii_lowercase().contains("mariadb");
+    (Version::parse(text), is_mariadb)
 }
 
 /// The statement's name changed in MySQL 8.4 and in MariaDB 10.5.2.
@@ -161,7 +163,11 @@ impl Asker {
                 names.push((pattern.schema.clone(), pattern.table.clone()));
             }
         }
-        names.sort();
+        // Those that were named come first, lest they fall behind the last that is looked at.
+        names.sort_by_cached_key(|(schema, name)| {
+            let named = patterns.iter().any(|p| p.is_exact() && p.matches(schema, name));
+            (!named, schema.clone(), name.clone())
+        });
         let total = names.len();
         names.truncate(TABLES_AT_MOST);
         let mut seen = Vec::new();

@@ -105,9 +105,10 @@ fn is_meant(patterns: &[TablePattern], schema: &str, table: &str) -> String {
 /// A partition stands for nothing of its own, unless it is the very table that was named.
 fn tables_in_question(patterns: &[TablePattern]) -> String {
     let exact = patterns.iter().filter(|pattern| pattern.is_exact());
-    let named = exact
-        .map(|p| format!(" OR (n.nspname = {} AND c.relname = {})", literal(&p.schema), literal(&p.table)))
-        .collect::<String>();
+    let named: Vec<String> = exact
+        .map(|p| format!("(n.nspname = {} AND c.relname = {})", literal(&p.schema), literal(&p.table)))
+        .collect();
+    let named = if named.is_empty() { "false".to_owned() } else { named.join(" OR ") };
     let meant = is_meant(patterns, "n.nspname", "c.relname");
     format!(
         "SELECT t.total, t.schema, t.name, format('%I.%I', t.schema, t.name),
@@ -120,10 +121,10 @@ fn tables_in_question(patterns: &[TablePattern]) -> String {
               AND NOT a.attisdropped AND to_jsonb(a)->>'attgenerated' <> '')
          FROM (SELECT c.oid, n.oid AS namespace, n.nspname AS schema, c.relname AS name, count(*) OVER () AS total
            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-           WHERE c.relkind IN ('r', 'p') AND (NOT c.relispartition{named}) AND {meant}
+           WHERE c.relkind IN ('r', 'p') AND (NOT c.relispartition OR {named}) AND {meant}
              AND NOT EXISTS (SELECT FROM pg_depend d
                WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
-           ORDER BY n.nspname, c.relname LIMIT {TABLES_AT_MOST}) t JOIN pg_class c ON c.oid = t.oid
+           ORDER BY ({named}) IS TRUE DESC, n.nspname, c.relname LIMIT {TABLES_AT_MOST}) t JOIN pg_class c ON c.oid = t.oid
          ORDER BY t.schema, t.name"
     )
 }

@@ -59,6 +59,7 @@ fn seen(replication: Result<SystemIdentity, crate::connection::ConnectError>) ->
             expires_at: at("2026-01-02T03:19:05Z"),
         })),
         climb: Some(Ok(())),
+        first_login: None,
         login: Some(Ok(())),
         connection: Evidence {
             addresses: vec!["10.0.0.7".parse().unwrap()],

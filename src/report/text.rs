@@ -77,6 +77,15 @@ fn write_row(out: &mut impl Write, row: &Row) -> io::Result<()> {
                 paragraph(out, &format!("    {label:<8}"), "            ", text, Style::new())?;
             }
         }
+        for (i, candidate) in row.candidates.iter().enumerate() {
+            let label = if i == 0 { "    could be" } else { "" };
+            // The remedy of the likeliest is the row's.
+            let text = match i {
+                0 => format!("{}: {}", candidate.cause, candidate.because),
+                _ => format!("{}: {}; {}", candidate.cause, candidate.because, candidate.remedy),
+            };
+            paragraph(out, &format!("{label:<12} {}. ", i + 1), "                ", &text, Style::new())?;
+        }
     }
     Ok(())
 }

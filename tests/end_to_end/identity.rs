@@ -53,10 +53,8 @@ fn an_external_id_is_passed_where_it_is_asked_for() {
     let condition = json!({ "StringEquals": { "sts:ExternalId": "pipe-42" } });
     trust(&lab, &["sts:AssumeRole", "sts:TagSession"], Some(condition));
     let without = Run::check(&lab, &[]).json();
-    assert!(
-        text(&without.fails_at("STS_ACCESS_ROLE", "STS_ASSUME_ROLE_DENIED")["remedy"])
-            .contains("set `external_id`")
-    );
+    let row = without.fails_at("STS_ACCESS_ROLE", "STS_ASSUME_ROLE_DENIED");
+    assert!(text(&row["candidates"][1]["remedy"]).contains("set `external_id`"), "{row:#}");
     Run::check(&lab, &["--external-id", "pipe-43"])
         .json()
         .fails_at("STS_ACCESS_ROLE", "STS_ASSUME_ROLE_DENIED");

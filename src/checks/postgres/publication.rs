@@ -12,15 +12,22 @@ const CHECK: CheckId = CheckId::PostgresPublication;
 
 impl Server<'_> {
     pub(super) fn publication(&self, tables: &[&PostgresTable]) -> Finding {
+        // What cannot be published has a row of its own.
+        let takes_partitioned = self.major().is_none_or(|major| major >= super::PARTITIONED_SINCE);
+        let can_be = |t: &&PostgresTable| !t.unlogged && (takes_partitioned || !t.partitioned);
+        let tables: Vec<&PostgresTable> = tables.iter().copied().filter(can_be).collect();
+        if tables.is_empty() {
+            return Finding::held_up(CHECK, "there is no table that could be published");
+        }
+        let chosen = &self.target.pipe.publication;
+        let owned = if self.may_create() { tables.iter().filter(|table| table.owned).count() } else { 0 };
+        if chosen.is_none() && owned == tables.len() {
+            return Finding::pass(CHECK, "the user may create one: it owns the tables");
+        }
         let publications = match &self.facts.publications {
             Fact::Read(publications) => publications,
             other => return unanswered(CHECK, other),
         };
-        // An unlogged table cannot be published; it has a row of its own.
-        let tables: Vec<&PostgresTable> = tables.iter().copied().filter(|t| !t.unlogged).collect();
-        if tables.is_empty() {
-            return Finding::held_up(CHECK, "there is no table that could be published");
-        }
         // ClickPipes' engine takes FOR ALL TABLES at its word, and finds the root of a partition itself.
         let lacking = |publication: &Publication| -> Vec<&PostgresTable> {
             let has = |t: &&PostgresTable| {
@@ -28,35 +35,37 @@ impl Server<'_> {
             };
             tables.iter().copied().filter(|t| !has(t)).collect()
         };
-        if let Some(name) = &self.target.pipe.publication {
+        if let Some(name) = chosen {
             return match publications.iter().find(|publication| publication.name == *name) {
                 Some(publication) => self.named(publication, &lacking(publication), tables.len()),
                 None => Finding::fail(CHECK, "PG_NO_PUBLICATION", format!("there is no publication {name}"))
                     .remedy(self.create(name, &tables)),
             };
         }
-        if self.may_create(&tables) {
-            return Finding::pass(CHECK, "the user may create one: it owns the tables");
-        }
-        let best = publications.iter().min_by_key(|publication| lacking(publication).len());
+        let best = publications.iter().min_by_key(|p| (lacking(p).len(), leaves_out(p).len()));
         match best.map(|publication| (publication, lacking(publication))) {
             Some((publication, lacking)) if lacking.len() < tables.len() => {
                 self.named(publication, &lacking, tables.len())
             }
-            _ => Finding::fail(
-                CHECK,
-                "PG_NO_PUBLICATION",
-                "no publication has the tables, and the user may not create one",
-            )
-            .remedy(self.create("clickpipes_publication", &tables)),
+            _ => self.none(owned).remedy(self.create("clickpipes_publication", &tables)),
+        }
+    }
+
+    /// Where no table was named, a pipe can be made for those that the user owns.
+    fn none(&self, owned: usize) -> Finding {
+        let (cause, none) =
+            ("PG_NO_PUBLICATION", "no publication has the tables, and the user may not create one");
+        match self.target.pipe.tables.is_empty() && owned > 0 {
+            true => {
+                Finding::warn(CHECK, cause, format!("{none} for more than the {} it owns", counted(owned)))
+            }
+            false => Finding::fail(CHECK, cause, none),
         }
     }
 
     /// A standby is read-only.
-    fn may_create(&self, tables: &[&PostgresTable]) -> bool {
-        self.facts.in_recovery == Fact::Read(false)
-            && self.facts.may_create_in_database == Fact::Read(true)
-            && tables.iter().all(|table| table.owned)
+    fn may_create(&self) -> bool {
+        self.facts.in_recovery == Fact::Read(false) && self.facts.may_create_in_database == Fact::Read(true)
     }
 
     fn named(&self, publication: &Publication, lacking: &[&PostgresTable], all: usize) -> Finding {
@@ -72,7 +81,7 @@ impl Server<'_> {
             };
             return finding.remedy(add(name, lacking));
         }
-        let leaves_out: Vec<&String> = publication.leaves_out.iter().filter(|k| *k != "truncate").collect();
+        let leaves_out = leaves_out(publication);
         if !leaves_out.is_empty() {
             let found = format!("the publication {name} leaves out every {}", some_of(&leaves_out));
             return Finding::fail(CHECK, "PG_PUBLICATION_LEAVES_OUT", found).remedy(format!(
@@ -99,6 +108,11 @@ impl Server<'_> {
         };
         format!("{whom}: CREATE PUBLICATION {} FOR TABLE {}{via_root};", identifier(name), listed(tables))
     }
+}
+
+/// Truncation is not followed anyway.
+fn leaves_out(publication: &Publication) -> Vec<&String> {
+    publication.leaves_out.iter().filter(|kind| *kind != "truncate").collect()
 }
 
 fn add(publication: &str, lacking: &[&PostgresTable]) -> String {

@@ -46,7 +46,9 @@ fn merge(server: &mut toml::Table, situation: toml::Table) {
     for (key, value) in situation {
         match (server.get_mut(&key), value) {
             // A fact is replaced whole, settings one by one.
-            (Some(toml::Value::Table(settings)), toml::Value::Table(other)) if key == "settings" => {
+            (Some(toml::Value::Table(settings)), toml::Value::Table(other))
+                if key == "settings" && !other.contains_key("refused") =>
+            {
                 let lost: Vec<String> = other
                     .iter()
                     .filter(|(_, v)| v.as_bool() == Some(false))

@@ -1,0 +1,102 @@
+//! After a refusal that leaves more than one cause: one more STS call, one more login, and no more.
+
+use lab::{Lab, Lane};
+use serde_json::json;
+
+use crate::support::{Run, text};
+
+const WRONG_ROLE: &str = "arn:aws:iam::123456789012:role/wrong";
+
+fn wrong_role(lab: &Lab) {
+    lab.aws().change(|world| world.roles.push(lab::access_role(WRONG_ROLE, &["db-ANOTHER"])));
+}
+
+fn role_calls(lab: &Lab) -> usize {
+    lab.aws().calls().iter().filter(|call| call.action == "AssumeRole").count()
+}
+
+#[test]
+fn a_role_that_refuses_tags_is_asked_once_without() {
+    let lab = Lab::start(&[Lane::Postgres15]).unwrap();
+    lab.aws().change(|world| {
+        let role = world.roles.iter_mut().find(|role| role.arn == lab::ACCESS_ROLE).unwrap();
+        role.trust_policy = json!({ "Version": "2012-10-17", "Statement": [
+            { "Effect": "Allow", "Principal": { "AWS": "*" }, "Action": "sts:AssumeRole" },
+        ]});
+    });
+    let answer = Run::check(&lab, &[]).json();
+    let row = answer.fails_at("STS_ACCESS_ROLE", "STS_TAG_SESSION_DENIED");
+    assert!(text(&row["found"]).ends_with("asked once more without tags, it lets us in"), "{row:#}");
+    assert_eq!(role_calls(&lab), 2);
+
+    let answer = Run::check(&lab, &["--no-second-look"]).json();
+    let row = answer.fails_at("STS_ACCESS_ROLE", "STS_TAG_SESSION_DENIED");
+    assert!(!text(&row["found"]).contains("once more"), "{row:#}");
+    assert_eq!(role_calls(&lab), 3);
+}
+
+#[test]
+fn a_role_that_trusts_nobody_refuses_with_and_without_tags_and_the_causes_are_ranked() {
+    let lab = Lab::start(&[Lane::Postgres15]).unwrap();
+    lab.aws().change(|world| world.roles.retain(|role| role.arn != lab::ACCESS_ROLE));
+    let ranked = |args: &[&str]| {
+        let answer = Run::check(&lab, args).json();
+        let row = answer.fails_at("STS_ACCESS_ROLE", "STS_ASSUME_ROLE_DENIED").clone();
+        let causes = row["candidates"].as_array().unwrap().iter();
+        (causes.map(|c| text(&c["cause"]).to_owned()).collect::<Vec<_>>(), row)
+    };
+    let (causes, row) = ranked(&[]);
+    assert_eq!(causes, ["STS_NOT_TRUSTED", "STS_EXTERNAL_ID", "STS_CALLER_NOT_ALLOWED", "STS_NO_SUCH_ROLE"]);
+    assert!(text(&row["found"]).ends_with("it refuses as well"), "{row:#}");
+    assert_eq!(row["remedy"], row["candidates"][0]["remedy"]);
+    // An external id that was passed is the likelier cause.
+    assert_eq!(ranked(&["--external-id", "pipe-42"]).0[0], "STS_EXTERNAL_ID");
+}
+
+#[test]
+fn a_refused_token_is_followed_by_one_more_and_no_more() {
+    for lane in [Lane::Postgres15, Lane::MariaDb10_11] {
+        let lab = Lab::start(&[lane]).unwrap();
+        wrong_role(&lab);
+        let server = lab.instance(lane);
+        let refused = |args: &[&str]| {
+            let answer = Run::check(&lab, &[&["other"], args].concat()).other(server, WRONG_ROLE).json();
+            assert_eq!(answer.status, 3);
+            answer.row("AUTH_LOG_IN").clone()
+        };
+        let row = refused(&[]);
+        assert!(text(&row["found"]).ends_with("; and once more, with another token"), "{row:#}");
+        let causes: Vec<_> =
+            row["candidates"].as_array().unwrap().iter().map(|c| text(&c["cause"])).collect();
+        assert_eq!(causes, ["TOKEN_NOT_ALLOWED", "TOKEN_DENIED_ABOVE", "IAM_OVERLOADED"], "{lane}");
+        let decisions = server.decisions();
+        assert_eq!(decisions.len(), 2, "{lane}");
+
+        assert!(!text(&refused(&["--no-second-look"])["found"]).contains("once more"));
+        assert_eq!(server.decisions().len(), 3, "{lane}");
+    }
+}
+
+/// As on an instance that is short of memory: refused now, accepted a moment later.
+#[test]
+fn a_token_that_is_accepted_the_second_time_is_a_warning_and_the_check_goes_on() {
+    let lab = Lab::start(&[Lane::MariaDb10_11]).unwrap();
+    wrong_role(&lab);
+    let server = lab.instance(Lane::MariaDb10_11);
+    let answer = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while server.decisions().is_empty() {
+                std::thread::yield_now();
+            }
+            let right = lab::access_role(WRONG_ROLE, &[&server.resource_id]);
+            lab.aws().change(|world| {
+                world.roles.retain(|role| role.arn != WRONG_ROLE);
+                world.roles.push(right);
+            });
+        });
+        Run::check(&lab, &["other"]).other(server, WRONG_ROLE).json()
+    });
+    let row = answer.row("AUTH_LOG_IN");
+    assert_eq!((text(&row["outcome"]), text(&row["cause"])), ("warn", "AUTH_INTERMITTENT"), "{row:#}");
+    assert_eq!(answer.report()["verdict"]["capability"], "cdc");
+}
