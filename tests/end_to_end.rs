@@ -8,12 +8,16 @@
 #[path = "end_to_end/support.rs"]
 mod support;
 
+#[path = "end_to_end/capability.rs"]
+mod capability;
 #[path = "end_to_end/identity.rs"]
 mod identity;
 #[path = "end_to_end/oracles.rs"]
 mod oracles;
 #[path = "end_to_end/refusals.rs"]
 mod refusals;
+#[path = "end_to_end/second_looks.rs"]
+mod second_looks;
 #[path = "end_to_end/secrets.rs"]
 mod secrets;
 #[path = "end_to_end/sources.rs"]

@@ -66,8 +66,13 @@ impl<'a> Run<'a> {
     }
 
     /// A table of one's own, named `other`.
-    pub(crate) fn other(mut self, instance: &Instance, iam_role: &str) -> Self {
-        self.config += &self.lab.target_toml("other", instance, iam_role);
+    pub(crate) fn other(self, instance: &Instance, iam_role: &str) -> Self {
+        let table = self.lab.target_toml("other", instance, iam_role);
+        self.table(&table)
+    }
+
+    pub(crate) fn table(mut self, toml: &str) -> Self {
+        self.config += toml;
         self
     }
 
@@ -156,7 +161,7 @@ impl Answer {
         assert_eq!((&row["outcome"], &row["cause"]), (&"fail".into(), &cause.into()), "{:#}", self.report());
         assert_eq!(self.status, 3);
         assert_eq!(self.report()["verdict"]["capability"], "blocked");
-        assert_eq!(self.report()["verdict"]["held_back_by"], code);
+        assert_eq!(self.report()["verdict"]["held_back_by"], serde_json::json!([code]));
         row
     }
 }

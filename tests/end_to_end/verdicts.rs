@@ -29,7 +29,7 @@ fn every_lane_gets_its_verdict_with_its_evidence() {
         if lane.engine() == Engine::Postgres {
             assert_eq!(answer.row("PG_IAM_REPLICATION")["cause"], "PG_REPLICATION_NOT_IAM");
             assert_eq!(answer.row("PG_DOCUMENTED_RULE")["cause"], "PG_DOCUMENTED_RULE");
-            assert!(text(&verdict["next"]).contains("rds.iam_auth_for_replication = 1"));
+            assert!(text(&verdict["next"][0]).contains("rds.iam_auth_for_replication = 1"));
         }
 
         // The same evidence is owed for every engine.
@@ -95,7 +95,8 @@ fn the_replication_right_is_told_from_the_parameter() {
     postgres.sql("SELECT pg_reload_conf()").unwrap();
     while !matches!(postgres.sql("SHOW rds.iam_auth_for_replication").unwrap().trim(), "1" | "on") {}
     let answer = Run::check(&lab, &["--policy", "observed"]).json();
-    let row = answer.row("PG_IAM_REPLICATION");
+    assert_eq!(answer.row("PG_IAM_REPLICATION")["outcome"], "pass", "{:#}", answer.report());
+    let row = answer.row("PG_REPLICATION_RIGHT");
     assert_eq!(row["cause"], "PG_NO_REPLICATION_RIGHT", "{row:#}");
     assert_eq!(row["remedy"], "GRANT rds_replication TO clickpipes_iam_user;");
 }

@@ -1,0 +1,227 @@
+use lab::{ACCESS_ROLE, Engine, Lab, Lane};
+
+use super::{Bench, How, Turn, turn};
+use crate::support::lanes;
+
+#[test]
+fn mariadb_of_the_distribution() {
+    every_turn(Lane::MariaDb10_11);
+}
+
+#[test]
+fn newer_mariadb_and_mysql() {
+    let others = lanes().into_iter().filter(|l| l.engine() != Engine::Postgres && *l != Lane::MariaDb10_11);
+    others.for_each(every_turn);
+}
+
+fn every_turn(lane: Lane) {
+    let lab = Lab::start(&[lane]).unwrap();
+    let server = lab.instance(lane);
+    // So that its value can be turned: the guide grants no such right.
+    server.sql("GRANT SELECT ON mysql.rds_configuration TO 'clickpipes_iam_user'@'%'").unwrap();
+    // None is opened at login, so that a right on it that is missing is a matter of the tables.
+    let config = lab.target_toml("other", server, ACCESS_ROLE);
+    let config: String =
+        config.lines().filter(|l| !l.starts_with("database")).map(|l| format!("{l}\n")).collect();
+    let mut turns = of_both();
+    turns.extend(match lane.engine() {
+        Engine::MariaDb => of_mariadb(),
+        _ => of_mysql(),
+    });
+    Bench::new(&lab, server, server, config).turn_one_at_a_time(turns);
+}
+
+fn retention(name: &'static str, sql: &'static str, outcome: &'static str) -> Turn {
+    let back = "CALL mysql.rds_set_configuration('binlog retention hours', 72);";
+    turn(name, How::Sql(sql, back), "MYSQL_BINLOG_RETENTION", outcome)
+}
+
+fn of_both() -> Vec<Turn> {
+    use How::{Nothing, Restart, Set, Sql};
+    vec![
+        turn("all in order", Nothing, "", "").cdc().no_row(),
+        turn(
+            "no binary log",
+            Restart(&[("skip-log-bin", "")]),
+            "MYSQL_BINARY_LOG",
+            "fail MYSQL_BINARY_LOG_OFF",
+        )
+        .also("MYSQL_BINLOG_STATUS", "unreached")
+        .also("MYSQL_BINLOG_STREAM", "unreached"),
+        turn(
+            "statements",
+            Set("binlog_format", "STATEMENT", "ROW"),
+            "MYSQL_BINLOG_FORMAT",
+            "fail MYSQL_BINLOG_FORMAT",
+        ),
+        turn(
+            "mixed",
+            Set("binlog_format", "MIXED", "ROW"),
+            "MYSQL_BINLOG_FORMAT",
+            "fail MYSQL_BINLOG_FORMAT",
+        ),
+        turn(
+            "minimal rows",
+            Set("binlog_row_image", "MINIMAL", "FULL"),
+            "MYSQL_BINLOG_ROW_IMAGE",
+            "fail MYSQL_BINLOG_ROW_IMAGE",
+        ),
+        turn(
+            "no column names",
+            Set("binlog_row_metadata", "MINIMAL", "FULL"),
+            "MYSQL_BINLOG_ROW_METADATA",
+            "fail MYSQL_BINLOG_ROW_METADATA",
+        ),
+        turn(
+            "expires in an hour",
+            Set("binlog_expire_logs_seconds", "3600", "864000"),
+            "MYSQL_BINLOG_EXPIRY",
+            "fail MYSQL_BINLOG_EXPIRY",
+        ),
+        turn("never expires", Set("binlog_expire_logs_seconds", "0", "864000"), "", "").cdc().no_row(),
+        retention(
+            "retention unset",
+            "CALL mysql.rds_set_configuration('binlog retention hours', NULL);",
+            "fail MYSQL_RETENTION_UNSET",
+        ),
+        retention(
+            "retention 12",
+            "CALL mysql.rds_set_configuration('binlog retention hours', 12);",
+            "fail MYSQL_RETENTION_SHORT",
+        ),
+        turn(
+            "retention unreadable",
+            Sql(
+                "REVOKE SELECT ON mysql.rds_configuration FROM 'clickpipes_iam_user'@'%';",
+                "GRANT SELECT ON mysql.rds_configuration TO 'clickpipes_iam_user'@'%';",
+            ),
+            "MYSQL_BINLOG_RETENTION",
+            "unknown MYSQL_RETENTION_UNREADABLE",
+        )
+        .cdc(),
+        turn(
+            "no right to stream",
+            Sql(
+                "REVOKE REPLICATION SLAVE ON *.* FROM 'clickpipes_iam_user'@'%';",
+                "GRANT REPLICATION SLAVE ON *.* TO 'clickpipes_iam_user'@'%';",
+            ),
+            "MYSQL_BINLOG_STREAM",
+            "fail MYSQL_NO_REPLICATION_SLAVE",
+        ),
+        turn(
+            "SELECT revoked",
+            Sql(
+                "REVOKE SELECT ON `app`.* FROM 'clickpipes_iam_user'@'%';",
+                "GRANT SELECT ON `app`.* TO 'clickpipes_iam_user'@'%';",
+            ),
+            "DB_TABLES_READ",
+            "fail DB_NO_TABLES",
+        )
+        .blocked(),
+        turn(
+            "SELECT on some columns",
+            Sql(
+                "REVOKE SELECT ON `app`.* FROM 'clickpipes_iam_user'@'%';
+                 GRANT SELECT (id, customer) ON `app`.`orders` TO 'clickpipes_iam_user'@'%';",
+                "REVOKE SELECT (id, customer) ON `app`.`orders` FROM 'clickpipes_iam_user'@'%';
+                 GRANT SELECT ON `app`.* TO 'clickpipes_iam_user'@'%';",
+            ),
+            "DB_TABLES_READ",
+            "fail DB_TABLES_UNREADABLE",
+        )
+        .blocked(),
+        turn("a table that is not there", Nothing, "DB_TABLES_READ", "fail DB_TABLES_MISSING")
+            .blocked()
+            .asked(&["--table", "app.nowhere"])
+            .tables(&["app.nowhere"]),
+        turn(
+            "short packets",
+            Set("max_allowed_packet", "1048576", "16777216"),
+            "MYSQL_MAX_ALLOWED_PACKET",
+            "warn MYSQL_MAX_ALLOWED_PACKET",
+        )
+        .cdc(),
+    ]
+}
+
+fn of_mysql() -> Vec<Turn> {
+    use How::{Restart, Set, Sql};
+    vec![
+        retention(
+            "retention 24",
+            "CALL mysql.rds_set_configuration('binlog retention hours', 24);",
+            "warn MYSQL_RETENTION_SHORT",
+        )
+        .cdc(),
+        turn(
+            "partial JSON",
+            Set("binlog_row_value_options", "PARTIAL_JSON", ""),
+            "MYSQL_BINLOG_ROW_VALUE_OPTIONS",
+            "fail MYSQL_PARTIAL_JSON",
+        ),
+        turn(
+            "no right to ask where the log stands",
+            Sql(
+                "REVOKE REPLICATION CLIENT ON *.* FROM 'clickpipes_iam_user'@'%';",
+                "GRANT REPLICATION CLIENT ON *.* TO 'clickpipes_iam_user'@'%';",
+            ),
+            "MYSQL_BINLOG_STATUS",
+            "fail MYSQL_NO_REPLICATION_CLIENT",
+        )
+        .also("MYSQL_REPLICA_STATUS", "unreached")
+        .also("MYSQL_BINLOG_STREAM", "unreached"),
+        turn("no GTIDs", Restart(&[("gtid-mode", "OFF")]), "MYSQL_GTID", "warn MYSQL_GTID_OFF").cdc(),
+        turn(
+            "no GTIDs where they are wanted",
+            Restart(&[("gtid-mode", "OFF")]),
+            "MYSQL_GTID",
+            "fail MYSQL_GTID_OFF",
+        )
+        .asked(&["--replication-mechanism", "gtid"])
+        .rule(),
+        turn("no GTIDs where they are not", Restart(&[("gtid-mode", "OFF")]), "MYSQL_GTID", "not_asked")
+            .asked(&["--replication-mechanism", "file_pos"])
+            .cdc(),
+        turn("no server id", Restart(&[("server-id", "0")]), "MYSQL_SERVER_ID", "fail MYSQL_NO_SERVER_ID")
+            .also("MYSQL_BINLOG_STREAM", "unreached"),
+    ]
+}
+
+fn of_mariadb() -> Vec<Turn> {
+    use How::Sql;
+    vec![
+        // For MariaDB a day is what is advised.
+        retention("retention 24", "CALL mysql.rds_set_configuration('binlog retention hours', 24);", "")
+            .cdc()
+            .no_row(),
+        turn(
+            "no right to ask where the log stands",
+            Sql(
+                "REVOKE BINLOG MONITOR ON *.* FROM 'clickpipes_iam_user'@'%';",
+                "GRANT BINLOG MONITOR ON *.* TO 'clickpipes_iam_user'@'%';",
+            ),
+            "MYSQL_BINLOG_STATUS",
+            "fail MYSQL_NO_REPLICATION_CLIENT",
+        )
+        .also("MYSQL_BINLOG_STREAM", "unreached"),
+        turn(
+            "the guide's grants and no more",
+            Sql(
+                "REVOKE REPLICA MONITOR ON *.* FROM 'clickpipes_iam_user'@'%';",
+                "GRANT REPLICA MONITOR ON *.* TO 'clickpipes_iam_user'@'%';",
+            ),
+            "MYSQL_REPLICA_STATUS",
+            "fail MYSQL_NO_REPLICA_MONITOR",
+        )
+        .also("MYSQL_REPLICA_UPDATES", "unreached"),
+        turn(
+            "a compressed column",
+            Sql(
+                "ALTER TABLE orders MODIFY customer varchar(100) COMPRESSED NOT NULL;",
+                "ALTER TABLE orders MODIFY customer varchar(100) NOT NULL;",
+            ),
+            "MARIADB_COMPRESSED_COLUMNS",
+            "fail MARIADB_COMPRESSED_COLUMNS",
+        ),
+    ]
+}

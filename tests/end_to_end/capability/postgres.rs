@@ -1,0 +1,247 @@
+use lab::{ACCESS_ROLE, Engine, Lab, Lane};
+
+use super::{Bench, How, turn};
+use crate::support::lanes;
+
+fn is_always_there(lane: Lane) -> bool {
+    lane == Lane::Postgres15
+}
+
+#[test]
+fn postgres_of_the_distribution() {
+    lanes().into_iter().filter(|lane| is_always_there(*lane)).for_each(every_turn);
+}
+
+#[test]
+fn newer_postgres() {
+    let others = lanes().into_iter().filter(|l| l.engine() == Engine::Postgres && !is_always_there(*l));
+    others.for_each(every_turn);
+}
+
+const CREATE: &str = "CREATE PUBLICATION clickpipes_publication FOR ALL TABLES;";
+const DROP: &str = "DROP PUBLICATION clickpipes_publication;";
+
+fn every_turn(lane: Lane) {
+    use How::{Nothing, Restart, Set, Sql, WalSendersTaken};
+    let lab = Lab::start(&[lane]).unwrap();
+    let server = lab.instance(lane);
+    server.set(&[("rds.iam_auth_for_replication", "1")]).unwrap();
+    let config = lab.target_toml("other", server, ACCESS_ROLE);
+
+    let turns = vec![
+        turn("all in order", Nothing, "", "").cdc().no_row(),
+        turn(
+            "IAM for replication off",
+            Set("rds.iam_auth_for_replication", "0", "1"),
+            "PG_IAM_REPLICATION",
+            "fail PG_REPLICATION_NOT_IAM",
+        ),
+        turn("WAL not logical", Restart(&[("wal_level", "replica")]), "PG_WAL_LEVEL", "fail PG_WAL_LEVEL"),
+        turn(
+            "no right to replicate",
+            Sql(
+                "ALTER ROLE clickpipes_iam_user NOREPLICATION; REVOKE rds_replication FROM clickpipes_iam_user;",
+                "ALTER ROLE clickpipes_iam_user REPLICATION; GRANT rds_replication TO clickpipes_iam_user;",
+            ),
+            "PG_REPLICATION_RIGHT",
+            "fail PG_NO_REPLICATION_RIGHT",
+        ),
+        turn(
+            "one WAL sender",
+            Restart(&[("max_wal_senders", "1")]),
+            "PG_WAL_SENDERS",
+            "fail PG_MAX_WAL_SENDERS",
+        ),
+        turn("no WAL sender free", WalSendersTaken("2"), "PG_WAL_SENDERS", "fail PG_NO_WAL_SENDER")
+            .also("PG_IAM_REPLICATION", "unreached"),
+        turn(
+            "no slot free",
+            Restart(&[("max_replication_slots", "0")]),
+            "PG_REPLICATION_SLOTS",
+            "fail PG_NO_REPLICATION_SLOT",
+        ),
+        turn("no publication", Sql(DROP, CREATE), "PG_PUBLICATION", "fail PG_NO_PUBLICATION").publication(None),
+        turn("another publication", Nothing, "PG_PUBLICATION", "fail PG_NO_PUBLICATION")
+            .asked(&["--publication", "other"])
+            .publication(Some("other")),
+        turn(
+            "publication without the table",
+            Sql(
+                "DROP PUBLICATION clickpipes_publication; CREATE TABLE other (id int PRIMARY KEY);
+                 CREATE PUBLICATION clickpipes_publication FOR TABLE other;",
+                "DROP TABLE other; DROP PUBLICATION clickpipes_publication;
+                 CREATE PUBLICATION clickpipes_publication FOR ALL TABLES;",
+            ),
+            "PG_PUBLICATION",
+            "fail PG_PUBLICATION_LACKS_TABLES",
+        )
+        .asked(&["--table", "public.orders", "--publication", "clickpipes_publication"]),
+        turn(
+            "publication of inserts only",
+            Sql(
+                "ALTER PUBLICATION clickpipes_publication SET (publish = 'insert');",
+                "ALTER PUBLICATION clickpipes_publication SET (publish = 'insert, update, delete, truncate');",
+            ),
+            "PG_PUBLICATION",
+            "fail PG_PUBLICATION_LEAVES_OUT",
+        ),
+        turn(
+            "a publication of its own",
+            Sql(
+                "DROP PUBLICATION clickpipes_publication; ALTER TABLE orders OWNER TO clickpipes_iam_user;
+                 GRANT CREATE ON DATABASE app TO clickpipes_iam_user;",
+                "REVOKE CREATE ON DATABASE app FROM clickpipes_iam_user; ALTER TABLE orders OWNER TO rdsadmin;
+                 GRANT SELECT ON orders TO clickpipes_iam_user;
+                 CREATE PUBLICATION clickpipes_publication FOR ALL TABLES;",
+            ),
+            "",
+            "",
+        )
+        .cdc()
+        .no_row()
+        .publication(None),
+        turn(
+            "row-level security",
+            Sql(
+                "ALTER TABLE orders ENABLE ROW LEVEL SECURITY;",
+                "ALTER TABLE orders DISABLE ROW LEVEL SECURITY;",
+            ),
+            "PG_ROW_SECURITY",
+            "warn PG_ROW_SECURITY",
+        )
+        .cdc(),
+        turn(
+            "no key",
+            Sql(
+                "ALTER TABLE orders DROP CONSTRAINT orders_pkey;",
+                "ALTER TABLE orders ADD PRIMARY KEY (id);",
+            ),
+            "PG_REPLICA_IDENTITY",
+            "fail PG_NO_REPLICA_IDENTITY",
+        ),
+        turn(
+            "no key, but all columns",
+            Sql(
+                "ALTER TABLE orders DROP CONSTRAINT orders_pkey; ALTER TABLE orders REPLICA IDENTITY FULL;",
+                "ALTER TABLE orders ADD PRIMARY KEY (id); ALTER TABLE orders REPLICA IDENTITY DEFAULT;",
+            ),
+            "",
+            "",
+        )
+        .cdc()
+        .no_row(),
+        turn(
+            "replica identity nothing",
+            Sql(
+                "ALTER TABLE orders REPLICA IDENTITY NOTHING;",
+                "ALTER TABLE orders REPLICA IDENTITY DEFAULT;",
+            ),
+            "PG_REPLICA_IDENTITY",
+            "fail PG_NO_REPLICA_IDENTITY",
+        ),
+        turn(
+            "unlogged",
+            Sql("ALTER TABLE orders SET UNLOGGED;", "ALTER TABLE orders SET LOGGED;"),
+            "PG_UNLOGGED",
+            "fail PG_UNLOGGED",
+        )
+        .also("PG_PUBLICATION", "unreached"),
+        turn(
+            "generated column",
+            Sql(
+                "ALTER TABLE orders ADD double numeric GENERATED ALWAYS AS (amount * 2) STORED;",
+                "ALTER TABLE orders DROP double;",
+            ),
+            "PG_GENERATED",
+            "warn PG_GENERATED",
+        )
+        .cdc(),
+        turn(
+            "partitions published under their own names",
+            Sql(
+                "CREATE TABLE parts (id int PRIMARY KEY, customer text, amount int) PARTITION BY RANGE (id);
+                 CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (1000);
+                 ALTER TABLE parts ALTER id SET DEFAULT 1;
+                 GRANT SELECT ON parts TO clickpipes_iam_user;
+                 DROP PUBLICATION clickpipes_publication;
+                 CREATE PUBLICATION clickpipes_publication FOR TABLE orders, parts;",
+                "DROP TABLE parts; DROP PUBLICATION clickpipes_publication;
+                 CREATE PUBLICATION clickpipes_publication FOR ALL TABLES;",
+            ),
+            "PG_PUBLICATION",
+            "fail PG_PUBLICATION_LACKS_TABLES",
+        )
+        .asked(&["--table", "public.parts", "--publication", "clickpipes_publication"])
+        .tables(&["public.parts"]),
+        turn(
+            "partitions of all tables",
+            Sql(
+                "CREATE TABLE parts (id int PRIMARY KEY, customer text, amount int) PARTITION BY RANGE (id);
+                 CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (1000);
+                 ALTER TABLE parts ALTER id SET DEFAULT 1;
+                 GRANT SELECT ON parts TO clickpipes_iam_user;",
+                "DROP TABLE parts;",
+            ),
+            "",
+            "",
+        )
+        .cdc()
+        .no_row()
+        .tables(&["public.parts"]),
+        turn(
+            "SELECT revoked",
+            Sql(
+                "REVOKE SELECT ON orders FROM clickpipes_iam_user;",
+                "GRANT SELECT ON orders TO clickpipes_iam_user;",
+            ),
+            "DB_TABLES_READ",
+            "fail DB_TABLES_UNREADABLE",
+        )
+        .blocked()
+        .without_tables(),
+        turn(
+            "SELECT on some columns",
+            Sql(
+                "REVOKE SELECT ON orders FROM clickpipes_iam_user;
+                 GRANT SELECT (id, customer) ON orders TO clickpipes_iam_user;",
+                "REVOKE SELECT (id, customer) ON orders FROM clickpipes_iam_user;
+                 GRANT SELECT ON orders TO clickpipes_iam_user;",
+            ),
+            "DB_TABLES_READ",
+            "fail DB_TABLES_UNREADABLE",
+        )
+        .blocked()
+        .without_tables(),
+        turn(
+            "USAGE revoked",
+            Sql(
+                "REVOKE USAGE ON SCHEMA public FROM PUBLIC, clickpipes_iam_user;",
+                "GRANT USAGE ON SCHEMA public TO PUBLIC, clickpipes_iam_user;",
+            ),
+            "DB_TABLES_READ",
+            "fail DB_TABLES_UNREADABLE",
+        )
+        .blocked()
+        .without_tables(),
+        turn("a table that is not there", Nothing, "DB_TABLES_READ", "fail DB_TABLES_MISSING")
+            .blocked()
+            .asked(&["--table", "public.nowhere"])
+            .without_tables()
+            .tables(&["public.nowhere"]),
+        turn(
+            "patience",
+            Set("wal_sender_timeout", "0", "60s"),
+            "PG_WAL_SENDER_TIMEOUT",
+            "pass",
+        )
+        .cdc(),
+        turn(
+            "little WAL kept",
+            Set("max_slot_wal_keep_size", "1GB", "-1"),
+            "PG_SLOT_WAL_KEEP",
+            "warn PG_SLOT_WAL_KEEP",
+        )
+        .cdc(),
+    ];
+    Bench::new(&lab, server, server, config).turn_one_at_a_time(turns);
+}
