@@ -66,11 +66,12 @@ pub struct Observations {
 
 /// What was seen → one finding a row, in the table's order.
 pub fn judge(target: &Target, seen: &Observations) -> Vec<Finding> {
+    let kind = kind(target, seen);
     let mut answers = credentials::judge(target, seen);
     answers.extend(reach::judge(target, seen));
     match &seen.facts {
         Some(Facts::Postgres(facts)) => answers.extend(postgres::judge(target, facts)),
-        Some(Facts::Mysql(facts)) => answers.extend(mysql::judge(target, facts)),
+        Some(Facts::Mysql(facts)) => answers.extend(mysql::judge(target, facts, &kind.user)),
         None => {}
     }
     if seen.facts.is_some() {
@@ -83,7 +84,6 @@ pub fn judge(target: &Target, seen: &Observations) -> Vec<Finding> {
             found.unwrap_or_else(|| Finding::unreached(check.id))
         }
     };
-    let kind = kind(target, seen);
     of(target.engine()).map(|check| with_the_tables_words(check, &kind, answer(check))).collect()
 }
 

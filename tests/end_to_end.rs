@@ -10,6 +10,8 @@ mod support;
 
 #[path = "end_to_end/capability.rs"]
 mod capability;
+#[path = "end_to_end/faults.rs"]
+mod faults;
 #[path = "end_to_end/identity.rs"]
 mod identity;
 #[path = "end_to_end/oracles.rs"]

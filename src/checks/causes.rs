@@ -200,7 +200,7 @@ pub static CAUSES: &[Cause] = &[
         "set `database` to one that exists, or grant SELECT on it"),
     cause(Id::LogIn, "MYSQL_IAM_THROTTLED", "too many IAM logins a second", "error 1040 with \"IAM authentication rate limit\"",
         "try again in a minute: fewer than 200 a second are allowed"),
-    cause(Id::LogIn, "MYSQL_TOO_MANY_CONNECTIONS", "every connection is taken", "error 1040 or 1203",
+    cause(Id::LogIn, "MYSQL_TOO_MANY_CONNECTIONS", "every connection is taken, of the server or of the account", "error 1040, 1203 or 1226",
         "free connections, or raise max_connections"),
     cause(Id::LogIn, "MYSQL_HOST_BLOCKED", "the server blocked this address after broken connections", "error 1129", "FLUSH HOSTS;"),
     cause(Id::LogIn, "MYSQL_HOST_NOT_ALLOWED", "no account allows this address", "error 1130", "let the account be <user>@'%'"),

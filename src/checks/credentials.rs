@@ -181,7 +181,7 @@ fn denied(target: &Target, role: &str, caller: &str) -> Vec<Candidate> {
     let account = |arn: &str| arn.split(':').nth(4).unwrap_or_default().to_owned();
     let mut causes = vec![Candidate::new(
         "STS_NOT_TRUSTED",
-        "the commonest: the trust policy names someone else",
+        "the commonest: the trust policy names someone else, or denies the caller",
         format!(
             "name {caller} (or its role) as Principal in the trust policy of {role}, with both actions: \
              \"Action\": [\"sts:AssumeRole\", \"sts:TagSession\"]"

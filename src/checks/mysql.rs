@@ -1,12 +1,9 @@
 //! What a MySQL or MariaDB server allows.
 
-use super::{
-    Observations,
-    tables::{self, of_these, some_of},
-};
+use super::tables::{self, of_these, some_of};
 use crate::{
     connection::Refusal,
-    facts::{Fact, Facts, MysqlFacts, Settings, Version},
+    facts::{Fact, MysqlFacts, Settings, Version},
     finding::{CheckId, Finding},
     target::{Engine, ReplicationMechanism, SourceType, Target},
 };
@@ -19,7 +16,8 @@ const SHORTEST_RETENTION_HOURS: u64 = 24;
 const ADVISED_RETENTION_HOURS: u64 = 72;
 const ADVISED_PACKET_BYTES: u64 = 16 << 20;
 
-pub(super) fn judge(target: &Target, facts: &MysqlFacts) -> Vec<Finding> {
+/// `account`: the user, as GRANT has it.
+pub(super) fn judge(target: &Target, facts: &MysqlFacts, account: &str) -> Vec<Finding> {
     let mut findings = vec![tables::read(
         target,
         &facts.tables,
@@ -31,7 +29,7 @@ pub(super) fn judge(target: &Target, facts: &MysqlFacts) -> Vec<Finding> {
         findings.extend([CheckId::Engine, CheckId::Version, CheckId::MysqlBinaryLog].map(unanswered));
         return findings;
     };
-    let server = Server { target, facts, settings, version: version_of(settings) };
+    let server = Server { target, facts, settings, version: version_of(settings), account };
     findings.extend([
         server.engine(),
         server.version(),
@@ -64,6 +62,7 @@ struct Server<'a> {
     facts: &'a MysqlFacts,
     settings: &'a Settings,
     version: Option<Version>,
+    account: &'a str,
 }
 
 impl Server<'_> {
@@ -82,15 +81,6 @@ impl Server<'_> {
     fn since(&self, mysql: Version, mariadb: Version) -> bool {
         let first = if self.is_mariadb() { mariadb } else { mysql };
         self.version.is_none_or(|version| version >= first)
-    }
-
-    /// The user, as GRANT has it.
-    fn account(&self) -> String {
-        let seen = Observations {
-            facts: Some(Facts::Mysql(Box::new(self.facts.clone()))),
-            ..Observations::default()
-        };
-        super::kind(self.target, &seen).user
     }
 
     fn engine(&self) -> Finding {
@@ -302,10 +292,8 @@ impl Server<'_> {
                 }
                 let finding = Finding::fail(check, "MYSQL_NO_REPLICA_MONITOR", refusal.to_string());
                 match of_its_own {
-                    true => finding.remedy(format!("GRANT REPLICA MONITOR ON *.* TO {};", self.account())),
-                    false => {
-                        finding.remedy(format!("GRANT REPLICATION CLIENT ON *.* TO {};", self.account()))
-                    }
+                    true => finding.remedy(format!("GRANT REPLICA MONITOR ON *.* TO {};", self.account)),
+                    false => finding.remedy(format!("GRANT REPLICATION CLIENT ON *.* TO {};", self.account)),
                 }
             }
             other => unanswered(check, other),

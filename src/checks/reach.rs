@@ -383,7 +383,7 @@ fn mysql_refused(target: &Target, seen: &Observations, row: CheckId, refusal: &R
         )),
         "1040" if refusal.message.contains("IAM authentication rate limit") => fail("MYSQL_IAM_THROTTLED")
             .remedy("try again in a minute: fewer than 200 IAM logins a second are allowed"),
-        "1040" | "1203" => {
+        "1040" | "1203" | "1226" => {
             fail("MYSQL_TOO_MANY_CONNECTIONS").remedy("free connections at the server, or raise max_connections")
         }
         "1129" => {

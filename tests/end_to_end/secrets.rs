@@ -103,3 +103,89 @@ fn an_answer_that_cannot_be_read_is_not_printed() {
         assert!(!said.contains(secret), "{secret} is in the output");
     }
 }
+
+/// Whatever is typed, in whatever order, for whichever command: the caller's keys are not in the output.
+#[test]
+fn no_input_to_any_command_prints_a_secret() {
+    use proptest::{collection::vec, prelude::*, sample::select, test_runner::TestRunner};
+    const SECRETS: [&str; 2] = ["SECRETACCESSKEYOFTHECALLER", "SESSIONTOKENOFTHECALLER"];
+    let flags = select(vec![
+        "--type",
+        "--host",
+        "--port",
+        "--database",
+        "--user",
+        "--region",
+        "--tls-host",
+        "--ca-certificate",
+        "--sign-host",
+        "--sign-port",
+        "--iam-role",
+        "--via-role",
+        "--external-id",
+        "--session-name",
+        "--session-tag",
+        "--transitive-tag",
+        "--duration",
+        "--policy",
+        "--require",
+        "--fail-on",
+        "--replication-mode",
+        "--replication-mechanism",
+        "--table",
+        "--publication",
+        "--config-file",
+        "-o",
+    ]);
+    let values = prop_oneof![
+        3 => select(vec![
+            "rdspostgres", "rdsmysql", "rdsmariadb", "auroramysql", "db.abc123.eu-west-1.rds.amazonaws.com",
+            "arn:aws:iam::123456789012:role/r", "arn:aws:iam::999988887777:role/s", "json", "text", "15m", "1h",
+            "cdc", "snapshot", "eu-west-1", "5432", "team=data", "public.*", "observed",
+        ]).prop_map(str::to_owned),
+        1 => "\\PC{0,40}",
+        1 => ".{0,20}".prop_filter("arguments have no NUL", |text| !text.contains('\0')),
+    ];
+    let commands = select(vec!["check", "token", "explain", "completions", "schema", "help", ""]);
+    let arguments = (commands, any::<bool>(), vec((flags, values), 0..7));
+    let mut runner = TestRunner::new(ProptestConfig {
+        cases: 300,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
+    runner
+        .run(&arguments, |(command, whole, pairs)| {
+            // Half of them name a target that can be tried.
+            let target = ["--type", "rdspostgres", "--host", "db.abc123.eu-west-1.rds.amazonaws.com"];
+            let target = [&target[..], &["--iam-role", "arn:aws:iam::123456789012:role/r"]].concat();
+            let takes_target = command == "check" || command == "token";
+            let target = if whole && takes_target { target } else { Vec::new() };
+            let pairs = pairs.into_iter().filter(|(flag, _)| !target.contains(flag)).collect::<Vec<_>>();
+            let output = std::process::Command::new(env!("CARGO_BIN_EXE_pipeprobe"))
+                .args([command].iter().filter(|command| !command.is_empty()))
+                .args(&target)
+                .args(pairs.iter().flat_map(|(flag, value)| [(*flag).to_owned(), value.clone()]))
+                .args(takes_target.then_some(["--connect-to", "127.0.0.1:9"]).iter().flatten())
+                .args(["--log-level", "trace"])
+                .env_clear()
+                .envs([
+                    ("AWS_ACCESS_KEY_ID", "ASIAEXAMPLEEXAMPLE00"),
+                    ("AWS_SECRET_ACCESS_KEY", SECRETS[0]),
+                    ("AWS_SESSION_TOKEN", SECRETS[1]),
+                    ("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9"),
+                    ("AWS_MAX_ATTEMPTS", "1"),
+                    ("RUST_BACKTRACE", "full"),
+                ])
+                .output()
+                .unwrap();
+            let mut said = String::from_utf8_lossy(&output.stderr).into_owned();
+            if command != "token" {
+                said += &String::from_utf8_lossy(&output.stdout);
+            }
+            prop_assert!(SECRETS.iter().all(|secret| !said.contains(secret)), "{said}");
+            prop_assert!(!said.contains("panicked"), "{said}");
+            prop_assert!(output.status.code().is_some_and(|code| code != 1), "{said}");
+            Ok(())
+        })
+        .unwrap();
+}

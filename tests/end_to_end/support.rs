@@ -60,6 +60,11 @@ impl<'a> Run<'a> {
         }
     }
 
+    pub(crate) fn more(mut self, args: &[String]) -> Self {
+        self.args.extend(args.iter().cloned());
+        self
+    }
+
     pub(crate) fn command(mut self, name: &str) -> Self {
         self.args[0] = name.to_owned();
         self

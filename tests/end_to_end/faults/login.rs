@@ -1,0 +1,205 @@
+use std::process::{Child, Command, Stdio};
+
+use lab::{ACCESS_ROLE, Engine, Instance, Lane};
+use lab_aws::World;
+use serde_json::{Value, json};
+
+use super::{Fault, fault};
+use crate::support::Run;
+
+/// The access role's one identity policy is this statement.
+fn policy(world: &mut World, statement: &Value) {
+    let role = world.roles.iter_mut().find(|role| role.arn == ACCESS_ROLE).unwrap();
+    role.identity_policies = vec![json!({ "Version": "2012-10-17", "Statement": [statement] })];
+}
+
+fn allow(action: &str, resource: &str) -> Value {
+    json!({ "Effect": "Allow", "Action": action, "Resource": resource })
+}
+
+/// The server refuses every policy that is not right alike.
+fn policy_fault(
+    (what, engine): (&str, &str),
+    lane: Lane,
+    cause: &'static str,
+    statement: impl Fn(&Instance) -> Value + 'static,
+) -> Fault {
+    const TO_DO: &str = "allow rds-db:connect on arn:aws:rds-db:us-east-1:123456789012:dbuser:<db-…>";
+    let name: &'static str = format!("{what}, {engine}").leak();
+    fault(name, "AUTH_LOG_IN", cause, TO_DO).on(lane).lab(move |lab, instance| {
+        lab.aws().change(|world| policy(world, &statement(instance)));
+        None
+    })
+}
+
+/// Everything a policy can have wrong.
+fn policies(engine: &str, lane: Lane, cause: &'static str) -> Vec<Fault> {
+    let (connect, account, user) = ("rds-db:connect", "123456789012", "clickpipes_iam_user");
+    let dbuser = |region: &str, account: &str, id: &str, user: &str| {
+        format!("arn:aws:rds-db:{region}:{account}:dbuser:{id}/{user}")
+    };
+    vec![
+        policy_fault(("a policy for another database", engine), lane, cause, move |_| {
+            allow(connect, &dbuser("us-east-1", account, "db-ANOTHER", user))
+        }),
+        policy_fault(
+            ("a policy with the instance's name for its resource id", engine),
+            lane,
+            cause,
+            move |i| allow(connect, &dbuser("us-east-1", account, &i.name, user)),
+        ),
+        policy_fault(("a policy for another user", engine), lane, cause, move |i| {
+            allow(connect, &dbuser("us-east-1", account, &i.resource_id, "other"))
+        }),
+        policy_fault(("a policy for another Region", engine), lane, cause, move |i| {
+            allow(connect, &dbuser("eu-west-1", account, &i.resource_id, user))
+        }),
+        policy_fault(("a policy for another account", engine), lane, cause, move |i| {
+            allow(connect, &dbuser("us-east-1", "210987654321", &i.resource_id, user))
+        }),
+        policy_fault(("a policy for rds: instead of rds-db:", engine), lane, cause, move |i| {
+            allow(connect, &format!("arn:aws:rds:us-east-1:{account}:db:{}", i.resource_id))
+        }),
+        policy_fault(("a policy for another action", engine), lane, cause, move |i| {
+            allow("rds:connect", &dbuser("us-east-1", account, &i.resource_id, user))
+        }),
+        policy_fault(("a policy that denies", engine), lane, cause, move |i| {
+            let resource = dbuser("us-east-1", account, &i.resource_id, user);
+            json!({ "Effect": "Deny", "Action": connect, "Resource": resource })
+        }),
+        policy_fault(
+            ("no policy at all", engine),
+            lane,
+            cause,
+            |_| json!({ "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*" }),
+        ),
+    ]
+}
+
+/// What is in the token, and not as the server has it.
+fn tokens(engine: &str, lane: Lane, cause: &'static str) -> Vec<Fault> {
+    let name = |what: &str| -> &'static str { format!("{what}, {engine}").leak() };
+    vec![
+        fault(name("a token signed for another port"), "AUTH_LOG_IN", cause, "sign_port")
+            .on(lane)
+            .args(&["--sign-port", "1"]),
+        fault(
+            name("a token signed for a name that is no RDS endpoint's"),
+            "AUTH_LOG_IN",
+            "TOKEN_WRONG_NAME",
+            "sign_host",
+        )
+        .on(lane)
+        .args(&["--sign-host", "db.example.com", "--region", "us-east-1"]),
+        fault(name("a token signed for another database"), "AUTH_LOG_IN", cause, "rds-db:connect")
+            .on(lane)
+            .args(&["--sign-host", "other.abc.us-east-1.rds.amazonaws.com"]),
+    ]
+}
+
+pub(super) fn postgres() -> Vec<Fault> {
+    let ask = |name, to_do| fault(name, "AUTH_IAM_ASKED", "AUTH_NOT_IAM", to_do);
+    let log_in = |name, cause, to_do| fault(name, "AUTH_LOG_IN", cause, to_do);
+    let mut faults = vec![
+        ask("a user without rds_iam", "GRANT rds_iam TO clickpipes_iam_user;")
+            .sql("REVOKE rds_iam FROM clickpipes_iam_user; ALTER USER clickpipes_iam_user PASSWORD 'p'"),
+        ask("a user that does not exist", "CREATE USER nobody_here; GRANT rds_iam TO nobody_here;")
+            .args(&["--user", "nobody_here"]),
+        ask("a user in other letters", r#"CREATE USER "ClickPipes_IAM_user""#)
+            .args(&["--user", "ClickPipes_IAM_user"]),
+        ask("MD5 passwords", "GRANT rds_iam").sql(
+            "SET password_encryption = 'md5'; REVOKE rds_iam FROM clickpipes_iam_user;
+             ALTER USER clickpipes_iam_user PASSWORD 'p'",
+        ),
+        log_in("a role that may not log in", "PG_NO_LOGIN", "ALTER ROLE clickpipes_iam_user LOGIN;")
+            .sql("ALTER ROLE clickpipes_iam_user NOLOGIN"),
+        log_in("a database that does not exist", "PG_NO_DATABASE", "set `database`")
+            .args(&["--database", "nowhere"]),
+        log_in("no right to connect", "PG_NO_CONNECT", "GRANT CONNECT ON DATABASE app")
+            .sql("REVOKE CONNECT ON DATABASE app FROM PUBLIC"),
+        log_in("the role has no connection left", "PG_TOO_MANY_CONNECTIONS", "free connections")
+            .sql("ALTER ROLE clickpipes_iam_user CONNECTION LIMIT 0"),
+        log_in("the database has no connection left", "PG_TOO_MANY_CONNECTIONS", "free connections")
+            .sql("ALTER DATABASE app CONNECTION LIMIT 0"),
+        log_in("a database that takes no connections", "PG_REFUSED", "")
+            .sql("UPDATE pg_database SET datallowconn = false WHERE datname = 'app'"),
+    ];
+    faults.extend(policies("PostgreSQL", Lane::Postgres15, "PG_TOKEN_REFUSED"));
+    faults.extend(tokens("PostgreSQL", Lane::Postgres15, "PG_TOKEN_REFUSED"));
+    faults
+}
+
+/// A session of the superuser's that stays.
+struct Session(Child);
+
+impl Session {
+    fn on(server: &Instance) -> Self {
+        let shell = server.superuser_shell();
+        let mut sh = Command::new("sh");
+        Self(sh.args(["-c", &format!("exec {shell}")]).stdin(Stdio::piped()).spawn().unwrap())
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+pub(super) fn mysql_and_mariadb() -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for lane in [Lane::MariaDb10_11, Lane::Mysql9_7] {
+        let is_mysql = lane.engine() == Engine::Mysql;
+        let engine = if is_mysql { "MySQL" } else { "MariaDB" };
+        let name = |what: &str| -> &'static str { format!("{what}, {engine}").leak() };
+        let ask = |what, to_do| fault(name(what), "AUTH_IAM_ASKED", "AUTH_NOT_IAM", to_do).on(lane);
+        let log_in = |what, cause, to_do| fault(name(what), "AUTH_LOG_IN", cause, to_do).on(lane);
+        let identified = "IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS'";
+        faults.extend([
+            ask("a user with a password", identified)
+                .sql("CREATE USER passworded IDENTIFIED BY 'p'")
+                .args(&["--user", "passworded"]),
+            log_in("an account that is locked", "MYSQL_ACCOUNT_LOCKED", "ACCOUNT UNLOCK")
+                .sql("ALTER USER clickpipes_iam_user ACCOUNT LOCK"),
+            log_in("a database that does not exist", "MYSQL_NO_DATABASE", "set `database`")
+                .args(&["--database", "nowhere"]),
+            log_in("no right to the database", "MYSQL_NO_DATABASE", "GRANT SELECT ON <database>.*")
+                .sql("REVOKE SELECT ON app.* FROM clickpipes_iam_user"),
+            log_in("the account has no connection left", "MYSQL_TOO_MANY_CONNECTIONS", "free connections")
+                .lab(|lab, server| {
+                    server.sql("ALTER USER clickpipes_iam_user WITH MAX_CONNECTIONS_PER_HOUR 1").unwrap();
+                    assert_eq!(Run::check(lab, &[&server.name]).json().status, 0);
+                    None
+                }),
+            fault(
+                name("the server has no connection left"),
+                "AUTH_LOG_IN",
+                "MYSQL_TOO_MANY_CONNECTIONS",
+                "max_connections",
+            )
+            .on(lane)
+            .lab(move |_, server| {
+                let most = if is_mysql { 1 } else { 10 }; // the least it takes
+                server.sql(&format!("SET GLOBAL max_connections = {most}")).unwrap();
+                let sessions: Vec<Session> = (0..most).map(|_| Session::on(server)).collect();
+                // The superuser has one more, for asking.
+                let taken =
+                    || server.sql("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'root'");
+                while taken().unwrap().trim() != (most + 1).to_string() {}
+                Some(Box::new(sessions))
+            }),
+        ]);
+        if is_mysql {
+            faults.push(
+                log_in("the server is in offline mode", "MYSQL_REFUSED", "")
+                    .sql("SET GLOBAL offline_mode = ON"),
+            );
+        }
+        let nobody = ask("a user that does not exist", "CREATE USER 'nobody_here'");
+        faults.push(nobody.args(&["--user", "nobody_here"]));
+        faults.extend(policies(engine, lane, "MYSQL_TOKEN_REFUSED"));
+        faults.extend(tokens(engine, lane, "MYSQL_TOKEN_REFUSED"));
+    }
+    faults
+}

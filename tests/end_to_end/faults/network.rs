@@ -1,0 +1,140 @@
+use std::{
+    io::{Read, Write},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    thread,
+    time::Duration,
+};
+
+use lab::Lane;
+
+use super::{Fault, fault};
+
+/// A server on loopback that does this with every connection.
+fn server(with: impl Fn(TcpStream) + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || listener.incoming().flatten().for_each(with));
+    address
+}
+
+/// A port whose queue of waiting connections is full, and of which nobody takes any: what comes is dropped.
+fn black_hole() -> (SocketAddr, Box<dyn std::any::Any>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let listener = runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        socket.listen(1).unwrap()
+    });
+    let address = listener.local_addr().unwrap();
+    let waiting: Vec<_> =
+        (0..8).map_while(|_| TcpStream::connect_timeout(&address, Duration::from_millis(300)).ok()).collect();
+    (address, Box::new((listener, waiting, runtime)))
+}
+
+fn dialling(fault: Fault, lane: Lane, with: impl Fn(TcpStream) + Clone + Send + 'static) -> Fault {
+    fault.on(lane).run(move |run, _| {
+        let address = server(with.clone()).to_string();
+        run.more(&["--connect-to".into(), address, "--timeout".into(), "8s".into()])
+    })
+}
+
+pub(super) fn faults() -> Vec<Fault> {
+    use Lane::{MariaDb10_11, Postgres15};
+    let closed = |stream: TcpStream| drop(stream.shutdown(Shutdown::Both));
+    let http = |mut stream: TcpStream| {
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+        let _ = stream.read(&mut [0; 64]);
+    };
+    let silent =
+        |stream: TcpStream| drop(thread::spawn(move || (thread::sleep(Duration::from_secs(10)), stream)));
+    // Closing with what has not been read makes the system answer with a reset.
+    let reset = |mut stream: TcpStream| {
+        let _ = stream.write_all(b"S");
+        let _ = stream.read(&mut [0; 1]);
+    };
+    let mut faults = vec![
+        fault(
+            "a name that has no address",
+            "DNS_RESOLVE",
+            "DNS_NOT_RESOLVED",
+            "check the spelling of `host`",
+        )
+        .args(&["--connect-to", "no-such-host.invalid:5432"]),
+        fault("nothing listens", "NET_DIAL", "NET_REFUSED", "port").server(lab::Instance::stop),
+        fault("nothing listens, on MariaDB's port", "NET_DIAL", "NET_REFUSED", "port")
+            .on(MariaDb10_11)
+            .server(lab::Instance::stop),
+        fault("packets are dropped", "NET_DIAL", "NET_TIMED_OUT", "security group").lab(|_, _| None).run(
+            |run, _| {
+                let (address, held) = black_hole();
+                std::mem::forget(held); // the process of the tests ends soon
+                run.more(&["--connect-to".into(), address.to_string()])
+            },
+        ),
+        dialling(fault("closes at once", "TLS_VERIFY", "DB_CLOSED", "server's port"), Postgres15, closed),
+        dialling(
+            fault("closes at once, as MariaDB", "TLS_VERIFY", "DB_CLOSED", "server's port"),
+            MariaDb10_11,
+            closed,
+        ),
+        dialling(
+            fault("a web server", "TLS_VERIFY", "DB_PROTOCOL", "PostgreSQL server's port"),
+            Postgres15,
+            http,
+        ),
+        dialling(
+            fault("a web server, as MariaDB", "TLS_VERIFY", "DB_PROTOCOL", "MariaDB server's port"),
+            MariaDb10_11,
+            http,
+        ),
+        dialling(
+            fault("accepts and says nothing", "TLS_VERIFY", "DB_TIMED_OUT", "waits for the client"),
+            Postgres15,
+            silent,
+        ),
+        dialling(
+            fault(
+                "accepts and says nothing, as MariaDB",
+                "TLS_VERIFY",
+                "DB_TIMED_OUT",
+                "waits for the client",
+            ),
+            MariaDb10_11,
+            silent,
+        ),
+        dialling(fault("a reset in the handshake", "TLS_VERIFY", "TLS_FAILED", ""), Postgres15, reset),
+        fault("a database that is no PostgreSQL", "TLS_VERIFY", "DB_PROTOCOL", "PostgreSQL server's port")
+            .on(MariaDb10_11)
+            .args(&["--type", "rdspostgres"]),
+        fault("a database that is no MySQL", "TLS_VERIFY", "DB_TIMED_OUT", "MySQL server's port").args(&[
+            "--type",
+            "rdsmysql",
+            "--timeout",
+            "8s",
+        ]),
+        fault("no TLS", "TLS_VERIFY", "TLS_NOT_OFFERED", "turn TLS on")
+            .server(|server| server.restart_with(&[("ssl", "off")]).unwrap()),
+        fault("no TLS on MariaDB", "TLS_VERIFY", "TLS_NOT_OFFERED", "turn TLS on").on(MariaDb10_11).server(
+            |server| {
+                server.restart_with(&[("skip-ssl", ""), ("require-secure-transport", "OFF")]).unwrap();
+            },
+        ),
+    ];
+    for (engine, lane) in [("PostgreSQL", Postgres15), ("MariaDB", MariaDb10_11)] {
+        let name = |what: &str| -> &'static str { format!("{what}, {engine}").leak() };
+        faults.extend([
+            fault(name("a certificate for another name"), "TLS_VERIFY", "TLS_WRONG_NAME", "tls_host")
+                .on(lane)
+                .args(&["--tls-host", "other.abc.us-east-1.rds.amazonaws.com"]),
+            fault(
+                name("a certificate of a CA that is not known"),
+                "TLS_VERIFY",
+                "TLS_UNKNOWN_CA",
+                "ca_certificate",
+            )
+            .on(lane)
+            .run(|run, _| run.with("ca_certificate", "")),
+        ]);
+    }
+    faults
+}
