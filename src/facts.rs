@@ -6,7 +6,10 @@ mod version;
 
 use std::collections::BTreeMap;
 
-use crate::connection::{BinlogPosition, ConnectError, Refusal};
+use crate::{
+    connection::{BinlogPosition, ConnectError, Refusal},
+    target::{TablePattern, like},
+};
 
 pub use mysql::{ask as ask_mysql, unanswered as unanswered_mysql};
 pub use postgres::{ask as ask_postgres, identify_system};
@@ -214,6 +217,23 @@ fn boolean(value: &str) -> Option<bool> {
         "t" | "true" | "1" | "ON" | "on" => Some(true),
         "f" | "false" | "0" | "OFF" | "off" => Some(false),
         _ => None,
+    }
+}
+
+/// A condition on the columns `schema` and `table`: one of these patterns, or anything where there is none.
+fn matching(
+    patterns: &[TablePattern],
+    schema: &str,
+    table: &str,
+    literal: impl Fn(&str) -> String,
+) -> String {
+    let one = |pattern: &TablePattern| {
+        let (s, t) = (literal(&like(&pattern.schema)), literal(&like(&pattern.table)));
+        format!("{schema} LIKE {s} ESCAPE '|' AND {table} LIKE {t} ESCAPE '|'")
+    };
+    match patterns {
+        [] => "TRUE".to_owned(),
+        some => format!("({})", some.iter().map(one).collect::<Vec<_>>().join(" OR ")),
     }
 }
 

@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use super::{
     BinlogPosition, BinlogStream, Fact, MysqlFacts, Rows, Settings, TABLES_AT_MOST, Table, Tables, Version,
-    all, fact, number, settings, text,
+    all, fact, matching, number, settings, text,
 };
 use crate::{
     connection::{MysqlSession, Refusal},
-    target::{Pipe, TablePattern, like},
+    target::{Pipe, TablePattern},
 };
 
 const VARIABLES: &str = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version', 'version_comment', \
@@ -211,16 +211,10 @@ fn reading(tables: &[(String, String)]) -> String {
 
 /// A condition on TABLE_SCHEMA and TABLE_NAME: what is meant, and nothing of the system's.
 fn is_meant(patterns: &[TablePattern]) -> String {
-    let system = "TABLE_SCHEMA NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys', 'innodb')"
-        .to_owned();
-    let one = |pattern: &TablePattern| {
-        let (schema, table) = (literal(&like(&pattern.schema)), literal(&like(&pattern.table)));
-        format!("TABLE_SCHEMA LIKE {schema} ESCAPE '|' AND TABLE_NAME LIKE {table} ESCAPE '|'")
-    };
-    match patterns {
-        [] => system,
-        some => format!("{system} AND ({})", some.iter().map(one).collect::<Vec<_>>().join(" OR ")),
-    }
+    format!(
+        "TABLE_SCHEMA NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys', 'innodb') AND {}",
+        matching(patterns, "TABLE_SCHEMA", "TABLE_NAME", literal)
+    )
 }
 
 /// In hexadecimal, which no sql_mode reads in a way of its own.

@@ -7,11 +7,11 @@ use futures_util::future::join_all;
 
 use super::{
     Fact, PostgresFacts, PostgresTable, Publication, Rows, SystemIdentity, TABLES_AT_MOST, Table, Tables,
-    all, boolean, fact, number, settings, text,
+    all, boolean, fact, matching, number, settings, text,
 };
 use crate::{
     connection::{ConnectError, PostgresSession, Refusal, Stage, postgres_literal as literal},
-    target::{Pipe, TablePattern, like},
+    target::{Pipe, TablePattern},
 };
 
 /// A table that someone else holds locked costs itself this long, and not the check. And should a
@@ -91,15 +91,10 @@ pub async fn ask(
 
 /// A condition on a schema's and a table's name: what is meant, and nothing of the system's.
 fn is_meant(patterns: &[TablePattern], schema: &str, table: &str) -> String {
-    let system = format!("{schema} NOT LIKE 'pg|_%' ESCAPE '|' AND {schema} <> 'information_schema'");
-    let one = |pattern: &TablePattern| {
-        let (s, t) = (literal(&like(&pattern.schema)), literal(&like(&pattern.table)));
-        format!("{schema} LIKE {s} ESCAPE '|' AND {table} LIKE {t} ESCAPE '|'")
-    };
-    match patterns {
-        [] => system,
-        some => format!("{system} AND ({})", some.iter().map(one).collect::<Vec<_>>().join(" OR ")),
-    }
+    format!(
+        "{schema} NOT LIKE 'pg|_%' ESCAPE '|' AND {schema} <> 'information_schema' AND {}",
+        matching(patterns, schema, table, literal)
+    )
 }
 
 /// A partition stands for nothing of its own, unless it is the very table that was named.
