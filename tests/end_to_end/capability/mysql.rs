@@ -40,6 +40,11 @@ fn of_both() -> Vec<Turn> {
     use How::{Nothing, Restart, Set, Sql};
     vec![
         turn("all in order", Nothing, "", "").cdc().no_row(),
+        turn("a pattern", Nothing, "", "").cdc().no_row().asked(&["--table", "a*.o*s"]),
+        turn("a pattern that matches nothing", Nothing, "DB_TABLES_READ", "fail DB_TABLES_MISSING")
+            .blocked()
+            .asked(&["--table", "app.order_*"])
+            .tables(&["app.order_items"]),
         turn(
             "no binary log",
             Restart(&[("skip-log-bin", "")]),

@@ -30,6 +30,12 @@ fn every_turn(lane: Lane) {
 
     let turns = vec![
         turn("all in order", Nothing, "", "").cdc().no_row(),
+        turn("a pattern", Nothing, "", "").cdc().no_row().asked(&["--table", "pub*.o*s"]),
+        turn("a pattern that matches nothing", Nothing, "DB_TABLES_READ", "fail DB_TABLES_MISSING")
+            .blocked()
+            .asked(&["--table", "public.order_*"])
+            .without_tables()
+            .tables(&["public.order_items"]),
         turn(
             "IAM for replication off",
             Set("rds.iam_auth_for_replication", "0", "1"),
