@@ -377,6 +377,11 @@ async fn handshake(
     tls::connect(stream, tls, &target.tls_host).await.map_err(ConnectError::Tls)
 }
 
+/// How long a goodbye may take: a second, and not beyond `by`.
+fn briefly(by: Instant) -> tokio::time::Instant {
+    by.min(Instant::now() + Duration::from_secs(1)).into()
+}
+
 /// More than all answers of a session together. A server that says more is cut off, so that it cannot
 /// fill our memory through a driver that believes it.
 const LONGEST_SESSION: u64 = 8 << 20;

@@ -39,8 +39,9 @@ pub async fn verify(target: &Target, terms: Terms, limits: Limits, clock: Clock)
     let started_at = clock();
     let start = Instant::now();
     // The last tenth is for saying goodbye, so that a slow answer costs itself and nothing else.
-    let deadline = start + limits.timeout.mul_f32(0.9);
-    let run = Run { target, deadline, second_look: limits.second_look, clock };
+    let until = |part| start + limits.timeout.mul_f32(part);
+    let second_look = limits.second_look;
+    let run = Run { target, deadline: until(0.9), goodbye: until(0.95), second_look, clock };
     let mut seen = Observations::default();
     let facts_took = run.observe(&mut seen).await;
     Report::new(target, &seen, terms, Clocked { started_at, took: start.elapsed(), facts_took })
@@ -55,6 +56,8 @@ pub fn unreached(target: &Target, terms: Terms, now: Timestamp) -> Report {
 struct Run<'a> {
     target: &'a Target,
     deadline: Instant,
+    /// When sessions that have not closed are dropped.
+    goodbye: Instant,
     second_look: bool,
     clock: Clock,
 }
@@ -149,7 +152,7 @@ impl Run<'_> {
     }
 
     async fn ask(&self, session: Session, credentials: &Credentials, roots: &Arc<RootCertStore>) -> Facts {
-        let (deadline, pipe) = (self.deadline, &self.target.pipe);
+        let (deadline, goodbye, pipe) = (self.deadline, self.goodbye, &self.target.pipe);
         match session {
             Session::Postgres(session) => {
                 let replication = async {
@@ -159,13 +162,14 @@ impl Run<'_> {
                     }
                 };
                 let facts = facts::ask_postgres(&session, deadline, pipe, replication).await;
-                session.close().await;
+                session.close(goodbye).await;
                 Facts::Postgres(Box::new(facts))
             }
             Session::Mysql(session) => {
                 // Apart, because mysql_async may panic on what a server sends.
                 let pipe = pipe.clone();
-                let asking = Task::spawn(async move { facts::ask_mysql(session, deadline, &pipe).await });
+                let asking =
+                    Task::spawn(async move { facts::ask_mysql(session, deadline, goodbye, &pipe).await });
                 let facts = asking.await;
                 Facts::Mysql(Box::new(facts.unwrap_or_else(|_| {
                     facts::unanswered_mysql("the server sent what its driver cannot read")
@@ -187,7 +191,7 @@ impl Run<'_> {
         match self.log_in(door, &token, &mut evidence).await? {
             Session::Postgres(session) => {
                 let identified = facts::identify_system(&session, self.deadline).await;
-                session.close().await;
+                session.close(self.goodbye).await;
                 identified
             }
             Session::Mysql(_) => {

@@ -4,11 +4,7 @@
 
 mod handover;
 
-use std::{
-    io,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{io, sync::Arc, time::Instant};
 
 use futures_util::StreamExt;
 use mysql_async::{BinlogStreamRequest, Conn, Row, from_value_opt, prelude::Queryable};
@@ -26,7 +22,7 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-use super::{Asked, ConnectError, Greeting, Refusal, Stage, bounded, handshake, task::Task};
+use super::{Asked, ConnectError, Greeting, Refusal, Stage, bounded, briefly, handshake, task::Task};
 use crate::{
     finding::printable,
     secret::Secret,
@@ -216,6 +212,7 @@ impl MysqlSession {
         server_id: u32,
         from: &BinlogPosition,
         deadline: Instant,
+        goodbye: Instant,
     ) -> Result<usize, Refusal> {
         let request = BinlogStreamRequest::new(server_id)
             .with_filename(from.file.as_bytes())
@@ -234,13 +231,13 @@ impl MysqlSession {
         };
         let streamed =
             tokio::time::timeout_at(deadline.into(), events).await.map_err(|_| Refusal::silence())?;
-        let _ = tokio::time::timeout(Duration::from_secs(1), self.relay).await;
+        let _ = tokio::time::timeout_at(briefly(goodbye), self.relay).await;
         streamed.map_err(|e: mysql_async::Error| driver_refusal(&e))
     }
 
-    /// Says goodbye (COM_QUIT) and waits, briefly, until the connection is down.
-    pub async fn close(self) {
-        let _ = tokio::time::timeout(Duration::from_secs(1), async {
+    /// Says goodbye (COM_QUIT) and waits, briefly and not beyond `by`, until the connection is down.
+    pub async fn close(self, by: Instant) {
+        let _ = tokio::time::timeout_at(briefly(by), async {
             let _ = self.conn.disconnect().await;
             let _ = self.relay.await;
         })

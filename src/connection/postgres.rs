@@ -3,11 +3,7 @@
 
 mod resumed;
 
-use std::{
-    io,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{io, sync::Arc, time::Instant};
 
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator;
@@ -24,7 +20,7 @@ use tokio::{
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage, SimpleQueryRow, config::SslMode};
 use tokio_rustls::client::TlsStream;
 
-use super::{Asked, ConnectError, Refusal, Stage, bounded, handshake, task::Task};
+use super::{Asked, ConnectError, Refusal, Stage, bounded, briefly, handshake, task::Task};
 use crate::{finding::printable, secret::Secret, target::Target};
 
 /// Longest message believed before the session is up. An honest one is under a kilobyte or two.
@@ -188,10 +184,10 @@ impl PostgresSession {
         Ok(messages.iter().filter_map(row).collect())
     }
 
-    /// Says goodbye (Terminate) and waits, briefly, until the connection is down.
-    pub async fn close(self) {
+    /// Says goodbye (Terminate) and waits, briefly and not beyond `by`, until the connection is down.
+    pub async fn close(self, by: Instant) {
         drop(self.client);
-        let _ = tokio::time::timeout(Duration::from_secs(1), self.driver).await;
+        let _ = tokio::time::timeout_at(briefly(by), self.driver).await;
     }
 }
 
