@@ -95,7 +95,12 @@ impl Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.message, self.code)?;
+        match (self.message.as_str(), self.code.as_str()) {
+            ("", "") => f.write_str("it gave no reason")?,
+            ("", code) => write!(f, "it gave no reason ({code})")?,
+            (message, "") => f.write_str(message)?,
+            (message, code) => write!(f, "{message} ({code})")?,
+        }
         for more in [&self.detail, &self.hint].into_iter().flatten() {
             write!(f, " — {more}")?;
         }
@@ -191,10 +196,13 @@ impl fmt::Display for ConnectError {
 
 impl ConnectError {
     fn io(stage: Stage, error: &std::io::Error) -> Self {
-        use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+        use std::io::ErrorKind::{
+            BrokenPipe, ConnectionAborted, ConnectionReset, InvalidData, InvalidInput, UnexpectedEof,
+        };
         match error.kind() {
             UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe => Self::Closed { stage },
-            _ => Self::Protocol { stage, what: error.to_string() },
+            InvalidData | InvalidInput => Self::protocol(stage, format!("broke its protocol: {error}")),
+            _ => Self::protocol(stage, format!("could not be heard: {error}")),
         }
     }
 

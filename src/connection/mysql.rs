@@ -97,10 +97,10 @@ pub(super) async fn encrypt(
     Ok(Greeted { packets: Packets { stream, sequence: packets.sequence }, greeting, agreed })
 }
 
-/// The greeting, where the packet is one. The length of the scramble is looked at first: mysql_common
+/// The greeting, where the packet is one of protocol 10. The length of the scramble is looked at first: mysql_common
 /// counts it in a signed byte, which overflows from 0x80 on.
 fn greeting(packet: &[u8]) -> Option<HandshakePacket<'static>> {
-    let version = packet.get(1..)?.iter().position(|byte| *byte == 0)?;
+    let version = packet.strip_prefix(&[10])?.iter().position(|byte| *byte == 0)?;
     // Behind the version's NUL: connection id 4, scramble 8, filler 1, flags 2, collation 1, status 2, flags 2.
     let scramble_length = *packet.get(1 + version + 1 + 20)?;
     if scramble_length > 0x7f {

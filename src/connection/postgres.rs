@@ -3,7 +3,7 @@
 
 mod resumed;
 
-use std::{io, sync::Arc, time::Instant};
+use std::{error::Error, io, sync::Arc, time::Instant};
 
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator;
@@ -90,8 +90,8 @@ pub(super) async fn ask(
         Message::AuthenticationOk => Asked::Nothing,
         Message::AuthenticationMd5Password(_) => Asked::Md5,
         Message::AuthenticationSasl(body) => {
-            let names = body.mechanisms().map(|name| Ok(printable(name))).collect();
-            Asked::Sasl(names.map_err(|e: io::Error| ConnectError::io(stage, &e))?)
+            let names = body.mechanisms().take(8).map(|name| Ok(printable(name))).collect();
+            Asked::Sasl(names.map_err(|e: io::Error| malformed(stage, &e))?)
         }
         Message::AuthenticationGss => Asked::Other("GSSAPI"),
         Message::AuthenticationSspi => Asked::Other("SSPI"),
@@ -138,7 +138,7 @@ impl Door {
             {
                 return Err(ConnectError::protocol(stage, "sent a message of more than 64 KiB"));
             }
-            match Message::parse(&mut self.buffer).map_err(|e| ConnectError::io(stage, &e))? {
+            match Message::parse(&mut self.buffer).map_err(|e| malformed(stage, &e))? {
                 Some(Message::ErrorResponse(body)) => {
                     return Err(ConnectError::Refused { stage, refusal: refusal(&body) });
                 }
@@ -191,6 +191,11 @@ impl PostgresSession {
     }
 }
 
+/// Of a whole message: its end, too, is the server's.
+fn malformed(stage: Stage, error: &io::Error) -> ConnectError {
+    ConnectError::protocol(stage, format!("sent a malformed message: {error}"))
+}
+
 fn refusal(body: &ErrorResponseBody) -> Refusal {
     let mut refusal = Refusal::default();
     let mut fields = body.fields();
@@ -210,7 +215,7 @@ fn refusal(body: &ErrorResponseBody) -> Refusal {
 fn driver_refusal(error: &tokio_postgres::Error) -> Refusal {
     match error.as_db_error() {
         Some(db) => Refusal {
-            code: db.code().code().to_owned(),
+            code: printable(db.code().code()),
             message: printable(db.message()),
             detail: db.detail().map(printable),
             hint: db.hint().map(printable),
@@ -225,10 +230,12 @@ fn driver_refusal(error: &tokio_postgres::Error) -> Refusal {
 
 fn driver_error(error: &tokio_postgres::Error) -> ConnectError {
     let stage = Stage::LogIn;
-    match error.as_db_error() {
-        Some(_) => ConnectError::Refused { stage, refusal: driver_refusal(error) },
-        None if error.is_closed() => ConnectError::Closed { stage },
-        None => ConnectError::protocol(stage, error.to_string()),
+    let io = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    match (error.as_db_error(), io) {
+        (Some(_), _) => ConnectError::Refused { stage, refusal: driver_refusal(error) },
+        (None, Some(io)) => ConnectError::io(stage, io),
+        (None, None) if error.is_closed() => ConnectError::Closed { stage },
+        (None, None) => ConnectError::protocol(stage, format!("broke its protocol: {error}")),
     }
 }
 
