@@ -7,6 +7,7 @@
 //!
 //! Drivers' and TLS errors become plain data here ([`ConnectError`]) and go no further.
 
+mod bounded;
 mod dial;
 mod mysql;
 mod postgres;
@@ -22,10 +23,7 @@ use std::{
 };
 
 use rustls::{ClientConfig, RootCertStore};
-use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, Join, ReadHalf, Take, WriteHalf},
-    net::TcpStream,
-};
+use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 pub use mysql::{BinlogPosition, MysqlSession};
@@ -388,14 +386,4 @@ async fn handshake(
 /// How long a goodbye may take: a second, and not beyond `by`.
 fn briefly(by: Instant) -> tokio::time::Instant {
     by.min(Instant::now() + Duration::from_secs(1)).into()
-}
-
-/// More than all answers of a session together. A server that says more is cut off, so that it cannot
-/// fill our memory through a driver that believes it.
-const LONGEST_SESSION: u64 = 8 << 20;
-
-/// The stream, until so much has been read from it.
-fn bounded<S: AsyncRead + AsyncWrite>(stream: S) -> Join<Take<ReadHalf<S>>, WriteHalf<S>> {
-    let (read, write) = tokio::io::split(stream);
-    tokio::io::join(read.take(LONGEST_SESSION), write)
 }

@@ -22,7 +22,9 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-use super::{Asked, ConnectError, Greeting, Refusal, Stage, bounded, briefly, handshake, task::Task};
+use super::{
+    Asked, ConnectError, Greeting, Refusal, Stage, bounded::Bounded, briefly, handshake, task::Task,
+};
 use crate::{
     finding::printable,
     secret::Secret,
@@ -165,7 +167,7 @@ impl Door {
             _ => return Err(ConnectError::protocol(stage, "sent neither OK nor an error after the token")),
         }
         let Greeted { packets, greeting, agreed } = self.greeted;
-        let (session, agreed) = (bounded(packets.stream), agreed - Can::CLIENT_SSL);
+        let (session, agreed) = (Bounded::new(packets.stream), agreed - Can::CLIENT_SSL);
         let (conn, relay) =
             handover::to_driver(session, self.engine, greeting.connection_id(), agreed).await?;
         Ok(MysqlSession { conn, relay })

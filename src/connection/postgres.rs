@@ -20,7 +20,7 @@ use tokio::{
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage, SimpleQueryRow, config::SslMode};
 use tokio_rustls::client::TlsStream;
 
-use super::{Asked, ConnectError, Refusal, Stage, bounded, briefly, handshake, task::Task};
+use super::{Asked, ConnectError, Refusal, Stage, bounded::Bounded, briefly, handshake, task::Task};
 use crate::{finding::printable, secret::Secret, target::Target};
 
 /// Longest message believed before the session is up. An honest one is under a kilobyte or two.
@@ -116,7 +116,7 @@ impl Door {
             Message::AuthenticationOk => {}
             _ => return Err(ConnectError::protocol(stage, "sent no AuthenticationOk after the token")),
         }
-        let resumed = Resumed::new(bounded(self.stream), &self.buffer);
+        let resumed = Resumed::new(Bounded::new(self.stream), &self.buffer);
         let mut config = tokio_postgres::Config::new();
         config.user("pipeprobe").ssl_mode(SslMode::Disable); // TLS and login are behind us
         let (client, connection) = config.connect_raw(resumed, NoTls).await.map_err(|e| driver_error(&e))?;
