@@ -3,8 +3,13 @@
 //! Base, "Connection". Packet types are mysql_common's, the framing is ours.
 
 mod handover;
+mod relay;
 
-use std::{io, sync::Arc, time::Instant};
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
 
 use futures_util::StreamExt;
 use mysql_async::{BinlogStreamRequest, Conn, Row, from_value_opt, prelude::Queryable};
@@ -15,6 +20,7 @@ use mysql_common::{
     packets::{AuthPlugin, AuthSwitchRequest, ErrPacket, HandshakePacket, HandshakeResponse, SslRequest},
     proto::MySerialize,
 };
+use relay::Dumping;
 use rustls::ClientConfig;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -168,9 +174,9 @@ impl Door {
         }
         let Greeted { packets, greeting, agreed } = self.greeted;
         let (session, agreed) = (Bounded::new(packets.stream), agreed - Can::CLIENT_SSL);
-        let (conn, relay) =
-            handover::to_driver(session, self.engine, greeting.connection_id(), agreed).await?;
-        Ok(MysqlSession { conn, relay })
+        let (id, dumping) = (greeting.connection_id(), Dumping::default());
+        let (conn, relay) = handover::to_driver(session, self.engine, id, agreed, dumping.clone()).await?;
+        Ok(MysqlSession { conn, relay, dumping })
     }
 }
 
@@ -188,6 +194,7 @@ pub struct BinlogPosition {
 pub struct MysqlSession {
     conn: Conn,
     relay: Task<()>,
+    dumping: Dumping,
 }
 
 impl MysqlSession {
@@ -216,11 +223,14 @@ impl MysqlSession {
         deadline: Instant,
         goodbye: Instant,
     ) -> Result<usize, Refusal> {
-        let request = BinlogStreamRequest::new(server_id)
-            .with_filename(from.file.as_bytes())
-            .with_pos(from.position)
-            .with_non_blocking();
-        let events = async {
+        self.dumping.store(true, Ordering::Relaxed);
+        // Apart, because mysql_async may panic on an event; what was asked before is not to be lost.
+        let from = from.clone();
+        let events = Task::spawn(async move {
+            let request = BinlogStreamRequest::new(server_id)
+                .with_filename(from.file.as_bytes())
+                .with_pos(from.position)
+                .with_non_blocking();
             let mut stream = self.conn.get_binlog_stream(request).await?;
             let mut events = 0;
             while let Some(event) = stream.next().await {
@@ -230,10 +240,15 @@ impl MysqlSession {
             // The server closes the connection behind the last event.
             let _ = stream.close().await;
             Ok(events)
-        };
+        });
         let streamed =
             tokio::time::timeout_at(deadline.into(), events).await.map_err(|_| Refusal::silence())?;
         let _ = tokio::time::timeout_at(briefly(goodbye), self.relay).await;
+        let streamed = streamed.map_err(|_| Refusal {
+            code: "driver".into(),
+            message: "the server sent an event that its driver cannot read".into(),
+            ..Refusal::default()
+        })?;
         streamed.map_err(|e: mysql_async::Error| driver_refusal(&e))
     }
 

@@ -1,6 +1,6 @@
 //! mysql_async takes no stream, but it connects to Unix sockets. So it is given one of ours, in a
 //! private folder, on which it finds a server that lets it in at once; behind that the authenticated
-//! session is relayed byte by byte. The driver needs no TLS, no cleartext plugin and no token.
+//! session is relayed. The driver needs no TLS, no cleartext plugin and no token.
 
 use mysql_async::{Conn, OptsBuilder};
 use mysql_common::{
@@ -12,7 +12,11 @@ use tokio::{
     net::{UnixListener, UnixStream},
 };
 
-use super::{COLLATION, ConnectError, MAX_ALLOWED_PACKET, Packets, Stage, Task, serialized};
+use super::{
+    COLLATION, ConnectError, MAX_ALLOWED_PACKET, Packets, Stage, Task,
+    relay::{Dumping, relay},
+    serialized,
+};
 use crate::target::Engine;
 
 /// OK_Packet: no rows, no insert id, autocommit, no warnings.
@@ -24,6 +28,7 @@ pub(super) async fn to_driver<S>(
     engine: Engine,
     connection_id: u32,
     agreed: CapabilityFlags,
+    dumping: Dumping,
 ) -> Result<(Conn, Task<()>), ConnectError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -70,12 +75,8 @@ where
     };
     let conn =
         async { Conn::new(options).await.map_err(|e| local("the driver turned the session down", &e)) };
-    let (conn, mut stream) = tokio::try_join!(conn, welcome)?;
-    let relay = Task::spawn(async move {
-        let mut session = session;
-        // Either end may go first; what it said last is the driver's to report.
-        let _ = tokio::io::copy_bidirectional(&mut stream, &mut session).await;
-    });
+    let (conn, stream) = tokio::try_join!(conn, welcome)?;
+    let relay = Task::spawn(relay(stream, session, dumping));
     Ok((conn, relay))
 }
 
