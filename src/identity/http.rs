@@ -2,7 +2,9 @@
 //! would bring a second TLS stack. Timeouts of a connector are applied here, as its contract asks.
 
 use std::{
+    pin::Pin,
     sync::{Arc, Mutex},
+    task::{Context, Poll, ready},
     time::SystemTime,
 };
 
@@ -16,7 +18,10 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_smithy_types::{body::SdkBody, date_time::Format};
 use http::{Request, Response, Uri, header};
-use hyper::{body::Incoming, client::conn::http1};
+use hyper::{
+    body::{Body, Bytes, Frame, Incoming},
+    client::conn::http1,
+};
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use tokio::{
@@ -63,8 +68,38 @@ impl HttpConnector for Connector {
             let stream = within(this.settings.connect_timeout(), connected).await?;
             let response = within(this.settings.read_timeout(), exchange(stream, request)).await?;
             note_date(&response, &this.clock);
-            let response = response.map(SdkBody::from_body_1_x);
+            let response =
+                response.map(|body| SdkBody::from_body_1_x(Bounded { body, left: LONGEST_ANSWER }));
             HttpResponse::try_from(response).map_err(|e| ConnectorError::other(e.into(), None))
+        })
+    }
+}
+
+/// An honest answer is a few kilobytes.
+const LONGEST_ANSWER: usize = 1 << 20;
+
+/// A body, until so much of it has come.
+struct Bounded {
+    body: Incoming,
+    left: usize,
+}
+
+impl Body for Bounded {
+    type Data = Bytes;
+    type Error = AnyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, AnyError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx)).transpose()?;
+        let length = frame.as_ref().and_then(Frame::data_ref).map_or(0, Bytes::len);
+        Poll::Ready(match self.left.checked_sub(length) {
+            Some(left) => {
+                self.left = left;
+                frame.map(Ok)
+            }
+            None => Some(Err("the answer is longer than 1 MiB".into())),
         })
     }
 }
