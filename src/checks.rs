@@ -17,7 +17,7 @@ use crate::{
     facts::{Fact, Facts},
     finding::{CheckId, Denies, Finding, Outcome},
     identity::{IdentityError, IdentityEvidence},
-    target::{Engine, RdsName, RdsNameKind, ReplicationMechanism, ReplicationMode, Target},
+    target::{Engine, ReplicationMechanism, ReplicationMode, Target},
     token::AuthToken,
 };
 
@@ -141,18 +141,7 @@ fn with_the_tables_words(check: &Check, kind: &Kind, finding: Finding) -> Findin
 
 /// The resource an identity policy must allow `rds-db:connect` on, as far as it can be known from here.
 fn policy_resource(target: &Target) -> String {
-    let id = match RdsName::parse(&target.sign.host).map(|name| name.kind) {
-        Some(RdsNameKind::Proxy) => "<prx-…>",
-        // A Multi-AZ DB cluster has cluster endpoints too, and is no Aurora.
-        Some(RdsNameKind::ClusterWriter | RdsNameKind::ClusterReader | RdsNameKind::ClusterCustom) => {
-            "<cluster-…>"
-        }
-        _ if target.source_type.is_aurora() => "<cluster-…>",
-        _ => "<db-…>",
-    };
-    let account = target.access.roles.last().map_or("<account>", |role| role.account());
-    let (region, user) = (&target.region, &target.user);
-    format!("arn:{}:rds-db:{region}:{account}:dbuser:{id}/{user}", region.partition())
+    target.connect_resource(target.resource_kind().placeholder())
 }
 
 /// A name as PostgreSQL reads it: unquoted only where folding to lower case changes nothing.
@@ -166,7 +155,7 @@ fn identifier(name: &str) -> String {
 }
 
 /// A text as MySQL and MariaDB read it, between single quotes.
-fn string(text: &str) -> String {
+pub(crate) fn string(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }
 

@@ -28,6 +28,7 @@ pub enum Command {
     Check(Box<Check>),
     Token(Box<Token>),
     Explain(Explain),
+    Setup(Box<Setup>),
     /// Print a completion script for a shell
     Completions {
         shell: clap_complete::Shell,
@@ -115,6 +116,71 @@ pub struct Explain {
 
     #[command(flatten)]
     pub output: Output,
+}
+
+/// Print what has to exist before ClickPipes can use a database, ready to paste
+#[derive(Debug, Args)]
+#[command(long_about = SETUP_ABOUT, after_help = SETUP_EXAMPLES)]
+pub struct Setup {
+    /// Target of the configuration file to set up
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+
+    #[command(flatten)]
+    pub file: ConfigFile,
+
+    /// Print this artefact alone, as it is piped into psql, mysql, bash or aws
+    #[arg(long, value_name = "ARTEFACT", conflicts_with = "write")]
+    pub only: Option<Artefact>,
+
+    /// Write the artefacts into this folder, a file each, instead of printing them
+    #[arg(long, value_name = "DIR")]
+    pub write: Option<std::path::PathBuf>,
+
+    /// Overwrite files that are there
+    #[arg(long, requires = "write")]
+    pub force: bool,
+
+    #[command(flatten)]
+    pub output: Output,
+
+    /// ClickHouse service role that is to assume the access role [default: the last --via-role]
+    #[arg(long, env = "PIPEPROBE_SERVICE_ROLE", value_name = "ARN", hide_env_values = true)]
+    #[arg(help_heading = "Setup")]
+    pub service_role: Option<String>,
+
+    /// Who else may assume it, such as whoever runs `pipeprobe check`: a role, a user, an account; repeatable
+    #[arg(long = "caller", env = "PIPEPROBE_CALLERS", value_name = "ARN", value_delimiter = ',')]
+    #[arg(hide_env_values = true, help_heading = "Setup")]
+    pub callers: Option<Vec<String>>,
+
+    /// Resource id of the instance (db-…), the cluster (cluster-…) or the proxy (prx-…)
+    #[arg(long, env = "PIPEPROBE_RESOURCE_ID", value_name = "ID", hide_env_values = true)]
+    #[arg(help_heading = "Setup")]
+    pub resource_id: Option<String>,
+
+    #[command(flatten)]
+    pub target: TargetArgs,
+
+    #[command(flatten)]
+    pub pipe: PipeArgs,
+}
+
+/// One of the things `setup` makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Artefact {
+    /// Who may assume the access role (JSON)
+    TrustPolicy,
+    /// What it may do: rds-db:connect (JSON)
+    ConnectPolicy,
+    /// User, grants and publication
+    Sql,
+    /// Parameter group settings (JSON, for `aws rds modify-db-…parameter-group --parameters`)
+    Parameters,
+    /// The steps in order, as a script of `aws` commands
+    Steps,
+    /// The AWS resources and the ClickPipe, for Terraform
+    Terraform,
 }
 
 #[derive(Debug, Args)]
@@ -268,6 +334,24 @@ pub struct PipeArgs {
     #[arg(long, env = "PIPEPROBE_PUBLICATION", value_name = "NAME", hide_env_values = true)]
     pub publication: Option<String>,
 }
+
+const SETUP_ABOUT: &str = "\
+Print what has to exist before ClickPipes can use a database, ready to paste
+
+The trust policy of the access role and its rds-db:connect policy, SQL for the user and its grants, \
+parameter group settings, the steps in AWS in order, and the same for Terraform: for CDC, or for \
+Initial Load Only with --replication-mode snapshot. Nothing is asked of AWS or of the database, and \
+nothing is changed. What cannot be known from the inputs is marked, with the command that prints it.";
+
+const SETUP_EXAMPLES: &str = "\
+Examples:
+  pipeprobe setup --type rdspostgres --host mydb.abc123.eu-west-1.rds.amazonaws.com \\
+      --database shop --iam-role arn:aws:iam::123456789012:role/clickpipes \\
+      --service-role arn:aws:iam::999988887777:role/CH-service-role --table public.orders
+  pipeprobe setup --config-file pipeprobe.toml orders --only sql | psql …
+  pipeprobe setup --config-file pipeprobe.toml orders --write setup/
+
+Exit codes: 0 printed or written, 1 internal, 2 bad usage or configuration";
 
 const CHECK_ABOUT: &str = "\
 Verify databases and say what ClickPipes can do with them

@@ -2,10 +2,13 @@
 //! Everything is read and checked here, before anything is dialled.
 
 pub mod file;
+mod setup;
 
 use std::{collections::BTreeMap, fs, path::Path, str::FromStr, time::Duration};
 
 use file::{Fields, Number};
+
+pub use setup::Setup;
 
 use crate::{
     cli::{self, Format, TargetArgs},

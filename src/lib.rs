@@ -14,6 +14,8 @@
 //! a row of [`checks::CHECKS`] each, and from the rows the verdict. What was not reached denies as a
 //! failure does.
 //!
+//! [`setup`] goes the other way: from a target alone it makes what has to exist before all of that holds.
+//!
 //! The modules stand in the order of that flow. Each names only those above it (tests/architecture.rs
 //! holds it so), and each outside crate has one door.
 
@@ -39,6 +41,9 @@ pub mod facts;
 pub mod checks;
 pub mod verdict;
 pub mod report;
+
+// What has to exist first.
+pub mod setup;
 
 // The story of one target, and what a command makes of it.
 pub mod verify;

@@ -76,6 +76,13 @@ async fn obey(command: Command) -> io::Result<Exit> {
             Some(code) => run::explain(&code, args.output.output, &mut out),
             None => run::list(args.output.output, &mut out),
         },
+        Command::Setup(args) => {
+            let format = args.output.output;
+            match config::Setup::read(*args, &environment) {
+                Ok(plan) => run::setup(&plan, &mut out),
+                Err(invalid) => run::refuse(&invalid, format, &mut out),
+            }
+        }
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "pipeprobe", &mut out);
             Ok(Exit::Met)

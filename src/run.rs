@@ -1,6 +1,7 @@
 //! What a command does: many targets at once, the renderings, the exit code.
 
 mod explain;
+mod setup;
 mod token;
 
 use std::{
@@ -13,6 +14,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinSet;
 
 pub use explain::{explain, list};
+pub use setup::setup;
 pub use token::token;
 
 use crate::{

@@ -4,13 +4,15 @@
 mod arn;
 mod pipe;
 mod rds_name;
+mod resource;
 mod tag;
 
 use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
 
-pub use arn::RoleArn;
+pub use arn::{PrincipalArn, RoleArn};
 pub use pipe::{Pipe, ReplicationMechanism, ReplicationMode, TablePattern, like};
 pub use rds_name::{RdsName, RdsNameKind};
+pub use resource::{ResourceId, ResourceKind};
 pub use tag::{ExternalId, SessionName, SessionTag, SessionTags};
 
 /// Input that cannot be used: which field, what was wanted, what was found. Never carries a secret.

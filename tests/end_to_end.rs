@@ -22,6 +22,8 @@ mod refusals;
 mod second_looks;
 #[path = "end_to_end/secrets.rs"]
 mod secrets;
+#[path = "end_to_end/setup.rs"]
+mod setup;
 #[path = "end_to_end/sources.rs"]
 mod sources;
 #[path = "end_to_end/tls.rs"]

@@ -1,0 +1,169 @@
+//! What has to exist before ClickPipes can use a database with IAM, made from the inputs alone: policies, SQL,
+//! parameters, the steps in AWS, Terraform. Nothing is asked and nothing is changed.
+
+mod check;
+mod parameters;
+mod place;
+mod policies;
+mod quote;
+mod remarks;
+mod sql;
+mod steps;
+mod terraform;
+pub mod text;
+
+use serde::Serialize;
+use serde_json::Value;
+
+pub use parameters::Parameter;
+pub use remarks::Missing;
+use sql::publication;
+
+use crate::{
+    cli::Artefact,
+    config::Setup,
+    report::json::SCHEMA_VERSION,
+    target::{ReplicationMode, Target},
+};
+
+/// Everything that is made for one target.
+#[derive(Clone, Debug)]
+pub struct Artefacts<'a> {
+    pub target: &'a Target,
+    /// What could not be known and is marked.
+    pub missing: Vec<Missing>,
+    /// What is worth knowing, a sentence or two each.
+    pub remarks: Vec<String>,
+    pub trust_policy: Value,
+    pub connect_policy: Value,
+    pub sql: String,
+    /// Where the parameters are set.
+    pub parameter_group: &'static str,
+    pub parameters: Vec<Parameter>,
+    /// A script for bash.
+    pub steps: String,
+    pub aws_tf: String,
+    pub clickpipe_tf: String,
+    /// The command that sees whether it works.
+    pub check: String,
+}
+
+impl<'a> Artefacts<'a> {
+    pub fn new(plan: &'a Setup) -> Self {
+        Self {
+            target: &plan.target,
+            missing: remarks::missing(plan),
+            remarks: remarks::remarks(plan),
+            trust_policy: policies::trust(plan),
+            connect_policy: policies::connect(plan),
+            sql: sql::of(plan),
+            parameter_group: place::Place::of(&plan.target).parameter_group(),
+            parameters: parameters::of(plan),
+            steps: steps::script(plan),
+            aws_tf: terraform::aws(plan),
+            clickpipe_tf: terraform::clickpipe(plan),
+            check: check::command(plan),
+        }
+    }
+
+    /// One artefact as it stands.
+    pub fn text_of(&self, artefact: Artefact) -> String {
+        match artefact {
+            Artefact::TrustPolicy => format!("{:#}\n", self.trust_policy),
+            Artefact::ConnectPolicy => format!("{:#}\n", self.connect_policy),
+            Artefact::Sql => self.sql.clone(),
+            Artefact::Parameters => format!("{:#}\n", parameters::for_aws(&self.parameters)),
+            Artefact::Steps => self.steps.clone(),
+            Artefact::Terraform => format!("{}\n{}", self.aws_tf, self.clickpipe_tf),
+        }
+    }
+
+    /// A file each. Parameters only where there are any, certificates only where they were given.
+    pub fn files(&self) -> Vec<(&'static str, String)> {
+        let mut files = vec![
+            ("README.txt", text::readme(self)),
+            ("trust-policy.json", self.text_of(Artefact::TrustPolicy)),
+            ("rds-connect-policy.json", self.text_of(Artefact::ConnectPolicy)),
+            ("setup.sql", self.sql.clone()),
+            ("aws.sh", self.steps.clone()),
+            ("aws.tf", self.aws_tf.clone()),
+            ("clickpipe.tf", self.clickpipe_tf.clone()),
+        ];
+        if !self.parameters.is_empty() {
+            files.push(("parameters.json", self.text_of(Artefact::Parameters)));
+        }
+        if let Some(ca) = &self.target.ca_certificate {
+            files.push((check::CA_FILE, ca.pem.clone()));
+        }
+        files
+    }
+
+    pub fn mode(&self) -> &'static str {
+        self.target.pipe.mode.map(ReplicationMode::name).unwrap_or_default()
+    }
+
+    /// What `setup -o json` prints: everything, or one artefact.
+    pub fn document(&'a self, only: Option<Artefact>, written: Vec<String>) -> Document<'a> {
+        let wants = |artefact| only.is_none_or(|only| only == artefact);
+        Document {
+            schema_version: SCHEMA_VERSION,
+            pipeprobe: env!("CARGO_PKG_VERSION"),
+            target: &self.target.name,
+            source_type: self.target.source_type.name(),
+            replication_mode: self.mode(),
+            missing: &self.missing,
+            remarks: &self.remarks,
+            trust_policy: wants(Artefact::TrustPolicy).then_some(&self.trust_policy),
+            connect_policy: wants(Artefact::ConnectPolicy).then_some(&self.connect_policy),
+            sql: wants(Artefact::Sql).then_some(&*self.sql),
+            parameters: wants(Artefact::Parameters)
+                .then_some(Parameters { group: self.parameter_group, settings: &self.parameters }),
+            steps: wants(Artefact::Steps).then_some(&*self.steps),
+            terraform: wants(Artefact::Terraform)
+                .then_some(Terraform { aws: &self.aws_tf, clickpipe: &self.clickpipe_tf }),
+            check: &self.check,
+            written,
+        }
+    }
+}
+
+/// One JSON document. Fields that were not asked for (`--only`) are left out.
+#[derive(Debug, Serialize)]
+pub struct Document<'a> {
+    schema_version: u32,
+    pipeprobe: &'a str,
+    target: &'a str,
+    #[serde(rename = "type")]
+    source_type: &'a str,
+    replication_mode: &'a str,
+    missing: &'a [Missing],
+    remarks: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trust_policy: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connect_policy: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sql: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameters: Option<Parameters<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steps: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    terraform: Option<Terraform<'a>>,
+    check: &'a str,
+    /// Paths of the files that were written.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    written: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Parameters<'a> {
+    group: &'a str,
+    settings: &'a [Parameter],
+}
+
+#[derive(Debug, Serialize)]
+struct Terraform<'a> {
+    aws: &'a str,
+    clickpipe: &'a str,
+}

@@ -1,0 +1,57 @@
+//! The two documents of the access role, as the ClickPipes guide has them.
+
+use serde_json::{Value, json};
+
+use crate::{config::Setup, target::ResourceId};
+
+/// In place of the service role. IAM refuses it as it stands.
+pub(super) const SERVICE_ROLE: &str = "<ClickHouse service role ARN>";
+/// In place of who else may assume the access role, where an external id is asked of them.
+pub(super) const CALLER: &str = "<ARN of whoever runs pipeprobe check>";
+
+/// Who may assume the access role, with session tags. An external id is asked of others only: ClickPipes sends none,
+/// so that a condition on its statement would shut it out.
+pub(super) fn trust(plan: &Setup) -> Value {
+    let service_role = plan.service_role.as_ref().map_or(SERVICE_ROLE, |role| role.as_str());
+    let mut statements = vec![statement(json!(service_role))];
+    let callers: Vec<&str> = plan.callers.iter().map(|caller| caller.as_str()).collect();
+    let external_id = plan.target.access.external_id.as_ref();
+    let callers = match (callers.as_slice(), external_id) {
+        ([], None) => None,
+        ([], Some(_)) => Some(json!(CALLER)),
+        ([one], _) => Some(json!(one)),
+        (several, _) => Some(json!(several)),
+    };
+    if let Some(callers) = callers {
+        let mut others = statement(callers);
+        if let Some(id) = external_id {
+            others["Condition"] = json!({ "StringEquals": { "sts:ExternalId": id.as_str() } });
+        }
+        statements.push(others);
+    }
+    json!({ "Version": "2012-10-17", "Statement": statements })
+}
+
+fn statement(principal: Value) -> Value {
+    json!({
+        "Effect": "Allow",
+        "Principal": { "AWS": principal },
+        "Action": ["sts:AssumeRole", "sts:TagSession"]
+    })
+}
+
+/// What the access role may do: log in to this database as this user.
+pub(super) fn connect(plan: &Setup) -> Value {
+    let placeholder = plan.target.resource_kind().placeholder();
+    let id = plan.resource_id.as_ref().map_or(placeholder, ResourceId::as_str);
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": ["rds-db:connect"],
+                "Resource": [plan.target.connect_resource(id)]
+            }
+        ]
+    })
+}

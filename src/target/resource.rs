@@ -1,0 +1,135 @@
+//! What `rds-db:connect` is allowed on: the resource id of an instance, a cluster or a proxy, never its name.
+
+use std::{fmt, str::FromStr};
+
+use super::{DbUser, Invalid, RdsName, RdsNameKind, Target, no_placeholder, quoted};
+
+/// What a database is in RDS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResourceKind {
+    Instance,
+    /// Aurora, and Multi-AZ DB clusters, which are no Aurora.
+    Cluster,
+    Proxy,
+}
+
+impl ResourceKind {
+    const ALL: [Self; 3] = [Self::Instance, Self::Cluster, Self::Proxy];
+
+    /// What its resource ids begin with.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::Instance => "db-",
+            Self::Cluster => "cluster-",
+            Self::Proxy => "prx-",
+        }
+    }
+
+    /// In place of a resource id that is not known. IAM refuses it as it stands.
+    pub fn placeholder(self) -> &'static str {
+        match self {
+            Self::Instance => "<db-…>",
+            Self::Cluster => "<cluster-…>",
+            Self::Proxy => "<prx-…>",
+        }
+    }
+}
+
+/// A resource id, such as `db-ABCDEFGHIJKL01234`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResourceId(String);
+
+impl ResourceId {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub fn kind(&self) -> ResourceKind {
+        let found = ResourceKind::ALL.into_iter().find(|kind| self.0.starts_with(kind.prefix()));
+        found.unwrap_or(ResourceKind::Instance)
+    }
+}
+
+impl FromStr for ResourceId {
+    type Err = Invalid;
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        no_placeholder("resource_id", text)?;
+        let rest = ResourceKind::ALL.into_iter().find_map(|kind| text.strip_prefix(kind.prefix()));
+        match rest {
+            Some(rest)
+                if (1..=64).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_alphanumeric()) =>
+            {
+                Ok(Self(text.to_owned()))
+            }
+            _ => Err(Invalid::new(
+                "resource_id",
+                "a resource id: db-… of an instance, cluster-… of a cluster, prx-… of a proxy (not its name)",
+                quoted(text),
+            )),
+        }
+    }
+}
+
+impl fmt::Display for ResourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Target {
+    /// What the database is, as far as its kind and the name the token is signed for say.
+    pub fn resource_kind(&self) -> ResourceKind {
+        match RdsName::parse(&self.sign.host).map(|name| name.kind) {
+            Some(RdsNameKind::Proxy) => ResourceKind::Proxy,
+            // A Multi-AZ DB cluster has cluster endpoints too, and is no Aurora.
+            Some(RdsNameKind::ClusterWriter | RdsNameKind::ClusterReader | RdsNameKind::ClusterCustom) => {
+                ResourceKind::Cluster
+            }
+            _ if self.source_type.is_aurora() => ResourceKind::Cluster,
+            _ => ResourceKind::Instance,
+        }
+    }
+
+    /// The resource an identity policy must allow `rds-db:connect` on, with this resource id.
+    pub fn connect_resource(&self, id: &str) -> String {
+        let account = self.access.roles.last().map_or("<account>", |role| role.account());
+        let (region, user) = (&self.region, self.user.in_policy());
+        format!("arn:{}:rds-db:{region}:{account}:dbuser:{id}/{user}", region.partition())
+    }
+}
+
+impl DbUser {
+    /// As a policy has it: `*`, `?` and `$` stand for themselves (IAM guide, "Policy variables", special characters).
+    fn in_policy(&self) -> String {
+        let literal = |c| match c {
+            '*' | '?' | '$' => format!("${{{c}}}"),
+            other => other.to_string(),
+        };
+        self.as_str().chars().map(literal).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_id_says_what_it_is_of() {
+        for (text, kind) in [
+            ("db-ABCDEFGHIJKL01234", ResourceKind::Instance),
+            ("cluster-ABCDEFGHIJKL01234", ResourceKind::Cluster),
+            ("prx-0123456789abcdef0", ResourceKind::Proxy),
+        ] {
+            assert_eq!(text.parse::<ResourceId>().unwrap().kind(), kind);
+        }
+        for wrong in ["mydb", "db-", "db-*", "db-a/b", "<db-…>", "{RDS_RESOURCE_ID}", "vpc-1"] {
+            assert_eq!(wrong.parse::<ResourceId>().unwrap_err().field, "resource_id", "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_user_is_no_pattern_of_a_policy() {
+        let user: DbUser = "a*b?c$d".parse().unwrap();
+        assert_eq!(user.in_policy(), "a${*}b${?}c${$}d");
+    }
+}
