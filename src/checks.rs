@@ -17,7 +17,7 @@ use crate::{
     facts::{Fact, Facts},
     finding::{CheckId, Denies, Finding, Outcome},
     identity::{IdentityError, IdentityEvidence},
-    target::{Engine, ReplicationMechanism, ReplicationMode, Target},
+    target::{Engine, RdsName, RdsNameKind, ReplicationMechanism, ReplicationMode, Target},
     token::AuthToken,
 };
 

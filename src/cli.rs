@@ -339,9 +339,10 @@ const SETUP_ABOUT: &str = "\
 Print what has to exist before ClickPipes can use a database, ready to paste
 
 The trust policy of the access role and its rds-db:connect policy, SQL for the user and its grants, \
-parameter group settings, the steps in AWS in order, and the same for Terraform: for CDC, or for \
-Initial Load Only with --replication-mode snapshot. Nothing is asked of AWS or of the database, and \
-nothing is changed. What cannot be known from the inputs is marked, with the command that prints it.";
+parameter group settings, the steps in AWS in order, and the same for Terraform: for CDC, which is \
+the default, or for Initial Load Only (--replication-mode snapshot). Nothing is asked of AWS or of \
+the database, and nothing is changed. What cannot be known from the inputs is marked, with the \
+command that prints it.";
 
 const SETUP_EXAMPLES: &str = "\
 Examples:

@@ -89,12 +89,12 @@ impl Place {
 
     /// A command that prints the resource id, alone where the identifier is known, else beside every endpoint there is.
     pub(super) fn resource_id_command(&self) -> String {
-        let command = match (&self.id, self.cluster_of_member()) {
+        let command = match (&self.id, &self.member) {
+            (None, Some(member)) => format!(
+                "aws rds describe-db-clusters --query \
+                 \"DBClusters[?DBClusterMembers[?DBInstanceIdentifier=='{member}']].DbClusterResourceId\" --output text"
+            ),
             (Some(id), _) => self.resource_id_of(&shell(id)),
-            (None, Some(cluster)) => {
-                let region = format!(" --region {} --query", self.region);
-                self.resource_id_of(&format!("\"$({})\"", cluster.replacen(" --query", &region, 1)))
-            }
             (None, None) => match self.kind {
                 ResourceKind::Instance => "aws rds describe-db-instances --query \
                      'DBInstances[].[Endpoint.Address,DbiResourceId]' --output text"

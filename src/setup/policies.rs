@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::{config::Setup, target::ResourceId};
+use crate::{
+    config::Setup,
+    target::{PrincipalArn, ResourceId},
+};
 
 /// In place of the service role. IAM refuses it as it stands.
 pub(super) const SERVICE_ROLE: &str = "<ClickHouse service role ARN>";
@@ -14,7 +17,7 @@ pub(super) const CALLER: &str = "<ARN of whoever runs pipeprobe check>";
 pub(super) fn trust(plan: &Setup) -> Value {
     let service_role = plan.service_role.as_ref().map_or(SERVICE_ROLE, |role| role.as_str());
     let mut statements = vec![statement(json!(service_role))];
-    let callers: Vec<&str> = plan.callers.iter().map(|caller| caller.as_str()).collect();
+    let callers: Vec<&str> = plan.callers.iter().map(PrincipalArn::as_str).collect();
     let external_id = plan.target.access.external_id.as_ref();
     let callers = match (callers.as_slice(), external_id) {
         ([], None) => None,

@@ -104,6 +104,13 @@ pub(super) fn remarks(plan: &Setup) -> Vec<String> {
             target.tls_host
         ));
     }
+    if target.sign.host != target.tls_host || target.sign.port != target.dial.port {
+        say(format!(
+            "ClickPipes signs its tokens for {}:{}, and not for {}: what stands before the database has to keep its \
+             port, and tls_host is to be the RDS endpoint's name.",
+            target.tls_host, target.dial.port, target.sign
+        ));
+    }
     if changes && target.source_type.is_aurora() && name == Some(RdsNameKind::Instance) {
         say("The writer endpoint of the cluster outlives a failover; that of an instance does not."
             .to_owned());

@@ -1,29 +1,28 @@
 //! The steps in order, as a script of `aws` commands. What AWS does not do stands in it as comments.
 
+mod database;
+
 use super::{
-    parameters::{self, Parameter},
+    parameters,
     place::Place,
     policies,
     quote::{comment, shell},
 };
-use crate::{
-    config::Setup,
-    target::{Engine, ResourceKind},
-};
+use crate::{config::Setup, target::ResourceKind};
 
 pub(super) fn script(plan: &Setup) -> String {
     let place = Place::of(&plan.target);
     let parameters = parameters::of(plan);
     let mut steps = Vec::new();
     match place.kind {
-        ResourceKind::Proxy => steps.push(proxy()),
+        ResourceKind::Proxy => steps.push(database::proxy()),
         ResourceKind::Instance | ResourceKind::Cluster => {
             if !parameters.is_empty() {
-                steps.push(settings(&place, &parameters));
+                steps.push(database::settings(&place, &parameters));
             }
-            steps.push(modify(plan, &place));
+            steps.push(database::modify(plan, &place));
             if !parameters.is_empty() {
-                steps.push(reboot(plan, &place));
+                steps.push(database::reboot(plan, &place));
             }
         }
     }
@@ -72,9 +71,10 @@ fn head(plan: &Setup, place: &Place) -> String {
     let mode = target.pipe.mode.map_or("", |mode| mode.name());
     let mut head = format!(
         "#!/usr/bin/env bash\n\
-         # What AWS needs so that ClickPipes can use {} with IAM ({mode}).\n\
-         # Read it before you run it, as somebody who may change RDS and IAM. With --apply-immediately, changes\n\
-         # that wait for the maintenance window come too. Nothing is restarted unless REBOOT=yes is set.\n\
+         # What AWS needs so that ClickPipes can use this database with IAM ({mode}):\n\
+         # {}\n\
+         # Read it before you run it, as somebody who may change RDS and IAM. --apply-immediately brings what\n\
+         # waits for the maintenance window too. Nothing is restarted unless REBOOT=yes is set.\n\
          set -euo pipefail\n\
          export AWS_REGION={region} AWS_DEFAULT_REGION={region} AWS_PAGER=''\n",
         comment(target.sign.host.as_str()),
@@ -82,7 +82,7 @@ fn head(plan: &Setup, place: &Place) -> String {
     let variable = place.variable();
     match (&place.id, place.cluster_of_member()) {
         (Some(id), _) => head += &format!("db={}\n", shell(id)),
-        (None, Some(cluster)) => head += &format!("db=$({cluster})\n"),
+        (None, Some(cluster)) => head += &format!("db=$({})\n", folded(&cluster)),
         (None, None) => {
             head += &format!("db=${{{variable}:?set it to the identifier of the {}}}\n", place.noun());
         }
@@ -96,8 +96,7 @@ fn head(plan: &Setup, place: &Place) -> String {
     match &plan.resource_id {
         Some(id) => head += &format!("resource_id={id}\n"),
         None => {
-            let command = place.resource_id_of("\"$db\"").replace(" --query", " \\\n    --query");
-            head += &format!("resource_id=$({command})\n");
+            head += &format!("resource_id=$({})\n", folded(&place.resource_id_of("\"$db\"")));
         }
     }
     head += &format!(
@@ -107,130 +106,9 @@ fn head(plan: &Setup, place: &Place) -> String {
     head
 }
 
-/// The words of the `aws` commands for an instance, or for a cluster.
-struct Words {
-    thing: &'static str,
-    group: &'static str,
-    group_of: &'static str,
-    family_of: &'static str,
-}
-
-fn words(place: &Place) -> Words {
-    match place.kind {
-        ResourceKind::Cluster => Words {
-            thing: "db-cluster",
-            group: "db-cluster-parameter-group",
-            group_of: "DBClusters[0].DBClusterParameterGroup",
-            family_of: "DBClusterParameterGroups[0].DBParameterGroupFamily",
-        },
-        ResourceKind::Instance | ResourceKind::Proxy => Words {
-            thing: "db-instance",
-            group: "db-parameter-group",
-            group_of: "DBInstances[0].DBParameterGroups[0].DBParameterGroupName",
-            family_of: "DBParameterGroups[0].DBParameterGroupFamily",
-        },
-    }
-}
-
-fn settings(place: &Place, parameters: &[Parameter]) -> Step {
-    let Words { thing, group, group_of, family_of } = words(place);
-    let one = |p: &Parameter| {
-        format!("    ParameterName={},ParameterValue={},ApplyMethod={}", p.name, p.value, p.apply_method)
-    };
-    let parameters: Vec<String> = parameters.iter().map(one).collect();
-    Step {
-        title: "Parameter group",
-        why: "A default group cannot be changed: then one is made. A group of your own is changed where it stands,\n\
-              for every database that has it."
-            .to_owned(),
-        commands: format!(
-            "changes=()\n\
-             group=$(aws rds describe-{thing}s --{thing}-identifier \"$db\" \\\n    \
-             --query '{group_of}' --output text)\n\
-             case $group in\ndefault.*)\n    \
-             family=$(aws rds describe-{group}s --{group}-name \"$group\" \\\n        \
-             --query '{family_of}' --output text)\n    \
-             group=clickpipes-$db\n    \
-             aws rds describe-{group}s --{group}-name \"$group\" >/dev/null 2>&1 ||\n        \
-             aws rds create-{group} --{group}-name \"$group\" \\\n            \
-             --db-parameter-group-family \"$family\" --description 'Change data capture by ClickPipes'\n    \
-             changes+=(--{group}-name \"$group\")\n    ;;\nesac\n\
-             aws rds modify-{group} --{group}-name \"$group\" --parameters \\\n{}\n",
-            parameters.join(" \\\n")
-        ),
-    }
-}
-
-fn modify(plan: &Setup, place: &Place) -> Step {
-    let Words { thing, .. } = words(place);
-    let target = &plan.target;
-    let changes = target.pipe.follows_changes();
-    // Aurora writes its binary log without backups; a Multi-AZ DB cluster always has them.
-    let backups = changes && target.engine() != Engine::Postgres && place.kind == ResourceKind::Instance;
-    let mut commands = String::new();
-    if !changes {
-        commands += "changes=()\n";
-    }
-    if backups {
-        commands += "if [ \"$(aws rds describe-db-instances --db-instance-identifier \"$db\" \\\n    \
-                     --query 'DBInstances[0].BackupRetentionPeriod' --output text)\" = 0 ]; then\n    \
-                     if [ \"${REBOOT:-no}\" = yes ]; then\n        \
-                     changes+=(--backup-retention-period 1)\n    else\n        \
-                     echo \"Turn automated backups of $db on: that restarts it (REBOOT=yes does it here)\" >&2\n    \
-                     fi\nfi\n";
-    }
-    commands += &format!(
-        "aws rds modify-{thing} --{thing}-identifier \"$db\" --enable-iam-database-authentication \\\n    \
-         ${{changes[@]+\"${{changes[@]}}\"}} --apply-immediately\n\
-         aws rds wait {thing}-available --{thing}-identifier \"$db\"\n"
-    );
-    let mut why = "Password and IAM database authentication; passwords go on working.".to_owned();
-    if backups {
-        why += "\nRDS writes a binary log only with automated backups (a retention of at least a day).";
-    }
-    Step { title: "IAM database authentication", why, commands }
-}
-
-fn reboot(plan: &Setup, place: &Place) -> Step {
-    let aurora = plan.target.source_type.is_aurora();
-    let (what, find, command) = match (place.kind, aurora) {
-        (ResourceKind::Cluster, true) => (
-            "the writer of $db",
-            "writer=$(aws rds describe-db-clusters --db-cluster-identifier \"$db\" \\\n    \
-             --query 'DBClusters[0].DBClusterMembers[?IsClusterWriter].DBInstanceIdentifier' --output text)\n",
-            "aws rds reboot-db-instance --db-instance-identifier \"$writer\"\n    \
-             aws rds wait db-instance-available --db-instance-identifier \"$writer\"",
-        ),
-        (ResourceKind::Cluster, false) => (
-            "$db",
-            "",
-            "aws rds reboot-db-cluster --db-cluster-identifier \"$db\"\n    \
-             aws rds wait db-cluster-available --db-cluster-identifier \"$db\"",
-        ),
-        _ => (
-            "$db",
-            "",
-            "aws rds reboot-db-instance --db-instance-identifier \"$db\"\n    \
-             aws rds wait db-instance-available --db-instance-identifier \"$db\"",
-        ),
-    };
-    Step {
-        title: "Reboot",
-        why: "Static parameters, and a parameter group that was not there before, wait for it.".to_owned(),
-        commands: format!(
-            "{find}if [ \"${{REBOOT:-no}}\" = yes ]; then\n    {command}\nelse\n    \
-             echo \"Reboot {what} when it suits (REBOOT=yes does it here)\" >&2\nfi\n"
-        ),
-    }
-}
-
-fn proxy() -> Step {
-    by_hand(
-        "The proxy",
-        "let it require IAM authentication (RDS console, the proxy, Authentication: IAM required).\n\
-         With end-to-end IAM it logs in to the database as the caller does, and the database needs IAM database\n\
-         authentication too; else it logs in with the password of this user in Secrets Manager.",
-    )
+/// A long command, on two lines.
+fn folded(command: &str) -> String {
+    command.replace(" --query", " \\\n    --query")
 }
 
 fn role(plan: &Setup) -> Step {
@@ -250,7 +128,7 @@ fn role(plan: &Setup) -> Step {
     }
     commands += &format!(
         "if aws iam get-role --role-name {name} >/dev/null 2>&1; then\n    \
-         echo 'The role {name} is there: see that its trust policy says what trust-policy.json says' >&2\nelse\n    \
+         echo 'The role {name} is there: compare its trust policy with the one above' >&2\nelse\n    \
          aws iam create-role --role-name {name} --path {path} \\\n        \
          --assume-role-policy-document \"$trust_policy\"\nfi\n\
          aws iam put-role-policy --role-name {name} \\\n    \
@@ -269,11 +147,12 @@ fn filled(document: &str, placeholder: &str, variable: &str) -> String {
 }
 
 fn network(plan: &Setup) -> Step {
-    let port = plan.target.dial.port;
+    let port = plan.target.sign.port; // the database's own, whatever stands before it
     Step {
         title: "The network",
         why: "Set ADDRESSES to the static IP addresses ClickPipes has in your service's Region (ClickPipes\n\
-              documentation, Static IPs), or use AWS PrivateLink; then the pipe's TLS host is the RDS endpoint's name."
+              documentation, Static IPs), or use AWS PrivateLink: the pipe's TLS host is then the RDS\n\
+              endpoint's name."
             .to_owned(),
         commands: format!(
             "for address in ${{ADDRESSES:-}}; do\n    \

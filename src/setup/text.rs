@@ -138,7 +138,14 @@ pub(super) fn readme(made: &Artefacts<'_>) -> String {
     text += "\x20 setup.sql                the user and its grants; run it as the master user\n\
              \x20 aws.tf                   for Terraform, instead of aws.sh\n\
              \x20 clickpipe.tf             for Terraform, the pipe; last\n";
-    text += &format!("\n{}\n\nThen see that it works, and create the pipe:\n\n{}\n", table(made), made.check);
+    if made.target.ca_certificate.is_some() {
+        text += "\x20 ca.pem                   the certificates that were given, for pipeprobe check\n";
+    }
+    text += &format!(
+        "\nParameters. {}\n\nThen see that it works, and create the pipe:\n\n{}\n",
+        table(made),
+        made.check
+    );
     text
 }
 

@@ -160,7 +160,8 @@ fn furnish(instance: &Instance) {
     match instance.lane.engine() {
         Engine::Postgres => {
             let script = r#"DROP PUBLICATION clickpipes_publication; CREATE SCHEMA "Odd-1";
-                CREATE TABLE "Odd-1"."order lines" (id bigint PRIMARY KEY);"#;
+                CREATE TABLE "Odd-1"."order lines" (id bigint PRIMARY KEY) PARTITION BY RANGE (id);
+                CREATE TABLE "Odd-1"."order lines, others" PARTITION OF "Odd-1"."order lines" DEFAULT;"#;
             instance.sql(script).unwrap();
             instance.restart_with(&[("wal_level", "replica")]).unwrap();
         }

@@ -8,6 +8,8 @@ use crate::{
 
 /// The publication of the ClickPipes guide.
 const PUBLICATION: &str = "clickpipes_publication";
+/// As ClickPipes makes its own: changes of a partition are those of its table.
+const OPTIONS: &str = "WITH (publish_via_partition_root = true)";
 /// The schema of the ClickPipes guide, where no table is named.
 const SCHEMA: &str = "public";
 
@@ -56,8 +58,8 @@ fn whole_schema(schema: &str, user: &str, publication: Option<&str>) -> String {
     sql += &later_tables(schema, user);
     if let Some(name) = publication {
         sql += &format!(
-            "-- What it follows. Where it exists already, leave this out.\n\
-             CREATE PUBLICATION {} FOR ALL TABLES;\n\n",
+            "-- What it follows. Where it exists already, leave this out; on PostgreSQL 12 without WITH (…).\n\
+             CREATE PUBLICATION {} FOR ALL TABLES {OPTIONS};\n\n",
             pg_name(name)
         );
     }
@@ -80,8 +82,9 @@ fn exact(tables: &[TablePattern], user: &str, publication: Option<&str>) -> Stri
     if let Some(publication) = publication {
         let tables: Vec<String> = tables.iter().map(name).collect();
         sql += &format!(
-            "-- What it follows. Where it exists already: ALTER PUBLICATION … ADD TABLE …;\n\
-             CREATE PUBLICATION {} FOR TABLE {};\n\n",
+            "-- What it follows. Where it exists already: ALTER PUBLICATION … ADD TABLE …; on PostgreSQL 12\n\
+             -- without WITH (…).\n\
+             CREATE PUBLICATION {} FOR TABLE\n    {}\n    {OPTIONS};\n\n",
             pg_name(publication),
             tables.join(", ")
         );
@@ -106,7 +109,8 @@ fn by_pattern(tables: &[TablePattern], target: &Target, changes: bool) -> String
     if changes {
         let name = publication(target);
         sql += &format!(
-            "-- What it follows. Where it exists already, leave this out.\nCREATE PUBLICATION {};\n\n",
+            "-- What it follows. Where it exists already, leave this out; on PostgreSQL 12 without WITH (…).\n\
+             CREATE PUBLICATION {} {OPTIONS};\n\n",
             pg_name(name)
         );
         steps.push(format!(

@@ -38,11 +38,18 @@ fn inputs(plan: &Setup, place: &Place) -> String {
                 let body = arguments(1, &[("cluster_identifier", quote::hcl(id))]);
                 add(block(0, "data \"aws_rds_cluster\" \"source\"", &body));
             }
-            _ => {
-                let what =
-                    format!("Resource id of the {}; from: {}", place.noun(), place.resource_id_command());
-                add(variable("resource_id", "string", &what));
-            }
+            _ => match &place.member {
+                Some(member) => {
+                    let body = arguments(1, &[("db_instance_identifier", quote::hcl(member))]);
+                    add(block(0, "data \"aws_db_instance\" \"member\"", &body));
+                    let cluster = "data.aws_db_instance.member.db_cluster_identifier".to_owned();
+                    let body = arguments(1, &[("cluster_identifier", cluster)]);
+                    add(block(0, "data \"aws_rds_cluster\" \"source\"", &body));
+                }
+                None => {
+                    add(variable("resource_id", "string", &format!("Resource id of the {}", place.noun())));
+                }
+            },
         }
     }
     if !parameters::of(plan).is_empty() {
@@ -64,7 +71,7 @@ fn family(plan: &Setup) -> &'static str {
 
 fn role(plan: &Setup, place: &Place) -> String {
     let Some(role) = plan.target.access.roles.last() else { return String::new() };
-    let resource_id = match (place.kind, &place.id) {
+    let resource_id = match (place.kind, place.id.as_ref().or(place.member.as_ref())) {
         (ResourceKind::Instance, Some(_)) => "data.aws_db_instance.source.resource_id",
         (ResourceKind::Cluster, Some(_)) => "data.aws_rds_cluster.source.cluster_resource_id",
         _ => "var.resource_id",

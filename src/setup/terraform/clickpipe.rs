@@ -4,7 +4,7 @@ use super::hcl::{arguments, block, object, variable};
 use crate::{
     config::Setup,
     setup::{publication, quote},
-    target::{Engine, ReplicationMechanism, ReplicationMode, TablePattern},
+    target::{Engine, ReplicationMechanism, ReplicationMode, RoleArn, TablePattern},
 };
 
 pub(in crate::setup) fn clickpipe(plan: &Setup) -> String {
@@ -54,7 +54,7 @@ fn all_named(tables: &[TablePattern]) -> bool {
 
 fn source(plan: &Setup) -> String {
     let target = &plan.target;
-    let role = target.access.roles.last().map(|role| role.as_str()).unwrap_or_default();
+    let role = target.access.roles.last().map(RoleArn::as_str).unwrap_or_default();
     let mut connection = vec![
         ("type", quote::hcl(target.source_type.name())),
         ("host", quote::hcl(target.dial.host.as_str())),

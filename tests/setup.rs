@@ -1,0 +1,286 @@
+//! `pipeprobe setup` as a program: screens a kind and a mode, the folder it writes, and its script against an `aws`
+//! that only takes notes. `UPDATE=1 cargo test --test setup` writes the screens anew; read the difference.
+
+use std::{
+    fs,
+    io::Write,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/clickpipes-rds-access";
+const SERVICE_ROLE: &str = "arn:aws:iam::999988887777:role/CH-S3-example-service-role";
+
+/// Every kind, with inputs that differ: what is known, what is named, how it is reached.
+const KINDS: [(&str, &[&str]); 5] = [
+    (
+        "rdspostgres",
+        &[
+            "--host=orders.abc123.eu-west-1.rds.amazonaws.com",
+            "--database=shop",
+            "--service-role",
+            SERVICE_ROLE,
+            "--resource-id=db-ABCDEFGHIJKL01234",
+            "--table=public.orders,sales.Order Lines",
+        ],
+    ),
+    (
+        "aurorapostgres",
+        &["--host=orders.cluster-abc123.eu-west-1.rds.amazonaws.com", "--table=public.order_*"],
+    ),
+    (
+        "rdsmysql",
+        &[
+            "--host=vpce-0a1b.example.internal",
+            "--port=13306",
+            "--tls-host=orders.abc123.us-gov-west-1.rds.amazonaws.com",
+            "--sign-port=3306",
+            "--user=pipe's reader",
+            "--external-id=team-7",
+            "--replication-mechanism=file_pos",
+            "--table=shop.orders,shop.order`lines",
+        ],
+    ),
+    ("auroramysql", &["--host=orders-1.abc123.eu-west-1.rds.amazonaws.com", "--database=my_shop"]),
+    (
+        "rdsmariadb",
+        &[
+            "--host=orders.abc123.rds.cn-north-1.amazonaws.com.cn",
+            "--via-role=arn:aws-cn:iam::999988887777:role/CH-service-role",
+            "--caller=arn:aws-cn:iam::123456789012:user/me",
+        ],
+    ),
+];
+
+fn run(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_pipeprobe")).arg("setup").args(args).env_clear().output().unwrap()
+}
+
+fn setup(kind: &str, more: &[&str]) -> Output {
+    let (_, inputs) = KINDS.iter().find(|(name, _)| *name == kind).unwrap();
+    let partition = match kind {
+        "rdsmysql" => "arn:aws-us-gov",
+        "rdsmariadb" => "arn:aws-cn",
+        _ => "arn:aws",
+    };
+    let role = ROLE.replace("arn:aws", partition);
+    run(&[&["--type", kind, "--iam-role", &role], *inputs, more].concat())
+}
+
+fn stdout(output: Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn every_kind_and_mode_has_its_screen() {
+    for (kind, _) in KINDS {
+        for mode in ["cdc", "snapshot"] {
+            let screen = stdout(setup(kind, &["--replication-mode", mode]));
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/setup/{kind}-{mode}.txt"));
+            if std::env::var_os("UPDATE").is_some() {
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(&path, &screen).unwrap();
+            }
+            let shown = fs::read_to_string(&path).unwrap_or_default();
+            assert!(shown == screen, "{} is not current: UPDATE=1 cargo test --test setup", path.display());
+            assert!(!screen.contains('\u{1b}'), "no colour where there is no terminal");
+        }
+    }
+}
+
+#[test]
+fn scripts_are_bash_and_policies_are_json() {
+    for (kind, _) in KINDS {
+        for mode in ["cdc", "snapshot"] {
+            let only = |artefact| stdout(setup(kind, &["--replication-mode", mode, "--only", artefact]));
+            let script = only("steps");
+            let mut bash = Command::new("bash").arg("-n").stdin(Stdio::piped()).spawn().unwrap();
+            bash.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+            assert!(bash.wait().unwrap().success(), "{script}");
+            for artefact in ["trust-policy", "connect-policy", "parameters"] {
+                serde_json::from_str::<serde_json::Value>(&only(artefact)).unwrap();
+            }
+            assert_eq!(only("parameters").trim() == "[]", mode == "snapshot");
+        }
+    }
+}
+
+#[test]
+fn one_artefact_alone_is_also_one_field_alone() {
+    let document = stdout(setup("rdspostgres", &["--only", "sql", "-o", "json"]));
+    let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+    assert!(document["sql"].is_string() && document.get("trust_policy").is_none());
+    let whole: serde_json::Value =
+        serde_json::from_str(&stdout(setup("rdspostgres", &["-o", "json"]))).unwrap();
+    for field in ["trust_policy", "connect_policy", "sql", "parameters", "steps", "terraform", "check"] {
+        assert!(whole.get(field).is_some(), "{field}");
+    }
+    assert_eq!(whole["parameters"]["settings"][0]["apply_method"], "pending-reboot");
+}
+
+#[test]
+fn a_folder_is_written_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = folder.path().join("setup");
+    let write = |more: &[&str]| setup("rdspostgres", &[&["--write", inner.to_str().unwrap()], more].concat());
+    let said = stdout(write(&[]));
+    let mut files: Vec<String> = fs::read_dir(&inner)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    files.sort();
+    let expected = [
+        "README.txt",
+        "aws.sh",
+        "aws.tf",
+        "clickpipe.tf",
+        "parameters.json",
+        "rds-connect-policy.json",
+        "setup.sql",
+        "trust-policy.json",
+    ];
+    assert_eq!(files, expected);
+    assert_eq!(said.lines().count(), files.len());
+    let mode = |name: &str| fs::metadata(inner.join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("aws.sh"), mode("setup.sql")), (0o755, 0o644));
+
+    // What is there stays as it is, and nothing is put beside it.
+    for name in &expected[2..] {
+        fs::remove_file(inner.join(name)).unwrap();
+    }
+    fs::write(inner.join("aws.sh"), "mine").unwrap();
+    let refused = write(&[]);
+    let words = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(words.contains("README.txt, aws.sh in `") && words.contains("--force"), "{words}");
+    assert_eq!(fs::read_to_string(inner.join("aws.sh")).unwrap(), "mine");
+    assert_eq!(fs::read_dir(&inner).unwrap().count(), 2);
+
+    stdout(write(&["--force"]));
+    assert!(fs::read_to_string(inner.join("aws.sh")).unwrap().starts_with("#!"));
+    assert_eq!(fs::read_dir(&inner).unwrap().count(), expected.len());
+}
+
+#[test]
+fn a_folder_that_cannot_be_is_said() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().join("below");
+    let refused = setup("rdspostgres", &["--write", path.to_str().unwrap()]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8(refused.stderr).unwrap().starts_with("error: write"));
+}
+
+#[test]
+fn certificates_go_with_the_folder() {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let pem = rcgen::CertificateParams::new(vec!["ca".to_owned()]).unwrap().self_signed(&key).unwrap().pem();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    stdout(setup("rdspostgres", &["--write", path, "--ca-certificate", &pem]));
+    assert_eq!(fs::read_to_string(folder.path().join("ca.pem")).unwrap(), pem);
+    let pipe = fs::read_to_string(folder.path().join("clickpipe.tf")).unwrap();
+    assert!(pipe.contains(r#"ca_certificate = "-----BEGIN CERTIFICATE-----\n"#), "{pipe}");
+}
+
+/// Answers as AWS would for a database with a default parameter group and no backups, and writes down what it was asked.
+const AWS: &str = r#"#!/bin/bash
+printf '%s\n' "$*" >> "$NOTES"
+case "$*" in
+*get-caller-identity*) echo 123456789012 ;;
+*DBClusterIdentifier*) echo orders ;;
+*describe-db-*s*ParameterGroups\[0\].DBParameterGroupFamily*) echo family1 ;;
+*DBParameterGroupName*|*DBClusterParameterGroup*) echo "${GROUP:-default.family1}" ;;
+*BackupRetentionPeriod*) echo 0 ;;
+*IsClusterWriter*) echo orders-1 ;;
+*ResourceId*) echo FOUND-ID ;;
+*describe-db-*parameter-groups*|*get-role*) exit 254 ;;
+esac
+"#;
+
+fn notes(kind: &str, more: &[&str], environment: &[(&str, &str)]) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let aws = folder.path().join("aws");
+    fs::write(&aws, AWS).unwrap();
+    fs::set_permissions(&aws, fs::Permissions::from_mode(0o755)).unwrap();
+    let script = stdout(setup(kind, &[more, &["--only", "steps"]].concat()));
+    let output = Command::new("bash")
+        .args(["-c", &script])
+        .env_clear()
+        .env("PATH", format!("{}:/usr/bin:/bin", folder.path().display()))
+        .env("NOTES", folder.path().join("notes"))
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}\n{script}", String::from_utf8_lossy(&output.stderr));
+    let notes = fs::read_to_string(folder.path().join("notes")).unwrap();
+    notes.lines().map(str::to_owned).collect()
+}
+
+#[track_caller]
+fn says(notes: &[String], parts: &[&str]) -> usize {
+    let found = notes.iter().position(|note| parts.iter().all(|part| note.contains(part)));
+    found.unwrap_or_else(|| panic!("no {parts:?} in {notes:#?}"))
+}
+
+#[test]
+fn the_script_asks_first_and_restarts_nothing_by_itself() {
+    let notes = notes("rdspostgres", &[], &[]);
+    let create = says(&notes, &["create-db-parameter-group", "clickpipes-orders", "family1"]);
+    let set = says(&notes, &["modify-db-parameter-group", "rds.logical_replication,ParameterValue=1"]);
+    let modify = says(
+        &notes,
+        &[
+            "modify-db-instance",
+            "--enable-iam-database-authentication --db-parameter-group-name clickpipes-orders",
+        ],
+    );
+    let role = says(&notes, &["create-role", "--role-name clickpipes-rds-access --path /"]);
+    says(&notes, &["put-role-policy", "clickpipes-rds-connect-db-ABCDEFGHIJKL01234"]);
+    assert!(create < set && set < modify && modify < role);
+    assert!(
+        !notes.iter().any(|note| note.contains("reboot-db") || note.contains("authorize-security-group"))
+    );
+}
+
+#[test]
+fn the_script_fills_in_what_it_finds_out() {
+    let environment = [("SERVICE_ROLE", SERVICE_ROLE), ("REBOOT", "yes"), ("GROUP", "our-own")];
+    let notes = notes("auroramysql", &[], &environment);
+    let document = notes.join("\n");
+    says(&notes, &["describe-db-instances --db-instance-identifier orders-1", "DBClusterIdentifier"]);
+    says(
+        &notes,
+        &["modify-db-cluster-parameter-group --db-cluster-parameter-group-name our-own", "binlog_format"],
+    );
+    says(
+        &notes,
+        &["modify-db-cluster --db-cluster-identifier orders --enable-iam-database-authentication --apply"],
+    );
+    says(&notes, &["reboot-db-instance --db-instance-identifier orders-1"]);
+    assert!(document.contains("dbuser:FOUND-ID/clickpipes_iam_user") && document.contains(SERVICE_ROLE));
+    assert!(!document.contains('<') && !document.contains("create-db-cluster-parameter-group"), "{document}");
+}
+
+#[test]
+fn backups_and_addresses_are_turned_on_where_that_is_asked_for() {
+    let environment = [
+        ("SERVICE_ROLE", "arn:aws-us-gov:iam::999988887777:role/s"),
+        ("CALLER", "arn:aws-us-gov:iam::123456789012:user/me"),
+        ("REBOOT", "yes"),
+        ("ADDRESSES", "192.0.2.1 192.0.2.2"),
+        ("SECURITY_GROUP", "sg-1"),
+    ];
+    let notes = notes("rdsmysql", &[], &environment);
+    says(&notes, &["modify-db-instance", "--backup-retention-period 1"]);
+    says(&notes, &["authorize-security-group-ingress", "--port 3306 --cidr 192.0.2.2/32 --group-id sg-1"]);
+}
+
+#[test]
+fn a_copy_needs_iam_authentication_and_a_role_only() {
+    let notes =
+        notes("aurorapostgres", &["--replication-mode", "snapshot"], &[("SERVICE_ROLE", SERVICE_ROLE)]);
+    says(&notes, &["modify-db-cluster", "--enable-iam-database-authentication --apply-immediately"]);
+    assert!(!notes.iter().any(|note| note.contains("parameter") || note.contains("reboot")), "{notes:#?}");
+}
