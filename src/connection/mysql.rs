@@ -212,7 +212,7 @@ impl MysqlSession {
 
     /// Becomes a replica for a moment: registers (COM_REGISTER_SLAVE, with an empty report password: a
     /// token is too long for one) and asks for the binary log from `from` to its end
-    /// (COM_BINLOG_DUMP, not blocking). How many events came.
+    /// (COM_BINLOG_DUMP, not blocking). How many events came: at least one.
     ///
     /// # Errors
     /// The server's refusal, or its silence until `deadline`.
@@ -249,7 +249,14 @@ impl MysqlSession {
             message: "the server sent an event that its driver cannot read".into(),
             ..Refusal::default()
         })?;
-        streamed.map_err(|e: mysql_async::Error| driver_refusal(&e))
+        match streamed.map_err(|e: mysql_async::Error| driver_refusal(&e))? {
+            0 => Err(Refusal {
+                code: "connection".into(),
+                message: "the binary log ended before its first event".into(),
+                ..Refusal::default()
+            }),
+            events => Ok(events),
+        }
     }
 
     /// Says goodbye (COM_QUIT) and waits, briefly and not beyond `by`, until the connection is down.
