@@ -23,6 +23,7 @@
 pub mod secret;
 pub mod target;
 pub mod finding;
+pub mod policy;
 
 // What is typed and written → what is meant.
 pub mod cli;
@@ -41,6 +42,7 @@ pub mod facts;
 pub mod checks;
 pub mod verdict;
 pub mod report;
+pub mod lint;
 
 // What has to exist first.
 pub mod setup;

@@ -1,0 +1,225 @@
+//! JSON that remembers where everything stood, so that a finding can point at it.
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+/// A value and the byte at which it begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    pub at: usize,
+    pub value: Value,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    Null,
+    Bool(bool),
+    Number(String),
+    Text(String),
+    List(Vec<Node>),
+    /// In the order written; a key may come twice.
+    Object(Vec<Member>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    pub key: String,
+    /// Where the key begins.
+    pub at: usize,
+    pub value: Node,
+}
+
+/// What is wrong with the text, and the byte at which the parser gave up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyntaxError {
+    pub at: usize,
+    pub what: String,
+}
+
+/// Line and column, from 1; columns count characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub line: usize,
+    pub column: usize,
+}
+
+impl Place {
+    pub fn of(text: &str, at: usize) -> Self {
+        let before: String = text.char_indices().take_while(|(i, _)| *i < at).map(|(_, c)| c).collect();
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        Self { line, column }
+    }
+}
+
+impl Node {
+    pub fn members(&self) -> &[Member] {
+        match &self.value {
+            Value::Object(members) => members,
+            _ => &[],
+        }
+    }
+
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        self.members().iter().find(|member| member.key == key).map(|member| &member.value)
+    }
+
+    pub fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The items of a list, or the value itself: what IAM takes in most places.
+    pub fn one_or_many(&self) -> &[Self] {
+        match &self.value {
+            Value::List(items) => items,
+            _ => std::slice::from_ref(self),
+        }
+    }
+
+    /// What kind of thing it is, for messages.
+    pub fn kind(&self) -> &'static str {
+        match &self.value {
+            Value::Null => "null",
+            Value::Bool(_) => "true or false",
+            Value::Number(_) => "a number",
+            Value::Text(_) => "a text",
+            Value::List(items) if items.is_empty() => "an empty list",
+            Value::List(_) => "a list",
+            Value::Object(members) if members.is_empty() => "an empty object",
+            Value::Object(_) => "an object",
+        }
+    }
+
+    /// The same value, all of it standing at `at`: for JSON that was written inside a text.
+    #[must_use]
+    pub fn moved_to(self, at: usize) -> Self {
+        let value = match self.value {
+            Value::List(items) => Value::List(items.into_iter().map(|item| item.moved_to(at)).collect()),
+            Value::Object(members) => {
+                let moved = |member: Member| Member { at, value: member.value.moved_to(at), ..member };
+                Value::Object(members.into_iter().map(moved).collect())
+            }
+            scalar => scalar,
+        };
+        Self { at, value }
+    }
+}
+
+/// # Errors
+/// Where the text stops being JSON, and why.
+pub fn parse(text: &str) -> Result<Node, SyntaxError> {
+    // Judged as a whole first: the error is the best there is, and depth is limited from here on.
+    if let Err(error) = serde_json::from_str::<serde_json::Value>(text) {
+        let words = error.to_string();
+        let what = words.split(" at line ").next().unwrap_or_default().to_owned();
+        return Err(SyntaxError { at: offset(text, error.line(), error.column()), what });
+    }
+    serde_json::from_str::<&RawValue>(text)
+        .and_then(|raw| node(raw, text))
+        .map_err(|error| SyntaxError { at: 0, what: error.to_string() })
+}
+
+/// serde_json counts lines from 1 and bytes of the line read so far.
+fn offset(text: &str, line: usize, column: usize) -> usize {
+    let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    let mut at = (start + column.saturating_sub(1)).min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+/// `raw` borrows from `text`, so its address says where it stands.
+fn node(raw: &RawValue, text: &str) -> serde_json::Result<Node> {
+    let written = raw.get();
+    let at = (written.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+    let value = match written.as_bytes().first() {
+        Some(b'{') => {
+            let Raw(members) = serde_json::from_str(written)?;
+            let read = |(key, value): (&RawValue, &RawValue)| {
+                let at = (key.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+                Ok(Member { key: serde_json::from_str(key.get())?, at, value: node(value, text)? })
+            };
+            Value::Object(members.into_iter().map(read).collect::<serde_json::Result<_>>()?)
+        }
+        Some(b'[') => {
+            let items: Vec<&RawValue> = serde_json::from_str(written)?;
+            Value::List(items.into_iter().map(|item| node(item, text)).collect::<serde_json::Result<_>>()?)
+        }
+        Some(b'"') => Value::Text(serde_json::from_str(written)?),
+        Some(b't') => Value::Bool(true),
+        Some(b'f') => Value::Bool(false),
+        Some(b'n') => Value::Null,
+        _ => Value::Number(written.to_owned()),
+    };
+    Ok(Node { at, value })
+}
+
+/// The members of an object as they stand, the same key twice included.
+struct Raw<'a>(Vec<(&'a RawValue, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Raw<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Raw<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw<'de>, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Raw(members))
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_knows_where_it_stands() {
+        let text = "{\n  \"a\": [1, \"é\\u00e9\", {\"b\": null}],\n  \"\\u0061\": true\n}";
+        let root = parse(text).unwrap();
+        let at = |node: &Node| {
+            let Place { line, column } = Place::of(text, node.at);
+            (line, column)
+        };
+        let keys: Vec<&str> = root.members().iter().map(|m| m.key.as_str()).collect();
+        assert_eq!(keys, ["a", "a"]);
+        assert_eq!(Place::of(text, root.members()[1].at), Place { line: 3, column: 3 });
+        let items = root.get("a").unwrap().one_or_many();
+        assert_eq!(items.iter().map(at).collect::<Vec<_>>(), [(2, 9), (2, 12), (2, 23)]);
+        assert_eq!(items[1].text(), Some("éé"));
+        assert_eq!(at(items[2].get("b").unwrap()), (2, 29));
+    }
+
+    #[test]
+    fn what_is_no_json_says_where() {
+        for (text, line, column) in [
+            ("", 1, 1),
+            ("{\n  \"a\": 1,\n}", 3, 1),
+            ("{\"a\": “x”}", 1, 7),
+            ("{\"é\": }", 1, 7),
+            ("{} {}", 1, 4),
+            ("{\"a\": \"\\ud800\"}", 1, 14),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert_eq!(Place::of(text, error.at), Place { line, column }, "{text}: {}", error.what);
+        }
+        assert!(parse(&"[".repeat(100_000)).is_err());
+    }
+}

@@ -1,0 +1,97 @@
+//! Whom a `Principal` element names.
+//!
+//! Source: IAM User Guide, "AWS JSON policy elements: Principal"; "IAM identifiers", unique ids.
+
+use super::Truth;
+use crate::target::RoleArn;
+
+/// One entry of a `Principal` element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Principal<'a> {
+    Anyone,
+    /// A whole account, by its root's ARN or its id: its own policies decide who.
+    Account {
+        partition: Option<&'a str>,
+        id: &'a str,
+    },
+    Role {
+        arn: &'a str,
+    },
+    /// One session of a role, by name.
+    Session {
+        arn: &'a str,
+        account: &'a str,
+        role: &'a str,
+    },
+    User,
+    /// A unique id (`AROA…`, `AIDA…`): what IAM shows once whom it stood for is gone.
+    Id,
+    /// `Service`, `Federated`, `CanonicalUser`: never a role.
+    OtherKind,
+    /// Nothing IAM would take.
+    Malformed,
+}
+
+impl<'a> Principal<'a> {
+    /// `kind` is the key it stands under: `AWS`, `Service`, …; none for a bare `"*"`.
+    pub fn read(kind: Option<&str>, text: &'a str) -> Self {
+        if kind.is_some_and(|kind| kind != "AWS") {
+            return Self::OtherKind;
+        }
+        if text == "*" {
+            return Self::Anyone;
+        }
+        if kind.is_none() {
+            return Self::Malformed;
+        }
+        if is_account(text) {
+            return Self::Account { partition: None, id: text };
+        }
+        if ["AROA", "AIDA"].iter().any(|prefix| text.starts_with(prefix)) && !text.contains(':') {
+            return Self::Id;
+        }
+        let parts: Vec<&str> = text.splitn(6, ':').collect();
+        let ["arn", partition, service, "", account, resource] = parts[..] else { return Self::Malformed };
+        match (service, resource.split_once('/')) {
+            ("iam", None) if resource == "root" && is_account(account) => {
+                Self::Account { partition: Some(partition), id: account }
+            }
+            ("iam", Some(("role", _))) => Self::Role { arn: text },
+            ("iam", Some(("user", _))) | ("sts", Some(("federated-user", _))) => Self::User,
+            ("sts", Some(("assumed-role", rest))) => {
+                let role = rest.split('/').next().unwrap_or_default();
+                Self::Session { arn: text, account, role }
+            }
+            _ => Self::Malformed,
+        }
+    }
+
+    /// Whether a session of the caller's role, whatever its name, is named.
+    pub fn names(self, caller: Option<&RoleArn>) -> Truth {
+        match (self, caller) {
+            (Self::Anyone, _) => Truth::Yes,
+            (Self::User | Self::Id | Self::OtherKind | Self::Malformed, _) => Truth::No,
+            (Self::Account { .. } | Self::Role { .. } | Self::Session { .. }, None) => Truth::Unknown,
+            (Self::Account { partition, id }, Some(caller)) => {
+                let same = partition.is_none_or(|partition| partition == caller.partition());
+                (same && id == caller.account()).into()
+            }
+            (Self::Role { arn }, Some(caller)) => (arn == caller.as_str()).into(),
+            // The session's name is ClickHouse's to choose.
+            (Self::Session { arn, account, role }, Some(caller)) => {
+                let partition = arn.split(':').nth(1) == Some(caller.partition());
+                let same = partition && account == caller.account() && role == name(caller);
+                if same && !arn.contains(['*', '?']) { Truth::Unknown } else { Truth::No }
+            }
+        }
+    }
+}
+
+/// A role's name without its path, as session ARNs carry it.
+pub fn name(role: &RoleArn) -> &str {
+    role.as_str().rsplit('/').next().unwrap_or_default()
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
+}

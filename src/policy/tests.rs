@@ -1,0 +1,123 @@
+use super::{
+    condition::Condition,
+    context::{Context, State},
+    document::Word,
+    *,
+};
+
+fn word(text: &str) -> Word {
+    Word { text: text.to_owned(), at: 0, path: String::new() }
+}
+
+fn holds(operator: &str, values: &[&str], state: State) -> Truth {
+    let mut context = Context::default();
+    context.set("k", state);
+    let values = values.iter().map(|v| word(v)).collect();
+    Condition { operator: operator.into(), key: "K".into(), at: 0, path: String::new(), values }
+        .holds(&context, true)
+}
+
+#[test]
+fn wildcards_stand_for_any_characters_and_for_one() {
+    for (pattern, fitting, others) in [
+        ("*", &["", "a", "a:b/c"][..], &[][..]),
+        ("", &[""], &["a"]),
+        ("a*c", &["ac", "abc", "abcbc"], &["a", "acb", "bac"]),
+        ("a?c", &["abc", "aéc"], &["ac", "abbc"]),
+        ("*a*b*", &["ab", "xaxbx"], &["ba", ""]),
+        ("**", &["", "x"], &[]),
+    ] {
+        for text in fitting {
+            assert!(pattern::fits(pattern, text), "{pattern} {text}");
+        }
+        for text in others {
+            assert!(!pattern::fits(pattern, text), "{pattern} {text}");
+        }
+    }
+    assert!(pattern::fits_ignoring_case("STS:assume*", "sts:AssumeRole"));
+    assert!(pattern::fits_arn("arn:aws:iam::*:role/*", "arn:aws:iam::111111111111:role/x"));
+    assert!(!pattern::fits_arn("arn:*:role/x", "arn:aws:iam::111111111111:role/x"));
+    assert!(!pattern::fits(&"*a".repeat(200), &"a".repeat(199)));
+}
+
+#[test]
+fn variables_are_filled_in_or_fit_nothing_or_are_not_known() {
+    use pattern::{Expanded, expand};
+    let mut context = Context::default();
+    context.set("aws:PrincipalTag/Team", State::Known(vec!["a".into()]));
+    context.set("aws:username", State::Absent);
+    let filled = |text: &str| expand(text, Some(&context));
+    assert_eq!(filled("x/${aws:principaltag/team}/*"), Expanded::Pattern("x/a/*".into()));
+    assert_eq!(filled("${aws:username}"), Expanded::Nothing);
+    assert_eq!(filled("${aws:username, 'nobody'}"), Expanded::Pattern("nobody".into()));
+    assert_eq!(filled("${aws:userid}"), Expanded::Unknown);
+    assert_eq!(filled("${unclosed"), Expanded::Pattern("${unclosed".into()));
+    assert_eq!(expand("${aws:username}", None), Expanded::Pattern("${aws:username}".into()));
+}
+
+#[test]
+fn conditions_of_values_that_are_known() {
+    use Truth::{No, Unknown, Yes};
+    for (operator, wanted, found, expected) in [
+        ("StringEquals", &["a", "b"][..], &["b"][..], Yes),
+        ("StringEquals", &["a*"], &["ab"], No),
+        ("StringEquals", &["A"], &["a"], No),
+        ("StringEquals", &["a"], &[], No),
+        ("StringEqualsIfExists", &["a"], &[], Yes),
+        ("StringEqualsIfExists", &["a"], &["b"], No),
+        ("StringEqualsIgnoreCase", &["A"], &["a"], Yes),
+        ("StringNotEquals", &["a", "b"], &["b"], No),
+        ("StringNotEquals", &["a"], &[], Yes),
+        ("StringLike", &["a*"], &["ab"], Yes),
+        ("StringNotLike", &["a*"], &["ab"], No),
+        ("ArnLike", &["arn:aws:iam::*:role/*"], &["arn:aws:iam::111111111111:role/x"], Yes),
+        ("ArnNotEquals", &["arn:aws:iam::*:role/*"], &["arn:aws:iam::111111111111:role/x"], No),
+        ("Bool", &["true"], &["True"], Yes),
+        ("Bool", &["true"], &[], No),
+        ("BoolIfExists", &["true"], &["false"], No),
+        ("Null", &["true"], &[], Yes),
+        ("Null", &["true"], &["x"], No),
+        ("Null", &["false"], &["x"], Yes),
+        ("ForAllValues:StringEquals", &["a", "b"], &["a", "b"], Yes),
+        ("ForAllValues:StringEquals", &["a"], &["a", "b"], No),
+        ("ForAllValues:StringEquals", &["a"], &[], Yes),
+        ("ForAnyValue:StringEquals", &["a"], &["a", "b"], Yes),
+        ("ForAnyValue:StringEquals", &["a"], &[], No),
+        ("ForAnyValue:StringLikeIfExists", &["a"], &[], Yes),
+        ("NumericLessThan", &["5"], &["4"], Unknown),
+        ("NumericLessThan", &["5"], &[], No),
+        ("StringMatches", &["a"], &["a"], Unknown),
+        ("ForSome:StringEquals", &["a"], &["a"], Unknown),
+    ] {
+        let state = State::Known(found.iter().map(|&v| v.to_owned()).collect());
+        assert_eq!(holds(operator, wanted, state), expected, "{operator} {wanted:?} {found:?}");
+    }
+}
+
+#[test]
+fn conditions_of_values_that_are_not_known() {
+    use Truth::{No, Unknown, Yes};
+    for (operator, wanted, state, expected) in [
+        ("StringEquals", "a", State::Unknown, Unknown),
+        ("Null", "true", State::Unknown, Unknown),
+        ("Null", "true", State::Present, No),
+        ("StringLike", "*", State::Present, Yes),
+        ("StringNotLike", "*", State::Present, No),
+        ("StringEquals", "a", State::Present, Unknown),
+        ("StringEquals", "vpc-1", State::Foreign, No),
+        ("StringNotEquals", "vpc-1", State::Foreign, Yes),
+        ("StringEqualsIfExists", "vpc-1", State::Foreign, Unknown),
+        ("StringLike", "*", State::Foreign, Unknown),
+    ] {
+        assert_eq!(holds(operator, &[wanted], state.clone()), expected, "{operator} {wanted} {state:?}");
+    }
+}
+
+#[test]
+fn truths_are_taken_together() {
+    use Truth::{No, Unknown, Yes};
+    assert_eq!((all([]), any([])), (Yes, No));
+    assert_eq!((all([Yes, Unknown]), all([No, Unknown])), (Unknown, No));
+    assert_eq!((any([Yes, Unknown]), any([No, Unknown])), (Yes, Unknown));
+    assert_eq!((!Yes, !Unknown), (No, Unknown));
+}
