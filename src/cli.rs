@@ -29,6 +29,7 @@ pub enum Command {
     Token(Box<Token>),
     Explain(Explain),
     Setup(Box<Setup>),
+    Lint(Box<Lint>),
     /// Print a completion script for a shell
     Completions {
         shell: clap_complete::Shell,
@@ -181,6 +182,40 @@ pub enum Artefact {
     Steps,
     /// The AWS resources and the ClickPipe, for Terraform
     Terraform,
+}
+
+/// Judge trust and permission policies, without asking AWS
+#[derive(Debug, Args)]
+#[command(long_about = LINT_ABOUT, after_help = LINT_EXAMPLES, after_long_help = LINT_LONG)]
+pub struct Lint {
+    /// Policy documents (JSON); `-` reads stdin. Which is the trust policy is seen from its content
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<String>,
+
+    /// The ClickHouse service role that must be let in [default: the last --via-role]
+    #[arg(long, env = "PIPEPROBE_SERVICE_ROLE", value_name = "ARN", hide_env_values = true)]
+    pub service_role: Option<String>,
+
+    /// Resource ID of the database to compare with: db-…, cluster-… or prx-…
+    #[arg(long, env = "PIPEPROBE_RESOURCE_ID", value_name = "ID", hide_env_values = true)]
+    pub resource_id: Option<String>,
+
+    /// Target of the configuration file to lint for
+    #[arg(long = "target", env = "PIPEPROBE_TARGET", value_name = "NAME", hide_env_values = true)]
+    pub name: Option<String>,
+
+    #[command(flatten)]
+    pub file: ConfigFile,
+
+    /// Exit with 4 on warnings and unknown answers too: error (the default) or warning
+    #[arg(long, env = "PIPEPROBE_FAIL_ON", value_name = "LEVEL", hide_env_values = true)]
+    pub fail_on: Option<String>,
+
+    #[command(flatten)]
+    pub output: Output,
+
+    #[command(flatten)]
+    pub target: TargetArgs,
 }
 
 #[derive(Debug, Args)]
@@ -386,3 +421,32 @@ Exit codes:
   3    a target does not meet it
   4    all meet it, but with warnings, under --fail-on warning
   130  interrupted (SIGINT); 143 terminated (SIGTERM)";
+
+const LINT_ABOUT: &str = "\
+Judge trust and permission policies, without asking AWS
+
+Would ClickPipes, and not just this caller, be let in? The documents may be alone in their files, in \
+what aws iam get-role and get-role-policy print, or in a CloudFormation template (JSON). Every field of \
+the target is optional: what is not given is not compared. What cannot be known from here is answered \
+with unknown, never with yes.";
+
+const LINT_EXAMPLES: &str = "\
+Examples:
+  pipeprobe lint trust.json permission.json --service-role arn:aws:iam::999988887777:role/CH-service-role
+  aws iam get-role --role-name clickpipes | pipeprobe lint - --config-file pipeprobe.toml
+
+Exit codes: 0 let in, 1 internal, 2 bad usage or unreadable file, 3 not let in, 4 warnings (--fail-on warning)";
+
+const LINT_LONG: &str = "\
+Examples:
+  pipeprobe lint trust.json permission.json --service-role arn:aws:iam::999988887777:role/CH-service-role
+  aws iam get-role --role-name clickpipes | pipeprobe lint - --config-file pipeprobe.toml
+  pipeprobe lint permission.json --type rdspostgres --host mydb.abc123.eu-west-1.rds.amazonaws.com \\
+      --iam-role arn:aws:iam::123456789012:role/clickpipes --resource-id db-ABCDEFGHIJKL01234
+
+Exit codes:
+  0    nothing keeps ClickPipes out, as far as can be known from here
+  1    internal error
+  2    bad usage, or a file that cannot be read
+  3    ClickPipes would not be let in, or a document is none that IAM would save
+  4    warnings or unknown answers, under --fail-on warning";

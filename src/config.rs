@@ -3,10 +3,12 @@
 
 pub mod file;
 mod setup;
+mod subject;
 
 use std::{collections::BTreeMap, fs, path::Path, str::FromStr, time::Duration};
 
 use file::{Fields, Number};
+pub use subject::LintConfig;
 
 pub use setup::Setup;
 
@@ -65,11 +67,7 @@ impl Config {
                     return Err(Invalid::new("require", "initial-load or cdc", quoted(other)));
                 }
             },
-            fail_on_warning: match given(args.fail_on).as_deref() {
-                None | Some("error") => false,
-                Some("warning") => true,
-                Some(other) => return Err(Invalid::new("fail_on", "error or warning", quoted(other))),
-            },
+            fail_on_warning: fail_on_warning(args.fail_on)?,
             timeout: given(args.timeout).map_or(Ok(DEFAULT_TIMEOUT), |text| {
                 duration("timeout", &text, Duration::from_secs(1)..=Duration::from_secs(3600))
             })?,
@@ -219,6 +217,14 @@ fn typed(args: TargetArgs, environment: Environment<'_>) -> Result<Fields, Inval
         profile: given(args.profile),
         ..Fields::default()
     })
+}
+
+fn fail_on_warning(value: Option<String>) -> Result<bool, Invalid> {
+    match given(value).as_deref() {
+        None | Some("error") => Ok(false),
+        Some("warning") => Ok(true),
+        Some(other) => Err(Invalid::new("fail_on", "error or warning", quoted(other))),
+    }
 }
 
 /// The choices typed about the pipe.

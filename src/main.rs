@@ -83,6 +83,13 @@ async fn obey(command: Command) -> io::Result<Exit> {
                 Err(invalid) => run::refuse(&invalid, format, &mut out),
             }
         }
+        Command::Lint(args) => {
+            let format = args.output.output;
+            match config::LintConfig::read(*args, &environment) {
+                Ok(config) => run::lint(&config, &mut out),
+                Err(invalid) => run::refuse(&invalid, format, &mut out),
+            }
+        }
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "pipeprobe", &mut out);
             Ok(Exit::Met)

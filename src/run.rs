@@ -2,6 +2,7 @@
 
 mod explain;
 mod setup;
+mod lint;
 mod token;
 
 use std::{
@@ -14,6 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinSet;
 
 pub use explain::{explain, list};
+pub use lint::lint;
 pub use setup::setup;
 pub use token::token;
 

@@ -11,12 +11,12 @@ use crate::{
     finding::{Capability, Outcome, Policy},
 };
 
-const WIDTH: usize = 80;
-const STRONG: Style = Style::new().bold();
-const DIM: Style = Style::new().dimmed();
-const GREEN: Style = AnsiColor::Green.on_default();
-const YELLOW: Style = AnsiColor::Yellow.on_default();
-const RED: Style = AnsiColor::Red.on_default();
+pub(crate) const WIDTH: usize = 80;
+pub(crate) const STRONG: Style = Style::new().bold();
+pub(crate) const DIM: Style = Style::new().dimmed();
+pub(crate) const GREEN: Style = AnsiColor::Green.on_default();
+pub(crate) const YELLOW: Style = AnsiColor::Yellow.on_default();
+pub(crate) const RED: Style = AnsiColor::Red.on_default();
 
 /// # Errors
 /// The writer's.
@@ -90,7 +90,14 @@ fn write_row(out: &mut impl Write, row: &Row) -> io::Result<()> {
     Ok(())
 }
 
-fn paragraph(out: &mut impl Write, first: &str, rest: &str, text: &str, style: Style) -> io::Result<()> {
+/// Text broken into lines, the first one after `first`.
+pub(crate) fn paragraph(
+    out: &mut impl Write,
+    first: &str,
+    rest: &str,
+    text: &str,
+    style: Style,
+) -> io::Result<()> {
     // What a person copies (ARNs, SQL) may be longer than a line, but is never cut in two.
     let options = Options::new(WIDTH)
         .initial_indent(first)

@@ -1,0 +1,116 @@
+//! What is wrong in one place of a document.
+
+use serde::Serialize;
+
+use super::rule::Rule;
+use crate::policy::condition::Condition;
+use crate::policy::document::{Element, Statement, Who, Word};
+
+/// How much a finding weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// It keeps ClickPipes out, or IAM from saving the document.
+    Error,
+    /// It lets ClickPipes in, and should be looked at all the same.
+    Warning,
+    /// Whether it keeps ClickPipes out cannot be known from here.
+    Unknown,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Finding {
+    pub rule: Rule,
+    pub severity: Severity,
+    /// The byte of the file.
+    pub at: usize,
+    pub path: String,
+    pub wanted: String,
+    pub found: String,
+    pub remedy: String,
+}
+
+impl Finding {
+    pub(super) fn error(rule: Rule, place: &impl Placed, found: impl Into<String>) -> Self {
+        let (at, path) = place.place();
+        Self {
+            rule,
+            severity: Severity::Error,
+            at,
+            path,
+            wanted: String::new(),
+            found: found.into(),
+            remedy: String::new(),
+        }
+    }
+
+    pub(super) fn warning(rule: Rule, place: &impl Placed, found: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(rule, place, found) }
+    }
+
+    pub(super) fn unknown(rule: Rule, place: &impl Placed, found: impl Into<String>) -> Self {
+        Self { severity: Severity::Unknown, ..Self::error(rule, place, found) }
+    }
+
+    #[must_use]
+    pub(super) fn wanted(self, wanted: impl Into<String>) -> Self {
+        Self { wanted: wanted.into(), ..self }
+    }
+
+    #[must_use]
+    pub(super) fn remedy(self, remedy: impl Into<String>) -> Self {
+        Self { remedy: remedy.into(), ..self }
+    }
+}
+
+/// What stands somewhere.
+pub(super) trait Placed {
+    fn place(&self) -> (usize, String);
+}
+
+impl Placed for (usize, &str) {
+    fn place(&self) -> (usize, String) {
+        (self.0, self.1.to_owned())
+    }
+}
+
+impl Placed for Statement {
+    fn place(&self) -> (usize, String) {
+        (self.at, self.path.clone())
+    }
+}
+
+impl<T> Placed for Element<T> {
+    fn place(&self) -> (usize, String) {
+        (self.at, self.path.clone())
+    }
+}
+
+impl Placed for Word {
+    fn place(&self) -> (usize, String) {
+        (self.at, self.path.clone())
+    }
+}
+
+impl Placed for Who {
+    fn place(&self) -> (usize, String) {
+        self.word.place()
+    }
+}
+
+impl Placed for Condition {
+    fn place(&self) -> (usize, String) {
+        (self.at, self.path.clone())
+    }
+}
+
+/// The same thing said of the same place is said once.
+pub(super) fn once(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut kept: Vec<Finding> = Vec::new();
+    for finding in findings {
+        if !kept.iter().any(|other| other.rule == finding.rule && other.path == finding.path) {
+            kept.push(finding);
+        }
+    }
+    kept
+}

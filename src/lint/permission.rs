@@ -1,0 +1,238 @@
+//! Permission policies: may the role connect to the database as the user?
+
+mod resource;
+
+use super::{
+    answer::{self, Answer, Question, Says},
+    condition,
+    finding::{Finding, Severity, once},
+    near::nearest,
+    rule::Rule,
+};
+use crate::{
+    policy::{
+        Truth,
+        context::Context,
+        database::{Database, Fit, Part},
+        document::{Document, Effect, Statement, Word},
+        evaluate::{Decision, Request, decide, fit},
+        pattern::fits_ignoring_case,
+        subject::Subject,
+    },
+    target::quoted,
+};
+
+const CONNECT: &str = "rds-db:connect";
+/// What people write for it.
+const NOT_IT: [&str; 6] = [
+    "rds:connect",
+    "rds:dbconnect",
+    "rds:generatedbauthtoken",
+    "rds-data:connect",
+    "rds-db:*connect",
+    "rdsdb:connect",
+];
+
+/// The documents are judged together, as IAM does. `spoilt`: why IAM would not save one of them.
+///
+/// Returns the findings of each document, in their order.
+pub(super) fn lint(
+    documents: &[&Document],
+    subject: &Subject,
+    spoilt: Option<&str>,
+) -> (Vec<Vec<Finding>>, Answer) {
+    let (context, database) = (Context::of_connect(subject), Database::of(subject));
+    let asked = Asked { subject, context: &context, database: &database };
+    let decision = decide(documents, asked.request());
+    let mut findings: Vec<Vec<Finding>> = documents.iter().map(|d| asked.remarks(d, &decision)).collect();
+    if !matches!(decision, Decision::Allowed(_)) {
+        // Where a statement has no actions at all, the grammar has said so.
+        let elsewhere = |s: &Statement| !touches(s) && s.actions.is_some();
+        let nothing_touches = documents.iter().all(|d| d.statements.iter().all(elsewhere));
+        for (document, findings) in documents.iter().zip(&mut findings) {
+            findings.extend(asked.explain(document, &decision));
+            if nothing_touches && findings.iter().all(|f| f.severity != Severity::Error) {
+                findings.push(missing(document, &database));
+            }
+        }
+    }
+    let findings: Vec<Vec<Finding>> = findings.into_iter().map(once).collect();
+    let answer = asked.answer(documents, &decision, &findings.concat(), spoilt);
+    (findings, answer)
+}
+
+/// Allows rds-db:connect on something.
+fn touches(statement: &Statement) -> bool {
+    statement.effect == Effect::Allow && statement.covers_action(CONNECT) != Truth::No
+}
+
+fn missing(document: &Document, database: &Database) -> Finding {
+    let allowing = document.statements.iter().find(|s| s.effect == Effect::Allow);
+    let actions = allowing.and_then(|s| s.actions.as_ref());
+    let found = actions.map_or_else(
+        || "no statement that allows anything".to_owned(),
+        |actions| {
+            let words: Vec<&str> = actions.items.iter().map(|word| word.text.as_str()).collect();
+            format!("only {}", words.join(", "))
+        },
+    );
+    let finding = match actions {
+        Some(actions) => Finding::error(Rule::Connect, actions, found),
+        None => Finding::error(Rule::Connect, &(0, "Statement"), found),
+    };
+    let wanted = format!("a statement that allows {CONNECT} on {}", database.arn());
+    finding.wanted(wanted).remedy(format!(r#"write "Action": ["{CONNECT}"]"#))
+}
+
+/// What the documents are asked.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    subject: &'a Subject,
+    context: &'a Context,
+    database: &'a Database,
+}
+
+impl<'a> Asked<'a> {
+    fn request(self) -> Request<'a> {
+        Request { action: CONNECT, caller: None, database: Some(self.database), context: self.context }
+    }
+
+    fn variables(self, document: &Document) -> Option<&'a Context> {
+        document.variables.then_some(self.context)
+    }
+
+    /// Why a document does not surely let in.
+    fn explain(self, document: &Document, decision: &Decision<'_>) -> Vec<Finding> {
+        if let Decision::Denied(statement) = decision {
+            let own = document.statements.iter().any(|other| std::ptr::eq(other, *statement));
+            return own.then(|| condition::denies(statement, CONNECT)).into_iter().collect();
+        }
+        let mut findings = Vec::new();
+        for statement in &document.statements {
+            match statement.effect {
+                Effect::Deny if statement.applies(document, self.request()) == Truth::Unknown => {
+                    findings.push(condition::may_deny(statement, CONNECT));
+                }
+                Effect::Allow => {
+                    let slips = slips(statement);
+                    if touches(statement) || !slips.is_empty() {
+                        findings.extend(slips);
+                        let variables = self.variables(document);
+                        findings.extend(resource::faults(statement, self.database, variables));
+                        findings.extend(condition::in_the_way(statement, document, self.context, false));
+                    }
+                }
+                Effect::Deny => {}
+            }
+        }
+        findings
+    }
+
+    /// What lets ClickPipes in and should be looked at.
+    fn remarks(self, document: &Document, decision: &Decision<'_>) -> Vec<Finding> {
+        let allowed = matches!(decision, Decision::Allowed(_));
+        let mut findings = Vec::new();
+        for statement in document.statements.iter().filter(|s| touches(s)) {
+            if let Some(actions) = &statement.actions {
+                let remedy = format!(r#"write "Action": ["{CONNECT}"]"#);
+                let wide = actions.items.iter().find(|word| word.text.contains(['*', '?']));
+                match (actions.negated, wide) {
+                    (true, _) => findings.push(
+                        Finding::warning(Rule::NotAction, actions, "NotAction: every action but those named")
+                            .remedy(remedy),
+                    ),
+                    (false, Some(word)) => findings.push(
+                        Finding::warning(Rule::ActionWide, word, quoted(&word.text))
+                            .wanted(CONNECT)
+                            .remedy(remedy),
+                    ),
+                    (false, None) => {}
+                }
+            }
+            findings.extend(resource::remarks(statement, self.database, self.variables(document), allowed));
+        }
+        findings
+    }
+
+    fn answer(
+        self,
+        documents: &[&Document],
+        decision: &Decision<'_>,
+        findings: &[Finding],
+        spoilt: Option<&str>,
+    ) -> Answer {
+        let database =
+            self.subject.host.as_ref().map_or_else(|| "the database".to_owned(), ToString::to_string);
+        let sentence = format!("the role may connect as {} to {database}", self.subject.user);
+        let say = |says, why: String| Answer::new(Question::Connect, sentence, says, why);
+        match (spoilt, decision) {
+            (Some(why), _) => say(Says::No, why.to_owned()),
+            (None, Decision::Denied(_) | Decision::NotAllowed) => {
+                say(Says::No, answer::codes(findings, Severity::Error))
+            }
+            (None, Decision::Unknown) => say(Says::Unknown, answer::open(findings)),
+            (None, Decision::Allowed(by)) => {
+                let names: Vec<String> = by.iter().map(|statement| statement.name()).collect();
+                let provided = self.provided(documents, by);
+                Answer { provided, ..say(Says::Yes, format!("{} lets it", answer::listed(&names, "and"))) }
+            }
+        }
+    }
+
+    /// What the statements say that could not be compared with anything; nothing where one of them needs no such if.
+    fn provided(self, documents: &[&Document], by: &[&Statement]) -> Vec<String> {
+        let variables = documents.iter().any(|d| d.variables).then_some(self.context);
+        let mut ids: Vec<String> = Vec::new();
+        let mut others: Vec<String> = Vec::new();
+        for word in by.iter().filter_map(|s| s.resources.as_ref()).flat_map(|element| &element.items) {
+            match fit(word, self.database, variables) {
+                Ok(Fit::Yes) => return Vec::new(),
+                Ok(Fit::If(parts)) => {
+                    for part in parts {
+                        match part {
+                            Part::Id => ids.push(resource::id(word).to_owned()),
+                            Part::Region => {
+                                others.push(format!("its Region is {}", resource::field(word, 3)));
+                            }
+                            Part::Account => {
+                                others.push(format!("it belongs to account {}", resource::field(word, 4)));
+                            }
+                            _ => {}
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        others.dedup();
+        ids.dedup();
+        let id = (!ids.is_empty()).then(|| {
+            format!("its Resource ID is {} (--resource-id compares it)", answer::listed(&ids, "or"))
+        });
+        id.into_iter().chain(others).collect()
+    }
+}
+
+/// Actions that were meant to be rds-db:connect.
+fn slips(statement: &Statement) -> Vec<Finding> {
+    if statement.covers_action(CONNECT) != Truth::No {
+        return Vec::new();
+    }
+    let judge = |word: &Word| {
+        let (lower, remedy) = (word.text.to_lowercase(), format!("write \"{CONNECT}\""));
+        if NOT_IT.iter().any(|not_it| fits_ignoring_case(not_it, &lower)) {
+            return Some(
+                Finding::error(Rule::ConnectService, word, quoted(&word.text)).wanted(CONNECT).remedy(remedy),
+            );
+        }
+        nearest(&lower, &[CONNECT])?;
+        Some(Finding::error(Rule::ActionMisspelt, word, quoted(&word.text)).wanted(CONNECT).remedy(remedy))
+    };
+    statement
+        .actions
+        .iter()
+        .filter(|element| !element.negated)
+        .flat_map(|e| &e.items)
+        .filter_map(judge)
+        .collect()
+}

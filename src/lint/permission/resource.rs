@@ -1,0 +1,231 @@
+//! Resources of `rds-db:connect`: which part of the ARN is not the database's.
+
+use super::super::{characters::placeholder, finding::Finding, rule::Rule};
+use crate::{
+    policy::{
+        Truth,
+        context::Context,
+        database::{Database, Fit, Part},
+        document::{Statement, Word},
+        evaluate::fit,
+        pattern::{has_wildcard, variables},
+        subject::IdKind,
+    },
+    target::quoted,
+};
+
+/// The part of an ARN between two colons.
+pub(super) fn field(word: &Word, n: usize) -> &str {
+    word.text.splitn(6, ':').nth(n).unwrap_or_default()
+}
+
+/// What stands between `dbuser:` and the slash.
+pub(super) fn id(word: &Word) -> &str {
+    let rest = field(word, 5);
+    rest.strip_prefix("dbuser:").unwrap_or(rest).split('/').next().unwrap_or_default()
+}
+
+fn user(word: &Word) -> &str {
+    field(word, 5).split_once('/').map_or("", |(_, user)| user)
+}
+
+/// Why a statement does not cover the database, where it does not.
+pub(super) fn faults(statement: &Statement, database: &Database, context: Option<&Context>) -> Vec<Finding> {
+    let Some(element) = &statement.resources else { return Vec::new() };
+    if element.negated {
+        return match statement_covers(statement, database, context) {
+            Truth::Yes => Vec::new(),
+            _ => vec![
+                Finding::error(Rule::NotResource, element, "NotResource leaves this database out")
+                    .wanted(format!(r#""Resource": "{}""#, database.arn())),
+            ],
+        };
+    }
+    let mut findings = Vec::new();
+    for word in &element.items {
+        // A placeholder has been told already.
+        if placeholder(&word.text).is_some() {
+            continue;
+        }
+        match fit(word, database, context) {
+            Ok(Fit::Yes | Fit::If(_)) => return Vec::new(),
+            Ok(Fit::Unsure) => {
+                findings.push(Finding::unknown(Rule::ResourceUnsure, word, quoted(&word.text)).wanted(
+                    format!("{}: a * in the middle of an ARN stands for one part of it", database.arn()),
+                ));
+            }
+            Ok(Fit::No(parts)) => findings.extend(parts.into_iter().map(|part| wrong(word, part, database))),
+            Err(truth) => findings.push(variable(word, truth, database)),
+        }
+    }
+    findings
+}
+
+fn statement_covers(statement: &Statement, database: &Database, context: Option<&Context>) -> Truth {
+    let items = statement.resources.iter().flat_map(|element| &element.items);
+    let one =
+        items.map(|word| fit(word, database, context).map_or_else(|truth| truth, |fit| fit.truth(false)));
+    !crate::policy::any(one)
+}
+
+fn variable(word: &Word, truth: Truth, database: &Database) -> Finding {
+    let names = variables(&word.text).join(", ");
+    let finding = match truth {
+        Truth::No => Finding::error(Rule::Variable, word, format!("{names} in {}", quoted(&word.text))),
+        _ => Finding::unknown(Rule::Variable, word, format!("{names} in {}", quoted(&word.text))),
+    };
+    finding
+        .wanted(match truth {
+            Truth::No => "variables that a session of a role has",
+            _ => "no variables: what they stand for is not known here",
+        })
+        .remedy(format!("write \"{}\"", database.arn()))
+}
+
+fn wrong(word: &Word, part: Part, database: &Database) -> Finding {
+    let arn = database.arn();
+    let of_arn = |n: usize| arn.splitn(6, ':').nth(n).unwrap_or_default().to_owned();
+    let kinds = database.kinds();
+    let prefixes: Vec<String> = kinds.iter().map(|kind| format!("{}…", kind.prefix())).collect();
+    let prefixes = prefixes.join(" or ");
+    let (rule, wanted, found) = match part {
+        Part::Form => (Rule::ResourceForm, arn.clone(), quoted(&word.text)),
+        Part::Partition => (Rule::ResourcePartition, of_arn(1), quoted(field(word, 1))),
+        Part::Service if field(word, 2) == "rds" => (
+            Rule::ResourceService,
+            format!("arn:{}:rds-db:…", of_arn(1)),
+            format!("arn:{}:rds:…", field(word, 1)),
+        ),
+        Part::Service => (Rule::ResourceService, "rds-db".to_owned(), quoted(field(word, 2))),
+        Part::Region => (Rule::ResourceRegion, of_arn(3), region(field(word, 3))),
+        Part::Account => (Rule::ResourceAccount, of_arn(4), quoted(field(word, 4))),
+        Part::Type => {
+            let found = quoted(field(word, 5));
+            (Rule::ResourceType, "dbuser:<resource id>/<user>".to_owned(), found)
+        }
+        Part::Id => match IdKind::of(id(word)) {
+            Some(_) => (Rule::ResourceId, id_of(&arn).to_owned(), quoted(id(word))),
+            None => {
+                let wanted = format!("the Resource ID of the Configuration tab, {prefixes}");
+                (Rule::ResourceId, wanted, format!("{}, which is a name", quoted(id(word))))
+            }
+        },
+        Part::IdKind => (Rule::ResourceIdKind, kind_wanted(kinds, &prefixes), kind_found(id(word))),
+        Part::User => {
+            let wanted = arn.rsplit('/').next().unwrap_or_default().to_owned();
+            let case = user(word).eq_ignore_ascii_case(&wanted) && !user(word).is_empty();
+            let note = if case { " (letter case counts)" } else { "" };
+            (Rule::ResourceUser, wanted, format!("{}{note}", quoted(user(word))))
+        }
+    };
+    Finding::error(rule, word, found).wanted(wanted).remedy(format!("write \"{arn}\""))
+}
+
+fn region(found: &str) -> String {
+    if found.is_empty() { "no Region".to_owned() } else { quoted(found) }
+}
+
+fn id_of(arn: &str) -> &str {
+    let rest = arn.splitn(6, ':').nth(5).unwrap_or_default();
+    rest.strip_prefix("dbuser:").unwrap_or(rest).split('/').next().unwrap_or_default()
+}
+
+fn kind_wanted(kinds: &[IdKind], prefixes: &str) -> String {
+    let whose = match kinds {
+        [IdKind::Cluster] => "the cluster's (an Aurora instance has none of its own that counts)",
+        [IdKind::Instance] => "the instance's",
+        [IdKind::Proxy] => "the proxy's, since the endpoint is a proxy's",
+        _ => "the database's",
+    };
+    format!("{prefixes}: {whose}")
+}
+
+fn kind_found(id: &str) -> String {
+    let whose = match IdKind::of(id) {
+        Some(IdKind::Instance) => "an instance's",
+        Some(IdKind::Cluster) => "a cluster's",
+        Some(IdKind::Proxy) => "a proxy's",
+        None => "no resource id",
+    };
+    format!("{}, {whose}", quoted(id))
+}
+
+/// What is wider than needed, or doubtful though it fits.
+pub(super) fn remarks(
+    statement: &Statement,
+    database: &Database,
+    context: Option<&Context>,
+    allowed: bool,
+) -> Vec<Finding> {
+    let Some(element) = &statement.resources else { return Vec::new() };
+    let arn = database.arn();
+    let remedy = format!("write \"{arn}\"");
+    if element.negated {
+        return match statement_covers(statement, database, context) {
+            Truth::Yes => {
+                let found = "NotResource: every database user but those named";
+                vec![Finding::warning(Rule::NotResource, element, found).remedy(remedy)]
+            }
+            _ => Vec::new(),
+        };
+    }
+    let mut findings = Vec::new();
+    for word in element.items.iter().filter(|word| placeholder(&word.text).is_none()) {
+        let fits = matches!(fit(word, database, context), Ok(Fit::Yes | Fit::If(_)));
+        if fits && (has_wildcard(&word.text) || field(word, 5).is_empty()) {
+            findings.push(
+                Finding::warning(
+                    Rule::ResourceWide,
+                    word,
+                    format!("{}: {}", quoted(&word.text), reach(word)),
+                )
+                .wanted(arn.clone())
+                .remedy(remedy.clone()),
+            );
+        } else if fits && IdKind::of(id(word)).is_some_and(|kind| is_name(id(word), kind)) {
+            findings.push(
+                Finding::warning(
+                    Rule::ResourceId,
+                    word,
+                    format!("{}, which looks like a name", quoted(id(word))),
+                )
+                .wanted("the Resource ID of the Configuration tab: capital letters and digits")
+                .remedy("compare it with the Configuration tab"),
+            );
+        } else if allowed && !fits && word.text.starts_with("arn:") && field(word, 2) == "rds" {
+            findings.push(
+                Finding::warning(Rule::ResourceService, word, quoted(&word.text))
+                    .wanted("arn:aws:rds-db:…: rds-db:connect has no resources of rds")
+                    .remedy("remove it"),
+            );
+        }
+    }
+    let mut users: Vec<&str> = element.items.iter().map(user).filter(|user| !user.is_empty()).collect();
+    users.sort_unstable();
+    users.dedup();
+    if allowed && users.len() > 1 {
+        findings.push(
+            Finding::warning(Rule::ResourceUsers, element, users.join(", "))
+                .wanted(format!("{} alone", arn.rsplit('/').next().unwrap_or_default()))
+                .remedy("give every other user a role of its own"),
+        );
+    }
+    findings
+}
+
+/// `db-orders`: resource ids of instances and clusters have no small letters.
+fn is_name(id: &str, kind: IdKind) -> bool {
+    kind != IdKind::Proxy && id[kind.prefix().len()..].contains(|c: char| c.is_ascii_lowercase() || c == '-')
+}
+
+fn reach(word: &Word) -> &'static str {
+    match (has_wildcard(id(word)), has_wildcard(user(word))) {
+        _ if word.text == "*" || field(word, 5).is_empty() || field(word, 5) == "*" => {
+            "every user of every database"
+        }
+        (true, true) => "every user of several databases",
+        (true, false) => "this user of several databases",
+        (false, true) => "several users of the database",
+        (false, false) => "several Regions or accounts",
+    }
+}

@@ -1,0 +1,92 @@
+//! The findings for a person: 80 columns, readable without colour.
+
+use std::io::{self, Write};
+
+use anstyle::Style;
+use textwrap::core::display_width;
+
+use super::{Answer, Examined, Lint, Row, Says, Severity};
+use crate::report::text::{DIM, GREEN, RED, STRONG, WIDTH, YELLOW, paragraph};
+
+/// # Errors
+/// The writer's.
+pub fn write(out: &mut impl Write, lint: &Lint) -> io::Result<()> {
+    for document in &lint.documents {
+        write_document(out, document)?;
+    }
+    for answer in &lint.answers {
+        write_answer(out, answer)?;
+    }
+    Ok(())
+}
+
+fn write_document(out: &mut impl Write, document: &Examined) -> io::Result<()> {
+    let kind = document.kind.unwrap_or("not a policy that can be read");
+    writeln!(out, "{STRONG}{}{STRONG:#}", document.file)?;
+    let inside = document.path.as_ref().map_or_else(String::new, |path| format!(" at {path}"));
+    match document.statements {
+        0 => writeln!(out, "{kind}\n")?,
+        1 => writeln!(out, "{kind}{inside}, 1 statement\n")?,
+        n => writeln!(out, "{kind}{inside}, {n} statements\n")?,
+    }
+    if document.findings.is_empty() {
+        writeln!(out, "  {GREEN}√{GREEN:#} has none of the mistakes that are looked for")?;
+    }
+    for (i, row) in document.findings.iter().enumerate() {
+        // One remedy for several findings in one place stands below the last of them.
+        let below = document.findings.get(i + 1);
+        let same = below.is_some_and(|next| (&next.path, &next.remedy) == (&row.path, &row.remedy));
+        write_row(out, row, if same { None } else { row.remedy.as_ref() })?;
+    }
+    writeln!(out)
+}
+
+fn write_row(out: &mut impl Write, row: &Row, remedy: Option<&String>) -> io::Result<()> {
+    let (mark, style) = match row.severity {
+        Severity::Error => ("×", RED),
+        Severity::Warning => ("‼", YELLOW),
+        Severity::Unknown => ("?", YELLOW),
+    };
+    write!(out, "  {style}{mark}{style:#} {}", row.description)?;
+    let room = WIDTH.saturating_sub(4 + display_width(row.description));
+    if display_width(row.code) + 2 > room {
+        writeln!(out, "\n    {DIM}{}{DIM:#}", row.code)?;
+    } else {
+        writeln!(out, "{:gap$}{DIM}{}{DIM:#}", "", row.code, gap = room - display_width(row.code))?;
+    }
+    let place = match row.path.as_str() {
+        "" => format!("{}:{}", row.line, row.column),
+        path => format!("{}:{} {path}", row.line, row.column),
+    };
+    let lines = [
+        ("at", Some(&place)),
+        ("wanted", row.wanted.as_ref()),
+        ("found", row.found.as_ref()),
+        ("to do", remedy),
+    ];
+    for (label, text) in lines {
+        if let Some(text) = text {
+            paragraph(out, &format!("    {label:<8}"), "            ", text, Style::new())?;
+        }
+    }
+    Ok(())
+}
+
+fn write_answer(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
+    let (mark, style) = match answer.answer {
+        Says::Yes => ("√", GREEN),
+        Says::No => ("×", RED),
+        Says::Unknown => ("?", YELLOW),
+        Says::NotAsked => ("·", DIM),
+    };
+    // The mark is coloured after the lines have been broken.
+    let sentence = format!("{}: {} ({})", answer.sentence, answer.answer.name(), answer.why);
+    let mut lines = Vec::new();
+    paragraph(&mut lines, "  ", "    ", &sentence, Style::new())?;
+    let lines = String::from_utf8_lossy(&lines).into_owned();
+    write!(out, "{style}{mark}{style:#} {}", lines.trim_start())?;
+    for provided in &answer.provided {
+        paragraph(out, "    if      ", "            ", provided, Style::new())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,215 @@
+//! Trust policies: may ClickPipes assume the role, with a session tag?
+
+mod principal;
+
+use super::{
+    answer::{self, Answer, Question, Says},
+    condition,
+    finding::{Finding, Severity, once},
+    near::nearest,
+    rule::Rule,
+};
+use crate::{
+    policy::{
+        Truth,
+        context::Context,
+        document::{Document, Effect, Statement},
+        evaluate::{Decision, Request, decide},
+        principal::Principal,
+        subject::Subject,
+    },
+    target::quoted,
+};
+
+const NEEDED: [&str; 2] = ["sts:AssumeRole", "sts:TagSession"];
+/// What a trust policy can allow.
+const KNOWN: &[&str] = &[
+    "sts:AssumeRole",
+    "sts:TagSession",
+    "sts:SetSourceIdentity",
+    "sts:SetContext",
+    "sts:AssumeRoleWithSAML",
+    "sts:AssumeRoleWithWebIdentity",
+];
+
+/// `spoilt`: why IAM would not save the document, if it would not.
+pub(super) fn lint(document: &Document, subject: &Subject, spoilt: Option<&str>) -> (Vec<Finding>, Answer) {
+    let context = Context::of_assume_role(subject);
+    let decisions = NEEDED.map(|action| {
+        let caller = subject.service_role.as_ref();
+        (action, decide(&[document], Request { action, caller, database: None, context: &context }))
+    });
+    let mut findings = Vec::new();
+    for (action, decision) in &decisions {
+        findings.extend(explain(action, decision, document, subject, &context));
+    }
+    findings.extend(remarks(document, subject));
+    let findings = once(findings);
+    let answer = answer(&decisions.map(|(_, decision)| decision), &findings, spoilt);
+    (findings, answer)
+}
+
+fn answer(decisions: &[Decision<'_>], findings: &[Finding], spoilt: Option<&str>) -> Answer {
+    let say = |says, why: String| {
+        let sentence = "ClickPipes may assume the role with a session tag".to_owned();
+        Answer::new(Question::AssumeRole, sentence, says, why)
+    };
+    if let Some(why) = spoilt {
+        return say(Says::No, why.to_owned());
+    }
+    if decisions.iter().any(|d| matches!(d, Decision::Denied(_) | Decision::NotAllowed)) {
+        return say(Says::No, answer::codes(findings, Severity::Error));
+    }
+    let mut by: Vec<String> = Vec::new();
+    for decision in decisions {
+        let Decision::Allowed(statements) = decision else {
+            return say(Says::Unknown, answer::open(findings));
+        };
+        by.extend(statements.first().map(|statement| statement.name()));
+    }
+    by.dedup();
+    say(Says::Yes, format!("{} lets it", answer::listed(&by, "with")))
+}
+
+/// Why one action is not surely allowed.
+fn explain(
+    action: &str,
+    decision: &Decision<'_>,
+    document: &Document,
+    subject: &Subject,
+    context: &Context,
+) -> Vec<Finding> {
+    let caller = subject.service_role.as_ref();
+    match decision {
+        Decision::Allowed(_) => return Vec::new(),
+        Decision::Denied(statement) => return vec![condition::denies(statement, action)],
+        Decision::NotAllowed | Decision::Unknown => {}
+    }
+    let request = Request { action, caller, database: None, context };
+    let of = |effect: Effect| {
+        let covering = move |s: &&Statement| s.effect == effect && s.covers_action(action) != Truth::No;
+        document.statements.iter().filter(covering)
+    };
+    let mut findings = Vec::new();
+    let allowing: Vec<&Statement> = of(Effect::Allow).collect();
+    // Where a statement has no actions at all, the grammar has said so.
+    if allowing.is_empty() && document.statements.iter().all(|s| s.actions.is_some()) {
+        findings.push(missing(action, document, subject));
+    }
+    // A statement for somebody else is in nobody's way where another one is for ClickPipes.
+    let for_clickpipes = allowing.iter().any(|s| s.names(document, caller) != Truth::No);
+    for statement in allowing {
+        let names = statement.names(document, caller);
+        if names != Truth::Yes && (names == Truth::Unknown || !for_clickpipes) {
+            findings.extend(principal::explain(statement, subject, names));
+        }
+        if names != Truth::No || !for_clickpipes {
+            let external_id = subject.external_id;
+            findings.extend(condition::in_the_way(statement, document, context, external_id));
+        }
+    }
+    let may_deny = of(Effect::Deny).filter(|s| s.applies(document, request) == Truth::Unknown);
+    findings.extend(may_deny.map(|statement| condition::may_deny(statement, action)));
+    findings
+}
+
+/// No statement allows the action at all.
+fn missing(action: &str, document: &Document, subject: &Subject) -> Finding {
+    let caller = subject.service_role.as_ref();
+    let allows = |s: &&Statement| s.effect == Effect::Allow;
+    let other = NEEDED.iter().find(|needed| **needed != action).copied().unwrap_or_default();
+    let statements = || document.statements.iter().filter(allows);
+    let beside = statements()
+        .filter(|s| s.names(document, caller) != Truth::No)
+        .find(|s| s.covers_action(other) != Truth::No)
+        .or_else(|| statements().next());
+    let rule = if action == "sts:TagSession" { Rule::TagSession } else { Rule::AssumeRole };
+    let wanted = r#""Action": ["sts:AssumeRole", "sts:TagSession"]"#;
+    let why = match rule {
+        Rule::TagSession => "ClickPipes' sessions are tagged, and without it the whole call is refused",
+        _ => "the action ClickPipes calls",
+    };
+    let web = statements().any(|s| s.covers_action("sts:AssumeRoleWithWebIdentity") == Truth::Yes);
+    let found = match beside.and_then(|s| s.actions.as_ref()) {
+        Some(_) if web && rule == Rule::AssumeRole => {
+            "sts:AssumeRoleWithWebIdentity, which is for tokens of an identity provider".to_owned()
+        }
+        Some(actions) => {
+            let words: Vec<&str> = actions.items.iter().map(|word| word.text.as_str()).collect();
+            format!("{} {}", if actions.negated { "NotAction" } else { "only" }, words.join(", "))
+        }
+        None => "no statement that allows anything".to_owned(),
+    };
+    let finding = match beside.and_then(|s| s.actions.as_ref()) {
+        Some(actions) => Finding::error(rule, actions, found),
+        None => Finding::error(rule, &(0, "Statement"), found),
+    };
+    finding.wanted(format!("{action}: {why}")).remedy(format!("write {wanted}"))
+}
+
+/// What lets ClickPipes in, or has nothing to do with it, and should be looked at.
+fn remarks(document: &Document, subject: &Subject) -> Vec<Finding> {
+    let caller = subject.service_role.as_ref();
+    let mut findings = Vec::new();
+    for statement in document.statements.iter().filter(|s| s.effect == Effect::Allow) {
+        for word in statement.actions.iter().flat_map(|element| &element.items) {
+            findings.extend(misspelt(word));
+        }
+        if statement.names(document, caller) == Truth::No {
+            continue;
+        }
+        let useful = NEEDED.iter().any(|action| statement.covers_action(action) == Truth::Yes);
+        if !useful {
+            continue;
+        }
+        if let Some(actions) = &statement.actions {
+            let wide = actions.items.iter().find(|word| word.text.contains('*'));
+            match (actions.negated, wide) {
+                (true, _) => findings.push(
+                    Finding::warning(Rule::NotAction, actions, "NotAction: every action but those named")
+                        .remedy(r#"write "Action": ["sts:AssumeRole", "sts:TagSession"]"#),
+                ),
+                (false, Some(word)) => findings.push(
+                    Finding::warning(Rule::ActionWide, word, quoted(&word.text))
+                        .wanted("sts:AssumeRole and sts:TagSession")
+                        .remedy(r#"write "Action": ["sts:AssumeRole", "sts:TagSession"]"#),
+                ),
+                (false, None) => {}
+            }
+        }
+        findings.extend(wide_principals(statement, subject));
+    }
+    findings
+}
+
+fn misspelt(word: &crate::policy::document::Word) -> Option<Finding> {
+    let known = |action: &&&str| crate::policy::pattern::fits_ignoring_case(&word.text, action);
+    let meant = nearest(&word.text, KNOWN)?;
+    (!KNOWN.iter().any(|action| known(&action))).then(|| {
+        Finding::error(Rule::ActionMisspelt, word, quoted(&word.text))
+            .wanted("an action of STS")
+            .remedy(format!("write \"{meant}\""))
+    })
+}
+
+fn wide_principals(statement: &Statement, subject: &Subject) -> Vec<Finding> {
+    let Some(element) = &statement.principals else { return Vec::new() };
+    let role = principal::service_role(subject);
+    let remedy = format!(r#"write "Principal": {{ "AWS": "{role}" }}"#);
+    if element.negated {
+        let words = "NotPrincipal: everyone but those named, in every account";
+        return vec![Finding::warning(Rule::NotPrincipal, element, words).remedy(remedy)];
+    }
+    let wide = |who: &crate::policy::document::Who| {
+        let found = match who.principal() {
+            Principal::Anyone if statement.conditions.is_empty() => {
+                "\"*\": every principal of every AWS account"
+            }
+            Principal::Anyone => "\"*\": every principal that meets the conditions",
+            Principal::Account { .. } => "a whole account: every role of it that its own policies let",
+            _ => return None,
+        };
+        Some(Finding::warning(Rule::PrincipalWide, who, found).wanted(role.clone()).remedy(remedy.clone()))
+    };
+    element.items.iter().filter_map(wide).collect()
+}

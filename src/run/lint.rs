@@ -1,0 +1,64 @@
+//! `pipeprobe lint`: read the documents, judge them, print.
+
+use std::{
+    fs::File,
+    io::{self, Read, Write},
+};
+
+use super::Exit;
+use crate::{
+    cli::Format,
+    config::LintConfig,
+    lint::{self, Source, json, text},
+    target::Invalid,
+};
+
+/// IAM takes policies of a few kilobytes; what a whole template has is still far below.
+const LARGEST: u64 = 1 << 20;
+
+/// # Errors
+/// `out`'s, but for a reader that went away.
+pub fn lint(config: &LintConfig, out: &mut impl Write) -> io::Result<Exit> {
+    let sources = match config.files.iter().map(|file| read(file)).collect::<Result<Vec<_>, _>>() {
+        Ok(sources) => sources,
+        Err(invalid) => return super::refuse(&invalid, config.output, out),
+    };
+    let lint = lint::lint(&sources, &config.subject);
+    let exit = match lint.fails() {
+        true => Exit::NotMet,
+        false if config.fail_on_warning && lint.warns() => Exit::MetWithWarnings,
+        false => Exit::Met,
+    };
+    let written = match config.output {
+        Format::Json => json::write(out, &lint),
+        Format::Text => text::write(out, &lint),
+    };
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(exit),
+    }
+}
+
+/// A file's text; `-` is stdin.
+fn read(file: &str) -> Result<Source, Invalid> {
+    let unreadable = |why: &dyn std::fmt::Display| {
+        Invalid::new("FILE", "a file that can be read", format!("`{file}`: {why}"))
+    };
+    let mut bytes = Vec::new();
+    let (name, read) = match file {
+        "-" => ("stdin", io::stdin().lock().take(LARGEST + 1).read_to_end(&mut bytes)),
+        path => (path, File::open(path).and_then(|f| f.take(LARGEST + 1).read_to_end(&mut bytes))),
+    };
+    read.map_err(|error| unreadable(&error))?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(Invalid::new("FILE", "a policy of at most 1 MiB", format!("`{file}`, which is longer")));
+    }
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        let wanted = "a text in UTF-8 (in PowerShell: | Out-File -Encoding utf8)";
+        return Err(Invalid::new("FILE", wanted, format!("`{file}`, which is UTF-16")));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Source { file: name.to_owned(), text }),
+        Err(_) => Err(Invalid::new("FILE", "a text in UTF-8", format!("`{file}`, which is not"))),
+    }
+}
