@@ -24,7 +24,7 @@ pub use rule::Rule;
 
 use crate::policy::{
     document::{Document, Kind},
-    json::Place,
+    json::{Cursor, Place},
     subject::Subject,
     wrapping::{self, Wrapped},
 };
@@ -187,31 +187,29 @@ fn not_asked(question: Question, unread: Option<&Draft<'_>>) -> Answer {
 }
 
 fn finish(draft: Draft<'_>) -> Examined {
-    let row = |finding: &Finding| {
-        let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        let Place { line, column } = Place::of(&draft.source.text, finding.at);
+    let mut found = finding::once(draft.findings);
+    found.sort_by_key(|finding| finding.at);
+    let mut cursor = Cursor::new(&draft.source.text);
+    let row = |finding: Finding| {
+        let given = |text: String| (!text.is_empty()).then_some(text);
+        let Place { line, column } = cursor.place(finding.at);
         Row {
             code: finding.rule.code(),
             description: finding.rule.phrase(),
             severity: finding.severity,
             line,
             column,
-            path: finding.path.clone(),
-            wanted: given(&finding.wanted),
-            found: given(&finding.found),
-            remedy: given(&finding.remedy),
+            path: finding.path,
+            wanted: given(finding.wanted),
+            found: given(finding.found),
+            remedy: given(finding.remedy),
         }
     };
-    let mut findings: Vec<Row> = finding::once(draft.findings.clone()).iter().map(row).collect();
-    findings.sort_by_key(|row| (row.line, row.column));
     Examined {
         file: draft.source.file.clone(),
         path: (!draft.path.is_empty()).then_some(draft.path),
         kind: draft.document.as_ref().map(|document| document.kind.name()),
         statements: draft.document.as_ref().map_or(0, |document| document.statements.len()),
-        findings,
+        findings: found.into_iter().map(row).collect(),
     }
 }
-
-#[cfg(test)]
-mod tests;

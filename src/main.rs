@@ -86,7 +86,7 @@ async fn obey(command: Command) -> io::Result<Exit> {
         Command::Lint(args) => {
             let format = args.output.output;
             match config::LintConfig::read(*args, &environment) {
-                Ok(config) => run::lint(&config, &mut out),
+                Ok(config) => run::lint(config, &mut out).await,
                 Err(invalid) => run::refuse(&invalid, format, &mut out),
             }
         }

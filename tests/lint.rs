@@ -7,7 +7,7 @@ use clap::Parser;
 use pipeprobe::{
     cli::{Cli, Command},
     config::LintConfig,
-    lint::{self, Answer, Lint, Says, Severity, Source},
+    lint::{self, Answer, Lint, Rule, Says, Severity, Source},
 };
 use serde::Deserialize;
 
@@ -97,6 +97,19 @@ fn every_situation_is_judged_as_its_file_says() {
     let wrong: Vec<String> =
         situations.iter().flat_map(|(file, situation)| compare(file, situation)).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_mistake_has_a_situation() {
+    let found: Vec<&str> = situations()
+        .iter()
+        .flat_map(|(_, situation)| judge(situation).documents)
+        .flat_map(|d| d.findings)
+        .map(|row| row.code)
+        .collect();
+    let unmet: Vec<&str> =
+        Rule::ALL.iter().map(|rule| rule.code()).filter(|code| !found.contains(code)).collect();
+    assert!(unmet.is_empty(), "{unmet:?}");
 }
 
 /// What is not as the file says.

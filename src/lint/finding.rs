@@ -1,5 +1,7 @@
 //! What is wrong in one place of a document.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::rule::Rule;
@@ -106,11 +108,6 @@ impl Placed for Condition {
 
 /// The same thing said of the same place is said once.
 pub(super) fn once(findings: Vec<Finding>) -> Vec<Finding> {
-    let mut kept: Vec<Finding> = Vec::new();
-    for finding in findings {
-        if !kept.iter().any(|other| other.rule == finding.rule && other.path == finding.path) {
-            kept.push(finding);
-        }
-    }
-    kept
+    let mut said = BTreeSet::new();
+    findings.into_iter().filter(|finding| said.insert((finding.rule.code(), finding.path.clone()))).collect()
 }

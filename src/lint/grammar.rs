@@ -2,10 +2,13 @@
 //!
 //! Source: IAM User Guide, "Grammar of the IAM JSON policy language".
 
+mod values;
+
+use std::collections::BTreeSet;
+
 use super::{finding::Finding, near::nearest, rule::Rule};
 use crate::{
     policy::{
-        condition,
         document::Kind,
         json::{Node, Value},
     },
@@ -24,7 +27,6 @@ const OF_A_STATEMENT: &[&str] = &[
     "NotResource",
     "Condition",
 ];
-const KINDS_OF_PRINCIPAL: &[&str] = &["AWS", "Service", "Federated", "CanonicalUser"];
 
 pub(super) fn lint(root: &Node, path: &str, kind: Kind) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -42,7 +44,7 @@ pub(super) fn lint(root: &Node, path: &str, kind: Kind) -> Vec<Finding> {
     if statements.one_or_many().is_empty() {
         found.push(not_a_policy(statements, &inside("Statement"), "an empty list"));
     }
-    let mut sids: Vec<&str> = Vec::new();
+    let mut sids = BTreeSet::new();
     for (i, node) in statements.one_or_many().iter().enumerate() {
         let path = inside(&if is_list { format!("Statement[{i}]") } else { "Statement".to_owned() });
         statement(node, &path, kind, &mut found);
@@ -59,10 +61,10 @@ fn not_a_policy(node: &Node, path: &str, found: &str) -> Finding {
 
 /// In every object there is.
 fn duplicates(node: &Node, path: &str, found: &mut Vec<Finding>) {
-    let members = node.members();
-    for (i, member) in members.iter().enumerate() {
+    let mut keys = BTreeSet::new();
+    for member in node.members() {
         let path = if path.is_empty() { member.key.clone() } else { format!("{path}.{}", member.key) };
-        if members[..i].iter().any(|other| other.key == member.key) {
+        if !keys.insert(&member.key) {
             found.push(
                 Finding::error(
                     Rule::DuplicateKey,
@@ -113,16 +115,16 @@ fn version(root: &Node, path: &str, found: &mut Vec<Finding>) {
     }
 }
 
-fn sid<'a>(node: &'a Node, path: &str, sids: &mut Vec<&'a str>, found: &mut Vec<Finding>) {
+fn sid<'a>(node: &'a Node, path: &str, sids: &mut BTreeSet<&'a str>, found: &mut Vec<Finding>) {
     let Some(sid) = node.get("Sid") else { return };
     let place = (sid.at, &*format!("{path}.Sid"));
     match sid.text() {
         Some(text) if !text.chars().all(|c| c.is_ascii_alphanumeric()) => found
             .push(Finding::error(Rule::Sid, &place, quoted(text)).wanted("letters A-Z, a-z and digits only")),
-        Some(text) if !text.is_empty() && sids.contains(&text) => found.push(
+        Some(text) if !sids.insert(text) && !text.is_empty() => found.push(
             Finding::error(Rule::Sid, &place, format!("{} twice", quoted(text))).wanted("each Sid once"),
         ),
-        Some(text) => sids.push(text),
+        Some(_) => {}
         None => found.push(Finding::error(Rule::Sid, &place, sid.kind()).wanted("a text")),
     }
 }
@@ -179,21 +181,21 @@ fn statement(node: &Node, path: &str, kind: Kind, found: &mut Vec<Finding>) {
     }
     for name in ["Action", "NotAction", "Resource", "NotResource"] {
         if let Some(value) = node.get(name) {
-            texts(value, &format!("{path}.{name}"), found);
+            values::texts(value, &format!("{path}.{name}"), found);
         }
     }
     for name in ["Principal", "NotPrincipal"] {
         if let Some(value) = node.get(name) {
-            principal(value, &format!("{path}.{name}"), found);
+            values::principal(value, &format!("{path}.{name}"), found);
         }
     }
     for name in ["Action", "NotAction"] {
         if let Some(value) = node.get(name) {
-            actions(value, &format!("{path}.{name}"), kind, found);
+            values::actions(value, &format!("{path}.{name}"), kind, found);
         }
     }
     if let Some(value) = node.get("Condition") {
-        conditions(value, &format!("{path}.Condition"), found);
+        values::conditions(value, &format!("{path}.Condition"), found);
     }
 }
 
@@ -222,125 +224,6 @@ fn effect(node: &Node, path: &str, found: &mut Vec<Finding>) {
                     .wanted("\"Allow\" or \"Deny\" (letter case counts)")
                     .remedy(format!("write \"{}\"", meant.unwrap_or("Allow"))),
             );
-        }
-    }
-}
-
-/// A text or a list of texts, and at least one.
-fn texts(value: &Node, path: &str, found: &mut Vec<Finding>) {
-    if value.one_or_many().is_empty() {
-        found.push(
-            Finding::error(Rule::ElementValue, &(value.at, path), "an empty list")
-                .wanted("at least one text"),
-        );
-    }
-    for (item, path) in items(value, path).filter(|(item, _)| item.text().is_none()) {
-        found.push(no_text(item, &path));
-    }
-}
-
-/// The items of a list, or the value itself, and their paths.
-fn items<'a>(value: &'a Node, path: &'a str) -> impl Iterator<Item = (&'a Node, String)> {
-    let is_list = matches!(value.value, Value::List(_));
-    let path = move |i: usize| if is_list { format!("{path}[{i}]") } else { path.to_owned() };
-    value.one_or_many().iter().enumerate().map(move |(i, item)| (item, path(i)))
-}
-
-fn no_text(item: &Node, path: &str) -> Finding {
-    let function = item.members().first().filter(|m| m.key == "Ref" || m.key.starts_with("Fn::"));
-    match function {
-        Some(function) => Finding::unknown(
-            Rule::Template,
-            &(item.at, path),
-            format!("the function {}", quoted(&function.key)),
-        )
-        .wanted("the text it gives")
-        .remedy("give the policy as the stack made it: aws iam get-role, aws iam get-role-policy"),
-        None => Finding::error(Rule::ElementValue, &(item.at, path), item.kind())
-            .wanted("a text, or a list of texts"),
-    }
-}
-
-fn principal(value: &Node, path: &str, found: &mut Vec<Finding>) {
-    match &value.value {
-        Value::Text(text) if text == "*" => {}
-        Value::Object(members) if !members.is_empty() => {
-            if members.iter().any(|m| m.key == "Ref" || m.key.starts_with("Fn::")) {
-                found.push(no_text(value, path));
-                return;
-            }
-            elements(value, path, KINDS_OF_PRINCIPAL, found);
-            for member in members {
-                texts(&member.value, &format!("{path}.{}", member.key), found);
-            }
-        }
-        other => {
-            let words = value.text().map_or_else(|| value.kind().to_owned(), quoted);
-            let remedy = match other {
-                Value::Text(text) => format!(r#"write {{ "AWS": "{text}" }}"#),
-                _ => r#"write { "AWS": "<ClickHouse service role ARN>" }"#.to_owned(),
-            };
-            found.push(
-                Finding::error(Rule::ElementValue, &(value.at, path), words)
-                    .wanted(r#"{ "AWS": "<ARN>" }"#)
-                    .remedy(remedy),
-            );
-        }
-    }
-}
-
-fn actions(value: &Node, path: &str, kind: Kind, found: &mut Vec<Finding>) {
-    for (item, path) in items(value, path) {
-        let Some(action) = item.text().filter(|text| *text != "*") else { continue };
-        match action.split_once(':') {
-            Some((service, name)) if !service.is_empty() && !name.is_empty() => {
-                if kind == Kind::Trust && !service.eq_ignore_ascii_case("sts") {
-                    found.push(
-                        Finding::error(Rule::ActionNotSts, &(item.at, &*path), quoted(action))
-                            .wanted(
-                                "actions of sts: a trust policy says who may assume the role, not what for",
-                            )
-                            .remedy("put it into a permission policy of the role"),
-                    );
-                }
-            }
-            _ => found.push(
-                Finding::error(Rule::ActionForm, &(item.at, &*path), quoted(action))
-                    .wanted("an action with its service, such as sts:AssumeRole or rds-db:connect"),
-            ),
-        }
-    }
-}
-
-fn conditions(value: &Node, path: &str, found: &mut Vec<Finding>) {
-    if !matches!(value.value, Value::Object(_)) {
-        found.push(
-            Finding::error(Rule::ElementValue, &(value.at, path), value.kind())
-                .wanted(r#"{ "<operator>": { "<key>": "<value>" } }"#),
-        );
-    }
-    for operator in value.members() {
-        let path = format!("{path}.{}", operator.key);
-        if !condition::is_operator(&operator.key) {
-            found.push(
-                Finding::error(Rule::Operator, &(operator.at, &*path), quoted(&operator.key))
-                    .wanted("an operator of IAM, such as StringEquals, StringLike, ArnLike, Bool or Null"),
-            );
-        }
-        if !matches!(operator.value.value, Value::Object(_)) {
-            found.push(
-                Finding::error(Rule::ElementValue, &(operator.value.at, &*path), operator.value.kind())
-                    .wanted(r#"{ "<key>": "<value>" }"#),
-            );
-        }
-        for key in operator.value.members() {
-            let path = format!("{path}.{}", key.key);
-            for item in key.value.one_or_many() {
-                match item.value {
-                    Value::Text(_) | Value::Bool(_) | Value::Number(_) => {}
-                    Value::Null | Value::List(_) | Value::Object(_) => found.push(no_text(item, &path)),
-                }
-            }
         }
     }
 }

@@ -13,8 +13,9 @@ use crate::{
     policy::{
         Truth,
         context::Context,
-        document::{Document, Effect, Statement},
+        document::{Document, Effect, Statement, Who, Word},
         evaluate::{Decision, Request, decide},
+        pattern::fits_ignoring_case,
         principal::Principal,
         subject::Subject,
     },
@@ -182,8 +183,8 @@ fn remarks(document: &Document, subject: &Subject) -> Vec<Finding> {
     findings
 }
 
-fn misspelt(word: &crate::policy::document::Word) -> Option<Finding> {
-    let known = |action: &&&str| crate::policy::pattern::fits_ignoring_case(&word.text, action);
+fn misspelt(word: &Word) -> Option<Finding> {
+    let known = |action: &&&str| fits_ignoring_case(&word.text, action);
     let meant = nearest(&word.text, KNOWN)?;
     (!KNOWN.iter().any(|action| known(&action))).then(|| {
         Finding::error(Rule::ActionMisspelt, word, quoted(&word.text))
@@ -192,6 +193,7 @@ fn misspelt(word: &crate::policy::document::Word) -> Option<Finding> {
     })
 }
 
+/// Beside the service role.
 fn wide_principals(statement: &Statement, subject: &Subject) -> Vec<Finding> {
     let Some(element) = &statement.principals else { return Vec::new() };
     let role = principal::service_role(subject);
@@ -200,13 +202,17 @@ fn wide_principals(statement: &Statement, subject: &Subject) -> Vec<Finding> {
         let words = "NotPrincipal: everyone but those named, in every account";
         return vec![Finding::warning(Rule::NotPrincipal, element, words).remedy(remedy)];
     }
-    let wide = |who: &crate::policy::document::Who| {
+    let wide = |who: &Who| {
         let found = match who.principal() {
             Principal::Anyone if statement.conditions.is_empty() => {
                 "\"*\": every principal of every AWS account"
             }
             Principal::Anyone => "\"*\": every principal that meets the conditions",
             Principal::Account { .. } => "a whole account: every role of it that its own policies let",
+            Principal::Malformed => {
+                let found = format!("{}, which IAM would not save", quoted(&who.word.text));
+                return Some(Finding::warning(Rule::PrincipalForm, who, found).remedy("remove it"));
+            }
             _ => return None,
         };
         Some(Finding::warning(Rule::PrincipalWide, who, found).wanted(role.clone()).remedy(remedy.clone()))

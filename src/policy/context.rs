@@ -75,7 +75,6 @@ impl Context {
         if let Some(role) = &subject.access_role {
             context.set("aws:PrincipalArn", known(role.as_str()));
             context.set("aws:PrincipalAccount", known(role.account()));
-            context.set("aws:ResourceAccount", known(role.account()));
         }
         // Tags of the session are tags of the principal; the role may have others of its own.
         for tag in subject.tags.iter().flatten() {

@@ -48,12 +48,31 @@ pub struct Place {
     pub column: usize,
 }
 
-impl Place {
-    pub fn of(text: &str, at: usize) -> Self {
-        let before: String = text.char_indices().take_while(|(i, _)| *i < at).map(|(_, c)| c).collect();
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        Self { line, column }
+/// Walks through a text once, from place to place.
+#[derive(Debug)]
+pub struct Cursor<'a> {
+    rest: &'a str,
+    at: usize,
+    place: Place,
+}
+
+impl<'a> Cursor<'a> {
+    pub fn new(text: &'a str) -> Self {
+        Self { rest: text, at: 0, place: Place { line: 1, column: 1 } }
+    }
+
+    /// The place of a byte, which is not before the last one asked for.
+    pub fn place(&mut self, at: usize) -> Place {
+        let (passed, rest) =
+            self.rest.split_at_checked(at.saturating_sub(self.at)).unwrap_or((self.rest, ""));
+        for c in passed.chars() {
+            match c {
+                '\n' => self.place = Place { line: self.place.line + 1, column: 1 },
+                _ => self.place.column += 1,
+            }
+        }
+        (self.rest, self.at) = (rest, self.at + passed.len());
+        self.place
     }
 }
 
@@ -195,12 +214,12 @@ mod tests {
         let text = "{\n  \"a\": [1, \"é\\u00e9\", {\"b\": null}],\n  \"\\u0061\": true\n}";
         let root = parse(text).unwrap();
         let at = |node: &Node| {
-            let Place { line, column } = Place::of(text, node.at);
+            let Place { line, column } = Cursor::new(text).place(node.at);
             (line, column)
         };
         let keys: Vec<&str> = root.members().iter().map(|m| m.key.as_str()).collect();
         assert_eq!(keys, ["a", "a"]);
-        assert_eq!(Place::of(text, root.members()[1].at), Place { line: 3, column: 3 });
+        assert_eq!(Cursor::new(text).place(root.members()[1].at), Place { line: 3, column: 3 });
         let items = root.get("a").unwrap().one_or_many();
         assert_eq!(items.iter().map(at).collect::<Vec<_>>(), [(2, 9), (2, 12), (2, 23)]);
         assert_eq!(items[1].text(), Some("éé"));
@@ -218,7 +237,7 @@ mod tests {
             ("{\"a\": \"\\ud800\"}", 1, 14),
         ] {
             let error = parse(text).unwrap_err();
-            assert_eq!(Place::of(text, error.at), Place { line, column }, "{text}: {}", error.what);
+            assert_eq!(Cursor::new(text).place(error.at), Place { line, column }, "{text}: {}", error.what);
         }
         assert!(parse(&"[".repeat(100_000)).is_err());
     }

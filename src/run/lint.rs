@@ -18,18 +18,24 @@ const LARGEST: u64 = 1 << 20;
 
 /// # Errors
 /// `out`'s, but for a reader that went away.
-pub fn lint(config: &LintConfig, out: &mut impl Write) -> io::Result<Exit> {
-    let sources = match config.files.iter().map(|file| read(file)).collect::<Result<Vec<_>, _>>() {
-        Ok(sources) => sources,
-        Err(invalid) => return super::refuse(&invalid, config.output, out),
+pub async fn lint(config: LintConfig, out: &mut impl Write) -> io::Result<Exit> {
+    let (output, fail_on_warning) = (config.output, config.fail_on_warning);
+    // On a thread of its own: whoever waits for stdin can still be interrupted.
+    let judging = tokio::task::spawn_blocking(move || {
+        let sources = config.files.iter().map(|file| read(file)).collect::<Result<Vec<_>, _>>()?;
+        Ok(lint::lint(&sources, &config.subject))
+    });
+    let lint = match judging.await {
+        Ok(Ok(lint)) => lint,
+        Ok(Err(invalid)) => return super::refuse(&invalid, output, out),
+        Err(broken) => return Err(io::Error::other(broken)),
     };
-    let lint = lint::lint(&sources, &config.subject);
     let exit = match lint.fails() {
         true => Exit::NotMet,
-        false if config.fail_on_warning && lint.warns() => Exit::MetWithWarnings,
+        false if fail_on_warning && lint.warns() => Exit::MetWithWarnings,
         false => Exit::Met,
     };
-    let written = match config.output {
+    let written = match output {
         Format::Json => json::write(out, &lint),
         Format::Text => text::write(out, &lint),
     };

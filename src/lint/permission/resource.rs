@@ -3,7 +3,7 @@
 use super::super::{characters::placeholder, finding::Finding, rule::Rule};
 use crate::{
     policy::{
-        Truth,
+        Truth, any,
         context::Context,
         database::{Database, Fit, Part},
         document::{Statement, Word},
@@ -65,7 +65,7 @@ fn statement_covers(statement: &Statement, database: &Database, context: Option<
     let items = statement.resources.iter().flat_map(|element| &element.items);
     let one =
         items.map(|word| fit(word, database, context).map_or_else(|truth| truth, |fit| fit.truth(false)));
-    !crate::policy::any(one)
+    !any(one)
 }
 
 fn variable(word: &Word, truth: Truth, database: &Database) -> Finding {
