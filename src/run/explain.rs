@@ -9,6 +9,7 @@ use super::Exit;
 use crate::{
     checks::{self, CAUSES, CHECKS},
     cli::Format,
+    lint::Rule,
     report::json::SCHEMA_VERSION,
     target::{Invalid, quoted},
 };
@@ -23,11 +24,11 @@ struct Codes {
 #[derive(Serialize)]
 struct Code {
     code: &'static str,
-    /// `check` or `cause`.
+    /// `check`, `cause` or `policy` (of `lint`).
     kind: &'static str,
-    /// The check it is, or belongs to.
+    /// The check it is, or belongs to; itself for a policy's.
     check: &'static str,
-    /// Of a check, the sentence it finishes; of a cause, what it means.
+    /// Of a check and a policy, the sentence it finishes; of a cause, what it means.
     means: String,
 }
 
@@ -59,17 +60,27 @@ pub fn list(format: Format, out: &mut impl Write) -> io::Result<Exit> {
         check: checks::check(cause.check).code,
         means: cause.means.to_owned(),
     });
+    let policies = Rule::ALL.iter().map(|rule| Code {
+        code: rule.code(),
+        kind: "policy",
+        check: rule.code(),
+        means: format!("This policy {}", rule.phrase()),
+    });
     match format {
         Format::Json => {
-            let codes = Codes { schema_version: SCHEMA_VERSION, codes: rows.chain(causes).collect() };
+            let codes = rows.chain(causes).chain(policies).collect();
+            let codes = Codes { schema_version: SCHEMA_VERSION, codes };
             serde_json::to_writer_pretty(&mut *out, &codes)?;
             writeln!(out)?;
         }
         Format::Text => {
-            for (title, codes) in [("Checks", rows.collect::<Vec<_>>()), ("Causes", causes.collect())] {
+            let titles = ["Checks", "Causes", "Policies (pipeprobe lint)"];
+            for (title, codes) in
+                titles.into_iter().zip([rows.collect::<Vec<_>>(), causes.collect(), policies.collect()])
+            {
                 writeln!(out, "{title}\n")?;
                 for code in codes {
-                    writeln!(out, "  {:<31}{}", code.code, code.means)?;
+                    writeln!(out, "  {:<33}{}", code.code, code.means)?;
                 }
                 writeln!(out)?;
             }
@@ -85,7 +96,7 @@ pub fn list(format: Format, out: &mut impl Write) -> io::Result<Exit> {
 /// `out`'s.
 pub fn explain(code: &str, format: Format, out: &mut impl Write) -> io::Result<Exit> {
     let code = code.to_ascii_uppercase();
-    let Some(explanation) = checks::explanation(&code) else {
+    let Some(explanation) = checks::explanation(&code).or_else(|| of_policy(&code)) else {
         return super::refuse(&unknown(&code), format, out);
     };
     match format {
@@ -112,9 +123,20 @@ pub fn explain(code: &str, format: Format, out: &mut impl Write) -> io::Result<E
     Ok(Exit::Met)
 }
 
+/// What `lint` says at the place is more than can be said here.
+fn of_policy(code: &str) -> Option<String> {
+    let rule = Rule::ALL.iter().find(|rule| rule.code() == code)?;
+    Some(format!(
+        "{code}\n\nThis policy {}.\n\n- told by: `pipeprobe lint`, which names file, line and column, what was wanted \
+         and found, and what to write\n",
+        rule.phrase()
+    ))
+}
+
 /// Codes that begin alike are the likeliest to have been meant.
 fn unknown(code: &str) -> Invalid {
     let codes = CHECKS.iter().map(|row| row.code).chain(CAUSES.iter().map(|cause| cause.code));
+    let codes = codes.chain(Rule::ALL.iter().map(|rule| rule.code()));
     let alike = |other: &str| other.chars().zip(code.chars()).take_while(|(a, b)| a == b).count();
     let nearest = codes.max_by_key(|other| alike(other)).filter(|other| alike(other) > 3);
     let wanted = match nearest {
