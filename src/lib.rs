@@ -14,7 +14,8 @@
 //! a row of [`checks::CHECKS`] each, and from the rows the verdict. What was not reached denies as a
 //! failure does.
 //!
-//! [`setup`] goes the other way: from a target alone it makes what has to exist before all of that holds.
+//! Two rooms stand beside that flow and touch no server. [`setup`] goes the other way: from a target alone
+//! it makes what has to exist before all of that holds. [`lint`] judges the policies there are.
 //!
 //! The modules stand in the order of that flow. Each names only those above it (tests/architecture.rs
 //! holds it so), and each outside crate has one door.
