@@ -26,8 +26,8 @@ const ADDRESS_SPACE: u32 = 1 << 20;
 /// What the program may have had in memory at most, in MiB; a session may say 8 MiB to its driver.
 const MEMORY: u64 = 400;
 
-/// What a busy machine may add to the time that the program says it took.
-const SLACK: Duration = Duration::from_secs(1);
+/// Seconds beyond its own time limit after which a program hangs. A machine may be busy; this is no measurement.
+const HANGS: u64 = 30;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Token {
@@ -194,7 +194,7 @@ impl Case {
         };
         let (stdout, stderr) = (read(Box::new(stdout)), read(Box::new(stderr)));
         let mut peak = 0;
-        let patience = Duration::from_secs(self.seconds + 20);
+        let patience = Duration::from_secs(self.seconds + HANGS);
         let status = loop {
             if let Some(status) = child.try_wait().unwrap() {
                 break status;
@@ -214,7 +214,6 @@ impl Case {
             took,
             peak,
             heard: server.heard(),
-            seconds: self.seconds,
             rows: self.rows,
             found: self.found,
             unsaid: self.unsaid,
@@ -242,7 +241,6 @@ struct Ran {
     took: Duration,
     peak: u64,
     heard: Heard,
-    seconds: u64,
     rows: Vec<Row>,
     found: Vec<(&'static str, String)>,
     unsaid: Vec<&'static str>,
@@ -259,10 +257,8 @@ impl Ran {
                 wrong.push(what);
             }
         };
-        // The capability is not met, whatever else is; and the process ended by itself.
+        // The capability is not met, whatever else is; and the process ended by itself, or it has no exit code.
         must(self.status == Some(3), format!("exit code {:?}", self.status));
-        let limit = Duration::from_secs(self.seconds);
-        must(self.took < limit + 10 * SLACK, format!("took {:?}", self.took));
         must(self.stderr.is_empty(), "something on stderr".to_owned());
         must(self.peak <= MEMORY, format!("{} MiB of memory", self.peak));
 
@@ -300,8 +296,6 @@ impl Ran {
         strings(&document, &mut |text| {
             must(!text.contains(driven), format!("control characters in {text:?}"));
         });
-        let ran_for = Duration::from_secs_f64(report["duration_ms"].as_f64().unwrap() / 1000.0);
-        must(ran_for <= limit + SLACK, format!("{ran_for:?} of {limit:?}"));
         for (check, outcome, cause) in &self.rows {
             let row = rows.iter().find(|row| row["check"] == **check);
             let holds = row.is_some_and(|row| {
