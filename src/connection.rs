@@ -26,7 +26,11 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+#[cfg(fuzzing)]
+pub use mysql::fuzzing as mysql_fuzzing;
 pub use mysql::{BinlogPosition, MysqlSession};
+#[cfg(fuzzing)]
+pub use postgres::fuzzing as postgres_fuzzing;
 pub use postgres::{PostgresSession, Purpose, literal as postgres_literal};
 pub use tls::{CertificateSummary, TlsFailure, TlsSeen};
 
@@ -386,4 +390,10 @@ async fn handshake(
 /// How long a goodbye may take: a second, and not beyond `by`.
 fn briefly(by: Instant) -> tokio::time::Instant {
     by.min(Instant::now() + Duration::from_secs(1)).into()
+}
+
+/// For tests/fuzz.
+#[cfg(fuzzing)]
+pub fn certificate_summary(der: &[u8]) -> Option<CertificateSummary> {
+    tls::summary(der)
 }

@@ -2,6 +2,8 @@
 //! the hand-over to mysql_async. Source: MySQL internals, "Connection Phase"; MariaDB Knowledge
 //! Base, "Connection". Packet types are mysql_common's, the framing is ours.
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod handover;
 mod relay;
 
@@ -58,8 +60,8 @@ fn wanted() -> Can {
 const NO_PLUGIN: &[u8] = b"pipeprobe";
 
 /// An encrypted connection whose server has greeted.
-pub(super) struct Greeted {
-    packets: Packets<TlsStream<TcpStream>>,
+pub(super) struct Greeted<S = TlsStream<TcpStream>> {
+    packets: Packets<S>,
     greeting: HandshakePacket<'static>,
     agreed: Can,
 }
@@ -118,13 +120,16 @@ fn greeting(packet: &[u8]) -> Option<HandshakePacket<'static>> {
 }
 
 /// A server that has been told who we are and waits for the token.
-pub(super) struct Door {
-    greeted: Greeted,
+pub(super) struct Door<S = TlsStream<TcpStream>> {
+    greeted: Greeted<S>,
     engine: Engine,
 }
 
 /// HandshakeResponse41 without a secret, and the AuthSwitchRequest that answers it.
-pub(super) async fn ask(mut greeted: Greeted, target: &Target) -> Result<(Asked, Door), ConnectError> {
+pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
+    mut greeted: Greeted<S>,
+    target: &Target,
+) -> Result<(Asked, Door<S>), ConnectError> {
     let stage = Stage::Ask;
     let response = HandshakeResponse::new(
         None::<&[u8]>,
@@ -155,7 +160,7 @@ pub(super) async fn ask(mut greeted: Greeted, target: &Target) -> Result<(Asked,
     Ok((asked, Door { greeted, engine: target.engine() }))
 }
 
-impl Door {
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Door<S> {
     /// The token, NUL-terminated as `mysql_clear_password` has it, then the session to the driver.
     pub(super) async fn log_in(mut self, token: &Secret) -> Result<MysqlSession, ConnectError> {
         let stage = Stage::LogIn;

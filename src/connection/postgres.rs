@@ -1,6 +1,8 @@
 //! PostgreSQL's rungs: SSLRequest, StartupMessage, password, and the hand-over to tokio-postgres.
 //! Source: PostgreSQL documentation, "Frontend/Backend Protocol: Message Flow".
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod resumed;
 
 use std::{error::Error, io, sync::Arc, time::Instant};
@@ -14,7 +16,7 @@ use postgres_protocol::message::{
 use resumed::Resumed;
 use rustls::ClientConfig;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
 };
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage, SimpleQueryRow, config::SslMode};
@@ -60,17 +62,17 @@ pub(super) async fn encrypt(
 }
 
 /// A server that has been told who we are and waits for the token.
-pub(super) struct Door {
-    stream: TlsStream<TcpStream>,
+pub(super) struct Door<S = TlsStream<TcpStream>> {
+    stream: S,
     buffer: BytesMut,
 }
 
 /// StartupMessage, and the authentication request that answers it.
-pub(super) async fn ask(
-    stream: TlsStream<TcpStream>,
+pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
     target: &Target,
     purpose: Purpose,
-) -> Result<(Asked, Door), ConnectError> {
+) -> Result<(Asked, Door<S>), ConnectError> {
     let stage = Stage::Ask;
     let mut parameters = vec![
         ("user", target.user.as_str()),
@@ -102,9 +104,12 @@ pub(super) async fn ask(
     Ok((asked, door))
 }
 
-impl Door {
+impl<S: AsyncRead + AsyncWrite + Unpin> Door<S> {
     /// The password message, then the session to the driver.
-    pub(super) async fn log_in(mut self, token: &Secret) -> Result<PostgresSession, ConnectError> {
+    pub(super) async fn log_in(mut self, token: &Secret) -> Result<PostgresSession, ConnectError>
+    where
+        S: Send + 'static,
+    {
         let stage = Stage::LogIn;
         let mut password = BytesMut::new();
         frontend::password_message(token.reveal().as_bytes(), &mut password)

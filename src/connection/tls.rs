@@ -130,7 +130,8 @@ pub(super) fn seen(
     })
 }
 
-fn summary(der: &[u8]) -> Option<CertificateSummary> {
+/// What a certificate says of itself, where it is one.
+pub(super) fn summary(der: &[u8]) -> Option<CertificateSummary> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     let time = |t: x509_parser::time::ASN1Time| Timestamp::from_second(t.timestamp()).ok();
     Some(CertificateSummary {

@@ -1,0 +1,13 @@
+//! What a MySQL or MariaDB server says from its greeting on, TLS left out, up to the answer to the token.
+
+#![no_main]
+
+use pipeprobe::connection::mysql_fuzzing::climb;
+use pipeprobe_fuzz::{MYSQL, Says, runtime, token};
+use tokio::runtime::Runtime;
+
+thread_local!(static RUNTIME: Runtime = runtime());
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    RUNTIME.with(|runtime| runtime.block_on(async { drop(climb(Says::new(bytes), &MYSQL, &token()).await) }));
+});
