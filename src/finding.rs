@@ -9,7 +9,12 @@ use crate::target::{Invalid, quoted};
 /// Words from outside (a server, AWS, a program), without what could drive a terminal, and not endless.
 pub fn printable(words: &str) -> String {
     let text: String = words.chars().take(1000).collect();
-    text.replace(|c: char| c.is_control(), " ").trim().to_owned()
+    text.replace(|c: char| c.is_control() || is_invisible(c), " ").trim().to_owned()
+}
+
+/// What turns the direction of a line, or takes no room in it, can make a text read as another.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// What ClickPipes can do with the database. Ordered: each includes the one before it.
@@ -254,5 +259,18 @@ impl Finding {
     #[must_use]
     pub fn remedy(self, remedy: impl Into<String>) -> Self {
         Self { remedy: Some(remedy.into()), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn words_from_outside_cannot_drive_or_deceive_a_terminal() {
+        assert_eq!(printable("\u{1b}[31mred\r\nline"), "[31mred  line");
+        assert_eq!(printable("a\u{202e}b\u{200b}c\u{feff}"), "a b c");
+        assert_eq!(printable("東京, é"), "東京, é");
+        assert_eq!(printable(&"x".repeat(2000)).len(), 1000);
     }
 }
