@@ -17,7 +17,7 @@ use crate::{
     facts::{Fact, Facts},
     finding::{CheckId, Denies, Finding, Outcome},
     identity::{IdentityError, IdentityEvidence},
-    target::{Engine, RdsName, RdsNameKind, ReplicationMechanism, ReplicationMode, Target},
+    target::{Engine, RdsName, ReplicationMechanism, ReplicationMode, ResourceKind, Target},
     token::AuthToken,
 };
 
@@ -98,11 +98,7 @@ fn kind(target: &Target, seen: &Observations) -> Kind {
         }
         None => (declared, None),
     };
-    let endpoint = RdsName::parse(&target.sign.host).map(|name| name.kind);
-    let of_cluster = matches!(
-        endpoint,
-        Some(RdsNameKind::ClusterWriter | RdsNameKind::ClusterReader | RdsNameKind::ClusterCustom)
-    );
+    let of_cluster = RdsName::parse(&target.sign.host).is_some_and(|name| name.kind.is_of_cluster());
     let name = target.user.as_str();
     let user = match (target.engine(), account.and_then(|account| account.rsplit_once('@'))) {
         (Engine::Postgres, _) => identifier(name),
@@ -110,7 +106,8 @@ fn kind(target: &Target, seen: &Observations) -> Kind {
         (_, Some((_, host))) if host != "%" => format!("{}@{}", string(name), string(host)),
         _ => string(name),
     };
-    Kind { is_aurora, is_cluster: is_aurora || of_cluster, user }
+    let resource = if is_aurora || of_cluster { ResourceKind::Cluster } else { ResourceKind::Instance };
+    Kind { is_aurora, resource, user }
 }
 
 /// Why a choice about the pipe makes this row pointless.

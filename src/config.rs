@@ -99,11 +99,24 @@ impl Config {
 /// # Errors
 /// The first field that cannot be used, or no single target named.
 pub fn token_target(args: cli::Token, environment: Environment<'_>) -> Result<Target, Invalid> {
-    let names: Vec<String> = args.name.into_iter().collect();
-    let mut found = targets(args.file.config_file.as_deref(), &names, args.target, environment)?;
+    let wanted = ("NAME", "one target to sign for");
+    let (name, fields) = one_target(&args.file, args.name, args.target, environment, wanted)?;
+    read_target(name, fields, Needs::NoRole, environment)
+}
+
+/// For commands that are about one target. `wanted`: the field that names it, and what it is for.
+fn one_target(
+    file: &cli::ConfigFile,
+    name: Option<String>,
+    args: TargetArgs,
+    environment: Environment<'_>,
+    (field, wanted): (&str, &str),
+) -> Result<(Option<String>, Fields), Invalid> {
+    let names: Vec<String> = name.into_iter().collect();
+    let mut found = targets(file.config_file.as_deref(), &names, args, environment)?;
     match (found.pop(), found.len()) {
-        (Some((name, fields)), 0) => read_target(name, fields, Needs::NoRole, environment),
-        (_, more) => Err(Invalid::new("NAME", "one target to sign for", format!("{} in the file", more + 1))),
+        (Some(one), 0) => Ok(one),
+        (_, more) => Err(Invalid::new(field, wanted, format!("{} in the file", more + 1))),
     }
 }
 

@@ -38,6 +38,17 @@ impl<T> Fact<T> {
 /// Variables and their values, by name. One that is not there the server does not have.
 pub type Settings = BTreeMap<String, String>;
 
+/// The version of MySQL or MariaDB that these variables tell, where it can be read.
+pub fn version_of(settings: &Settings) -> Option<Version> {
+    Version::parse(settings.get("version")?)
+}
+
+/// As ClickPipes' engine tells it: only MariaDB has gtid_strict_mode. Else by the version's own words.
+pub fn is_mariadb(settings: &Settings) -> bool {
+    settings.contains_key("gtid_strict_mode")
+        || settings.get("version").is_some_and(|version| version.to_ascii_lowercase().contains("mariadb"))
+}
+
 /// The most tables that are looked at one by one.
 pub const TABLES_AT_MOST: usize = 500;
 

@@ -380,7 +380,7 @@ impl Row {
             description: check.phrase_for(target),
             outcome: finding.outcome,
             denies: check.denies,
-            counts: check.policy.is_none_or(|only| only == policy),
+            counts: check.counts(policy),
             cause: finding.cause.map(str::to_owned),
             wanted: filled(&finding.wanted),
             found: filled(&finding.found),

@@ -57,7 +57,7 @@ impl<'a> Artefacts<'a> {
             trust_policy: policies::trust(plan),
             connect_policy: policies::connect(plan),
             sql: sql::of(plan),
-            parameter_group: place::Place::of(&plan.target).parameter_group(),
+            parameter_group: plan.target.resource_kind().parameter_group(),
             parameters: parameters::of(plan),
             steps: steps::script(plan),
             aws_tf: terraform::aws(plan),

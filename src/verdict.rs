@@ -31,7 +31,7 @@ pub fn held_back_by(findings: &[Finding], policy: Policy) -> Vec<&Finding> {
 }
 
 fn counts(finding: &Finding, policy: Policy) -> bool {
-    checks::check(finding.check).policy.is_none_or(|only| only == policy)
+    checks::check(finding.check).counts(policy)
 }
 
 #[cfg(test)]

@@ -135,9 +135,18 @@ impl Run<'_> {
         roots: &Arc<RootCertStore>,
     ) -> Result<Session, ConnectError> {
         tokio::time::sleep(BETWEEN_TOKENS).await;
+        self.another_session(Purpose::Queries, credentials, roots).await
+    }
+
+    /// A further connection, with a token of its own. What is seen on the way up is the first one's to report.
+    async fn another_session(
+        &self,
+        purpose: Purpose,
+        credentials: &Credentials,
+        roots: &Arc<RootCertStore>,
+    ) -> Result<Session, ConnectError> {
         let mut evidence = Evidence::default();
-        let door =
-            connection::climb(self.target, Purpose::Queries, roots, self.deadline, &mut evidence).await?;
+        let door = connection::climb(self.target, purpose, roots, self.deadline, &mut evidence).await?;
         let token = self.sign(credentials).map_err(|_| ConnectError::NoToken)?;
         self.log_in(door, &token, &mut evidence).await
     }
@@ -184,11 +193,7 @@ impl Run<'_> {
         credentials: &Credentials,
         roots: &Arc<RootCertStore>,
     ) -> Result<SystemIdentity, ConnectError> {
-        let mut evidence = Evidence::default();
-        let door =
-            connection::climb(self.target, Purpose::Replication, roots, self.deadline, &mut evidence).await?;
-        let token = self.sign(credentials).map_err(|_| ConnectError::NoToken)?;
-        match self.log_in(door, &token, &mut evidence).await? {
+        match self.another_session(Purpose::Replication, credentials, roots).await? {
             Session::Postgres(session) => {
                 let identified = facts::identify_system(&session, self.deadline).await;
                 session.close(self.goodbye).await;

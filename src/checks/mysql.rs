@@ -3,7 +3,7 @@
 use super::tables::{self, of_these, some_of};
 use crate::{
     connection::Refusal,
-    facts::{Fact, MysqlFacts, Settings, Version},
+    facts::{self, Fact, MysqlFacts, Settings, Version},
     finding::{CheckId, Finding},
     target::{Engine, ReplicationMechanism, SourceType, Target},
 };
@@ -29,7 +29,7 @@ pub(super) fn judge(target: &Target, facts: &MysqlFacts, account: &str) -> Vec<F
         findings.extend([CheckId::Engine, CheckId::Version, CheckId::MysqlBinaryLog].map(unanswered));
         return findings;
     };
-    let server = Server { target, facts, settings, version: version_of(settings), account };
+    let server = Server { target, facts, settings, version: facts::version_of(settings), account };
     findings.extend([
         server.engine(),
         server.version(),
@@ -53,10 +53,6 @@ pub(super) fn judge(target: &Target, facts: &MysqlFacts, account: &str) -> Vec<F
     findings
 }
 
-fn version_of(settings: &Settings) -> Option<Version> {
-    Version::parse(settings.get("version")?)
-}
-
 struct Server<'a> {
     target: &'a Target,
     facts: &'a MysqlFacts,
@@ -70,10 +66,8 @@ impl Server<'_> {
         self.settings.get(name).map(String::as_str)
     }
 
-    /// As ClickPipes' engine tells it: only MariaDB has this variable.
     fn is_mariadb(&self) -> bool {
-        self.get("gtid_strict_mode").is_some()
-            || self.get("version").is_some_and(|version| version.to_ascii_lowercase().contains("mariadb"))
+        facts::is_mariadb(self.settings)
     }
 
     /// Whether the version has what came with this one. One that cannot be read has everything: nothing

@@ -3,7 +3,7 @@
 
 use crate::{
     finding::{CheckId, Denies, Policy},
-    target::{Engine, Target},
+    target::{Engine, ResourceKind, Target},
 };
 
 /// One row of the table.
@@ -151,6 +151,11 @@ impl Check {
         Self { source, ..self }
     }
 
+    /// Whether it counts under this policy.
+    pub fn counts(&self, policy: Policy) -> bool {
+        self.policy.is_none_or(|only| only == policy)
+    }
+
     pub fn phrase_for(&self, target: &Target) -> String {
         self.phrase.replace("{user}", target.user.as_str()).replace("{engine}", target.engine().name())
     }
@@ -162,7 +167,7 @@ impl Check {
             Some(fix) if kind.is_aurora => fix,
             _ => self.fix,
         };
-        fix.replace("{user}", &kind.user).replace("{group}", kind.parameter_group())
+        fix.replace("{user}", &kind.user).replace("{group}", kind.resource.parameter_group())
     }
 }
 
@@ -170,17 +175,10 @@ impl Check {
 #[derive(Clone, Debug)]
 pub struct Kind {
     pub is_aurora: bool,
-    /// Aurora, or a Multi-AZ DB cluster.
-    pub is_cluster: bool,
+    /// A cluster is Aurora, or a Multi-AZ DB cluster.
+    pub resource: ResourceKind,
     /// As the engine writes it: `clickpipes_iam_user`, `'clickpipes_iam_user'`.
     pub user: String,
-}
-
-impl Kind {
-    /// Where its settings are.
-    pub fn parameter_group(&self) -> &'static str {
-        if self.is_cluster { "DB cluster parameter group" } else { "DB parameter group" }
-    }
 }
 
 const GUIDE: &str = "ClickPipes guide, secure RDS access";

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Environment, Needs, chosen, given, many, read_target, targets};
+use super::{Environment, Needs, chosen, given, many, one_target, read_target};
 use crate::{
     cli::{self, Artefact, Format},
     target::{
@@ -32,15 +32,8 @@ impl Setup {
     /// # Errors
     /// The first field that cannot be used, or no single target named.
     pub fn read(args: cli::Setup, environment: Environment<'_>) -> Result<Self, Invalid> {
-        let names: Vec<String> = args.name.into_iter().collect();
-        let mut found = targets(args.file.config_file.as_deref(), &names, args.target, environment)?;
-        let (name, fields) = match (found.pop(), found.len()) {
-            (Some(one), 0) => one,
-            (_, more) => {
-                let found = format!("{} in the file", more + 1);
-                return Err(Invalid::new("NAME", "one target to set up", found));
-            }
-        };
+        let wanted = ("NAME", "one target to set up");
+        let (name, fields) = one_target(&args.file, args.name, args.target, environment, wanted)?;
         let mut fields = chosen(args.pipe).over(fields);
         let connect_to = fields.connect_to.take();
         let mut target = read_target(name, fields, Needs::AccessRole, environment)?;

@@ -1,10 +1,13 @@
 //! What `lint` is to judge, and for whom: the fields of a target as far as they are given.
 
-use super::{Environment, fail_on_warning, file::Fields, given, named, optional, region, tags, targets};
+use super::{Environment, fail_on_warning, file::Fields, given, named, one_target, optional, region, tags};
 use crate::{
     cli::{self, Format},
-    policy::subject::{IdKind, ResourceId, Subject},
-    target::{DbUser, Host, Invalid, RdsName, Region, RoleArn, SessionTag, SourceType, quoted},
+    policy::subject::Subject,
+    target::{
+        DbUser, Host, Invalid, RdsName, Region, ResourceId, ResourceKind, RoleArn, SessionTag, SourceType,
+        quoted,
+    },
 };
 
 /// What `lint` is to do.
@@ -24,15 +27,8 @@ impl LintConfig {
         if args.files.iter().filter(|file| *file == "-").count() > 1 {
             return Err(Invalid::new("FILE", "stdin once", "`-` twice"));
         }
-        let names: Vec<String> = given(args.name).into_iter().collect();
-        let mut found = targets(args.file.config_file.as_deref(), &names, args.target, environment)?;
-        let fields = match (found.pop(), found.len()) {
-            (Some((_, fields)), 0) => fields,
-            (_, more) => {
-                let found = format!("{} in the file", more + 1);
-                return Err(Invalid::new("target", "one target to lint for (--target NAME)", found));
-            }
-        };
+        let wanted = ("target", "one target to lint for (--target NAME)");
+        let (_, fields) = one_target(&args.file, given(args.name), args.target, environment, wanted)?;
         Ok(Self {
             files: args.files,
             subject: subject(fields, given(args.service_role), given(args.resource_id))?,
@@ -101,9 +97,9 @@ fn same_partition(field: &str, role: Option<&RoleArn>, partition: Option<&str>) 
 fn id_of_its_kind(subject: &Subject) -> Result<(), Invalid> {
     let Some(id): Option<&ResourceId> = subject.resource_id.as_ref() else { return Ok(()) };
     let kinds = subject.id_kinds();
-    if id.kind().is_some_and(|kind| kinds.contains(&kind)) {
+    if kinds.contains(&id.kind()) {
         return Ok(());
     }
-    let wanted: Vec<&str> = kinds.iter().copied().map(IdKind::prefix).collect();
+    let wanted: Vec<&str> = kinds.iter().copied().map(ResourceKind::prefix).collect();
     Err(Invalid::new("resource_id", format!("{}…, as this database's", wanted.join("… or ")), quoted(id)))
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::{
     BinlogPosition, BinlogStream, Fact, MysqlFacts, Rows, Settings, TABLES_AT_MOST, Table, Tables, Version,
-    all, fact, matching, number, settings, text,
+    all, fact, is_mariadb, matching, number, settings, text, version_of,
 };
 use crate::{
     connection::{MysqlSession, Refusal},
@@ -43,7 +43,8 @@ pub async fn ask(session: MysqlSession, deadline: Instant, goodbye: Instant, pip
         ask.session.close(goodbye).await;
         return facts;
     }
-    let (version, is_mariadb) = facts.settings.read().map(version_of).unwrap_or_default();
+    let known = facts.settings.read();
+    let (version, is_mariadb) = (known.and_then(version_of), known.is_some_and(is_mariadb));
 
     facts.is_vitess = match ask.rows("SHOW VITESS_TABLETS").await {
         Ok(_) => Fact::Read(true),
@@ -88,13 +89,6 @@ pub fn unanswered(why: &str) -> MysqlFacts {
         tables: Fact::Refused(refusal),
         ..MysqlFacts::default()
     }
-}
-
-fn version_of(settings: &Settings) -> (Option<Version>, bool) {
-    let text = settings.get("version").map(String::as_str).unwrap_or_default();
-    let is_mariadb =
-        settings.contains_key("gtid_strict_mode") || text.to_ascii_lowercase().contains("mariadb");
-    (Version::parse(text), is_mariadb)
 }
 
 /// The statement's name changed in MySQL 8.4 and in MariaDB 10.5.2.

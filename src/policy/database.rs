@@ -6,9 +6,9 @@
 use super::{
     Truth,
     pattern::{fits, has_wildcard},
-    subject::{IdKind, Subject},
+    subject::Subject,
 };
-use crate::target::Region;
+use crate::target::{Region, ResourceKind};
 
 /// The database user to connect as, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct Database {
     region: Option<String>,
     account: Option<String>,
     id: Option<String>,
-    kinds: &'static [IdKind],
+    kinds: &'static [ResourceKind],
     user: String,
 }
 
@@ -91,7 +91,7 @@ impl Database {
         )
     }
 
-    pub fn kinds(&self) -> &'static [IdKind] {
+    pub fn kinds(&self) -> &'static [ResourceKind] {
         self.kinds
     }
 
@@ -144,7 +144,8 @@ impl Database {
     /// Whether a pattern takes every id the database may have, some, or none that can be told in advance.
     fn whatever_its_id(&self, pattern: &str) -> Truth {
         // No policy names this id, so only wildcards can meet it.
-        let met = |kind: &IdKind| fits(pattern, &format!("dbuser:{}\u{1}\u{2}/{}", kind.prefix(), self.user));
+        let met =
+            |kind: &ResourceKind| fits(pattern, &format!("dbuser:{}\u{1}\u{2}/{}", kind.prefix(), self.user));
         match self.kinds.iter().filter(|kind| met(kind)).count() {
             0 => Truth::No,
             all if all == self.kinds.len() => Truth::Yes,
@@ -153,7 +154,7 @@ impl Database {
     }
 
     fn may_be_its_id(&self, pattern: &str) -> bool {
-        let shaped = |kind: &IdKind| {
+        let shaped = |kind: &ResourceKind| {
             let rest = pattern.strip_prefix(kind.prefix());
             rest.is_some_and(|rest| rest.chars().any(|c| c != '*' && c != '?'))
         };
@@ -167,7 +168,7 @@ impl Database {
         let Some((id, user)) = rest.split_once('/') else { return vec![Part::Form] };
         let mut wrong = Vec::new();
         if !is_its_id(id) {
-            let other_kind = IdKind::of(id).is_some_and(|kind| !self.kinds.contains(&kind));
+            let other_kind = ResourceKind::of(id).is_some_and(|kind| !self.kinds.contains(&kind));
             wrong.push(if other_kind { Part::IdKind } else { Part::Id });
         }
         if !fits(user, &self.user) {

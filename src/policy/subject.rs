@@ -1,10 +1,7 @@
 //! What the documents are asked about: as much of the target as was given.
 
-use std::{fmt, str::FromStr};
-
 use crate::target::{
-    DbUser, Host, Invalid, RdsName, RdsNameKind, Region, RoleArn, SessionTag, SourceType, no_placeholder,
-    quoted,
+    DbUser, Host, RdsName, RdsNameKind, Region, ResourceId, ResourceKind, RoleArn, SessionTag, SourceType,
 };
 
 /// Who wants in where. Everything but the user may be missing, and then is not compared.
@@ -41,8 +38,8 @@ impl Subject {
     }
 
     /// Which kinds of resource id the database can have.
-    pub fn id_kinds(&self) -> &'static [IdKind] {
-        use IdKind::{Cluster, Instance, Proxy};
+    pub fn id_kinds(&self) -> &'static [ResourceKind] {
+        use ResourceKind::{Cluster, Instance, Proxy};
         let aurora = self.source_type.map(SourceType::is_aurora);
         match (self.rds_name(), aurora) {
             (Some(RdsNameKind::Proxy), _) => &[Proxy],
@@ -54,67 +51,5 @@ impl Subject {
             // A Multi-AZ DB cluster is of type rds… and has a cluster's id.
             (None, _) => &[Instance, Cluster, Proxy],
         }
-    }
-}
-
-/// The kinds of resource id that `rds-db:connect` knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IdKind {
-    Instance,
-    Cluster,
-    Proxy,
-}
-
-impl IdKind {
-    pub const ALL: [Self; 3] = [Self::Instance, Self::Cluster, Self::Proxy];
-
-    pub fn prefix(self) -> &'static str {
-        match self {
-            Self::Instance => "db-",
-            Self::Cluster => "cluster-",
-            Self::Proxy => "prx-",
-        }
-    }
-
-    pub fn of(id: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| id.starts_with(kind.prefix()))
-    }
-}
-
-/// The Resource ID of the console's Configuration tab: `db-…`, `cluster-…`, `prx-…`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResourceId(String);
-
-impl ResourceId {
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    pub fn kind(&self) -> Option<IdKind> {
-        IdKind::of(&self.0)
-    }
-}
-
-impl FromStr for ResourceId {
-    type Err = Invalid;
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        no_placeholder("resource_id", text)?;
-        let rest = IdKind::of(text).map(|kind| &text[kind.prefix().len()..]);
-        match rest {
-            Some(rest) if !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric()) => {
-                Ok(Self(text.to_owned()))
-            }
-            _ => Err(Invalid::new(
-                "resource_id",
-                "the Resource ID of the Configuration tab (db-…, cluster-… or prx-…)",
-                quoted(text),
-            )),
-        }
-    }
-}
-
-impl fmt::Display for ResourceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }

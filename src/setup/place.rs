@@ -50,14 +50,6 @@ impl Place {
         }
     }
 
-    /// Where its settings are.
-    pub(super) fn parameter_group(&self) -> &'static str {
-        match self.kind {
-            ResourceKind::Cluster => "DB cluster parameter group",
-            ResourceKind::Instance | ResourceKind::Proxy => "DB parameter group",
-        }
-    }
-
     /// The command that prints the cluster of the instance that is known.
     pub(super) fn cluster_of_member(&self) -> Option<String> {
         self.member.as_ref().map(|member| {

@@ -31,6 +31,13 @@ pub enum RdsNameKind {
     ShardGroup,
 }
 
+impl RdsNameKind {
+    /// An endpoint of a cluster: Aurora's, or a Multi-AZ DB cluster's, which is no Aurora.
+    pub fn is_of_cluster(self) -> bool {
+        matches!(self, Self::ClusterWriter | Self::ClusterReader | Self::ClusterCustom)
+    }
+}
+
 /// DNS suffixes of the partitions (botocore `partitions.json`); longest first, so that `.com.cn` is not read as `.com`.
 const SUFFIXES: [&str; 8] = [
     "amazonaws.com.cn",

@@ -16,12 +16,25 @@ pub enum ResourceKind {
 impl ResourceKind {
     const ALL: [Self; 3] = [Self::Instance, Self::Cluster, Self::Proxy];
 
+    /// What this resource id is of, as far as its beginning says.
+    pub fn of(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| id.starts_with(kind.prefix()))
+    }
+
     /// What its resource ids begin with.
     pub fn prefix(self) -> &'static str {
         match self {
             Self::Instance => "db-",
             Self::Cluster => "cluster-",
             Self::Proxy => "prx-",
+        }
+    }
+
+    /// Where its settings are.
+    pub fn parameter_group(self) -> &'static str {
+        match self {
+            Self::Cluster => "DB cluster parameter group",
+            Self::Instance | Self::Proxy => "DB parameter group",
         }
     }
 
@@ -45,8 +58,7 @@ impl ResourceId {
     }
 
     pub fn kind(&self) -> ResourceKind {
-        let found = ResourceKind::ALL.into_iter().find(|kind| self.0.starts_with(kind.prefix()));
-        found.unwrap_or(ResourceKind::Instance)
+        ResourceKind::of(&self.0).unwrap_or(ResourceKind::Instance)
     }
 }
 
@@ -54,7 +66,7 @@ impl FromStr for ResourceId {
     type Err = Invalid;
     fn from_str(text: &str) -> Result<Self, Invalid> {
         no_placeholder("resource_id", text)?;
-        let rest = ResourceKind::ALL.into_iter().find_map(|kind| text.strip_prefix(kind.prefix()));
+        let rest = ResourceKind::of(text).and_then(|kind| text.strip_prefix(kind.prefix()));
         match rest {
             Some(rest)
                 if (1..=64).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_alphanumeric()) =>
@@ -81,10 +93,7 @@ impl Target {
     pub fn resource_kind(&self) -> ResourceKind {
         match RdsName::parse(&self.sign.host).map(|name| name.kind) {
             Some(RdsNameKind::Proxy) => ResourceKind::Proxy,
-            // A Multi-AZ DB cluster has cluster endpoints too, and is no Aurora.
-            Some(RdsNameKind::ClusterWriter | RdsNameKind::ClusterReader | RdsNameKind::ClusterCustom) => {
-                ResourceKind::Cluster
-            }
+            Some(name) if name.is_of_cluster() => ResourceKind::Cluster,
             _ if self.source_type.is_aurora() => ResourceKind::Cluster,
             _ => ResourceKind::Instance,
         }

@@ -9,9 +9,8 @@ use crate::{
         document::{Statement, Word},
         evaluate::fit,
         pattern::{has_wildcard, variables},
-        subject::IdKind,
     },
-    target::quoted,
+    target::{ResourceKind, quoted},
 };
 
 /// The part of an ARN between two colons.
@@ -103,7 +102,7 @@ fn wrong(word: &Word, part: Part, database: &Database) -> Finding {
             let found = quoted(field(word, 5));
             (Rule::ResourceType, "dbuser:<resource id>/<user>".to_owned(), found)
         }
-        Part::Id => match IdKind::of(id(word)) {
+        Part::Id => match ResourceKind::of(id(word)) {
             Some(_) => (Rule::ResourceId, id_of(&arn).to_owned(), quoted(id(word))),
             None => {
                 let wanted = format!("the Resource ID of the Configuration tab, {prefixes}");
@@ -130,21 +129,21 @@ fn id_of(arn: &str) -> &str {
     rest.strip_prefix("dbuser:").unwrap_or(rest).split('/').next().unwrap_or_default()
 }
 
-fn kind_wanted(kinds: &[IdKind], prefixes: &str) -> String {
+fn kind_wanted(kinds: &[ResourceKind], prefixes: &str) -> String {
     let whose = match kinds {
-        [IdKind::Cluster] => "the cluster's (an Aurora instance has none of its own that counts)",
-        [IdKind::Instance] => "the instance's",
-        [IdKind::Proxy] => "the proxy's, since the endpoint is a proxy's",
+        [ResourceKind::Cluster] => "the cluster's (an Aurora instance has none of its own that counts)",
+        [ResourceKind::Instance] => "the instance's",
+        [ResourceKind::Proxy] => "the proxy's, since the endpoint is a proxy's",
         _ => "the database's",
     };
     format!("{prefixes}: {whose}")
 }
 
 fn kind_found(id: &str) -> String {
-    let whose = match IdKind::of(id) {
-        Some(IdKind::Instance) => "an instance's",
-        Some(IdKind::Cluster) => "a cluster's",
-        Some(IdKind::Proxy) => "a proxy's",
+    let whose = match ResourceKind::of(id) {
+        Some(ResourceKind::Instance) => "an instance's",
+        Some(ResourceKind::Cluster) => "a cluster's",
+        Some(ResourceKind::Proxy) => "a proxy's",
         None => "no resource id",
     };
     format!("{}, {whose}", quoted(id))
@@ -182,7 +181,7 @@ pub(super) fn remarks(
                 .wanted(arn.clone())
                 .remedy(remedy.clone()),
             );
-        } else if fits && IdKind::of(id(word)).is_some_and(|kind| is_name(id(word), kind)) {
+        } else if fits && ResourceKind::of(id(word)).is_some_and(|kind| is_name(id(word), kind)) {
             findings.push(
                 Finding::warning(
                     Rule::ResourceId,
@@ -214,8 +213,9 @@ pub(super) fn remarks(
 }
 
 /// `db-orders`: resource ids of instances and clusters have no small letters.
-fn is_name(id: &str, kind: IdKind) -> bool {
-    kind != IdKind::Proxy && id[kind.prefix().len()..].contains(|c: char| c.is_ascii_lowercase() || c == '-')
+fn is_name(id: &str, kind: ResourceKind) -> bool {
+    kind != ResourceKind::Proxy
+        && id[kind.prefix().len()..].contains(|c: char| c.is_ascii_lowercase() || c == '-')
 }
 
 fn reach(word: &Word) -> &'static str {

@@ -53,7 +53,7 @@ fn inputs(plan: &Setup, place: &Place) -> String {
         }
     }
     if !parameters::of(plan).is_empty() {
-        let what = format!("Family of the {}, such as {}", place.parameter_group(), family(plan));
+        let what = format!("Family of the {}, such as {}", place.kind.parameter_group(), family(plan));
         add(variable("parameter_group_family", "string", &what));
     }
     text
