@@ -2,6 +2,7 @@
 //! what they say is decided here.
 
 pub mod json;
+pub mod metrics;
 pub mod text;
 
 use std::time::Duration;
@@ -155,6 +156,9 @@ pub struct Row {
     pub outcome: Outcome,
     /// What is lost unless it passes.
     pub denies: Denies,
+    /// What is lost as it ended: less than `denies` where it is not known and ClickPipes lets that pass.
+    #[serde(skip)]
+    pub denied: Denies,
     /// False where the row does not count under the report's policy.
     pub counts: bool,
     /// Stable code of the cause, where it did not pass.
@@ -164,6 +168,18 @@ pub struct Row {
     pub remedy: Option<String>,
     /// Where the evidence leaves several causes: all of them, the likeliest first.
     pub candidates: Vec<Candidate>,
+}
+
+/// What a row comes to, for renderings that count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    Holds,
+    /// It holds with a warning, or is not known and let pass.
+    Warns,
+    /// It does not hold, or is not known, which denies as a failure does.
+    Fails,
+    /// Not reached, not asked, or without weight under this policy.
+    Silent,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -217,12 +233,7 @@ impl Report {
 
     /// Something passed with a warning, or is not known and let pass.
     pub fn has_warnings(&self) -> bool {
-        let deserves = |row: &Row| match row.outcome {
-            Outcome::Warn => true,
-            Outcome::Unknown => !self.verdict.held_back_by.contains(&row.check),
-            _ => false,
-        };
-        self.checks.iter().any(|row| row.counts && deserves(row))
+        self.checks.iter().any(|row| row.standing() == Standing::Warns)
     }
 }
 
@@ -380,6 +391,7 @@ impl Row {
             description: check.phrase_for(target),
             outcome: finding.outcome,
             denies: check.denies,
+            denied: checks::denied(finding),
             counts: check.counts(policy),
             cause: finding.cause.map(str::to_owned),
             wanted: filled(&finding.wanted),
@@ -394,6 +406,18 @@ impl Row {
                     remedy: candidate.remedy.clone(),
                 })
                 .collect(),
+        }
+    }
+
+    /// What the outcome comes to under the report's policy.
+    pub fn standing(&self) -> Standing {
+        match self.outcome {
+            _ if !self.counts => Standing::Silent,
+            Outcome::Pass => Standing::Holds,
+            Outcome::Warn => Standing::Warns,
+            Outcome::Unknown if self.denied == Denies::Nothing => Standing::Warns,
+            Outcome::Fail | Outcome::Unknown => Standing::Fails,
+            Outcome::Unreached | Outcome::NotAsked => Standing::Silent,
         }
     }
 
@@ -468,4 +492,4 @@ fn timings(seen: &Observations, clocked: Clocked) -> Vec<Timing> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
