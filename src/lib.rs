@@ -48,6 +48,7 @@ pub mod lint;
 // What has to exist first.
 pub mod setup;
 
-// The story of one target, and what a command makes of it.
+// The story of one target, of many for ever, and what a command makes of them.
 pub mod verify;
+pub mod daemon;
 pub mod run;

@@ -30,6 +30,9 @@ pub struct Report {
     /// RFC 3339, UTC.
     pub started_at: String,
     pub duration_ms: f64,
+    /// When the database was asked everything: in this run, or in an earlier one of a daemon, which then only
+    /// saw that it still lets in. RFC 3339; null where it was not come to.
+    pub facts_as_of: Option<String>,
     pub verdict: Verdict,
     pub endpoints: Endpoints,
     pub identity: Identity,
@@ -206,6 +209,7 @@ pub struct Clocked {
     pub started_at: Timestamp,
     pub took: Duration,
     pub facts_took: Option<Duration>,
+    pub facts_as_of: Option<Timestamp>,
 }
 
 impl Report {
@@ -217,6 +221,7 @@ impl Report {
             source_type: target.source_type.name().to_owned(),
             started_at: clocked.started_at.to_string(),
             duration_ms: ms(clocked.took),
+            facts_as_of: clocked.facts_as_of.map(|at| at.to_string()),
             verdict: Verdict::new(&findings, target, terms),
             endpoints: endpoints(target, seen),
             identity: identity(seen),
@@ -229,6 +234,19 @@ impl Report {
             checks: findings.iter().map(|finding| Row::new(target, finding, terms.policy)).collect(),
             timings: timings(seen, clocked),
         }
+    }
+
+    /// Code of what holds it back: of the first row that failed, or else is not known.
+    pub fn cause(&self) -> Option<&str> {
+        let held = || self.checks.iter().filter(|row| self.verdict.held_back_by.contains(&row.check));
+        let row = held().find(|row| row.outcome == Outcome::Fail).or_else(|| held().next())?;
+        Some(row.cause.as_deref().unwrap_or(&row.check))
+    }
+
+    /// When the first certificate of the chain that was presented ends.
+    pub fn first_certificate_to_end(&self) -> Option<Timestamp> {
+        let certificates = self.tls.iter().flat_map(|tls| &tls.certificates);
+        certificates.filter_map(|certificate| certificate.not_after.as_ref()?.parse().ok()).min()
     }
 
     /// Something passed with a warning, or is not known and let pass.
@@ -480,7 +498,8 @@ fn tls(seen: &TlsSeen) -> Tls {
 }
 
 fn timings(seen: &Observations, clocked: Clocked) -> Vec<Timing> {
-    let identity = seen.identity.as_ref().map(|_| ("identity", seen.identity_evidence.took));
+    let evidence = &seen.identity_evidence;
+    let identity = seen.identity.as_ref().filter(|_| !evidence.kept).map(|_| ("identity", evidence.took));
     let rungs = seen.connection.rungs.iter().map(|(stage, took)| (stage.name(), *took));
     let facts = clocked.facts_took.map(|took| ("facts", took));
     identity

@@ -48,7 +48,14 @@ pub struct Given<'a> {
     pub pace: Option<&'a Pace>,
     /// What the database said in an earlier run. It then is not asked again where the login works; where
     /// it does not, these are dropped.
-    pub facts: Option<Facts>,
+    pub facts: Option<Known>,
+}
+
+/// What a database said, and when.
+#[derive(Clone, Debug)]
+pub struct Known {
+    pub facts: Facts,
+    pub as_of: Timestamp,
 }
 
 /// What a run saw, before it is put into words.
@@ -81,13 +88,15 @@ pub async fn observe(target: &Target, limits: Limits, given: Given<'_>, clock: C
     let (deadline, goodbye) = (until(0.9), until(0.95));
     let run = Run { target, deadline, goodbye, second_look, clock, sessions, roots, pace };
     let mut seen = Observations::default();
-    let facts_took = run.observe(facts, &mut seen).await;
-    Observed { seen, clocked: Clocked { started_at, took: start.elapsed(), facts_took } }
+    let mut clocked = Clocked { started_at, took: Duration::ZERO, facts_took: None, facts_as_of: None };
+    run.observe(facts, &mut seen, &mut clocked).await;
+    clocked.took = start.elapsed();
+    Observed { seen, clocked }
 }
 
 /// The report of a run that saw nothing.
 pub fn unreached(target: &Target, terms: Terms, now: Timestamp) -> Report {
-    let clocked = Clocked { started_at: now, took: Duration::ZERO, facts_took: None };
+    let clocked = Clocked { started_at: now, took: Duration::ZERO, facts_took: None, facts_as_of: None };
     Report::new(target, &Observations::default(), terms, clocked)
 }
 
@@ -108,7 +117,13 @@ struct Run<'a> {
 const BETWEEN_TOKENS: Duration = Duration::from_secs(1);
 
 impl Run<'_> {
-    async fn observe(&self, known: Option<Facts>, seen: &mut Observations) -> Option<Duration> {
+    /// `None` as soon as there is nothing to go on with.
+    async fn observe(
+        &self,
+        known: Option<Known>,
+        seen: &mut Observations,
+        clocked: &mut Clocked,
+    ) -> Option<()> {
         let identity = self.identity(&mut seen.identity_evidence);
         let climb = self.climb(Purpose::Queries, &mut seen.connection);
         let (identity, climb) = tokio::join!(identity, climb);
@@ -140,14 +155,21 @@ impl Run<'_> {
         seen.login = Some(logged_in);
 
         let (session, start) = (session?, Instant::now());
-        seen.facts = Some(match known {
-            Some(facts) => {
+        let facts = match known {
+            Some(Known { facts, as_of }) => {
                 session.close(self.goodbye).await;
+                clocked.facts_as_of = Some(as_of);
                 facts
             }
-            None => self.ask(session, &credentials).await,
-        });
-        Some(start.elapsed())
+            None => {
+                clocked.facts_as_of = Some((self.clock)());
+                let facts = self.ask(session, &credentials).await;
+                clocked.facts_took = Some(start.elapsed());
+                facts
+            }
+        };
+        seen.facts = Some(facts);
+        Some(())
     }
 
     async fn identity(&self, evidence: &mut identity::IdentityEvidence) -> Result<Identity, IdentityError> {

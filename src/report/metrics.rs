@@ -184,15 +184,13 @@ fn samples(report: &Report) -> Vec<Sample> {
     let ended = seconds(&report.started_at).map(|started| started + took);
     let left = |until: Option<&String>| Some((seconds(until?)? - ended?).max(0.0));
     let hops = report.identity.hops.iter();
-    let certificates = report.tls.iter().flat_map(|tls| &tls.certificates);
-    let first_to_end = certificates.filter_map(|c| seconds(c.not_after.as_ref()?)).reduce(f64::min);
     for (base, value) in [
         (LAST_CHECK, ended),
         (TOKEN, left(report.token.as_ref().map(|token| &token.expires_at))),
         // The last role assumed is the one that signs.
         (CREDENTIALS, left(hops.last().and_then(|hop| hop.expires_at.as_ref()))),
         (SOURCE_CREDENTIALS, left(report.identity.source_expires_at.as_ref())),
-        (CERTIFICATE, first_to_end),
+        (CERTIFICATE, report.first_certificate_to_end().map(since_1970)),
         (CLOCK_OFFSET, report.identity.clock_offset_seconds.map(|offset| offset as f64)),
     ] {
         if let Some(value) = value {
@@ -230,7 +228,11 @@ fn number(capability: Capability) -> f64 {
 
 /// RFC 3339 → seconds since 1970.
 fn seconds(time: &str) -> Option<f64> {
-    Some(time.parse::<Timestamp>().ok()?.as_duration().as_secs_f64())
+    Some(since_1970(time.parse().ok()?))
+}
+
+fn since_1970(time: Timestamp) -> f64 {
+    time.as_duration().as_secs_f64()
 }
 
 /// The page of metrics, in Markdown: `src/report/metrics.md`, which a test holds current.

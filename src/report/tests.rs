@@ -103,8 +103,12 @@ pub(crate) fn report(replication_on: bool, policy: Policy) -> Report {
         })
     };
     let started_at = "2026-01-02T03:04:05Z".parse().unwrap();
-    let clocked =
-        Clocked { started_at, took: Duration::from_millis(171), facts_took: Some(Duration::from_millis(80)) };
+    let clocked = Clocked {
+        started_at,
+        took: Duration::from_millis(171),
+        facts_took: Some(Duration::from_millis(80)),
+        facts_as_of: Some(started_at),
+    };
     let terms = Terms { policy, required: Capability::InitialLoadOnly };
     Report::new(&target(), &seen(replication), terms, clocked)
 }
@@ -113,7 +117,7 @@ pub(crate) fn report(replication_on: bool, policy: Policy) -> Report {
 pub(crate) fn unreached(name: &str) -> Report {
     let target = Target { name: name.into(), ..target() };
     let started_at = "2026-01-02T03:04:05Z".parse().unwrap();
-    let clocked = Clocked { started_at, took: Duration::ZERO, facts_took: None };
+    let clocked = Clocked { started_at, took: Duration::ZERO, facts_took: None, facts_as_of: None };
     let terms = Terms { policy: Policy::Documented, required: Capability::InitialLoadOnly };
     Report::new(&target, &Observations::default(), terms, clocked)
 }
