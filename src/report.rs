@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::{
     checks::{self, Group, Observations},
     connection::{CertificateSummary, TlsSeen},
+    facts::Measures,
     finding::{Capability, Denies, Finding, Outcome, Policy, Terms},
     target::{ReplicationMode, Target},
     verdict,
@@ -41,6 +42,7 @@ pub struct Report {
     pub tls: Option<Tls>,
     /// One row a check, in order; a row that was not reached says so.
     pub checks: Vec<Row>,
+    pub measures: Measures,
     pub timings: Vec<Timing>,
 }
 
@@ -232,6 +234,7 @@ impl Report {
             }),
             tls: seen.connection.tls.as_ref().map(tls),
             checks: findings.iter().map(|finding| Row::new(target, finding, terms.policy)).collect(),
+            measures: seen.facts.as_ref().map(Measures::of).unwrap_or_default(),
             timings: timings(seen, clocked),
         }
     }

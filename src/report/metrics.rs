@@ -64,6 +64,9 @@ const CREDENTIALS: &str = "pipeprobe_credentials_remaining";
 const SOURCE_CREDENTIALS: &str = "pipeprobe_source_credentials_remaining";
 const CERTIFICATE: &str = "pipeprobe_certificate_expiry_timestamp";
 const CLOCK_OFFSET: &str = "pipeprobe_clock_offset";
+const SLOTS_FREE: &str = "pipeprobe_replication_slots_free";
+const SENDERS_FREE: &str = "pipeprobe_wal_senders_free";
+const RETENTION: &str = "pipeprobe_binlog_retention";
 const BUILD: &str = "pipeprobe_build_info";
 
 /// Every metric, in the order of the text.
@@ -89,6 +92,10 @@ pub static METRICS: &[Metric] = &[
         .seconds(),
     Metric::of_target(CERTIFICATE, "When the first certificate of the presented chain ends, since 1970").seconds(),
     Metric::of_target(CLOCK_OFFSET, "The clock of AWS minus the clock of the prober").seconds(),
+    Metric::of_target(SLOTS_FREE, "PostgreSQL: replication slots that can still be made"),
+    Metric::of_target(SENDERS_FREE, "PostgreSQL: WAL senders that can still run"),
+    Metric::of_target(RETENTION,
+        "MySQL, MariaDB: binlog retention hours as RDS has it; 0 where it is NULL, as soon as possible").seconds(),
     Metric::of_target(BUILD, "1, with the version of pipeprobe").by(&["version"]),
 ];
 
@@ -192,6 +199,9 @@ fn samples(report: &Report) -> Vec<Sample> {
         (SOURCE_CREDENTIALS, left(report.identity.source_expires_at.as_ref())),
         (CERTIFICATE, report.first_certificate_to_end().map(since_1970)),
         (CLOCK_OFFSET, report.identity.clock_offset_seconds.map(|offset| offset as f64)),
+        (SLOTS_FREE, report.measures.replication_slots_free.map(f64::from)),
+        (SENDERS_FREE, report.measures.wal_senders_free.map(f64::from)),
+        (RETENTION, report.measures.binlog_retention_seconds.map(|seconds| seconds as f64)),
     ] {
         if let Some(value) = value {
             add(base, None, value);
