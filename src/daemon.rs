@@ -101,9 +101,10 @@ pub async fn serve(config: Serve, reread: Reread, clock: Clock) -> Result<(), Da
     let mut interrupt = signal(SignalKind::interrupt()).map_err(DaemonError::Io)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(DaemonError::Io)?;
 
+    let address = listener.local_addr().map_err(DaemonError::Io)?;
     let stop = CancellationToken::new();
     let answering = tokio::spawn(http::serve(listener, Arc::clone(&daemon), stop.clone()));
-    tracing::info!(%listen, targets = fleet.len(), version = env!("CARGO_PKG_VERSION"), "serving");
+    tracing::info!(%address, targets = fleet.len(), version = env!("CARGO_PKG_VERSION"), "serving");
     notify::ready(fleet.len());
     let mut watchdog = notify::watchdog();
     loop {
