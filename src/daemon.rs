@@ -212,9 +212,15 @@ impl Daemon {
     fn note(&self, watched: &Arc<Watched>, report: &Arc<Report>) {
         let shared = self.shared();
         let now = (self.clock)();
-        let change = self.board().note(watched, Arc::clone(report), shared.thresholds, shared.history, now);
-        self.meters.note(report, change);
         let name = &watched.target.name;
+        let change = {
+            let mut board = self.board();
+            if board.entry(name).is_none_or(|entry| entry.watched != *watched) {
+                return; // a reload took it away, or made it another target, while this check was in flight
+            }
+            board.note(watched, Arc::clone(report), shared.thresholds, shared.history, now)
+        };
+        self.meters.note(report, change);
         let capability = report.verdict.capability.name();
         let took = report.duration_ms;
         match change.map(|change| change.to) {
