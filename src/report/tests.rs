@@ -90,6 +90,15 @@ fn seen(replication: Result<SystemIdentity, crate::connection::ConnectError>) ->
 }
 
 pub(crate) fn report(replication_on: bool, policy: Policy) -> Report {
+    judged(replication_on, Terms { policy, required: Capability::InitialLoadOnly })
+}
+
+/// Of a server that would allow it.
+pub(crate) fn requiring_cdc(policy: Policy) -> Report {
+    judged(true, Terms { policy, required: Capability::Cdc })
+}
+
+fn judged(replication_on: bool, terms: Terms) -> Report {
     let replication = if replication_on {
         Ok(SystemIdentity { timeline: "1".into(), position: "0/3000148".into() })
     } else {
@@ -109,7 +118,6 @@ pub(crate) fn report(replication_on: bool, policy: Policy) -> Report {
         facts_took: Some(Duration::from_millis(80)),
         facts_as_of: Some(started_at),
     };
-    let terms = Terms { policy, required: Capability::InitialLoadOnly };
     Report::new(&target(), &seen(replication), terms, clocked)
 }
 
