@@ -159,14 +159,14 @@ fn asked_of_check() -> Option<CheckFormat> {
 /// What stands behind the last -o or --output, else in the environment.
 fn asked_format() -> Option<String> {
     let arguments: Vec<_> = std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect();
-    let typed = arguments.iter().enumerate().filter_map(|(i, argument)| match argument.as_str() {
+    let mut typed = arguments.iter().enumerate().filter_map(|(i, argument)| match argument.as_str() {
         "-o" | "--output" => arguments.get(i + 1).map(String::as_str),
         other => {
             let value = other.strip_prefix("--output=").or(other.strip_prefix("-o"))?;
             Some(value.trim_start_matches('='))
         }
     });
-    typed.last().map(str::to_owned).or_else(|| std::env::var("PIPEPROBE_OUTPUT").ok())
+    typed.next_back().map(str::to_owned).or_else(|| std::env::var("PIPEPROBE_OUTPUT").ok())
 }
 
 fn log_to_stderr(level: LogLevel, format: LogFormat) {

@@ -13,7 +13,7 @@ fn completions_know_the_commands_of_every_shell() {
         let output =
             std::process::Command::new(env!("CARGO_BIN_EXE_pipeprobe")).args(["completions", shell]).output();
         let script = String::from_utf8(output.unwrap().stdout).unwrap();
-        for word in ["check", "token", "setup", "config-file", "via-role"] {
+        for word in ["check", "token", "setup", "config-file", "via-role", "wait", "nagios"] {
             assert!(script.contains(word), "{shell}: {word}");
         }
     }

@@ -37,6 +37,19 @@ pub(crate) fn fetch(lane: Lane) -> io::Result<PathBuf> {
     fetched
 }
 
+/// Unpacks exactly these packages into `root`, without what they depend on: for programs that the machine itself can run.
+pub(crate) fn unpack_alone(name: &str, release: &str, packages: &[&str], root: &Path) -> io::Result<()> {
+    let apt = cache::folder().join("aside").join(format!("apt-{name}"));
+    files::remove(&apt)?;
+    let done = Mirror::of_this_machine()
+        .map_err(io::Error::other)
+        .and_then(|mirror| State::new(&apt, &mirror, release))
+        .and_then(|state| state.download_alone(packages))
+        .and_then(|files| unpack(&files, root));
+    files::remove(&apt)?;
+    done
+}
+
 /// An apt that knows one release, has nothing installed, and keeps everything in its own folder.
 struct State {
     folder: PathBuf,
@@ -90,7 +103,11 @@ Acquire::https::Timeout "20";
             .filter_map(|line| line.strip_prefix("Inst ")?.split_whitespace().next())
             .filter(|name| packages.contains(name) || is_needed(name))
             .collect();
-        self.run("apt-get", &["download", "-qq"], &wanted)?;
+        self.download_alone(&wanted)
+    }
+
+    fn download_alone(&self, wanted: &[&str]) -> io::Result<Vec<PathBuf>> {
+        self.run("apt-get", &["download", "-qq"], wanted)?;
         let files = fs::read_dir(self.folder.join("debs"))?
             .map(|entry| Ok(entry?.path()))
             .collect::<io::Result<Vec<_>>>()?;
