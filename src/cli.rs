@@ -88,7 +88,7 @@ pub struct Check {
     pub no_second_look: bool,
 
     #[command(flatten)]
-    pub output: CheckOutput,
+    pub output: Output<CheckFormat>,
 
     #[command(flatten)]
     pub target: TargetArgs,
@@ -112,7 +112,7 @@ pub struct Token {
     pub file: ConfigFile,
 
     #[command(flatten)]
-    pub output: Output,
+    pub output: Output<Format>,
 
     #[command(flatten)]
     pub target: TargetArgs,
@@ -131,7 +131,7 @@ pub struct Explain {
     pub list: bool,
 
     #[command(flatten)]
-    pub output: Output,
+    pub output: Output<Format>,
 }
 
 /// Print what has to exist before ClickPipes can use a database, ready to paste
@@ -158,7 +158,7 @@ pub struct Setup {
     pub force: bool,
 
     #[command(flatten)]
-    pub output: Output,
+    pub output: Output<Format>,
 
     /// ClickHouse service role that is to assume the access role [default: the last --via-role]
     #[arg(long, env = "PIPEPROBE_SERVICE_ROLE", value_name = "ARN", hide_env_values = true)]
@@ -227,7 +227,7 @@ pub struct Lint {
     pub fail_on: Option<String>,
 
     #[command(flatten)]
-    pub output: Output,
+    pub output: Output<Format>,
 
     #[command(flatten)]
     pub target: TargetArgs,
@@ -271,7 +271,7 @@ pub struct ConfigCheck {
     pub serve: Serve,
 
     #[command(flatten)]
-    pub output: Output,
+    pub output: Output<Format>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -288,7 +288,7 @@ pub struct ConfigFile {
 }
 
 #[derive(Debug, Args)]
-pub struct Output {
+pub struct Output<F: ValueEnum + Send + Sync + 'static> {
     /// How to print the result
     #[arg(
         short,
@@ -298,7 +298,7 @@ pub struct Output {
         default_value = "text",
         hide_env_values = true
     )]
-    pub output: Format,
+    pub output: F,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -309,21 +309,7 @@ pub enum Format {
     Json,
 }
 
-/// [`Output`] of `check`, which has more readers.
-#[derive(Debug, Args)]
-pub struct CheckOutput {
-    /// How to print the result
-    #[arg(
-        short,
-        long,
-        env = "PIPEPROBE_OUTPUT",
-        value_name = "FORMAT",
-        default_value = "text",
-        hide_env_values = true
-    )]
-    pub output: CheckFormat,
-}
-
+/// [`Format`], and what `check` alone has readers for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum CheckFormat {
     /// For a person

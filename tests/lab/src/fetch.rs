@@ -21,17 +21,10 @@ pub(crate) fn fetch(lane: Lane) -> io::Result<PathBuf> {
         return Ok("/".into());
     };
     let fetched = cache::publish(&format!("lanes/{lane}"), |aside| {
-        let root = aside.to_owned();
-        let apt = cache::folder().join("aside").join(format!("apt-{lane}"));
-        files::remove(&apt)?;
-        let done = Mirror::of_this_machine()
-            .map_err(io::Error::other)
-            .and_then(|mirror| State::new(&apt, &mirror, release))
-            .and_then(|state| state.download(packages))
-            .and_then(|files| unpack(&files, &root))
-            .and_then(|()| wrap_programs(lane, &root));
-        files::remove(&apt)?;
-        done
+        with_apt(lane.name(), release, |apt| {
+            unpack(&apt.download(packages)?, aside)?;
+            wrap_programs(lane, aside)
+        })
     });
     cache::remember(lane.name(), &fetched);
     fetched
@@ -39,14 +32,18 @@ pub(crate) fn fetch(lane: Lane) -> io::Result<PathBuf> {
 
 /// Unpacks exactly these packages into `root`, without what they depend on: for programs that the machine itself can run.
 pub(crate) fn unpack_alone(name: &str, release: &str, packages: &[&str], root: &Path) -> io::Result<()> {
-    let apt = cache::folder().join("aside").join(format!("apt-{name}"));
-    files::remove(&apt)?;
+    with_apt(name, release, |apt| unpack(&apt.download_alone(packages)?, root))
+}
+
+/// Work with an apt of that release, which is taken away afterwards.
+fn with_apt(name: &str, release: &str, work: impl FnOnce(&State) -> io::Result<()>) -> io::Result<()> {
+    let folder = cache::folder().join("aside").join(format!("apt-{name}"));
+    files::remove(&folder)?;
     let done = Mirror::of_this_machine()
         .map_err(io::Error::other)
-        .and_then(|mirror| State::new(&apt, &mirror, release))
-        .and_then(|state| state.download_alone(packages))
-        .and_then(|files| unpack(&files, root));
-    files::remove(&apt)?;
+        .and_then(|mirror| State::new(&folder, &mirror, release))
+        .and_then(|state| work(&state));
+    files::remove(&folder)?;
     done
 }
 
