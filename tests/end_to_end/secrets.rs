@@ -44,6 +44,10 @@ fn nothing_secret_is_said_with_everything_at_trace() {
     for (what, args) in [
         ("good", &[][..]),
         ("json", &["-o", "json"]),
+        ("junit", &["-o", "junit"]),
+        ("prometheus", &["-o", "prometheus"]),
+        ("nagios", &["-o", "nagios"]),
+        ("waiting", &["other", "--wait", "1s"]),
         ("refused", &["other"]),
         ("not iam", &["postgres15", "--user", "nobody_here"]),
         ("unknown ca", &["postgres15", "--tls-host", "other.example"]),
