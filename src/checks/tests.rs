@@ -129,6 +129,7 @@ fn the_climb_is_passed_up_to_the_rung_that_failed() {
         (ConnectError::PlaintextOnly, 2, "TLS_NOT_OFFERED"),
         (ConnectError::Tls(TlsFailure::WrongName), 2, "TLS_WRONG_NAME"),
         (ConnectError::Tls(TlsFailure::UnknownIssuer), 2, "TLS_UNKNOWN_CA"),
+        (ConnectError::Tls(TlsFailure::Unacceptable("words".into())), 2, "TLS_FAILED"),
         (ConnectError::NotIam(Asked::Sasl(vec!["SCRAM-SHA-256".into()])), 3, "AUTH_NOT_IAM"),
         (ConnectError::Closed { stage: Stage::Ask }, 3, "DB_CLOSED"),
     ] {

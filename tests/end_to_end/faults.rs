@@ -103,7 +103,13 @@ impl Fault {
         let row = answer.row(self.row);
         let seen = (text(&row["outcome"]), text(&row["cause"]), answer.status);
         if seen != ("fail", self.cause, 3) {
-            return Err(format!("{}: {} is {seen:?}: {}", self.name, self.row, row["found"]));
+            let held = &answer.report()["verdict"]["held_back_by"];
+            let held: Vec<_> =
+                held.as_array().into_iter().flatten().map(|check| answer.row(text(check))).collect();
+            return Err(format!(
+                "{}: {} is {seen:?}: {}; held back by {held:#?}",
+                self.name, self.row, row["found"]
+            ));
         }
         if answer.report()["verdict"]["held_back_by"] != serde_json::json!([self.row]) {
             return Err(format!(
