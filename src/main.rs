@@ -13,7 +13,6 @@ use jiff::Timestamp;
 use pipeprobe::{
     cli::{Cli, Command, Format, LogLevel},
     config::{self, Config},
-    report::json,
     run::{self, Exit},
     target::Invalid,
 };
@@ -94,7 +93,7 @@ async fn obey(command: Command) -> io::Result<Exit> {
             clap_complete::generate(shell, &mut Cli::command(), "pipeprobe", &mut out);
             Ok(Exit::Met)
         }
-        Command::Schema => out.write_all(json::SCHEMA.as_bytes()).map(|()| Exit::Met),
+        Command::Schema { of } => out.write_all(run::schema(of).as_bytes()).map(|()| Exit::Met),
     }
 }
 
