@@ -28,6 +28,7 @@ impl Cause {
             "PG_TOKEN_REFUSED" | "MYSQL_TOKEN_REFUSED" => &[
                 "TOKEN_NOT_ALLOWED",
                 "TOKEN_WRONG_PORT",
+                "TOKEN_WRONG_HOST",
                 "TOKEN_WRONG_USER",
                 "TOKEN_DENIED_ABOVE",
                 "IAM_OVERLOADED",
@@ -112,6 +113,9 @@ pub static CAUSES: &[Cause] = &[
     cause(Id::Resolve, "DNS_NOT_RESOLVED", "the name has no address here",
         "the resolver's words are in the report",
         "check the spelling; a private name resolves only inside its VPC: run this there, or set `connect_to`"),
+    cause(Id::Resolve, "DNS_FAILED", "the name servers gave no answer, or a failure",
+        "the resolver's words are in the report; whether the name exists is not known",
+        "try again, then look at this machine's resolver (/etc/resolv.conf)"),
     cause(Id::Resolve, "DNS_TIMED_OUT", "no name server answers", "5 seconds without an answer", "check this machine's resolver"),
 
     cause(Id::Dial, "NET_REFUSED", "nothing listens on the port",
@@ -176,6 +180,8 @@ pub static CAUSES: &[Cause] = &[
         "set `tls_host` (or `sign_host`) to the RDS endpoint's own name"),
     cause(Id::LogIn, "TOKEN_WRONG_PORT", "the token is signed for another port than the database's",
         "a candidate where the port that was dialled is not the one in the token", "set `port` or `sign_port`"),
+    cause(Id::LogIn, "TOKEN_WRONG_HOST", "the token is signed for another database",
+        "a candidate where the name it is signed for is not the one that the certificate proved", "take `sign_host` out"),
     cause(Id::LogIn, "TOKEN_WRONG_USER", "the user in the token is written otherwise than in the policy or the database",
         "a candidate where the user has capitals", "write `user` as the policy and the database do"),
     cause(Id::LogIn, "TOKEN_DENIED_ABOVE", "something above the role denies rds-db:connect",

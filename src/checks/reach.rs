@@ -61,7 +61,7 @@ fn intermittent(first: &ConnectError) -> Finding {
 
 fn stage_of(error: &ConnectError) -> Stage {
     match error {
-        ConnectError::Resolve(_) => Stage::Resolve,
+        ConnectError::Resolve(_) | ConnectError::Resolver(_) => Stage::Resolve,
         ConnectError::Dial => Stage::Dial,
         ConnectError::PlaintextOnly | ConnectError::Tls(_) => Stage::Encrypt,
         ConnectError::NotIam(_) => Stage::Ask,
@@ -88,7 +88,8 @@ fn list(items: impl IntoIterator<Item = impl ToString>) -> String {
 }
 
 fn resolved(evidence: &Evidence) -> Option<String> {
-    Some(list(&evidence.addresses))
+    let alias = evidence.alias_of.as_ref().map(|name| format!(", an alias of {name}")).unwrap_or_default();
+    Some(list(&evidence.addresses) + &alias)
 }
 
 fn dialled(evidence: &Evidence) -> Option<String> {
@@ -118,6 +119,10 @@ fn failed(target: &Target, seen: &Observations, error: &ConnectError) -> Finding
         ConnectError::Resolve(why) => fail("DNS_NOT_RESOLVED", format!("{}: {why}", target.dial.host)).remedy(
             "check the spelling of `host`; a private name resolves only inside its VPC: run this there, or dial \
              a tunnel or endpoint with `connect_to`",
+        ),
+        ConnectError::Resolver(why) => fail("DNS_FAILED", format!("{}: {why}", target.dial.host)).remedy(
+            "try again; if it stays, it is this machine's resolver and not the name: see that the name servers of \
+             /etc/resolv.conf can be reached and answer (getent hosts <name>)",
         ),
         ConnectError::Dial => dial(target, evidence),
         ConnectError::Timeout { stage: Stage::Dial, after } => {
@@ -228,10 +233,18 @@ fn wrong_name(evidence: &Evidence) -> String {
              CNAME it keeps its own name, and the token is signed for it"
         ),
         names => format!(
-            "set `tls_host` (--tls-host) to the one of these that is your database's endpoint: {}",
+            "set `tls_host` (--tls-host) to the one of these that is your database's endpoint{}: {}",
+            alias_of_rds(evidence).map(|name| format!(" (the alias leads to {name})")).unwrap_or_default(),
             list(names)
         ),
     }
+}
+
+/// The RDS endpoint that the dialled name is an alias of.
+fn alias_of_rds(evidence: &Evidence) -> Option<&String> {
+    let is_of_rds =
+        |name: &&String| Host::parse("name", name).is_ok_and(|name| RdsName::parse(&name).is_some());
+    evidence.alias_of.as_ref().filter(is_of_rds)
 }
 
 /// No authority issued it: what an RDS endpoint never presents.
@@ -346,7 +359,8 @@ fn refused_token(
     }
     if RdsName::parse(&target.sign.host).is_none() {
         return fail("TOKEN_WRONG_NAME").remedy(format!(
-            "set `tls_host` (or `sign_host`) to the RDS endpoint's own name: RDS refuses tokens signed for `{}`",
+            "set `tls_host` (or `sign_host`) to the RDS endpoint's own name{}: RDS refuses tokens signed for `{}`",
+            alias_of_rds(&seen.connection).map(|name| format!(", {name} by its alias")).unwrap_or_default(),
             target.sign.host
         ));
     }
@@ -374,6 +388,19 @@ fn not_accepted(target: &Target, seen: &Observations) -> Vec<Candidate> {
                     target.sign.port, target.dial.port
                 ),
                 "set `port` (or `sign_port`) to the one that the database itself listens on",
+            ),
+        );
+    }
+    if target.sign.host != target.tls_host && RdsName::parse(&target.tls_host).is_some() {
+        causes.insert(
+            0,
+            Candidate::new(
+                "TOKEN_WRONG_HOST",
+                format!(
+                    "it is signed for {}, and it was {} that proved its name",
+                    target.sign.host, target.tls_host
+                ),
+                "take `sign_host` out: the token is for the database whose certificate it is",
             ),
         );
     }

@@ -125,6 +125,7 @@ fn the_climb_is_passed_up_to_the_rung_that_failed() {
     let order = [CheckId::Resolve, CheckId::Dial, CheckId::Tls, CheckId::IamAsked, CheckId::LogIn];
     for (error, at, cause) in [
         (ConnectError::Resolve("no such host".into()), 0, "DNS_NOT_RESOLVED"),
+        (ConnectError::Resolver("SERVFAIL".into()), 0, "DNS_FAILED"),
         (ConnectError::Timeout { stage: Stage::Dial, after: Duration::from_secs(5) }, 1, "NET_TIMED_OUT"),
         (ConnectError::PlaintextOnly, 2, "TLS_NOT_OFFERED"),
         (ConnectError::Tls(TlsFailure::WrongName), 2, "TLS_WRONG_NAME"),

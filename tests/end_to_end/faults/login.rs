@@ -98,9 +98,12 @@ fn tokens(engine: &str, lane: Lane, cause: &'static str) -> Vec<Fault> {
         )
         .on(lane)
         .args(&["--sign-host", "db.example.com", "--region", "us-east-1"]),
-        fault(name("a token signed for another database"), "AUTH_LOG_IN", cause, "rds-db:connect")
+        fault(name("a token signed for another database"), "AUTH_LOG_IN", cause, "take `sign_host` out")
             .on(lane)
             .args(&["--sign-host", "other.abc.us-east-1.rds.amazonaws.com"]),
+        fault(name("a token signed for another Region"), "AUTH_LOG_IN", cause, "take `sign_host` out")
+            .on(lane)
+            .args(&["--sign-host", "other.abc.eu-west-1.rds.amazonaws.com", "--region", "eu-west-1"]),
     ]
 }
 

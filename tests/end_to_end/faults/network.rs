@@ -19,10 +19,17 @@ fn server(with: impl Fn(TcpStream) + Send + 'static) -> SocketAddr {
 
 /// A port whose queue of waiting connections is full, and of which nobody takes any: what comes is dropped.
 fn black_hole() -> (SocketAddr, Box<dyn std::any::Any>) {
+    black_hole_at("127.0.0.1:0".parse().unwrap())
+}
+
+pub(super) fn black_hole_at(address: SocketAddr) -> (SocketAddr, Box<dyn std::any::Any>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let listener = runtime.block_on(async {
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let socket = match address {
+            SocketAddr::V4(_) => tokio::net::TcpSocket::new_v4().unwrap(),
+            SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6().unwrap(),
+        };
+        socket.bind(address).unwrap();
         socket.listen(1).unwrap()
     });
     let address = listener.local_addr().unwrap();
@@ -78,13 +85,6 @@ pub(super) fn faults() -> Vec<Fault> {
         let _ = stream.read(&mut [0; 1]);
     };
     let mut faults = vec![
-        fault(
-            "a name that has no address",
-            "DNS_RESOLVE",
-            "DNS_NOT_RESOLVED",
-            "check the spelling of `host`",
-        )
-        .args(&["--connect-to", "no-such-host.invalid:5432"]),
         fault("nothing listens", "NET_DIAL", "NET_REFUSED", "port").server(lab::Instance::stop),
         fault("nothing listens, on MariaDB's port", "NET_DIAL", "NET_REFUSED", "port")
             .on(MariaDb10_11)
