@@ -116,7 +116,7 @@ fn sts_refusals_have_their_causes() {
         let row = found(&findings, CheckId::AccessRole);
         assert_eq!((row.outcome, row.cause), (Outcome::Fail, Some(cause)));
         assert!(row.found.contains(&message), "the words of AWS are kept: {}", row.found);
-        assert!(row.remedy.is_some() || cause == "STS_REFUSED");
+        assert!(row.remedy.is_some());
     }
 }
 
