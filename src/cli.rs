@@ -45,8 +45,22 @@ pub enum Command {
     Completions {
         shell: clap_complete::Shell,
     },
-    /// Print the JSON Schema of `check -o json`
-    Schema,
+    /// Print the JSON Schema of what a command prints with `-o json`
+    Schema {
+        /// The command
+        #[arg(value_name = "COMMAND", default_value = "check")]
+        of: Documented,
+    },
+}
+
+/// A command with a JSON document, and its schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Documented {
+    Check,
+    Token,
+    Explain,
+    Setup,
+    Lint,
 }
 
 /// Verify databases and say what ClickPipes can do with them

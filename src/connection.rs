@@ -145,8 +145,10 @@ impl fmt::Display for Asked {
 /// Why a rung could not be climbed. Plain data: what was seen, nothing of a driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConnectError {
-    /// The resolver's words.
+    /// The name has no address. The resolver's words.
     Resolve(String),
+    /// The resolver came to no answer, so whether the name has one is not known. Its words.
+    Resolver(String),
     /// No address could be connected to; the attempts are in [`Evidence::attempts`].
     Dial,
     /// The server does not offer TLS, so nothing was said to it.
@@ -182,6 +184,7 @@ impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Resolve(why) => write!(f, "the name does not resolve: {why}"),
+            Self::Resolver(why) => write!(f, "the resolver has no answer: {why}"),
             Self::Dial => f.write_str("no address could be connected to"),
             Self::PlaintextOnly => f.write_str("the server offers no TLS"),
             Self::Tls(failure) => failure.fmt(f),
@@ -227,6 +230,9 @@ pub struct Attempt {
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
     pub addresses: Vec<IpAddr>,
+    /// The name that the dialled one is an alias (CNAME) of, at the end of all aliases. Comes from DNS: shown and
+    /// suggested, never believed.
+    pub alias_of: Option<String>,
     pub attempts: Vec<Attempt>,
     pub peer: Option<SocketAddr>,
     pub tls: Option<TlsSeen>,
@@ -292,7 +298,8 @@ pub async fn climb(
     deadline: Instant,
     evidence: &mut Evidence,
 ) -> Result<Door, ConnectError> {
-    let addresses = timed(Stage::Resolve, deadline, &mut evidence.rungs, dial::resolve(&target.dial)).await?;
+    let resolve = dial::resolve(&target.dial, &mut evidence.alias_of);
+    let addresses = timed(Stage::Resolve, deadline, &mut evidence.rungs, resolve).await?;
     evidence.addresses = addresses.iter().map(SocketAddr::ip).collect();
 
     let attempts = &mut evidence.attempts;

@@ -39,6 +39,7 @@ pub struct Source {
 
 /// What was found out about the documents.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Lint {
     pub answers: Vec<Answer>,
     pub documents: Vec<Examined>,
@@ -46,6 +47,7 @@ pub struct Lint {
 
 /// One document and what is wrong in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Examined {
     pub file: String,
     /// Where in the file it stands, if something is around it: `Role.AssumeRolePolicyDocument`.
@@ -57,6 +59,7 @@ pub struct Examined {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Row {
     pub code: &'static str,
     /// Finishes "this policy …".

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use pipeprobe::{
     cli::{self, CheckFormat, Cli, Command, ConfigCommand, Format, LogFormat, LogLevel},
     config::{self, Config},
-    report::{json, nagios},
+    report::nagios,
     run::{self, Exit},
     target::Invalid,
 };
@@ -122,7 +122,7 @@ async fn obey(command: Command) -> io::Result<Exit> {
             clap_complete::generate(shell, &mut Cli::command(), "pipeprobe", &mut out);
             Ok(Exit::Met)
         }
-        Command::Schema => out.write_all(json::SCHEMA.as_bytes()).map(|()| Exit::Met),
+        Command::Schema { of } => out.write_all(run::schema(of).as_bytes()).map(|()| Exit::Met),
     }
 }
 

@@ -98,6 +98,8 @@ pub struct Endpoints {
     pub dial: HostPort,
     /// Addresses the dialled name resolved to.
     pub addresses: Vec<String>,
+    /// The name that the dialled one is an alias (CNAME) of.
+    pub alias_of: Option<String>,
     /// The name TLS verified.
     pub verify: String,
     /// What the token was signed for.
@@ -504,6 +506,7 @@ fn endpoints(target: &Target, seen: &Observations) -> Endpoints {
     Endpoints {
         dial: pair(&target.dial),
         addresses: seen.connection.addresses.iter().map(ToString::to_string).collect(),
+        alias_of: seen.connection.alias_of.clone(),
         verify: target.tls_host.to_string(),
         sign: pair(&target.sign),
         region: target.region.to_string(),

@@ -6,6 +6,7 @@ mod lint;
 mod progress;
 mod serve;
 mod setup;
+mod schema;
 mod token;
 mod wait;
 
@@ -14,6 +15,7 @@ use std::io::{self, Write};
 pub use check::{check, refuse_check};
 pub use explain::{explain, list};
 pub use lint::lint;
+pub use schema::schema;
 pub use serve::{config_check, serve};
 pub use setup::setup;
 pub use token::token;

@@ -129,6 +129,7 @@ impl<'a> Artefacts<'a> {
 
 /// One JSON document. Fields that were not asked for (`--only`) are left out.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Document<'a> {
     schema_version: u32,
     pipeprobe: &'a str,
@@ -157,12 +158,14 @@ pub struct Document<'a> {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Parameters<'a> {
     group: &'a str,
     settings: &'a [Parameter],
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Terraform<'a> {
     aws: &'a str,
     clickpipe: &'a str,

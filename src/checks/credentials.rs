@@ -166,7 +166,9 @@ fn refused(target: &Target, evidence: &IdentityEvidence, error: &IdentityError) 
         "Throttling" | "ThrottlingException" | "RequestLimitExceeded" => {
             fail("STS_THROTTLED", words).remedy("try again in a minute; AWS limits calls per account")
         }
-        _ => fail("STS_REFUSED", words),
+        _ => fail("STS_REFUSED", words).remedy(
+            "these are AWS's own words; the call is in CloudTrail, of the caller's account and of the role's",
+        ),
     }
 }
 

@@ -40,7 +40,6 @@ fn one_cause(page: &mut String, cause: &Cause) {
     let fix = if cause.fix.is_empty() { plain(row.fix) } else { cause.fix.to_owned() };
     for (name, text) in [
         ("told by", cause.told_by.to_owned()),
-        ("could be", cause.could_be().join(", ")),
         ("to do", fix),
         ("check", format!("{}: this database {}", row.code, plain(row.phrase))),
         ("without it", lost(row)),
@@ -49,6 +48,10 @@ fn one_cause(page: &mut String, cause: &Cause) {
         if !text.is_empty() {
             let _ = writeln!(page, "- {name}: {text}");
         }
+    }
+    if !cause.could_be().is_empty() {
+        let _ = writeln!(page, "\nIt could be, and the report ranks them:\n");
+        causes(page, cause.could_be().iter().filter_map(|code| cause_of(code)));
     }
 }
 

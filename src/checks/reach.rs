@@ -4,7 +4,7 @@ use super::{Observations, identifier, policy_resource, string};
 use crate::{
     connection::{Asked, ConnectError, Evidence, Refusal, Stage, TlsFailure, TlsSeen},
     finding::{Candidate, CheckId, Finding},
-    target::{Engine, RdsName, RdsNameKind, Target},
+    target::{Engine, Host, RdsName, RdsNameKind, Target},
 };
 
 pub(super) fn judge(target: &Target, seen: &Observations) -> Vec<Finding> {
@@ -61,7 +61,7 @@ fn intermittent(first: &ConnectError) -> Finding {
 
 fn stage_of(error: &ConnectError) -> Stage {
     match error {
-        ConnectError::Resolve(_) => Stage::Resolve,
+        ConnectError::Resolve(_) | ConnectError::Resolver(_) => Stage::Resolve,
         ConnectError::Dial => Stage::Dial,
         ConnectError::PlaintextOnly | ConnectError::Tls(_) => Stage::Encrypt,
         ConnectError::NotIam(_) => Stage::Ask,
@@ -88,7 +88,8 @@ fn list(items: impl IntoIterator<Item = impl ToString>) -> String {
 }
 
 fn resolved(evidence: &Evidence) -> Option<String> {
-    Some(list(&evidence.addresses))
+    let alias = evidence.alias_of.as_ref().map(|name| format!(", an alias of {name}")).unwrap_or_default();
+    Some(list(&evidence.addresses) + &alias)
 }
 
 fn dialled(evidence: &Evidence) -> Option<String> {
@@ -118,6 +119,10 @@ fn failed(target: &Target, seen: &Observations, error: &ConnectError) -> Finding
         ConnectError::Resolve(why) => fail("DNS_NOT_RESOLVED", format!("{}: {why}", target.dial.host)).remedy(
             "check the spelling of `host`; a private name resolves only inside its VPC: run this there, or dial \
              a tunnel or endpoint with `connect_to`",
+        ),
+        ConnectError::Resolver(why) => fail("DNS_FAILED", format!("{}: {why}", target.dial.host)).remedy(
+            "try again; if it stays, it is this machine's resolver and not the name: see that the name servers of \
+             /etc/resolv.conf can be reached and answer (getent hosts <name>)",
         ),
         ConnectError::Dial => dial(target, evidence),
         ConnectError::Timeout { stage: Stage::Dial, after } => {
@@ -181,14 +186,21 @@ fn tls(target: &Target, evidence: &Evidence, failure: &TlsFailure) -> Finding {
             .wanted(format!("a certificate of {}", target.tls_host))
     };
     match failure {
-        TlsFailure::WrongName => fail("TLS_WRONG_NAME").remedy(
-            "set `tls_host` to the RDS endpoint's own name (behind PrivateLink, an NLB, a tunnel or a CNAME)",
+        TlsFailure::WrongName => fail("TLS_WRONG_NAME").remedy(wrong_name(evidence)),
+        TlsFailure::Expired => fail("TLS_EXPIRED").remedy(
+            "give the database a new certificate: aws rds modify-db-instance --db-instance-identifier <name> \
+             --ca-certificate-identifier rds-ca-rsa2048-g1 --apply-immediately (if it ends in the future, it is this \
+             machine's clock that is wrong)",
         ),
-        TlsFailure::Expired => {
-            fail("TLS_EXPIRED").remedy("rotate the server certificate (RDS: Modify, Certificate authority)")
-        }
-        TlsFailure::NotYetValid => {
-            fail("TLS_NOT_YET_VALID").remedy("check this machine's clock, then the server certificate")
+        TlsFailure::NotYetValid => fail("TLS_NOT_YET_VALID").remedy(
+            "see that this machine's clock is right (it is behind the certificate's beginning), then the server's certificate",
+        ),
+        TlsFailure::UnknownIssuer | TlsFailure::Unacceptable(_) if is_self_signed(evidence) => {
+            fail("TLS_SELF_SIGNED").remedy(format!(
+                "no RDS or Aurora endpoint presents such a certificate: see what answers at {} (a proxy, a tunnel's end, \
+                 another server), and dial the database itself",
+                target.dial
+            ))
         }
         TlsFailure::UnknownIssuer => fail("TLS_UNKNOWN_CA").remedy(
             "give the issuing CA as `ca_certificate`; the RDS roots of the commercial Regions are built in, \
@@ -196,8 +208,49 @@ fn tls(target: &Target, evidence: &Evidence, failure: &TlsFailure) -> Finding {
         ),
         TlsFailure::Incompatible(_) => fail("TLS_INCOMPATIBLE")
             .remedy("allow TLS 1.2 or 1.3 at the server (ssl_min_protocol_version, tls_version)"),
-        TlsFailure::Closed | TlsFailure::NotTls(_) | TlsFailure::Other(_) => fail("TLS_FAILED"),
+        TlsFailure::Closed | TlsFailure::NotTls(_) | TlsFailure::Unacceptable(_) | TlsFailure::Other(_) => {
+            fail("TLS_FAILED").remedy(format!(
+                "see what stands between here and {} that is not the database: a firewall or proxy that looks into TLS, \
+                 a plain tunnel, another server",
+                target.dial
+            ))
+        }
     }
+}
+
+/// The database's own name, which its certificate carries wherever it is dialled. The chain has been verified by then.
+fn wrong_name(evidence: &Evidence) -> String {
+    let names = evidence.tls.iter().flat_map(|tls| tls.chain.first()).flat_map(|leaf| &leaf.names);
+    let of_rds =
+        names.filter(|name| Host::parse("name", name).is_ok_and(|name| RdsName::parse(&name).is_some()));
+    match of_rds.collect::<Vec<_>>().as_slice() {
+        [] => {
+            "set `tls_host` to the RDS endpoint's own name (behind PrivateLink, an NLB, a tunnel or a CNAME)"
+                .into()
+        }
+        [name] => format!(
+            "if that is your database, set `tls_host` to {name} (--tls-host): behind PrivateLink, an NLB, a tunnel or a \
+             CNAME it keeps its own name, and the token is signed for it"
+        ),
+        names => format!(
+            "set `tls_host` (--tls-host) to the one of these that is your database's endpoint{}: {}",
+            alias_of_rds(evidence).map(|name| format!(" (the alias leads to {name})")).unwrap_or_default(),
+            list(names)
+        ),
+    }
+}
+
+/// The RDS endpoint that the dialled name is an alias of.
+fn alias_of_rds(evidence: &Evidence) -> Option<&String> {
+    let is_of_rds =
+        |name: &&String| Host::parse("name", name).is_ok_and(|name| RdsName::parse(&name).is_some());
+    evidence.alias_of.as_ref().filter(is_of_rds)
+}
+
+/// No authority issued it: what an RDS endpoint never presents.
+fn is_self_signed(evidence: &Evidence) -> bool {
+    let leaf = evidence.tls.as_ref().and_then(|tls| tls.chain.first());
+    leaf.is_some_and(|leaf| leaf.subject == leaf.issuer)
 }
 
 fn not_iam(target: &Target, asked: &Asked) -> Finding {
@@ -232,7 +285,7 @@ fn not_in_force(target: &Target) -> Vec<Candidate> {
             ),
         ),
     };
-    vec![
+    let mut candidates = vec![
         user,
         Candidate::new(
             "AUTH_NO_USER",
@@ -243,7 +296,24 @@ fn not_in_force(target: &Target) -> Vec<Candidate> {
             make_iam_user(target),
         ),
         Candidate::new("AUTH_IAM_OFF", "where IAM is off, users are asked for passwords", enable),
-    ]
+    ];
+    if target.engine() != Engine::Postgres {
+        candidates.push(Candidate::new(
+            "AUTH_OTHER_ADDRESS",
+            "an account is a name and the addresses it may come from: from any other it does not exist",
+            let_in_from_anywhere(target),
+        ));
+    }
+    candidates
+}
+
+/// MySQL's and MariaDB's accounts name the addresses that they are for.
+fn let_in_from_anywhere(target: &Target) -> String {
+    let user = string(target.user.as_str());
+    format!(
+        "as the master user: SELECT host FROM mysql.user WHERE user = {user}; and if it is not %: \
+         RENAME USER {user}@'<its host>' TO {user}@'%';"
+    )
 }
 
 /// What makes a user one of IAM's.
@@ -289,7 +359,8 @@ fn refused_token(
     }
     if RdsName::parse(&target.sign.host).is_none() {
         return fail("TOKEN_WRONG_NAME").remedy(format!(
-            "set `tls_host` (or `sign_host`) to the RDS endpoint's own name: RDS refuses tokens signed for `{}`",
+            "set `tls_host` (or `sign_host`) to the RDS endpoint's own name{}: RDS refuses tokens signed for `{}`",
+            alias_of_rds(&seen.connection).map(|name| format!(", {name} by its alias")).unwrap_or_default(),
             target.sign.host
         ));
     }
@@ -320,6 +391,19 @@ fn not_accepted(target: &Target, seen: &Observations) -> Vec<Candidate> {
             ),
         );
     }
+    if target.sign.host != target.tls_host && RdsName::parse(&target.tls_host).is_some() {
+        causes.insert(
+            0,
+            Candidate::new(
+                "TOKEN_WRONG_HOST",
+                format!(
+                    "it is signed for {}, and it was {} that proved its name",
+                    target.sign.host, target.tls_host
+                ),
+                "take `sign_host` out: the token is for the database whose certificate it is",
+            ),
+        );
+    }
     if target.user.as_str().chars().any(char::is_uppercase) {
         causes.push(Candidate::new(
             "TOKEN_WRONG_USER",
@@ -344,6 +428,10 @@ fn not_accepted(target: &Target, seen: &Observations) -> Vec<Candidate> {
     causes
 }
 
+/// What to do about a refusal that nobody foresaw.
+const OWN_WORDS: &str =
+    "these are the server's own words; its log of this minute may say more (RDS: Logs & events)";
+
 fn postgres_refused(target: &Target, seen: &Observations, row: CheckId, refusal: &Refusal) -> Finding {
     let fail = |cause| Finding::fail(row, cause, refusal.to_string());
     let says = |words: &str| refusal.message.contains(words);
@@ -357,8 +445,10 @@ fn postgres_refused(target: &Target, seen: &Observations, row: CheckId, refusal:
             fail("PG_NO_LOGIN").remedy(format!("ALTER ROLE {user} LOGIN;"))
         }
         "28000" if says("does not exist") => fail("PG_NO_USER").remedy(make_iam_user(target)),
-        "28000" if says("pg_hba.conf") => fail("PG_HBA_REFUSED")
-            .remedy("the server's pg_hba has no line for this user, database and address"),
+        "28000" if says("pg_hba.conf") => fail("PG_HBA_REFUSED").remedy(format!(
+            "on RDS, set `database` to one of yours (nobody is let into rdsadmin); on a server of your own, add to its \
+             pg_hba.conf: hostssl {database} +rds_iam all pam"
+        )),
         // The token was judged as a password.
         "28P01" => fail("PG_PASSWORD_REFUSED").remedy(make_iam_user(target)),
         "3D000" => fail("PG_NO_DATABASE")
@@ -367,8 +457,18 @@ fn postgres_refused(target: &Target, seen: &Observations, row: CheckId, refusal:
         "53300" => {
             fail("PG_TOO_MANY_CONNECTIONS").remedy("free connections at the server, or raise max_connections")
         }
-        "57P03" => fail("PG_NOT_READY").remedy("the server is starting or stopping: try again in a moment"),
-        _ => fail("PG_REFUSED"),
+        "55000" if says("not currently accepting connections") => {
+            fail("PG_DATABASE_CLOSED").remedy(format!("ALTER DATABASE {database} ALLOW_CONNECTIONS true;"))
+        }
+        // PostgreSQL 14 and newer; before, a standby that nobody may read was starting up for ever.
+        "57P03" if refusal.detail.as_deref().is_some_and(|detail| detail.contains("Hot standby mode is disabled")) => {
+            fail("PG_STANDBY_CLOSED")
+                .remedy("it is a standby that takes no connections (hot_standby = off): give the writer's endpoint")
+        }
+        "57P03" => fail("PG_NOT_READY").remedy(
+            "the server is starting or stopping: try again in a moment; if it stays, look at the database's status and events",
+        ),
+        _ => fail("PG_REFUSED").remedy(OWN_WORDS),
     }
 }
 
@@ -387,12 +487,17 @@ fn mysql_refused(target: &Target, seen: &Observations, row: CheckId, refusal: &R
             fail("MYSQL_TOO_MANY_CONNECTIONS").remedy("free connections at the server, or raise max_connections")
         }
         "1129" => {
-            fail("MYSQL_HOST_BLOCKED").remedy("FLUSH HOSTS; (too many broken connections came from this address)")
+            fail("MYSQL_HOST_BLOCKED").remedy(
+                "as the master user: FLUSH HOSTS; then find what breaks off its connections from this address (a health \
+                 check, a port scan), or raise max_connect_errors in the DB parameter group",
+            )
         }
-        "1130" => fail("MYSQL_HOST_NOT_ALLOWED").remedy(format!("the account must allow this address: {user}@'%'")),
+        "1130" => fail("MYSQL_HOST_NOT_ALLOWED").remedy(let_in_from_anywhere(target)),
         "1524" => fail("MYSQL_PLUGIN_NOT_LOADED").remedy("enable IAM database authentication on the instance"),
         "3118" | "4151" => fail("MYSQL_ACCOUNT_LOCKED").remedy(format!("ALTER USER {user} ACCOUNT UNLOCK;")),
-        _ => fail("MYSQL_REFUSED"),
+        "3032" => fail("MYSQL_OFFLINE")
+            .remedy("SET GLOBAL offline_mode = OFF; (ask first whoever turned it on, and why)"),
+        _ => fail("MYSQL_REFUSED").remedy(OWN_WORDS),
     }
 }
 

@@ -2,23 +2,51 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use dns_lookup::{AddrInfoHints, LookupErrorKind, SockType, getaddrinfo};
 use tokio::{net::TcpStream, task::JoinSet, time::Instant};
 
 use super::{Attempt, ConnectError};
-use crate::target::Endpoint;
+use crate::{finding::printable, target::Endpoint};
 
 /// "Connection Attempt Delay" of RFC 8305 section 5.
 const STAGGER: Duration = Duration::from_millis(250);
 
-pub(super) async fn resolve(dial: &Endpoint) -> Result<Vec<SocketAddr>, ConnectError> {
+/// Asks for the name at the end of the aliases (POSIX, getaddrinfo); the same number everywhere.
+const AI_CANONNAME: i32 = 2;
+
+/// All addresses, and the name they belong to where `dial` is an alias (CNAME) of it.
+pub(super) async fn resolve(
+    dial: &Endpoint,
+    alias_of: &mut Option<String>,
+) -> Result<Vec<SocketAddr>, ConnectError> {
     if let Some(ip) = dial.host.ip() {
         return Ok(vec![SocketAddr::new(ip, dial.port)]);
     }
-    let found: Vec<_> = tokio::net::lookup_host((dial.host.as_str(), dial.port))
-        .await
-        .map_err(|e| ConnectError::Resolve(e.to_string()))?
-        .collect();
+    let (host, port) = (dial.host.as_str().to_owned(), dial.port);
+    // The system's resolver waits for its name servers on a thread of its own, as tokio's does.
+    let asked = tokio::task::spawn_blocking(move || look_up(&host, port)).await;
+    let (found, canonical) = asked.map_err(|e| ConnectError::Resolver(e.to_string()))??;
+    *alias_of = canonical.filter(|name| !name.eq_ignore_ascii_case(dial.host.as_str()));
     if found.is_empty() { Err(ConnectError::Resolve("no address".into())) } else { Ok(interleaved(&found)) }
+}
+
+fn look_up(host: &str, port: u16) -> Result<(Vec<SocketAddr>, Option<String>), ConnectError> {
+    let hints =
+        AddrInfoHints { socktype: SockType::Stream.into(), flags: AI_CANONNAME, ..AddrInfoHints::default() };
+    let answer = getaddrinfo(Some(host), Some(&port.to_string()), Some(hints)).map_err(|error| {
+        let kind = error.kind();
+        let words = std::io::Error::from(error).to_string();
+        match kind {
+            LookupErrorKind::NoName | LookupErrorKind::NoData => ConnectError::Resolve(words),
+            _ => ConnectError::Resolver(words),
+        }
+    })?;
+    let (mut addresses, mut canonical) = (Vec::new(), None);
+    for one in answer.flatten() {
+        addresses.push(one.sockaddr);
+        canonical = canonical.or(one.canonname);
+    }
+    Ok((addresses, canonical.map(|name| printable(name.trim_end_matches('.')))))
 }
 
 /// The families in turn, beginning with the one the resolver put first (RFC 8305 section 4).
@@ -79,6 +107,7 @@ fn plain(error: &std::io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::Host;
 
     #[test]
     fn families_take_turns() {
@@ -96,6 +125,14 @@ mod tests {
         assert_eq!(stream.peer_addr().unwrap(), open.local_addr().unwrap());
         assert_eq!(attempts[0].error.as_deref(), Some("connection refused"));
         assert_eq!(attempts[1].error, None);
+    }
+
+    #[tokio::test]
+    async fn an_address_is_nobodys_alias() {
+        let (mut alias_of, dial) =
+            (None, Endpoint { host: Host::parse("host", "127.0.0.1").unwrap(), port: 5432 });
+        let found = resolve(&dial, &mut alias_of).await.unwrap();
+        assert_eq!((found, alias_of), (vec!["127.0.0.1:5432".parse().unwrap()], None));
     }
 
     #[tokio::test]

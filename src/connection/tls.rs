@@ -43,6 +43,8 @@ pub enum TlsFailure {
     NotYetValid,
     /// The chain does not end in a trust anchor.
     UnknownIssuer,
+    /// Something in the certificate is not as it may be, such as a server's that is marked as an authority's.
+    Unacceptable(String),
     /// The server speaks nothing newer than TLS 1.1, or no cipher suite of ours.
     Incompatible(String),
     /// The server closed the connection during the handshake.
@@ -59,6 +61,7 @@ impl fmt::Display for TlsFailure {
             Self::Expired => f.write_str("the certificate has expired"),
             Self::NotYetValid => f.write_str("the certificate is not yet valid"),
             Self::UnknownIssuer => f.write_str("the certificate's issuer is not trusted"),
+            Self::Unacceptable(why) => write!(f, "the certificate is not acceptable: {why}"),
             Self::Incompatible(why) => write!(f, "no TLS version or cipher suite in common ({why})"),
             Self::Closed => f.write_str("the server closed the connection during the TLS handshake"),
             Self::NotTls(what) => write!(f, "the server did not answer with TLS ({what})"),
@@ -96,8 +99,8 @@ fn classify(error: &std::io::Error) -> TlsFailure {
                 TlsFailure::NotYetValid
             }
             CertificateError::UnknownIssuer => TlsFailure::UnknownIssuer,
-            // A self-signed leaf without the CA flag is refused for that before its issuer is looked up.
-            other => TlsFailure::Other(format!("the certificate is not acceptable: {other}")),
+            // A self-signed leaf with the CA flag is refused for that before its issuer is looked up.
+            other => TlsFailure::Unacceptable(other.to_string()),
         },
         Error::PeerIncompatible(why) => TlsFailure::Incompatible(format!("{why:?}")),
         Error::AlertReceived(

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::finding::{Finding, Severity};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Question {
     /// May ClickPipes assume the role with a session tag?
@@ -14,6 +15,7 @@ pub enum Question {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Says {
     Yes,
@@ -35,6 +37,7 @@ impl Says {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Answer {
     pub question: Question,
     /// `ClickPipes may assume the role with a session tag`

@@ -10,6 +10,7 @@ use crate::policy::document::{Element, Statement, Who, Word};
 
 /// How much a finding weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// It keeps ClickPipes out, or IAM from saving the document.

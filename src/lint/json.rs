@@ -1,26 +1,5 @@
-//! `lint -o json`: one document on stdout.
-//!
-//! ```json
-//! {
-//!   "schema_version": 1,
-//!   "pipeprobe": "0.1.0",
-//!   "success": false,
-//!   "answers": [
-//!     { "question": "assume_role", "sentence": "…", "answer": "yes | no | unknown | not_asked",
-//!       "why": "…", "provided": ["what a yes depends on"] }
-//!   ],
-//!   "documents": [
-//!     { "file": "trust.json", "path": null, "kind": "trust policy", "statements": 1,
-//!       "findings": [
-//!         { "code": "POLICY_…", "description": "…", "severity": "error | warning | unknown",
-//!           "line": 1, "column": 1, "path": "Statement[0]…", "wanted": "…", "found": "…", "remedy": "…" }
-//!       ] }
-//!   ]
-//! }
-//! ```
-//!
-//! Bad usage prints what `check` prints for it, with `error` filled in. `wanted`, `found`, `remedy` and a
-//! document's `path` and `kind` may be null.
+//! `lint -o json`: one document on stdout. Its schema is `run/schema/lint.json` (`pipeprobe schema lint`), generated from
+//! these types.
 
 use std::io::{self, Write};
 
@@ -29,10 +8,14 @@ use serde::Serialize;
 use super::Lint;
 use crate::report::json::SCHEMA_VERSION;
 
-#[derive(Serialize)]
-struct Document<'a> {
+/// What `lint -o json` prints.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Document<'a> {
     schema_version: u32,
+    /// Version of pipeprobe.
     pipeprobe: &'a str,
+    /// Nothing keeps ClickPipes out.
     success: bool,
     #[serde(flatten)]
     lint: &'a Lint,

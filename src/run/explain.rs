@@ -16,12 +16,14 @@ use crate::{
 
 /// What `explain --list -o json` prints.
 #[derive(Serialize)]
-struct Codes {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Codes {
     schema_version: u32,
     codes: Vec<Code>,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Code {
     code: &'static str,
     /// `check`, `cause` or `policy` (of `lint`).
@@ -32,8 +34,10 @@ struct Code {
     means: String,
 }
 
+/// What `explain CODE -o json` prints.
 #[derive(Serialize)]
-struct Explanation<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Explanation<'a> {
     schema_version: u32,
     code: &'a str,
     /// Markdown.

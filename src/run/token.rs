@@ -22,7 +22,8 @@ use crate::{
 
 /// What `token -o json` prints. The one document with a secret in it.
 #[derive(Serialize)]
-struct Signed<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Signed<'a> {
     schema_version: u32,
     token: &'a str,
     host: &'a str,

@@ -9,6 +9,7 @@ use crate::{
 
 /// One setting of a parameter group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Parameter {
     pub name: &'static str,
     pub value: &'static str,

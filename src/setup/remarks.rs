@@ -10,6 +10,7 @@ use crate::{
 
 /// Something that stands marked in the artefacts and has to be filled in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Missing {
     /// As it is marked.
     pub placeholder: &'static str,

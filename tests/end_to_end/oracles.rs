@@ -3,13 +3,13 @@
 use std::process::Command;
 
 use aws_credential_types::Credentials;
-use lab::{Engine, Lab};
+use lab::{Engine, Lab, Lane};
 use pipeprobe::{
     target::{Endpoint, Host},
     token,
 };
 
-use crate::support::{Run, lanes, shared, skipped};
+use crate::support::{Run, lanes, shared, skipped, text};
 
 const USERS: [&str; 11] = [
     "clickpipes_iam_user",
@@ -130,4 +130,14 @@ fn the_databases_own_clients_log_in_with_our_token() {
         let output = client(lab, instance, &token.trim()[1..]);
         assert!(!output.status.success(), "{lane}: a token with its first letter cut off");
     }
+}
+
+/// The schema is the oracle of whoever reads the document.
+#[test]
+fn a_signed_token_is_printed_as_its_schema_says() {
+    let answer = Run::check(shared(), &[Lane::Postgres15.name()]).command("token").json();
+    assert_eq!(answer.status, 0);
+    let schema = serde_json::from_str(pipeprobe::run::schema(pipeprobe::cli::Documented::Token)).unwrap();
+    jsonschema::validator_for(&schema).unwrap().validate(&answer.document).unwrap();
+    assert!(text(&answer.document["token"]).contains("X-Amz-Signature"));
 }

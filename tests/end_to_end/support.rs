@@ -47,6 +47,8 @@ pub(crate) struct Run<'a> {
     config: String,
     args: Vec<String>,
     environment: Vec<(String, String)>,
+    /// A command that runs the program.
+    through: Vec<String>,
 }
 
 impl<'a> Run<'a> {
@@ -57,6 +59,7 @@ impl<'a> Run<'a> {
             config,
             args: [&["check"], args].concat().iter().map(ToString::to_string).collect(),
             environment: lab.environment(),
+            through: Vec::new(),
         }
     }
 
@@ -93,6 +96,11 @@ impl<'a> Run<'a> {
         self
     }
 
+    /// Has this command run the program.
+    pub(crate) fn through(self, command: Vec<String>) -> Self {
+        Self { through: command, ..self }
+    }
+
     pub(crate) fn env(self, name: &str, value: &str) -> Self {
         let mut this = self.without(name);
         this.environment.push((name.to_owned(), value.to_owned()));
@@ -106,8 +114,11 @@ impl<'a> Run<'a> {
 
     pub(crate) fn spawnable(&self) -> Command {
         let path = self.config_file();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pipeprobe"));
+        let program = self.through.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_pipeprobe")]);
+        let words: Vec<&str> = program.collect();
+        let mut command = Command::new(words[0]);
         command
+            .args(&words[1..])
             .args(&self.args)
             .arg("--config-file")
             .arg(path)

@@ -1,10 +1,17 @@
-use std::process::{Child, Command, Stdio};
+use std::{
+    io::{Read, Write},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
 
 use lab::{ACCESS_ROLE, Engine, Instance, Lane};
 use lab_aws::World;
 use serde_json::{Value, json};
 
-use super::{Fault, fault};
+use super::{
+    Fault, fault,
+    network::{from_another_address, relay},
+};
 use crate::support::Run;
 
 /// The access role's one identity policy is this statement.
@@ -91,9 +98,12 @@ fn tokens(engine: &str, lane: Lane, cause: &'static str) -> Vec<Fault> {
         )
         .on(lane)
         .args(&["--sign-host", "db.example.com", "--region", "us-east-1"]),
-        fault(name("a token signed for another database"), "AUTH_LOG_IN", cause, "rds-db:connect")
+        fault(name("a token signed for another database"), "AUTH_LOG_IN", cause, "take `sign_host` out")
             .on(lane)
             .args(&["--sign-host", "other.abc.us-east-1.rds.amazonaws.com"]),
+        fault(name("a token signed for another Region"), "AUTH_LOG_IN", cause, "take `sign_host` out")
+            .on(lane)
+            .args(&["--sign-host", "other.abc.eu-west-1.rds.amazonaws.com", "--region", "eu-west-1"]),
     ]
 }
 
@@ -121,12 +131,75 @@ pub(super) fn postgres() -> Vec<Fault> {
             .sql("ALTER ROLE clickpipes_iam_user CONNECTION LIMIT 0"),
         log_in("the database has no connection left", "PG_TOO_MANY_CONNECTIONS", "free connections")
             .sql("ALTER DATABASE app CONNECTION LIMIT 0"),
-        log_in("a database that takes no connections", "PG_REFUSED", "")
-            .sql("UPDATE pg_database SET datallowconn = false WHERE datname = 'app'"),
+        log_in(
+            "a database that takes no connections",
+            "PG_DATABASE_CLOSED",
+            "ALTER DATABASE app ALLOW_CONNECTIONS true;",
+        )
+        .sql("UPDATE pg_database SET datallowconn = false WHERE datname = 'app'"),
     ];
+    faults.extend(postgres_servers());
     faults.extend(policies("PostgreSQL", Lane::Postgres15, "PG_TOKEN_REFUSED"));
     faults.extend(tokens("PostgreSQL", Lane::Postgres15, "PG_TOKEN_REFUSED"));
     faults
+}
+
+/// What a whole PostgreSQL server is, whoever logs in.
+fn postgres_servers() -> Vec<Fault> {
+    let ask = |name, cause, to_do| fault(name, "AUTH_IAM_ASKED", cause, to_do);
+    vec![
+        ask("the server is starting up", "PG_NOT_READY", "again in a moment")
+            .server(|server| server.restart_into_recovery().unwrap()),
+        ask("the server is shutting down", "PG_NOT_READY", "again in a moment").lab(|_, server| {
+            let session = Session::on(server);
+            let there = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'";
+            while server.sql(there).unwrap().trim() != "2" {}
+            server.begin_to_stop().unwrap();
+            Some(Box::new(session))
+        }),
+        ask("a standby that nobody may read", "PG_STANDBY_CLOSED", "writer").server(|server| {
+            server.restart_as_closed_standby().unwrap();
+        }),
+        fault(
+            "only the superuser's connections are left",
+            "AUTH_LOG_IN",
+            "PG_TOO_MANY_CONNECTIONS",
+            "max_connections",
+        )
+        .lab(|_, server| {
+            server
+                .restart_with(&[("max_connections", "3"), ("superuser_reserved_connections", "2")])
+                .unwrap();
+            let session = Session::on(server);
+            let there = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'";
+            while server.sql(there).unwrap().trim() != "2" {}
+            Some(Box::new(session))
+        }),
+        ask("the server has no connection left", "PG_TOO_MANY_CONNECTIONS", "max_connections").lab(
+            |_, server| {
+                server
+                    .restart_with(&[("max_connections", "2"), ("superuser_reserved_connections", "0")])
+                    .unwrap();
+                let sessions = [Session::on(server), Session::on(server)];
+                while !server.sql("SELECT 1").is_err_and(|e| e.to_string().contains("too many clients")) {}
+                Some(Box::new(sessions))
+            },
+        ),
+        ask("a rule of pg_hba rejects", "PG_HBA_REFUSED", "`database`")
+            .server(|server| access(server, "hostssl all +rds_iam all reject")),
+        ask("no rule of pg_hba is for this address", "PG_HBA_REFUSED", "hostssl")
+            .server(|server| access(server, "hostssl all +rds_iam 10.0.0.0/8 pam pamservice=rdslab")),
+    ]
+}
+
+/// The superuser's own rule, and this one.
+fn access(server: &Instance, rule: &str) {
+    let script = format!(
+        "DO $$ BEGIN EXECUTE format($q$COPY (VALUES ('local all rdsadmin trust'), ('{rule}')) TO %L$q$,
+           current_setting('hba_file')); END $$"
+    );
+    server.sql(&script).unwrap();
+    server.restart_with(&[]).unwrap();
 }
 
 /// A session of the superuser's that stays.
@@ -145,6 +218,37 @@ impl Drop for Session {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// The server blocks an address that broke off a handshake. It never blocks 127.0.0.1, so the client comes from another one.
+fn blocked(name: &'static str, lane: Lane) -> Fault {
+    let fault = fault(name, "TLS_VERIFY", "MYSQL_HOST_BLOCKED", "FLUSH HOSTS;").on(lane).server(|server| {
+        let settings = [("skip-name-resolve", "OFF"), ("host-cache-size", "16"), ("max-connect-errors", "1")];
+        server.restart_with(&settings).unwrap();
+        // A first packet that is none. The server counts it before it answers.
+        for _ in 0..5 {
+            let mut broken = from_another_address(server.address());
+            broken.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+            let mut words = [0; 512];
+            let greeting = broken.read(&mut words).unwrap();
+            if String::from_utf8_lossy(&words[..greeting]).contains("is blocked") {
+                return;
+            }
+            broken.write_all(b"\x05\0\0\x01hello").unwrap();
+            let _ = broken.read_to_end(&mut Vec::new());
+        }
+        panic!("{} does not block", server.name);
+    });
+    coming_from_elsewhere(fault)
+}
+
+/// The client comes from 127.0.0.2, over a relay.
+fn coming_from_elsewhere(fault: Fault) -> Fault {
+    fault.run(|run, server| {
+        let to = server.address();
+        let relay = relay(move || from_another_address(to));
+        run.more(&["--connect-to".into(), relay.to_string()])
+    })
 }
 
 pub(super) fn mysql_and_mariadb() -> Vec<Fault> {
@@ -192,10 +296,36 @@ pub(super) fn mysql_and_mariadb() -> Vec<Fault> {
         ]);
         if is_mysql {
             faults.push(
-                log_in("the server is in offline mode", "MYSQL_REFUSED", "")
+                log_in("the server is in offline mode", "MYSQL_OFFLINE", "SET GLOBAL offline_mode = OFF;")
                     .sql("SET GLOBAL offline_mode = ON"),
             );
         }
+        faults.extend([
+            coming_from_elsewhere(
+                fault(
+                    name("no account is for this address"),
+                    "TLS_VERIFY",
+                    "MYSQL_HOST_NOT_ALLOWED",
+                    "RENAME USER 'clickpipes_iam_user'@'<its host>' TO 'clickpipes_iam_user'@'%';",
+                )
+                .on(lane)
+                .sql("RENAME USER clickpipes_iam_user TO clickpipes_iam_user@'10.1.2.3'; FLUSH PRIVILEGES"),
+            ),
+            // Somebody may come from here, as RDS's master user may from anywhere: then the user is an unknown one.
+            ask("the account is for another address", "TO 'clickpipes_iam_user'@'%';").sql(
+                "CREATE USER admin IDENTIFIED BY 'p';
+                 RENAME USER clickpipes_iam_user TO clickpipes_iam_user@'10.1.2.3'",
+            ),
+            fault(
+                name("the plugin is not loaded"),
+                "AUTH_IAM_ASKED",
+                "MYSQL_PLUGIN_NOT_LOADED",
+                "enable IAM database authentication",
+            )
+            .on(lane)
+            .sql("UNINSTALL PLUGIN AWSAuthenticationPlugin"),
+            blocked(name("the address is blocked"), lane),
+        ]);
         let nobody = ask("a user that does not exist", "CREATE USER 'nobody_here'");
         faults.push(nobody.args(&["--user", "nobody_here"]));
         faults.extend(policies(engine, lane, "MYSQL_TOKEN_REFUSED"));

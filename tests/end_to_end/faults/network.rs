@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use lab::Lane;
+use lab::{Certificate, Lane};
 
 use super::{Fault, fault};
 
@@ -19,16 +19,48 @@ fn server(with: impl Fn(TcpStream) + Send + 'static) -> SocketAddr {
 
 /// A port whose queue of waiting connections is full, and of which nobody takes any: what comes is dropped.
 fn black_hole() -> (SocketAddr, Box<dyn std::any::Any>) {
+    black_hole_at("127.0.0.1:0".parse().unwrap())
+}
+
+pub(super) fn black_hole_at(address: SocketAddr) -> (SocketAddr, Box<dyn std::any::Any>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let listener = runtime.block_on(async {
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let socket = match address {
+            SocketAddr::V4(_) => tokio::net::TcpSocket::new_v4().unwrap(),
+            SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6().unwrap(),
+        };
+        socket.bind(address).unwrap();
         socket.listen(1).unwrap()
     });
     let address = listener.local_addr().unwrap();
     let waiting: Vec<_> =
         (0..8).map_while(|_| TcpStream::connect_timeout(&address, Duration::from_millis(300)).ok()).collect();
     (address, Box::new((listener, waiting, runtime)))
+}
+
+/// A connection that comes from 127.0.0.2.
+pub(super) fn from_another_address(to: SocketAddr) -> TcpStream {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+        let stream = socket.connect(to).await.unwrap().into_std().unwrap();
+        stream.set_nonblocking(false).unwrap();
+        stream
+    })
+}
+
+/// Where every connection is carried on over one of these, unchanged.
+pub(super) fn relay(dial: impl Fn() -> TcpStream + Send + 'static) -> SocketAddr {
+    server(move |near| {
+        let far = dial();
+        for (mut from, mut to) in [(near.try_clone().unwrap(), far.try_clone().unwrap()), (far, near)] {
+            thread::spawn(move || {
+                let _ = std::io::copy(&mut from, &mut to);
+                let _ = to.shutdown(Shutdown::Write);
+            });
+        }
+    })
 }
 
 fn dialling(fault: Fault, lane: Lane, with: impl Fn(TcpStream) + Clone + Send + 'static) -> Fault {
@@ -53,13 +85,6 @@ pub(super) fn faults() -> Vec<Fault> {
         let _ = stream.read(&mut [0; 1]);
     };
     let mut faults = vec![
-        fault(
-            "a name that has no address",
-            "DNS_RESOLVE",
-            "DNS_NOT_RESOLVED",
-            "check the spelling of `host`",
-        )
-        .args(&["--connect-to", "no-such-host.invalid:5432"]),
         fault("nothing listens", "NET_DIAL", "NET_REFUSED", "port").server(lab::Instance::stop),
         fault("nothing listens, on MariaDB's port", "NET_DIAL", "NET_REFUSED", "port")
             .on(MariaDb10_11)
@@ -102,7 +127,11 @@ pub(super) fn faults() -> Vec<Fault> {
             MariaDb10_11,
             silent,
         ),
-        dialling(fault("a reset in the handshake", "TLS_VERIFY", "TLS_FAILED", ""), Postgres15, reset),
+        dialling(
+            fault("a reset in the handshake", "TLS_VERIFY", "TLS_FAILED", "not the database"),
+            Postgres15,
+            reset,
+        ),
         fault("a database that is no PostgreSQL", "TLS_VERIFY", "DB_PROTOCOL", "PostgreSQL server's port")
             .on(MariaDb10_11)
             .args(&["--type", "rdspostgres"]),
@@ -123,9 +152,14 @@ pub(super) fn faults() -> Vec<Fault> {
     for (engine, lane) in [("PostgreSQL", Postgres15), ("MariaDB", MariaDb10_11)] {
         let name = |what: &str| -> &'static str { format!("{what}, {engine}").leak() };
         faults.extend([
-            fault(name("a certificate for another name"), "TLS_VERIFY", "TLS_WRONG_NAME", "tls_host")
-                .on(lane)
-                .args(&["--tls-host", "other.abc.us-east-1.rds.amazonaws.com"]),
+            fault(
+                name("a certificate for another name"),
+                "TLS_VERIFY",
+                "TLS_WRONG_NAME",
+                format!("set `tls_host` to {}.c9lab0example", lane.name().replace("_", "-")).leak(),
+            )
+            .on(lane)
+            .args(&["--tls-host", "other.abc.us-east-1.rds.amazonaws.com"]),
             fault(
                 name("a certificate of a CA that is not known"),
                 "TLS_VERIFY",
@@ -136,5 +170,70 @@ pub(super) fn faults() -> Vec<Fault> {
             .run(|run, _| run.with("ca_certificate", "")),
         ]);
     }
+    faults.extend(certificates());
+    faults.extend(old_tls());
     faults
+}
+
+/// Real servers, each with a certificate that has one thing wrong.
+fn certificates() -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (engine, lane) in
+        [("PostgreSQL", Lane::Postgres15), ("MariaDB", Lane::MariaDb10_11), ("MySQL", Lane::Mysql9_7)]
+    {
+        for (what, certificate, cause, to_do) in [
+            (
+                "a certificate that has expired",
+                Certificate::Expired,
+                "TLS_EXPIRED",
+                "--ca-certificate-identifier",
+            ),
+            (
+                "a certificate that is not valid yet",
+                Certificate::NotYetValid,
+                "TLS_NOT_YET_VALID",
+                "this machine's clock",
+            ),
+            (
+                "a certificate signed by itself",
+                Certificate::SelfSigned,
+                "TLS_SELF_SIGNED",
+                "no RDS or Aurora endpoint",
+            ),
+            (
+                "a certificate signed by itself, as an authority",
+                Certificate::SelfSignedAuthority,
+                "TLS_SELF_SIGNED",
+                "no RDS or Aurora endpoint",
+            ),
+        ] {
+            let name: &'static str = format!("{what}, {engine}").leak();
+            faults.push(fault(name, "TLS_VERIFY", cause, to_do).on(lane).lab(move |lab, server| {
+                lab.present(server, certificate).unwrap();
+                None
+            }));
+        }
+    }
+    faults
+}
+
+/// Real servers that speak nothing newer than TLS 1.1. MySQL has forgotten it.
+fn old_tls() -> Vec<Fault> {
+    vec![
+        fault("TLS 1.1 only, PostgreSQL", "TLS_VERIFY", "TLS_INCOMPATIBLE", "ssl_min_protocol_version")
+            .server(|server| {
+                let settings = [
+                    ("ssl_min_protocol_version", "TLSv1.1"),
+                    ("ssl_max_protocol_version", "TLSv1.1"),
+                    ("ssl_ciphers", "ALL:@SECLEVEL=0"),
+                ];
+                server.restart_with(&settings).unwrap();
+            }),
+        fault("TLS 1.1 only, MariaDB", "TLS_VERIFY", "TLS_INCOMPATIBLE", "tls_version")
+            .on(Lane::MariaDb10_11)
+            .server(|server| {
+                let settings = [("tls-version", "TLSv1.1"), ("ssl-cipher", "ALL:@SECLEVEL=0")];
+                server.restart_with(&settings).unwrap();
+            }),
+    ]
 }

@@ -93,7 +93,7 @@ fn certificates() {
         shows("a name that drives the terminal", "TLS_WRONG_NAME", issued(wild)),
         shows("expired", "TLS_EXPIRED", issued(valid((2020, 1, 1), (2021, 1, 1)))),
         shows("not yet valid", "TLS_NOT_YET_VALID", issued(valid((2090, 1, 1), (2091, 1, 1)))),
-        shows("self-signed", "TLS_UNKNOWN_CA", self_signed().config(rustls::ALL_VERSIONS)),
+        shows("self-signed", "TLS_SELF_SIGNED", self_signed().config(rustls::ALL_VERSIONS)),
         shows(
             "of an unknown CA",
             "TLS_UNKNOWN_CA",

@@ -27,6 +27,21 @@ impl fmt::Debug for Authority {
     }
 }
 
+/// What is wrong with a server's certificate, if anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Certificate {
+    /// As every instance has it from its start.
+    Good,
+    /// Ended yesterday.
+    Expired,
+    /// Begins tomorrow.
+    NotYetValid,
+    /// Signed by itself instead of the lab's root.
+    SelfSigned,
+    /// The same, marked as an authority's, as `openssl req -x509` makes it.
+    SelfSignedAuthority,
+}
+
 /// A server's certificate and key, as files.
 #[derive(Clone, Debug)]
 pub(crate) struct ServerFiles {
@@ -51,16 +66,32 @@ impl Authority {
         &self.pem
     }
 
-    /// Writes `server.pem` and `server.key` (mode 0600) for that DNS name into `folder`.
-    pub(crate) fn issue(&self, host: &str, folder: &Path) -> io::Result<ServerFiles> {
+    /// Writes `server.pem` and `server.key` (mode 0600) for that DNS name into `folder`, over those that are there.
+    pub(crate) fn issue(&self, host: &str, kind: Certificate, folder: &Path) -> io::Result<ServerFiles> {
         let mut params = CertificateParams::new(vec![host.to_owned()]).map_err(io::Error::other)?;
         params.distinguished_name.push(DnType::CommonName, host);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         valid_for(&mut params, 365);
-        params.use_authority_key_identifier_extension = true;
+        let day = Duration::from_secs(24 * 60 * 60);
+        match kind {
+            Certificate::Expired => {
+                params.not_before = (SystemTime::now() - 2 * day).into();
+                params.not_after = (SystemTime::now() - day).into();
+            }
+            Certificate::NotYetValid => params.not_before = (SystemTime::now() + day).into(),
+            Certificate::SelfSignedAuthority => params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained),
+            Certificate::Good | Certificate::SelfSigned => {}
+        }
         let key = KeyPair::generate().map_err(io::Error::other)?;
-        let certificate = params.signed_by(&key, &self.issuer).map_err(io::Error::other)?;
+        let certificate = match kind {
+            Certificate::SelfSigned | Certificate::SelfSignedAuthority => params.self_signed(&key),
+            Certificate::Good | Certificate::Expired | Certificate::NotYetValid => {
+                params.use_authority_key_identifier_extension = true;
+                params.signed_by(&key, &self.issuer)
+            }
+        }
+        .map_err(io::Error::other)?;
 
         let files = ServerFiles { certificate: folder.join("server.pem"), key: folder.join("server.key") };
         files::write(&files.certificate, &certificate.pem())?;

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use lab_aws::{Aws, Database, Decision, Verifier};
 
 use crate::account::ServerUser;
-use crate::certificates::Authority;
+use crate::certificates::{Authority, Certificate};
 use crate::guide;
 use crate::installed::Installed;
 use crate::lane::{Engine, Lane};
@@ -69,7 +69,7 @@ impl Instance {
     pub(crate) fn start(plan: &Plan, parts: &Parts<'_>, primary: Option<&Self>) -> io::Result<Self> {
         let folder = parts.lab.join(&plan.name);
         make_folder(&folder, parts.user)?;
-        let tls = parts.authority.issue(&plan.host, &folder)?;
+        let tls = parts.authority.issue(&plan.host, Certificate::Good, &folder)?;
         parts.user.owns(&tls.key)?;
         match primary {
             Some(primary) if plan.installed.lane.engine() == Engine::Postgres => {
@@ -206,12 +206,7 @@ impl Instance {
         match self.site.start(&state.settings) {
             Ok(server) => state.server = Some(server),
             Err(StartError::Other(e)) => return Err(e),
-            Err(StartError::PortTaken) => {
-                return Err(io::Error::new(
-                    io::ErrorKind::AddrInUse,
-                    format!("{}: someone took port {}", self.name, self.port),
-                ));
-            }
+            Err(StartError::PortTaken) => return Err(self.port_taken()),
         }
         Ok(())
     }
@@ -225,6 +220,48 @@ impl Instance {
         self.start_again()
     }
 
+    /// Restarts a PostgreSQL as one that recovers from an archive whose next file does not come: it listens, and is starting up
+    /// for as long as it runs.
+    ///
+    /// # Errors
+    /// If it does not come that far.
+    ///
+    /// # Panics
+    /// If this is no PostgreSQL.
+    pub fn restart_into_recovery(&self) -> io::Result<()> {
+        assert_eq!(self.lane.engine(), Engine::Postgres);
+        self.stop();
+        let settings = postgres::recover(&self.site)?;
+        let mut state = self.state();
+        match self.site.start_until(&settings, postgres::is_recovering) {
+            Ok(server) => state.server = Some(server),
+            Err(StartError::Other(e)) => return Err(e),
+            Err(StartError::PortTaken) => return Err(self.port_taken()),
+        }
+        Ok(())
+    }
+
+    /// Restarts a PostgreSQL as a standby that takes no sessions (`hot_standby = off`), of a primary that does not come.
+    ///
+    /// # Errors
+    /// If it does not come that far.
+    pub fn restart_as_closed_standby(&self) -> io::Result<()> {
+        self.stop();
+        postgres::stand_by(&self.site)?;
+        self.restart_with(&[("hot_standby", "off")])
+    }
+
+    /// Asks the server to shut down once its last session is over ("smart" shutdown, PostgreSQL), and returns when it has
+    /// begun to: it takes no new sessions.
+    ///
+    /// # Errors
+    /// If it does not begin.
+    pub fn begin_to_stop(&self) -> io::Result<()> {
+        let state = self.state();
+        let Some(server) = &state.server else { return Ok(()) };
+        self.site.ask_to_stop(server)
+    }
+
     /// Changes these settings while the server runs, such as `("hot_standby_feedback", "on")` or `("binlog_format", "MIXED")`.
     /// New sessions have them when it returns; older sessions may not. MySQL and MariaDB forget them at the next start.
     ///
@@ -236,6 +273,15 @@ impl Instance {
             Engine::Postgres => postgres::set(&self.site, settings),
             Engine::Mysql | Engine::MariaDb => mysql::set(&self.site, settings),
         }
+    }
+
+    fn port_taken(&self) -> io::Error {
+        io::Error::new(io::ErrorKind::AddrInUse, format!("{}: someone took port {}", self.name, self.port))
+    }
+
+    /// Where everything of it lies.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.site.folder
     }
 
     /// The trust root that its certificate is signed by.

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use lab_aws::Aws;
 
 use crate::account::ServerUser;
-use crate::certificates::Authority;
+use crate::certificates::{Authority, Certificate};
 use crate::files;
 use crate::guide;
 use crate::installed::{Installed, obtain};
@@ -115,6 +115,16 @@ impl Lab {
         let standby = Standby { instance, primary };
         standby.catch_up()?;
         Ok(standby)
+    }
+
+    /// Gives one of this lab's instances another certificate and key, and restarts it with them and the settings it has.
+    ///
+    /// # Errors
+    /// If the server does not start with it.
+    pub fn present(&self, instance: &Instance, certificate: Certificate) -> io::Result<()> {
+        instance.stop();
+        self.authority.issue(&instance.host, certificate, instance.folder())?;
+        instance.start_again()
     }
 
     /// STS, and the world it knows.

@@ -65,6 +65,7 @@ mod lab;
 mod consumer;
 
 pub use cache::folder as cache_folder;
+pub use certificates::Certificate;
 pub use consumer::{Changes, Consumer, Copied, Followed};
 pub use guide::{
     DATABASE, MARIADB_BEYOND_THE_GUIDE, MYSQL_GRANTS, MYSQL_USER, POSTGRES_GRANTS, POSTGRES_USER, USER,

@@ -100,7 +100,7 @@ pub(crate) fn arguments(site: &Site, settings: &[(String, String)], command: &mu
         .args(["--server-id=1", "--binlog-format=ROW"])
         .args(["--binlog-row-image=FULL", "--binlog-row-metadata=FULL"])
         // A client that breaks off its handshake is what is being tested: never block its address for it.
-        .args(["--skip-name-resolve", "--host-cache-size=0"])
+        .arg("--host-cache-size=0")
         .args(["--innodb-buffer-pool-size=32M", "--innodb-flush-log-at-trx-commit=0"])
         .args(["--innodb-flush-method=nosync", "--sync-binlog=0"])
         .arg("--performance-schema=OFF");
@@ -122,10 +122,16 @@ pub(crate) fn arguments(site: &Site, settings: &[(String, String)], command: &mu
         command.arg(format!("--server-id={}", site.port)).arg("--read-only=ON");
         command.arg(with("--relay-log=", &site.data().join("relay")));
     }
-    for (name, value) in settings {
+    // MySQL remembers that it was once turned on, whatever comes after.
+    let resolves = |(name, value): &(String, String)| name == "skip-name-resolve" && value == "OFF";
+    if !settings.iter().any(resolves) {
+        command.arg("--skip-name-resolve");
+    }
+    for (name, value) in settings.iter().filter(|setting| !resolves(setting)) {
         command.arg(format!("--{name}={value}"));
     }
     command.env("PIPEPROBE_LAB_VERIFIER", site.verifier());
+    site.installed.preload(command, &site.plugins.names_shim);
 }
 
 /// The server greets on its Unix socket once it takes connections.

@@ -1,4 +1,4 @@
-//! The three shared objects the servers load, found next to the running program or built.
+//! The four shared objects the servers load, found next to the running program or built.
 
 use std::fs;
 use std::io;
@@ -8,9 +8,9 @@ use std::time::SystemTime;
 
 use crate::files;
 
-const PACKAGES: [&str; 3] = ["aws_auth_plugin", "pam_rds_iam", "pam_confdir_shim"];
+const PACKAGES: [&str; 4] = ["aws_auth_plugin", "pam_rds_iam", "pam_confdir_shim", "no_names_shim"];
 
-/// A folder that holds all three.
+/// A folder that holds all of them.
 #[derive(Clone, Debug)]
 pub(crate) struct Plugins {
     /// `AWSAuthenticationPlugin.so`, for MySQL and MariaDB.
@@ -19,6 +19,8 @@ pub(crate) struct Plugins {
     pub(crate) pam_module: PathBuf,
     /// Preloaded into PostgreSQL, so that PAM reads a private folder.
     pub(crate) pam_shim: PathBuf,
+    /// Preloaded into MySQL and MariaDB, so that no name server is asked who a client is.
+    pub(crate) names_shim: PathBuf,
 }
 
 /// Finds the plugins in the target folder the running program was built into; builds them there if they are missing or older
@@ -43,6 +45,7 @@ pub(crate) fn copy_to(folder: &Path) -> io::Result<Plugins> {
         aws_auth: copy(&from.aws_auth, "AWSAuthenticationPlugin.so")?,
         pam_module: copy(&from.pam_module, "pam_rds_iam.so")?,
         pam_shim: copy(&from.pam_shim, "pam_confdir_shim.so")?,
+        names_shim: copy(&from.names_shim, "no_names_shim.so")?,
     })
 }
 
@@ -58,8 +61,9 @@ pub(crate) fn target_folder() -> io::Result<PathBuf> {
 }
 
 fn within(folder: &Path) -> Plugins {
-    let [aws_auth, pam_module, pam_shim] = PACKAGES.map(|package| folder.join(format!("lib{package}.so")));
-    Plugins { aws_auth, pam_module, pam_shim }
+    let [aws_auth, pam_module, pam_shim, names_shim] =
+        PACKAGES.map(|package| folder.join(format!("lib{package}.so")));
+    Plugins { aws_auth, pam_module, pam_shim, names_shim }
 }
 
 /// Whether each is at least as new as its own sources, and those of what it is linked with.
@@ -68,7 +72,7 @@ fn is_fresh(folder: &Path) -> bool {
     let shared = newest(&sources.join("ask"));
     PACKAGES.iter().all(|package| {
         let built = fs::metadata(folder.join(format!("lib{package}.so"))).and_then(|file| file.modified());
-        let shared = shared.filter(|_| *package != "pam_confdir_shim");
+        let shared = shared.filter(|_| !package.ends_with("_shim"));
         built.is_ok_and(|built| Some(built) >= newest(&sources.join(package)).max(shared))
     })
 }
@@ -113,6 +117,6 @@ fn build(folder: &Path) -> io::Result<()> {
 }
 
 fn is_there(folder: &Path) -> bool {
-    let plugins = within(folder);
-    [plugins.aws_auth, plugins.pam_module, plugins.pam_shim].iter().all(|file| file.is_file())
+    let Plugins { aws_auth, pam_module, pam_shim, names_shim } = within(folder);
+    [aws_auth, pam_module, pam_shim, names_shim].iter().all(|file| file.is_file())
 }

@@ -183,10 +183,39 @@ pub(crate) fn set(site: &Site, settings: &[(&str, &str)]) -> io::Result<()> {
     Err(io::Error::other(not_in_force.trim().to_owned()))
 }
 
-/// The postmaster itself says so, in the eighth line of its pid file.
+/// The postmaster itself says so, in the eighth line of its pid file. `standby` is a standby that nobody may read.
 pub(crate) fn is_ready(site: &Site) -> bool {
+    let is_up = |line: &str| matches!(line.trim(), "ready" | "standby");
     fs::read_to_string(site.data().join("postmaster.pid"))
-        .is_ok_and(|file| file.lines().nth(7).is_some_and(|l| l.trim() == "ready"))
+        .is_ok_and(|file| file.lines().nth(7).is_some_and(is_up))
+}
+
+/// Makes a stopped server one that recovers from an archive, and gives the settings to start it with. The archive has nothing,
+/// and takes for ever to say so.
+pub(crate) fn recover(site: &Site) -> io::Result<Vec<(String, String)>> {
+    let signal = site.data().join("recovery.signal");
+    files::write(&signal, "")?;
+    site.user.owns(&signal)?;
+    let asked = asked_for_archive(site);
+    let _ = fs::remove_file(&asked); // of another time
+    let waits = format!("echo %f >> {}; exec sleep 3600", asked.display());
+    Ok(vec![("restore_command".to_owned(), waits)])
+}
+
+/// Makes a stopped server a standby of nobody.
+pub(crate) fn stand_by(site: &Site) -> io::Result<()> {
+    let signal = site.data().join("standby.signal");
+    files::write(&signal, "")?;
+    site.user.owns(&signal)
+}
+
+/// It listens before it recovers, and asks for the first file as it begins.
+pub(crate) fn is_recovering(site: &Site) -> bool {
+    asked_for_archive(site).is_file()
+}
+
+fn asked_for_archive(site: &Site) -> std::path::PathBuf {
+    site.scratch().join("asked-for-archive")
 }
 
 pub(crate) fn client(site: &Site, database: Option<&str>) -> Command {

@@ -76,16 +76,26 @@ impl Site {
 
     /// Starts the server and waits until it answers.
     pub(crate) fn start(&self, settings: &[(String, String)]) -> Result<Child, StartError> {
-        let engine = self.installed.lane.engine();
+        self.start_until(
+            settings,
+            match self.installed.lane.engine() {
+                Engine::Postgres => postgres::is_ready,
+                Engine::Mysql | Engine::MariaDb => mysql::is_ready,
+            },
+        )
+    }
+
+    /// Starts the server and waits until it is as far as that.
+    pub(crate) fn start_until(
+        &self,
+        settings: &[(String, String)],
+        is_there: fn(&Self) -> bool,
+    ) -> Result<Child, StartError> {
         let log_before = fs::metadata(self.log()).map_or(0, |m| m.len());
         let mut child = self.command(settings).and_then(|mut c| c.spawn()).map_err(StartError::Other)?;
         let deadline = Instant::now() + START;
         loop {
-            let ready = match engine {
-                Engine::Postgres => postgres::is_ready(self),
-                Engine::Mysql | Engine::MariaDb => mysql::is_ready(self),
-            };
-            if ready {
+            if is_there(self) {
                 return Ok(child);
             }
             let ended = child.try_wait().map_err(StartError::Other)?;
@@ -134,6 +144,19 @@ impl Site {
         command.current_dir(&self.folder).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         self.user.runs(&mut command);
         Ok(command)
+    }
+
+    /// Asks for a shutdown that waits for the last session, and waits until no new one is taken.
+    pub(crate) fn ask_to_stop(&self, child: &Child) -> io::Result<()> {
+        kill_process(Pid::from_child(child), Signal::TERM)?;
+        let deadline = Instant::now() + STOP;
+        while self.sql(None, "SELECT 1").is_ok() {
+            if Instant::now() > deadline {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "the server does not begin to stop"));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
     }
 
     /// Ends the server in order, so that it can be started again.

@@ -1,0 +1,100 @@
+//! `pipeprobe schema`: the shape of what a command prints with `-o json`. Each is a shipped file, generated from the types.
+
+use crate::{cli::Documented, report::json};
+
+/// The JSON Schema of what that command prints.
+pub fn schema(of: Documented) -> &'static str {
+    match of {
+        Documented::Check => json::SCHEMA,
+        Documented::Token => include_str!("schema/token.json"),
+        Documented::Explain => include_str!("schema/explain.json"),
+        Documented::Setup => include_str!("schema/setup.json"),
+        Documented::Lint => include_str!("schema/lint.json"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use schemars::{JsonSchema, Schema, generate::SchemaSettings};
+
+    use super::*;
+    use crate::{
+        lint,
+        run::{explain, token},
+        setup,
+    };
+
+    /// What every command prints where it was used badly: `check`'s document, without a report.
+    #[derive(JsonSchema)]
+    #[expect(dead_code, reason = "its schema is all that is wanted of it")]
+    struct Refused {
+        schema_version: u32,
+        pipeprobe: String,
+        success: bool,
+        reports: [(); 0],
+        error: json::Error<'static>,
+    }
+
+    /// What `setup -o json` prints.
+    #[derive(JsonSchema)]
+    #[schemars(untagged)]
+    #[expect(dead_code, reason = "its schema is all that is wanted of it")]
+    enum Setup {
+        Made(setup::Document<'static>),
+        Refused(Refused),
+    }
+
+    /// What `lint -o json` prints.
+    #[derive(JsonSchema)]
+    #[schemars(untagged)]
+    #[expect(dead_code, reason = "its schema is all that is wanted of it")]
+    enum Lint {
+        Judged(lint::json::Document<'static>),
+        Refused(Refused),
+    }
+
+    /// What `token -o json` prints. A signed token is a secret.
+    #[derive(JsonSchema)]
+    #[schemars(untagged)]
+    #[expect(dead_code, reason = "its schema is all that is wanted of it")]
+    enum Token {
+        Signed(token::Signed<'static>),
+        Refused(Refused),
+    }
+
+    /// What `explain CODE -o json` and `explain --list -o json` print.
+    #[derive(JsonSchema)]
+    #[schemars(untagged)]
+    #[expect(dead_code, reason = "its schema is all that is wanted of it")]
+    enum Explain {
+        One(explain::Explanation<'static>),
+        List(explain::Codes),
+        Refused(Refused),
+    }
+
+    /// Of what is written, not of what would be read: a field that may be left out is not required, every other is.
+    fn printed<T: JsonSchema>() -> Schema {
+        SchemaSettings::default().for_serialize().into_generator().into_root_schema_for::<T>()
+    }
+
+    #[test]
+    fn the_shipped_schemas_are_current() {
+        let mut stale = Vec::new();
+        for (name, of, generated) in [
+            ("setup", Documented::Setup, printed::<Setup>()),
+            ("lint", Documented::Lint, printed::<Lint>()),
+            ("token", Documented::Token, printed::<Token>()),
+            ("explain", Documented::Explain, printed::<Explain>()),
+        ] {
+            let generated = serde_json::to_string_pretty(&generated).unwrap() + "\n";
+            if std::env::var_os("UPDATE").is_some() {
+                let path = format!("{}/src/run/schema/{name}.json", env!("CARGO_MANIFEST_DIR"));
+                std::fs::write(path, &generated).unwrap();
+            }
+            if generated != schema(of) {
+                stale.push(name);
+            }
+        }
+        assert!(stale.is_empty(), "{stale:?}: not current: UPDATE=1 cargo test --lib");
+    }
+}
