@@ -70,7 +70,7 @@ fn install(packages: &[&str]) -> io::Result<()> {
     apt(&[&options[..], packages].concat())
 }
 
-fn apt(arguments: &[&str]) -> io::Result<()> {
+pub(crate) fn apt(arguments: &[&str]) -> io::Result<()> {
     let output = Command::new("apt-get")
         .arg("-qq")
         .args(arguments)

@@ -1,8 +1,13 @@
 //! What can be typed, and where it goes.
 
+mod bench;
 mod clean;
 mod demo;
+mod http;
+mod process;
+mod serve;
 mod setup;
+mod soak;
 mod test;
 mod up;
 
@@ -44,6 +49,10 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Let `pipeprobe serve` watch many targets while servers, AWS and configuration change, and compare what it notices
+    Soak(soak::Arguments),
+    /// Measure pipeprobe beside Prometheus' exporters, with many targets, and beside a shell script; in release
+    Bench(bench::Arguments),
     /// Remove the cache: fetched servers, templates, Python's libraries
     Clean,
 }
@@ -56,6 +65,8 @@ impl Arguments {
             Command::Demo => demo::run(),
             // As they were typed: clap takes a leading `--` for its own.
             Command::Test { .. } => test::run(std::env::args_os().skip(2)),
+            Command::Soak(arguments) => soak::run(&arguments),
+            Command::Bench(arguments) => bench::run(&arguments),
             Command::Clean => clean::run(),
         }
     }

@@ -284,6 +284,17 @@ impl Instance {
         &self.site.folder
     }
 
+    /// Makes the running server use what its certificate's files hold now.
+    pub(crate) fn read_certificate_again(&self) -> io::Result<()> {
+        self.site.user.owns(&self.site.tls.key)?;
+        let statement = match self.lane.engine() {
+            Engine::Postgres => "SELECT pg_reload_conf();",
+            Engine::Mysql => "ALTER INSTANCE RELOAD TLS;",
+            Engine::MariaDb => "FLUSH SSL;",
+        };
+        self.sql(statement).map(drop)
+    }
+
     /// The trust root that its certificate is signed by.
     pub(crate) fn trust_root(&self) -> &Path {
         &self.site.trust_root

@@ -127,6 +127,16 @@ impl Lab {
         instance.start_again()
     }
 
+    /// Gives a running server another certificate and key. Sessions that begin after it returns, or a moment later, are shown
+    /// it.
+    ///
+    /// # Errors
+    /// If the server does not take it.
+    pub fn replace_certificate(&self, instance: &Instance, certificate: Certificate) -> io::Result<()> {
+        self.authority.issue(&instance.host, certificate, instance.folder())?;
+        instance.read_certificate_again()
+    }
+
     /// STS, and the world it knows.
     pub fn aws(&self) -> &Aws {
         &self.aws

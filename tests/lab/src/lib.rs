@@ -34,6 +34,7 @@ mod lane;
 
 // Getting what is missing.
 mod apt;
+mod exporters;
 mod fetch;
 mod mirror;
 pub mod policy;
@@ -67,6 +68,7 @@ mod consumer;
 pub use cache::folder as cache_folder;
 pub use certificates::Certificate;
 pub use consumer::{Changes, Consumer, Copied, Followed};
+pub use exporters::exporter;
 pub use guide::{
     DATABASE, MARIADB_BEYOND_THE_GUIDE, MYSQL_GRANTS, MYSQL_USER, POSTGRES_GRANTS, POSTGRES_USER, USER,
 };

@@ -100,6 +100,11 @@ impl Aws {
         self.calls.all()
     }
 
+    /// The keys of every session that it has issued and remembers: for who looks for them where they must not be.
+    pub fn issued(&self) -> Vec<Credentials> {
+        self.state.sessions.all()
+    }
+
     /// A session that nobody has to be allowed, as EKS Pod Identity gives to a pod: all of its `tags` are transitive.
     ///
     /// `role` need not exist; then the session is someone who may do nothing of its own.

@@ -76,6 +76,11 @@ impl Sessions {
         session
     }
 
+    pub(crate) fn all(&self) -> Vec<Credentials> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.values().map(|session| session.credentials.clone()).collect()
+    }
+
     pub(crate) fn find(&self, access_key_id: &str) -> Option<Arc<Session>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(access_key_id).cloned()
     }

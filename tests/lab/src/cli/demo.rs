@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use lab::{Engine, Lab, Lane};
 
@@ -55,24 +55,15 @@ fn check(lab: &Lab, target: &str, more: &[&str], expected: i32) -> io::Result<bo
     println!("$ pipeprobe check --config-file {} {typed}", config.display());
     io::stdout().flush()?;
 
-    let path = setup::pipeprobe()?;
-    let mut pipeprobe = Command::new(&path);
-    // Nothing of the machine's own AWS or pipeprobe settings may decide the outcome.
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy().into_owned();
-        if name.starts_with("AWS_") || name.starts_with("PIPEPROBE_") {
-            pipeprobe.env_remove(name);
-        }
-    }
+    let mut pipeprobe = setup::ask_pipeprobe(lab)?;
     let status = pipeprobe
         .arg("check")
         .arg("--config-file")
         .arg(config)
         .arg(target)
         .args(more)
-        .envs(lab.environment())
         .status()
-        .map_err(|e| io::Error::other(format!("{}: {e}", path.display())))?;
+        .map_err(|e| io::Error::other(format!("{}: {e}", pipeprobe.get_program().display())))?;
     println!();
     let found = status.code();
     if found != Some(expected) {

@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use lab::setup::Outcome;
-use lab::{Lane, Skipped};
+use lab::{Lab, Lane, Skipped};
 
 pub(crate) fn run() -> io::Result<ExitCode> {
     let outcomes = prepare(true)?;
@@ -50,6 +50,19 @@ pub(crate) fn announce(skipped: &[Skipped]) {
 /// Where the program lies once it is built.
 pub(crate) fn pipeprobe() -> io::Result<PathBuf> {
     Ok(lab::setup::target_folder()?.join("pipeprobe"))
+}
+
+/// The program as the lab's caller: nothing of the machine's own AWS or pipeprobe settings decides what it does.
+pub(crate) fn ask_pipeprobe(lab: &Lab) -> io::Result<Command> {
+    let mut pipeprobe = Command::new(pipeprobe()?);
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if name.starts_with("AWS_") || name.starts_with("PIPEPROBE_") {
+            pipeprobe.env_remove(name);
+        }
+    }
+    pipeprobe.envs(lab.environment());
+    Ok(pipeprobe)
 }
 
 /// The cargo that runs us.

@@ -1,0 +1,73 @@
+//! `cargo lab bench`: what pipeprobe costs, beside others and by the number of targets. Figures are of one machine and one run:
+//! read them as ratios.
+
+mod growth;
+mod load;
+mod once;
+mod peers;
+mod responder;
+
+use std::io;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use lab::{Lab, Lane};
+use responder::Responder;
+
+use super::setup;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Only this: peers, growth, once
+    #[arg(long)]
+    only: Option<String>,
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Seconds for one figure
+    #[arg(long, default_value_t = 3)]
+    seconds: u64,
+    /// The most targets
+    #[arg(long, default_value_t = 10_000)]
+    targets: usize,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> io::Result<ExitCode> {
+    if cfg!(debug_assertions) {
+        return in_release();
+    }
+    let outcomes = setup::prepare(false)?;
+    // Only from 17 on does PostgreSQL speak TLS with one that does not send an SSLRequest first, as blackbox_exporter.
+    let lane = Lane::Postgres17;
+    if lab::obtain(lane).is_err() {
+        setup::announce(&outcomes.into_iter().filter_map(Result::err).collect::<Vec<_>>());
+        return Err(io::Error::other("the benchmark needs postgres17"));
+    }
+    let lab = Lab::start(&[lane])?;
+    let instance = lab.instance(lane);
+    let long = Duration::from_secs(arguments.seconds);
+    let wanted = |part: &str| arguments.only.as_deref().is_none_or(|only| only == part);
+    if wanted("once") {
+        once::run(&lab, instance, 4 * arguments.rounds)?;
+    }
+    if wanted("peers") {
+        peers::run(&lab, instance, arguments.rounds, long)?;
+    }
+    if wanted("growth") {
+        let responder = Responder::start(instance, lab.dir())?;
+        growth::run(&lab, &responder, arguments.targets, long * 5)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Once more, with the optimiser: what is measured, and what measures.
+fn in_release() -> io::Result<ExitCode> {
+    let folder = lab::setup::target_folder()?;
+    let status = setup::cargo()
+        .args(["run", "--quiet", "--release", "--package", "lab", "--target-dir"])
+        .arg(folder.parent().unwrap_or(&folder))
+        .arg("--")
+        .args(std::env::args_os().skip(1))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
