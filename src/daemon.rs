@@ -10,6 +10,7 @@
 
 mod auth;
 mod board;
+mod descriptors;
 mod fleet;
 mod http;
 mod meters;
@@ -18,6 +19,7 @@ mod page;
 mod probe;
 mod schedule;
 mod shared;
+mod turns;
 
 use std::{
     io,
@@ -85,6 +87,7 @@ pub async fn serve(config: Serve, reread: Reread, clock: Clock) -> Result<(), Da
         ))
     })?;
     let shared = Arc::new(Shared::new(&config).map_err(DaemonError::Invalid)?);
+    descriptors::raise_limit();
     let (reloads, mut wanted) = mpsc::channel(1);
     let daemon = Arc::new(Daemon {
         clock,

@@ -175,14 +175,15 @@ impl Run<'_> {
     async fn identity(&self, evidence: &mut identity::IdentityEvidence) -> Result<Identity, IdentityError> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         let (access, region) = (&self.target.access, &self.target.region);
-        let roots =
-            Arc::new(trust::web_roots(access.ca_bundle.as_ref()).unwrap_or_else(|_| RootCertStore::empty()));
+        let roots = || {
+            Arc::new(trust::web_roots(access.ca_bundle.as_ref()).unwrap_or_else(|_| RootCertStore::empty()))
+        };
         let assume = async {
             match self.sessions {
                 Some((sessions, oldest)) => {
                     sessions.assume(access, region, roots, oldest, (self.clock)(), evidence).await
                 }
-                None => identity::assume(access, region, roots, self.second_look, evidence).await,
+                None => identity::assume(access, region, roots(), self.second_look, evidence).await,
             }
         };
         tokio::time::timeout(left, assume).await.unwrap_or_else(|_| {

@@ -94,6 +94,7 @@ fn each_outside_crate_has_its_doors() {
         ("fastrand", &["daemon/fleet.rs"], "what is drawn is an argument, as time is"),
         ("governor", &["connection/pace.rs"], "logins have one pace"),
         ("maud", &["daemon/page.rs", "daemon/page/plot.rs", "daemon/page/target.rs"], "HTML is the pages'"),
+        ("rustix", &["daemon/descriptors.rs"], "the system's limits are raised in one place"),
         ("sd_notify", &["daemon/notify.rs"], "systemd is told in one place"),
         ("subtle", &["daemon/auth.rs"], "passwords are compared in one place"),
         ("aws_sigv4", &["token.rs"], "tokens are signed in one place"),

@@ -15,10 +15,10 @@ use crate::{
     report::Report,
 };
 
-/// Every target, by name.
-#[derive(Debug, Default)]
+/// Every target, by name. A clone is a cheap look at this moment, to be read without holding anybody up.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Board {
-    entries: BTreeMap<String, Entry>,
+    entries: BTreeMap<String, Arc<Entry>>,
 }
 
 /// What is known of one target.
@@ -85,17 +85,17 @@ impl Board {
         for watched in targets {
             let name = watched.target.name.clone();
             let entry = before.remove(&name).filter(|entry| entry.watched == *watched);
-            self.entries.insert(name, entry.unwrap_or_else(|| Entry::new(Arc::clone(watched))));
+            self.entries.insert(name, entry.unwrap_or_else(|| Arc::new(Entry::new(Arc::clone(watched)))));
         }
     }
 
     pub(super) fn entry(&self, name: &str) -> Option<&Entry> {
-        self.entries.get(name)
+        self.entries.get(name).map(Arc::as_ref)
     }
 
     /// In the order of names.
     pub(super) fn entries(&self) -> impl ExactSizeIterator<Item = (&str, &Entry)> {
-        self.entries.iter().map(|(name, entry)| (name.as_str(), entry))
+        self.entries.iter().map(|(name, entry)| (name.as_str(), &**entry))
     }
 
     /// Notes a result. A target that is not, or no longer, watched as it was is passed over.
@@ -108,7 +108,15 @@ impl Board {
         now: Timestamp,
     ) -> Option<Change> {
         let entry = self.entries.get_mut(&watched.target.name).filter(|entry| entry.watched == *watched)?;
-        entry.note(report, thresholds, history, now)
+        // Copied only while somebody reads it.
+        Arc::make_mut(entry).note(report, thresholds, history, now)
+    }
+}
+
+/// The entries alone, in the order of names.
+impl Serialize for Board {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.entries.values().map(Arc::as_ref))
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Daemon, schedule};
+use super::{Daemon, schedule, turns::Turns};
 use crate::config::Watched;
 
 /// The targets that are being watched.
@@ -16,6 +16,7 @@ use crate::config::Watched;
 pub(super) struct Fleet {
     watchers: HashMap<String, (Arc<Watched>, CancellationToken)>,
     tasks: TaskTracker,
+    turns: Arc<Turns>,
 }
 
 impl Fleet {
@@ -46,7 +47,8 @@ impl Fleet {
         let size = new.len();
         for (watched, stop) in new {
             let first = schedule::first(watched.rhythm, size, fastrand::f64());
-            self.tasks.spawn(watch(Arc::clone(daemon), watched, stop, first));
+            let turns = Arc::clone(&self.turns);
+            self.tasks.spawn(watch(Arc::clone(daemon), watched, stop, first, turns));
         }
     }
 
@@ -62,15 +64,25 @@ impl Fleet {
     }
 }
 
-async fn watch(daemon: Arc<Daemon>, watched: Arc<Watched>, stop: CancellationToken, first: Duration) {
+async fn watch(
+    daemon: Arc<Daemon>,
+    watched: Arc<Watched>,
+    stop: CancellationToken,
+    first: Duration,
+    turns: Arc<Turns>,
+) {
     let (mut known, mut full_at) = (None, Instant::now());
     let mut pause = first;
     loop {
-        tokio::select! {
+        let turn = async {
+            tokio::time::sleep(pause).await;
+            turns.next().await
+        };
+        let _turn = tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(pause) => {}
-        }
+            turn = turn => turn,
+        };
         if full_at.elapsed() >= watched.rhythm.full_interval {
             known = None;
         }

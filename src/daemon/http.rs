@@ -20,7 +20,7 @@ use rustls::{
     ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
-use serde_json::json;
+use serde::Serialize;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
@@ -29,7 +29,11 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Daemon, board::Health, page, probe};
+use super::{
+    Daemon,
+    board::{Board, Health},
+    page, probe,
+};
 use crate::{config::Web, target::Invalid, trust};
 
 pub(super) type Acceptor = TlsAcceptor;
@@ -186,9 +190,19 @@ async fn ready(State(daemon): State<Arc<Daemon>>) -> Response {
     }
 }
 
-async fn index(State(daemon): State<Arc<Daemon>>) -> Html<String> {
-    let now = (daemon.clock)();
-    Html(page::index(&daemon.board(), daemon.started_at, now))
+/// Of thousands of targets an answer takes long: it is written aside, and checks go on.
+async fn aside<T: IntoResponse + Send + 'static>(write: impl FnOnce() -> T + Send + 'static) -> Response {
+    match tokio::task::spawn_blocking(write).await {
+        Ok(written) => written.into_response(),
+        Err(_) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "500: the answer could not be written\n").into_response()
+        }
+    }
+}
+
+async fn index(State(daemon): State<Arc<Daemon>>) -> Response {
+    let (board, now) = (daemon.board().clone(), (daemon.clock)());
+    aside(move || Html(page::index(&board, daemon.started_at, now))).await
 }
 
 async fn target_page(State(daemon): State<Arc<Daemon>>, Path(name): Path<String>) -> Response {
@@ -206,7 +220,8 @@ async fn style() -> Response {
 }
 
 async fn metrics(State(daemon): State<Arc<Daemon>>) -> Response {
-    exposition(daemon.meters.text(&daemon.board()))
+    let board = daemon.board().clone();
+    aside(move || exposition(daemon.meters.text(&board))).await
 }
 
 /// OpenMetrics 1.0.
@@ -215,9 +230,15 @@ pub(super) fn exposition(text: String) -> Response {
     ([(header::CONTENT_TYPE, kind)], Body::from(text)).into_response()
 }
 
-async fn targets(State(daemon): State<Arc<Daemon>>) -> Json<serde_json::Value> {
-    let entries: Vec<_> = daemon.board().entries().map(|(_, entry)| entry.clone()).collect();
-    Json(json!({ "schema_version": 1, "targets": entries }))
+#[derive(Serialize)]
+struct Targets {
+    schema_version: u32,
+    targets: Board,
+}
+
+async fn targets(State(daemon): State<Arc<Daemon>>) -> Response {
+    let targets = daemon.board().clone();
+    aside(move || Json(Targets { schema_version: 1, targets })).await
 }
 
 async fn target(State(daemon): State<Arc<Daemon>>, Path(name): Path<String>) -> Response {
@@ -229,7 +250,7 @@ async fn target(State(daemon): State<Arc<Daemon>>, Path(name): Path<String>) -> 
 }
 
 /// There is no target of that name; these there are.
-fn unknown(name: &str, board: &super::board::Board) -> Response {
+fn unknown(name: &str, board: &Board) -> Response {
     (StatusCode::NOT_FOUND, probe::no_such_target(name, board)).into_response()
 }
 

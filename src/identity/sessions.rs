@@ -35,7 +35,7 @@ struct Kept {
 
 impl Sessions {
     /// As [`assume`], unless there is a session that was assumed less than `oldest` ago and has more than
-    /// half of its life left; then its evidence says [`IdentityEvidence::kept`].
+    /// half of its life left; then its evidence says [`IdentityEvidence::kept`]. `roots` are made when STS is asked.
     ///
     /// # Errors
     /// As [`assume`].
@@ -43,7 +43,7 @@ impl Sessions {
         &self,
         access: &Access,
         region: &Region,
-        roots: Arc<RootCertStore>,
+        roots: impl FnOnce() -> Arc<RootCertStore>,
         oldest: Duration,
         now: Timestamp,
         evidence: &mut IdentityEvidence,
@@ -57,7 +57,7 @@ impl Sessions {
             *evidence = IdentityEvidence { kept: true, took: Duration::ZERO, ..kept.evidence.clone() };
             return kept.result.clone();
         }
-        let result = assume(access, region, roots, true, evidence).await;
+        let result = assume(access, region, roots(), true, evidence).await;
         *slot = Some(Kept { taken: Instant::now(), result: result.clone(), evidence: evidence.clone() });
         result
     }

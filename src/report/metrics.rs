@@ -99,11 +99,19 @@ pub static METRICS: &[Metric] = &[
     Metric::of_target(BUILD, "1, with the version of pipeprobe").by(&["version"]),
 ];
 
-/// One value of a metric.
-#[derive(Clone, Debug, PartialEq)]
+/// What one report comes to.
+#[derive(Debug)]
+struct Samples {
+    target: String,
+    samples: Vec<Sample>,
+}
+
+/// One value of a metric of a target.
+#[derive(Debug)]
 struct Sample {
     base: &'static str,
-    labels: Vec<(&'static str, String)>,
+    /// Beside `target`.
+    label: Option<(&'static str, String)>,
     value: f64,
 }
 
@@ -111,13 +119,14 @@ struct Sample {
 /// Names are whole, so the registry needs no prefix. Clones share what they hold.
 #[derive(Clone, Debug, Default)]
 pub struct Gauges {
-    last: Arc<Mutex<BTreeMap<String, Vec<Sample>>>>,
+    last: Arc<Mutex<BTreeMap<String, Arc<Samples>>>>,
 }
 
 impl Gauges {
     /// Takes the place of what was known of the report's target, codes that are gone included.
     pub fn observe(&self, report: &Report) {
-        self.last().insert(report.target.clone(), samples(report));
+        let samples = Arc::new(samples(report));
+        self.last().insert(report.target.clone(), samples);
     }
 
     /// Drops a target that is no longer checked.
@@ -125,7 +134,7 @@ impl Gauges {
         self.last().remove(target);
     }
 
-    fn last(&self) -> MutexGuard<'_, BTreeMap<String, Vec<Sample>>> {
+    fn last(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Samples>>> {
         // A map of finished values is whole whoever panicked beside it.
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -133,18 +142,29 @@ impl Gauges {
 
 impl Collector for Gauges {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let build = [build_info()];
-        let last = self.last();
+        // Of thousands of targets the text takes long; whoever observes does not wait for it.
+        let last: Vec<_> = self.last().values().cloned().collect();
         for metric in METRICS {
-            let of_metric = |sample: &&Sample| sample.base == metric.base;
-            let mut samples = last.values().flatten().chain(&build).filter(of_metric).peekable();
-            if samples.peek().is_none() {
+            let samples =
+                last.iter().flat_map(|of| of.samples.iter().map(|sample| (of.target.as_str(), sample)));
+            let mut samples = samples.filter(|(_, sample)| sample.base == metric.base).peekable();
+            let is_build = metric.base == BUILD;
+            if samples.peek().is_none() && !is_build {
                 continue;
             }
             let unit = metric.in_seconds.then_some(&Unit::Seconds);
             let mut family = encoder.encode_descriptor(metric.base, metric.help, unit, MetricType::Gauge)?;
-            for sample in samples {
-                ConstGauge::new(sample.value).encode(family.encode_family(&sample.labels)?)?;
+            let mut encode = |labels: &[(&str, &str)], value: f64| {
+                ConstGauge::new(value).encode(family.encode_family(&labels)?)
+            };
+            for (target, Sample { label, value, .. }) in samples {
+                match label {
+                    None => encode(&[("target", target)], *value)?,
+                    Some((name, label)) => encode(&[("target", target), (name, label)], *value)?,
+                }
+            }
+            if is_build {
+                encode(&[("version", env!("CARGO_PKG_VERSION"))], 1.0)?;
             }
         }
         Ok(())
@@ -165,13 +185,11 @@ pub fn exposition(reports: &[Report]) -> String {
     out
 }
 
-fn samples(report: &Report) -> Vec<Sample> {
+fn samples(report: &Report) -> Samples {
     let mut samples = Vec::new();
-    let target = printable(&report.target);
     let mut add = |base, label: Option<(&'static str, &str)>, value: f64| {
-        let more = label.map(|(key, value)| (key, value.to_owned()));
-        let labels = [("target", target.clone())].into_iter().chain(more).collect();
-        samples.push(Sample { base, labels, value });
+        let label = label.map(|(name, value)| (name, value.to_owned()));
+        samples.push(Sample { base, label, value });
     };
     let verdict = &report.verdict;
     for (policy, answer) in [(Policy::Documented, verdict.documented), (Policy::Observed, verdict.observed)] {
@@ -207,7 +225,7 @@ fn samples(report: &Report) -> Vec<Sample> {
             add(base, None, value);
         }
     }
-    samples
+    Samples { target: printable(&report.target), samples }
 }
 
 /// Codes of the checks that stand so, each once: several checks may share a cause.
@@ -221,11 +239,6 @@ fn codes(report: &Report, standing: Standing) -> Vec<&str> {
     codes.sort_unstable();
     codes.dedup();
     codes
-}
-
-fn build_info() -> Sample {
-    let version = env!("CARGO_PKG_VERSION").to_owned();
-    Sample { base: BUILD, labels: vec![("version", version)], value: 1.0 }
 }
 
 fn number(capability: Capability) -> f64 {
