@@ -70,7 +70,7 @@ fn install(packages: &[&str]) -> io::Result<()> {
     apt(&[&options[..], packages].concat())
 }
 
-pub(crate) fn apt(arguments: &[&str]) -> io::Result<()> {
+fn apt(arguments: &[&str]) -> io::Result<()> {
     let output = Command::new("apt-get")
         .arg("-qq")
         .args(arguments)

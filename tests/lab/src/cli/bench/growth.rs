@@ -140,7 +140,9 @@ impl Watching {
         let text = serve.get("/metrics")?;
         let ill = by_target(&text, "pipeprobe_healthy").filter(|(_, healthy)| *healthy != 1.0).count();
         if ill > 0 {
-            return Err(io::Error::other(format!("{ill} of {count} targets are not healthy")));
+            let log = fs::read_to_string(log).unwrap_or_default();
+            let last = log.lines().last().unwrap_or_default();
+            return Err(io::Error::other(format!("{ill} of {count} targets are not healthy: {last}")));
         }
         // Those that were checked first have been checked again.
         std::thread::sleep(Duration::from_secs(2));

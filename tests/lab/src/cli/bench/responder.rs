@@ -14,8 +14,8 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-/// Each serves one connection at a time.
-const THREADS: usize = 64;
+/// Each serves one connection at a time. A full check has two, and `serve` no more than 256 checks in flight.
+const THREADS: usize = 600;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// `AuthenticationOk`, one parameter, `ReadyForQuery`.
 const WELCOME: &[u8] = b"R\0\0\0\x08\0\0\0\0S\0\0\0\x18server_version\x0017.0\0Z\0\0\0\x05I";
