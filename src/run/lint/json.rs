@@ -26,8 +26,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::Lint;
-use crate::report::json::SCHEMA_VERSION;
+use crate::{lint::Lint, report::json::SCHEMA_VERSION};
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -40,7 +39,7 @@ struct Document<'a> {
 
 /// # Errors
 /// The writer's.
-pub fn write(out: &mut impl Write, lint: &Lint) -> io::Result<()> {
+pub(super) fn write(out: &mut impl Write, lint: &Lint) -> io::Result<()> {
     let document = Document {
         schema_version: SCHEMA_VERSION,
         pipeprobe: env!("CARGO_PKG_VERSION"),
