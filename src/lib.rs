@@ -6,6 +6,7 @@
 //! argv, env, file → Config → Target ─┬→ Identity → AuthToken ─┐
 //!                                    └→ Door ─────────────────┴→ Session → Facts
 //!                                       each outcome → Finding… → Verdict → Report → text | json
+//!                                       Look (operator) ┘ only ranks what a finding could be
 //! ```
 //!
 //! A target is parsed once. Assuming its access role and climbing to its door (resolve, dial, TLS,
@@ -13,6 +14,9 @@
 //! door asks for it. The server is then asked facts, and pure code judges everything that was seen:
 //! a row of [`checks::CHECKS`] each, and from the rows the verdict. What was not reached denies as a
 //! failure does.
+//!
+//! [`operator`] looks, where it is asked to, at what RDS and IAM have on record: evidence about the cause of a
+//! failure, and never a verdict.
 //!
 //! Two rooms stand beside that flow and touch no server. [`setup`] goes the other way: from a target alone
 //! it makes what has to exist before all of that holds. [`lint`] judges the policies there are.
@@ -25,6 +29,7 @@ pub mod secret;
 pub mod target;
 pub mod finding;
 pub mod policy;
+pub mod lint;
 
 // What is typed and written → what is meant.
 pub mod cli;
@@ -34,6 +39,7 @@ pub mod config;
 // Who we are, and what we send.
 pub mod identity;
 pub mod token;
+pub mod operator;
 
 // The database: how it is reached, what it says.
 pub mod connection;
@@ -43,7 +49,6 @@ pub mod facts;
 pub mod checks;
 pub mod verdict;
 pub mod report;
-pub mod lint;
 
 // What has to exist first.
 pub mod setup;

@@ -241,6 +241,7 @@ fn the_sample_file_shows_every_field_with_its_default() {
     for field in ["tls_host", "ca_certificate", "connect_to", "sign_host", "sign_port", "transitive_tags"]
         .into_iter()
         .chain(["replication_mode", "replication_mechanism", "tables", "publication"])
+        .chain(["explain_with_profile", "explain_with_role"])
     {
         assert!(text.contains(&format!("# {field} = ")), "{field} is missing from the sample");
     }

@@ -5,7 +5,7 @@ use lab::{Lab, Lane};
 use crate::support::{Run, http_server, lanes};
 
 /// Signs of a secret: the caller's key, any signature or session token, and anything as long as one.
-fn secrets_in(output: &str, known: &[&str]) -> Vec<String> {
+pub(crate) fn secrets_in(output: &str, known: &[&str]) -> Vec<String> {
     let mut found: Vec<String> =
         known.iter().filter(|secret| output.contains(**secret)).map(ToString::to_string).collect();
     for sign in ["X-Amz-Signature=", "X-Amz-Security-Token=", "<SecretAccessKey>", "<SessionToken>"] {
@@ -135,6 +135,8 @@ fn no_input_to_any_command_prints_a_secret() {
         "--table",
         "--publication",
         "--config-file",
+        "--explain-with-profile",
+        "--explain-with-role",
         "-o",
     ]);
     let values = prop_oneof![
@@ -173,6 +175,8 @@ fn no_input_to_any_command_prints_a_secret() {
                     ("AWS_SECRET_ACCESS_KEY", SECRETS[0]),
                     ("AWS_SESSION_TOKEN", SECRETS[1]),
                     ("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9"),
+                    ("AWS_ENDPOINT_URL_RDS", "http://127.0.0.1:9"),
+                    ("AWS_ENDPOINT_URL_IAM", "http://127.0.0.1:9"),
                     ("AWS_MAX_ATTEMPTS", "1"),
                     ("RUST_BACKTRACE", "full"),
                 ])
