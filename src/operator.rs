@@ -45,6 +45,9 @@ pub struct Asked {
     pub refused: Option<String>,
 }
 
+/// In place of a call, where there was nobody to ask it.
+pub const CREDENTIALS: &str = "credentials";
+
 /// Something that was looked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(test, derive(serde::Deserialize), serde(rename_all = "snake_case"))]
@@ -222,6 +225,6 @@ pub async fn look(target: &Target, operator: &Operator, deadline: Instant) -> Lo
 #[cfg(not(feature = "operator"))]
 pub async fn look(_: &Target, operator: &Operator, _: Instant) -> Look {
     let refused = Some("this pipeprobe was built without the feature operator".to_owned());
-    let asked = Asked { call: "sts:GetCallerIdentity".to_owned(), about: operator.to_string(), refused };
+    let asked = Asked { call: CREDENTIALS.to_owned(), about: operator.to_string(), refused };
     Look { asked: vec![asked], ..Look::default() }
 }

@@ -461,7 +461,7 @@ fn operators_look(target: &Target, seen: &Observations, findings: &[Finding]) ->
     };
     Some(OperatorsLook {
         operator: look.operator.clone(),
-        conclusion: checks::operator::conclusion(findings, &remarks),
+        conclusion: checks::operator::conclusion(target, seen, findings, &remarks),
         findings: remarks.iter().map(finding).collect(),
         asked: look.asked.iter().map(call).collect(),
         duration_ms: ms(look.took),

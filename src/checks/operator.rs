@@ -4,11 +4,15 @@
 mod database;
 mod permission;
 mod trust;
+mod weigh;
+
+pub use weigh::conclusion;
+pub(in crate::checks) use weigh::weigh;
 
 use super::Observations;
 use crate::{
-    finding::{Candidate, CheckId, Finding, Outcome, printable},
-    operator::{Found, Look, Role},
+    finding::{Outcome, printable},
+    operator::{CREDENTIALS, Found, Look, Role},
     policy::{
         document::{Document, Kind},
         subject::Subject,
@@ -72,7 +76,7 @@ impl Remark {
 /// What the look says, the database first. Nothing where nobody looked.
 pub fn remarks(target: &Target, seen: &Observations) -> Vec<Remark> {
     let Some(look) = &seen.operator else { return Vec::new() };
-    if let Some(asked) = look.asked.iter().find(|asked| asked.call == "credentials") {
+    if let Some(asked) = look.asked.iter().find(|asked| asked.call == CREDENTIALS) {
         let words = asked.refused.as_deref().unwrap_or_default();
         return vec![
             Remark::unknown("operator", format!("no credentials of {}: {words}", asked.about))
@@ -142,138 +146,6 @@ fn documents(text: &str, kind: Kind) -> Option<Vec<Document>> {
         |wrapped: &wrapping::Wrapped| Document { kind, ..Document::read(&wrapped.root, &wrapped.path) };
     let documents: Vec<Document> = wrapping::documents(text).ok()?.iter().map(read).collect();
     documents.iter().all(|document| !document.statements.is_empty()).then_some(documents)
-}
-
-/// Weighs what a failure could be by the records: what they single out comes first, what they rule out last.
-pub(super) fn weigh(finding: Finding, target: &Target, seen: &Observations, remarks: &[Remark]) -> Finding {
-    if finding.outcome != Outcome::Fail || remarks.is_empty() {
-        return finding;
-    }
-    let singled: Vec<Candidate> = remarks
-        .iter()
-        .filter(|remark| remark.is_wrong())
-        .filter_map(|remark| {
-            let cause = remark.cause.filter(|cause| speaks_to(cause, &finding))?;
-            let remedy = remark.remedy.clone().unwrap_or_default();
-            Some(Candidate::new(cause, format!("the operator's look: {}", remark.found), remedy))
-        })
-        .chain(left_over(&finding, remarks))
-        .collect();
-    let mut candidates = singled;
-    let (mut possible, mut ruled_out) = (Vec::new(), Vec::new());
-    let id = seen.operator.as_ref().and_then(|look| look.database.here()).and_then(database::resource_id);
-    for candidate in finding.candidates.clone() {
-        let against = remarks.iter().find(|remark| remark.rules_out.contains(&candidate.cause));
-        let remedy = match id {
-            Some(id) => candidate.remedy.replace(target.resource_kind().placeholder(), id),
-            None => candidate.remedy.clone(),
-        };
-        let candidate = Candidate { remedy, ..candidate };
-        match against {
-            _ if candidates.iter().any(|singled| says_more(singled.cause, candidate.cause)) => {}
-            Some(remark) => {
-                let because = format!("ruled out by the operator's look: {}", remark.found);
-                ruled_out.push(Candidate { because, ..candidate });
-            }
-            None => possible.push(candidate),
-        }
-    }
-    if let (false, true, Some(cause), Some(remedy)) =
-        (candidates.is_empty(), finding.candidates.is_empty(), finding.cause, &finding.remedy)
-        && !candidates.iter().any(|singled| singled.cause == cause)
-    {
-        possible.push(Candidate::new(cause, "what the row says by itself", remedy.clone()));
-    }
-    candidates.append(&mut possible);
-    candidates.append(&mut ruled_out);
-    match candidates.is_empty() {
-        true => finding,
-        false => finding.could_be(candidates),
-    }
-}
-
-/// Whether what was singled out is the candidate, or the same said more exactly.
-fn says_more(singled: &str, candidate: &str) -> bool {
-    singled == candidate
-        || match candidate {
-            "TOKEN_NOT_ALLOWED" => matches!(singled, "TOKEN_OTHER_RESOURCE" | "TOKEN_POLICY_DENIES"),
-            "AUTH_IAM_OFF" => singled == "AUTH_IAM_PENDING",
-            "TOKEN_DENIED_ABOVE" => matches!(singled, "TOKEN_BOUNDARY_DENIES" | "TOKEN_POLICY_DENIES"),
-            _ => false,
-        }
-}
-
-/// Whether what is wrong on record can have made this row fail.
-fn speaks_to(cause: &str, finding: &Finding) -> bool {
-    const TOKEN_REFUSED: [&str; 2] = ["PG_TOKEN_REFUSED", "MYSQL_TOKEN_REFUSED"];
-    const NOT_LET_IN: [&str; 4] =
-        ["AUTH_NOT_IAM", "PG_PASSWORD_REFUSED", "MYSQL_USER_REFUSED", "MYSQL_PLUGIN_NOT_LOADED"];
-    let failed = finding.cause.unwrap_or_default();
-    match cause {
-        "AUTH_IAM_OFF" | "AUTH_IAM_PENDING" => {
-            TOKEN_REFUSED.contains(&failed) || NOT_LET_IN.contains(&failed)
-        }
-        "DB_NOT_AVAILABLE" => {
-            matches!(finding.check, CheckId::Dial)
-                || matches!(failed, "PG_NOT_READY" | "DB_TIMED_OUT" | "DB_CLOSED")
-        }
-        "PG_PENDING_REBOOT" => matches!(
-            finding.check,
-            CheckId::PostgresWalLevel
-                | CheckId::PostgresLogicalReplication
-                | CheckId::PostgresWalSenders
-                | CheckId::PostgresReplicationSlots
-        ),
-        "MYSQL_PENDING_REBOOT" => {
-            matches!(finding.check, CheckId::MysqlBinaryLog | CheckId::MysqlBinlogFormat | CheckId::MysqlGtid)
-        }
-        "MYSQL_BACKUPS_OFF" => finding.check == CheckId::MysqlBinaryLog,
-        cause if cause.starts_with("TOKEN_") => TOKEN_REFUSED.contains(&failed),
-        cause if cause.starts_with("STS_") => DENIED.contains(&failed),
-        _ => false,
-    }
-}
-
-const DENIED: [&str; 4] =
-    ["STS_ASSUME_ROLE_DENIED", "STS_TAG_SESSION_DENIED", "STS_EXPLICIT_DENY", "STS_CALLER_NOT_ALLOWED"];
-
-/// The role lets the caller in, and it was refused: then it is not the role.
-fn left_over(finding: &Finding, remarks: &[Remark]) -> Option<Candidate> {
-    let lets_in = remarks.iter().find(|r| r.subject == trust::SUBJECT && r.outcome == Outcome::Pass)?;
-    if !matches!(finding.cause, Some("STS_ASSUME_ROLE_DENIED" | "STS_TAG_SESSION_DENIED")) {
-        return None;
-    }
-    Some(Candidate::new(
-        "STS_CALLER_NOT_ALLOWED",
-        format!(
-            "the operator's look: {}, so it is the caller's own policies, or one above both",
-            lets_in.found
-        ),
-        "allow the caller \"Action\": [\"sts:AssumeRole\", \"sts:TagSession\"] on the role, in its own identity policy",
-    ))
-}
-
-/// What came of the look, in a sentence.
-pub fn conclusion(findings: &[Finding], remarks: &[Remark]) -> String {
-    let mut singled: Vec<&str> = Vec::new();
-    for cause in remarks.iter().filter(|remark| remark.is_wrong()).filter_map(|remark| remark.cause) {
-        let speaks = findings.iter().any(|f| f.outcome == Outcome::Fail && speaks_to(cause, f));
-        if speaks && !singled.contains(&cause) {
-            singled.push(cause);
-        }
-    }
-    let is_unknown = |remark: &Remark| remark.outcome == Outcome::Unknown;
-    if remarks.iter().all(is_unknown) {
-        return "what could be read tells nothing".to_owned();
-    }
-    let unknown = remarks.iter().any(is_unknown);
-    let wrong = remarks.iter().any(Remark::is_wrong);
-    match (singled.is_empty(), wrong, unknown) {
-        (false, ..) => format!("it singles out {}", singled.join(", ")),
-        (true, true, _) => "it found what should be looked at, and nothing that failed for it".to_owned(),
-        (true, false, true) => "what could be read is in order; the rest is unknown".to_owned(),
-        (true, false, false) => "everything that was read is in order".to_owned(),
-    }
 }
 
 /// The ARN a role has, where only its session's is known: the session's does not have the path.

@@ -59,7 +59,7 @@ pub(crate) async fn operator(
         let issued = answer.credentials().ok_or("the answer has no credentials")?;
         credentials = as_credentials(issued);
     }
-    let arn = caller(&sts(&sdk, region, credentials.clone())).await;
+    let arn = caller(&sts(&sdk, region, credentials.clone())).await.map(|arn| printable(&arn));
     let sdk = sdk
         .into_builder()
         .region(SdkRegion::new(region.to_string()))

@@ -6,8 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::Asked;
-use crate::identity::{Said, SdkFailure};
+use super::{Asked, CREDENTIALS};
+use crate::{
+    finding::printable,
+    identity::{Said, SdkFailure},
+};
 
 #[derive(Debug)]
 pub(super) struct Notes {
@@ -30,17 +33,13 @@ impl Notes {
         about: &str,
         becoming: impl Future<Output = Result<T, String>>,
     ) -> Option<T> {
-        match self.within(becoming).await {
-            Some(Ok(identity)) => Some(identity),
-            Some(Err(words)) => {
-                self.refused("credentials", about, words);
-                None
-            }
-            None => {
-                self.refused("credentials", about, TOO_LATE.to_owned());
-                None
-            }
-        }
+        let words = match self.within(becoming).await {
+            Some(Ok(identity)) => return Some(identity),
+            Some(Err(words)) => words,
+            None => TOO_LATE.to_owned(),
+        };
+        self.refused(CREDENTIALS, about, words);
+        None
     }
 
     /// Asks a call; further pages of one that is there already are part of it.
@@ -53,16 +52,13 @@ impl Notes {
         about: &str,
         answer: impl Future<Output = Result<T, E>>,
     ) -> Result<T, Said> {
-        let place = self.place(call, about);
+        self.place(call, about);
         let said = match self.within(answer).await {
             Some(Ok(answer)) => return Ok(answer),
             Some(Err(error)) => error.said(),
             None => Said { code: None, words: TOO_LATE.to_owned() },
         };
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(asked) = asked.get_mut(place) {
-            asked.refused = Some(said.words.clone());
-        }
+        self.refused(call, about, said.words.clone());
         Err(said)
     }
 
@@ -74,11 +70,13 @@ impl Notes {
         }
     }
 
+    /// Where it stands, as a new entry where it is not there yet.
     fn place(&self, call: &str, about: &str) -> usize {
+        let about = printable(about);
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         let there = asked.iter().position(|asked| asked.call == call && asked.about == about);
         there.unwrap_or_else(|| {
-            asked.push(Asked { call: call.to_owned(), about: about.to_owned(), refused: None });
+            asked.push(Asked { call: call.to_owned(), about, refused: None });
             asked.len() - 1
         })
     }

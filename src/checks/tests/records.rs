@@ -18,7 +18,7 @@ struct Situation {
     /// Fields of the target, as flags name them, beside the usual ones.
     #[serde(default)]
     target: BTreeMap<String, toml::Value>,
-    /// The cause that the check found; none where it went well.
+    /// The cause that the check found; none where it went well. ` before`: at a role before the access role.
     failure: Option<String>,
     /// ARN of the source credentials.
     caller: Option<String>,
@@ -77,11 +77,12 @@ fn seen(failure: Option<&str>, caller: Option<String>) -> Observations {
         let refusal = Refusal { code: code.into(), message: message.into(), ..Refusal::default() };
         Some(Err(ConnectError::Refused { stage: Stage::LogIn, refusal }))
     };
-    let denied = |action: &str| {
+    let denied_by = |role: &str, action: &str| {
         let message = format!("User: u is not authorized to perform: {action} on resource: r");
-        let (role, code) = ("arn:aws:iam::123456789012:role/r".into(), "AccessDenied".into());
+        let (role, code) = (role.into(), "AccessDenied".into());
         Some(Err(IdentityError::Refused { role, code, message, request_id: None }))
     };
+    let denied = |action: &str| denied_by("arn:aws:iam::123456789012:role/r", action);
     let mut seen = match failure {
         None => whole(),
         Some("PG_TOKEN_REFUSED") => {
@@ -102,6 +103,10 @@ fn seen(failure: Option<&str>, caller: Option<String>) -> Observations {
             let after = std::time::Duration::from_secs(5);
             let climb = Some(Err(ConnectError::Timeout { stage: Stage::Dial, after }));
             Observations { climb, ..at_the_door() }
+        }
+        Some("STS_ASSUME_ROLE_DENIED before") => {
+            let identity = denied_by("arn:aws:iam::999988887777:role/CH", "sts:AssumeRole");
+            Observations { identity, ..at_the_door() }
         }
         Some("STS_ASSUME_ROLE_DENIED") => {
             Observations { identity: denied("sts:AssumeRole"), ..at_the_door() }
@@ -154,9 +159,14 @@ fn differences(path: &Path, folder: &Path) -> Result<(), String> {
         })
         .collect();
     compare("says", &situation.expect.says, &says);
-    compare("conclusion", &situation.expect.conclusion, &operator::conclusion(&findings, &remarks));
+    compare(
+        "conclusion",
+        &situation.expect.conclusion,
+        &operator::conclusion(&target, &seen, &findings, &remarks),
+    );
     let failed = findings.iter().find(|finding| finding.outcome == Outcome::Fail);
-    compare("failure", &situation.failure.as_deref(), &failed.and_then(|finding| finding.cause));
+    let failure = situation.failure.as_deref().map(|failure| failure.trim_end_matches(" before"));
+    compare("failure", &failure, &failed.and_then(|finding| finding.cause));
     if let Some(failed) = failed {
         let ranked: Vec<&str> = failed.candidates.iter().map(|c| c.cause).collect();
         compare("ranked", &situation.expect.ranked, &ranked);
