@@ -177,7 +177,7 @@ fn what_is_on_record_is_what_the_database_and_sts_go_by() {
     // db-1 is in no inline policy: the managed ones let it in.
     assert_eq!(log_in(), 200);
     aws.change(|world| {
-        world.roles[1].permissions_boundary = Some("arn:aws:iam::222222222222:policy/a".into())
+        world.roles[1].permissions_boundary = Some("arn:aws:iam::222222222222:policy/a".into());
     });
     assert_eq!(log_in(), 200, "within the boundary");
     aws.change(|world| world.managed_policies[0].document = allow(&["s3:*"], "*"));
