@@ -10,7 +10,7 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> io::Result<ExitC
     let outcomes = setup::prepare(false)?;
     let folder = lab::setup::target_folder()?;
     let status = setup::cargo()
-        // The operator's look is left out of ordinary builds for its size, and of no test.
+        // The operator's look is left out of ordinary builds for what it costs to build, and of no test.
         .args(["test", "--workspace", "--features", "pipeprobe/operator", "--target-dir"])
         .arg(folder.parent().unwrap_or(&folder))
         .args(arguments)
