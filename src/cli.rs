@@ -109,6 +109,9 @@ pub struct Check {
 
     #[command(flatten)]
     pub pipe: PipeArgs,
+
+    #[command(flatten)]
+    pub operator: OperatorArgs,
 }
 
 /// Sign an RDS auth token and print it
@@ -461,6 +464,18 @@ pub struct PipeArgs {
     /// PostgreSQL publication the pipe is to use [default: one that covers the tables]
     #[arg(long, env = "PIPEPROBE_PUBLICATION", value_name = "NAME", hide_env_values = true)]
     pub publication: Option<String>,
+}
+
+/// Whose credentials may look at what AWS has on record.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Operator's look (in a build with --features operator)")]
+pub struct OperatorArgs {
+    /// Read with this profile's credentials what RDS and IAM have on record, to single out causes
+    #[arg(long, env = "PIPEPROBE_EXPLAIN_WITH_PROFILE", value_name = "NAME", hide_env_values = true)]
+    pub explain_with_profile: Option<String>,
+    /// The same as this role, assumed from that profile's credentials, else from the source credentials
+    #[arg(long, env = "PIPEPROBE_EXPLAIN_WITH_ROLE", value_name = "ARN", hide_env_values = true)]
+    pub explain_with_role: Option<String>,
 }
 
 const SETUP_ABOUT: &str = "\

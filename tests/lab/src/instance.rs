@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Child;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use lab_aws::{Aws, Database, Decision, Verifier};
+use lab_aws::{Aws, Database, DbInstance, Decision, Verifier};
 
 use crate::account::ServerUser;
 use crate::certificates::{Authority, Certificate};
@@ -122,6 +122,19 @@ impl Instance {
             account: CUSTOMER_ACCOUNT.to_owned(),
             resource_id: plan.resource_id.clone(),
         };
+        let engine = match plan.installed.lane.engine() {
+            Engine::Postgres => "postgres",
+            Engine::Mysql => "mysql",
+            Engine::MariaDb => "mariadb",
+        };
+        let record = DbInstance {
+            engine: engine.to_owned(),
+            region: REGION.to_owned(),
+            account: CUSTOMER_ACCOUNT.to_owned(),
+            parameter_group: (format!("lab-{engine}"), "in-sync".to_owned()),
+            ..DbInstance::new(identifier(&plan.host), &plan.resource_id, &plan.host, site.port)
+        };
+        parts.aws.change(|world| world.instances.push(record));
         let verifier = match parts.aws.verify_on(&site.verifier(), database) {
             Ok(verifier) => verifier,
             Err(e) => {
@@ -312,6 +325,11 @@ impl Instance {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The name RDS has it under: the first label of its endpoint.
+fn identifier(host: &str) -> &str {
+    host.split('.').next().unwrap_or_default()
 }
 
 impl Drop for Instance {

@@ -21,7 +21,9 @@ use crate::lane::{Engine, Lane};
 use crate::plugins::{self, Plugins};
 use crate::random;
 use crate::standby::Standby;
-use crate::world::{self, ACCESS_ROLE, CALLER_ACCESS_KEY_ID, REGION};
+use crate::world::{
+    self, ACCESS_ROLE, CALLER_ACCESS_KEY_ID, OPERATOR_ACCESS_KEY_ID, OPERATOR_PROFILE, REGION,
+};
 
 /// An AWS stand-in and database servers that check IAM tokens with it, on loopback, in a folder of their own.
 #[derive(Debug)]
@@ -53,6 +55,7 @@ impl Lab {
         let plugins = plugins::copy_to(&folder.0)?;
 
         let secret_access_key = random::secret(40); // as long as AWS's
+        files::write(&folder.0.join("credentials"), &credentials(&secret_access_key))?;
         let resource_ids: Vec<String> = plans.iter().map(|p| p.resource_id.clone()).collect();
         let aws = Aws::start(world::world(&resource_ids, &secret_access_key))?;
 
@@ -161,7 +164,8 @@ impl Lab {
         &self.secret_access_key
     }
 
-    /// The environment of the caller: its keys, where STS is, and nothing of the machine's own AWS configuration.
+    /// The environment of the caller: its keys, where AWS is, and nothing of the machine's own AWS configuration. The
+    /// one profile there is, [`OPERATOR_PROFILE`], is the operator's.
     pub fn environment(&self) -> Vec<(String, String)> {
         let empty = self.folder.0.join("empty").display().to_string();
         [
@@ -169,9 +173,11 @@ impl Lab {
             ("AWS_SECRET_ACCESS_KEY", self.secret_access_key.clone()),
             ("AWS_REGION", REGION.to_owned()),
             ("AWS_ENDPOINT_URL_STS", self.aws.endpoint()),
+            ("AWS_ENDPOINT_URL_RDS", self.aws.endpoint()),
+            ("AWS_ENDPOINT_URL_IAM", self.aws.endpoint()),
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
-            ("AWS_CONFIG_FILE", empty.clone()),
-            ("AWS_SHARED_CREDENTIALS_FILE", empty),
+            ("AWS_CONFIG_FILE", empty),
+            ("AWS_SHARED_CREDENTIALS_FILE", self.folder.0.join("credentials").display().to_string()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()
@@ -205,6 +211,13 @@ impl Lab {
         let _ = writeln!(table, "port = {}\n", instance.port);
         table
     }
+}
+
+/// The shared credentials file. Its secrets are the lab's own, and worth nothing elsewhere.
+fn credentials(secret: &str) -> String {
+    format!(
+        "[{OPERATOR_PROFILE}]\naws_access_key_id = {OPERATOR_ACCESS_KEY_ID}\naws_secret_access_key = {secret}\n"
+    )
 }
 
 fn plan(lanes: &[Lane]) -> io::Result<Vec<Plan>> {

@@ -78,6 +78,6 @@ pub use python::{python, python as oracle_python};
 pub use readers::reader;
 pub use standby::Standby;
 pub use world::{
-    ACCESS_ROLE, CALLER, CALLER_ACCESS_KEY_ID, CUSTOMER_ACCOUNT, REGION, SERVICE_ROLE, access_role,
-    connect_policy, trust_policy,
+    ACCESS_ROLE, CALLER, CALLER_ACCESS_KEY_ID, CUSTOMER_ACCOUNT, OPERATOR, OPERATOR_ACCESS_KEY_ID,
+    OPERATOR_PROFILE, REGION, SERVICE_ROLE, access_role, connect_policy, may_look, trust_policy,
 };

@@ -10,7 +10,8 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> io::Result<ExitC
     let outcomes = setup::prepare(false)?;
     let folder = lab::setup::target_folder()?;
     let status = setup::cargo()
-        .args(["test", "--workspace", "--target-dir"])
+        // The operator's look is left out of ordinary builds for what it costs to build, and of no test.
+        .args(["test", "--workspace", "--features", "pipeprobe/operator", "--target-dir"])
         .arg(folder.parent().unwrap_or(&folder))
         .args(arguments)
         .env("PIPEPROBE_LAB_CACHE", lab::cache_folder())
