@@ -9,8 +9,10 @@ use std::fmt::Write;
 pub(super) struct Served {
     /// As it is registered: without its unit, and without `_total`.
     pub base: &'static str,
+    #[cfg_attr(not(test), expect(dead_code, reason = "the page says it"))]
     kind: Kind,
     pub in_seconds: bool,
+    #[cfg_attr(not(test), expect(dead_code, reason = "the page says it"))]
     labels: &'static [&'static str],
     /// The `# HELP` line.
     pub help: &'static str,
