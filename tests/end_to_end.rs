@@ -16,6 +16,8 @@ mod faults;
 mod hostile;
 #[path = "end_to_end/identity.rs"]
 mod identity;
+#[path = "end_to_end/operators.rs"]
+mod operators;
 #[path = "end_to_end/oracles.rs"]
 mod oracles;
 #[path = "end_to_end/outputs.rs"]

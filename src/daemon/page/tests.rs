@@ -105,10 +105,10 @@ fn a_page_of_two_hundred_targets_is_light() {
         .collect();
     board.watch(&many);
     let thresholds = crate::config::Thresholds { healthy: 2, unhealthy: 1 };
+    let report = std::sync::Arc::new(crate::report::tests::report(false, crate::finding::Policy::Documented));
     for watched in &many {
         for _ in 0..STRIP {
-            let report = crate::report::tests::report(false, crate::finding::Policy::Documented);
-            board.note(watched, report.into(), thresholds, STRIP, now());
+            board.note(watched, std::sync::Arc::clone(&report), thresholds, STRIP, now());
         }
     }
     let page = index(&board, Timestamp::UNIX_EPOCH, now());
