@@ -36,7 +36,7 @@ pub enum Command {
     Setup(Box<Setup>),
     Lint(Box<Lint>),
     Serve(Serve),
-    /// Look at configuration files
+    /// Read configuration files, and print what to start from
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
@@ -277,6 +277,41 @@ pub struct Serve {
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
     Check(ConfigCheck),
+    Example(ConfigExample),
+}
+
+/// Print a file to start from: configuration, Prometheus, alerts, dashboard, systemd, Kubernetes
+///
+/// Without a name, says which there are. Each is complete, and says at its top what to change.
+#[derive(Debug, Args)]
+pub struct ConfigExample {
+    #[arg(value_name = "NAME")]
+    pub name: Option<Example>,
+}
+
+/// One of the files to start from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Example {
+    /// pipeprobe.toml, with every field
+    Config,
+    /// Prometheus scraping /metrics of a pipeprobe on the same host
+    Prometheus,
+    /// The same over TLS, with a user
+    PrometheusTls,
+    /// Prometheus probing one target a scrape, as with blackbox_exporter
+    PrometheusProbe,
+    /// The same over TLS, with a user
+    PrometheusProbeTls,
+    /// Alert rules for Prometheus, each with what to do
+    Alerts,
+    /// Dashboard for Grafana
+    Dashboard,
+    /// Service for systemd, confined
+    Systemd,
+    /// Deployment, ServiceAccount, ConfigMap, Service and ServiceMonitor for Kubernetes
+    Kubernetes,
+    /// CronJob and init container for Kubernetes: check before something is done
+    KubernetesPreflight,
 }
 
 /// Read a configuration file as `check` and `serve` do, and say what is in it or what is wrong with it

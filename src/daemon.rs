@@ -17,6 +17,7 @@ mod notify;
 mod page;
 mod probe;
 mod schedule;
+mod served;
 mod shared;
 
 use std::{

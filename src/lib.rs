@@ -20,8 +20,9 @@
 //! [`verify`] tells that story once, for [`run`]'s `check`. [`daemon`] tells it for many targets for ever, keeps
 //! what is known of each and answers over HTTP; its runs are [given](verify::Given) what earlier ones found.
 //!
-//! Two rooms stand beside that flow and touch no server. [`setup`] goes the other way: from a target alone
-//! it makes what has to exist before all of that holds. [`lint`] judges the policies there are.
+//! Three rooms stand beside that flow and touch no server. [`setup`] goes the other way: from a target alone
+//! it makes what has to exist before all of that holds. [`lint`] judges the policies there are. [`ship`] has the
+//! files that operators put around it.
 //!
 //! The modules stand in the order of that flow. Each names only those above it (tests/architecture.rs
 //! holds it so), and each outside crate has one door.
@@ -52,8 +53,9 @@ pub mod checks;
 pub mod verdict;
 pub mod report;
 
-// What has to exist first.
+// What has to exist first, and what stands around it.
 pub mod setup;
+pub mod ship;
 
 // The story of one target, of many for ever, and what a command makes of them.
 pub mod verify;

@@ -117,6 +117,7 @@ async fn obey(command: Command) -> io::Result<Exit> {
                 Err(invalid) => run::refuse(&invalid, format, &mut out),
             }
         }
+        Command::Config { command: ConfigCommand::Example(args) } => run::example(args.name, &mut out),
         Command::Serve(args) => serve(args).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "pipeprobe", &mut out);

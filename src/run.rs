@@ -1,6 +1,7 @@
 //! What a command does: many targets at once, the renderings, the exit code.
 
 mod check;
+mod example;
 mod explain;
 mod lint;
 mod progress;
@@ -13,6 +14,7 @@ mod wait;
 use std::io::{self, Write};
 
 pub use check::{check, refuse_check};
+pub use example::example;
 pub use explain::{explain, list};
 pub use lint::lint;
 pub use schema::schema;

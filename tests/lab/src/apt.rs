@@ -52,10 +52,25 @@ fn missing() -> Vec<&'static str> {
         .args(["-c", "import ensurepip, venv"])
         .stderr(Stdio::null())
         .status();
-    if !crate::python::is_there() && !ensurepip.is_ok_and(|status| status.success()) {
+    if !crate::python::CLIENTS.is_there() && !ensurepip.is_ok_and(|status| status.success()) {
         packages.push("python3-venv");
     }
     packages
+}
+
+/// Installs packages that only some tests want.
+pub(crate) fn install_wanted(packages: &[&str]) -> io::Result<()> {
+    if !ServerUser::we_are_root() {
+        let packages = packages.join(" ");
+        return Err(io::Error::other(format!(
+            "to be installed, as root: apt-get install --no-install-recommends {packages}"
+        )));
+    }
+    install(packages).or_else(|_| {
+        // There may be no index yet, or an old one.
+        apt(&["update"])?;
+        install(packages)
+    })
 }
 
 fn make_no_cluster() -> io::Result<()> {

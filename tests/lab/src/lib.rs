@@ -40,6 +40,7 @@ pub mod policy;
 mod python;
 mod readers;
 pub mod setup;
+mod tool;
 
 // What a server needs.
 mod certificates;
@@ -77,6 +78,7 @@ pub use lane::{Engine, Lane};
 pub use python::{python, python as oracle_python};
 pub use readers::reader;
 pub use standby::Standby;
+pub use tool::Tool;
 pub use world::{
     ACCESS_ROLE, CALLER, CALLER_ACCESS_KEY_ID, CUSTOMER_ACCOUNT, OPERATOR, OPERATOR_ACCESS_KEY_ID,
     OPERATOR_PROFILE, REGION, SERVICE_ROLE, access_role, connect_policy, may_look, trust_policy,

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 pub(crate) fn run() -> io::Result<ExitCode> {
     let folder = lab::cache_folder();
     // "oracle" is what "python" was called before.
-    for part in ["aside", "lanes", "locks", "oracle", "python", "templates"] {
+    for part in ["aside", "kubernetes-validate", "lanes", "locks", "oracle", "python", "templates"] {
         match fs::remove_dir_all(folder.join(part)) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
             _ => {}

@@ -8,6 +8,7 @@ use super::setup;
 
 pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> io::Result<ExitCode> {
     let outcomes = setup::prepare(false)?;
+    let tools = lab::setup::tools(false);
     let folder = lab::setup::target_folder()?;
     let status = setup::cargo()
         // The operator's look is left out of ordinary builds for what it costs to build, and of no test.
@@ -21,6 +22,7 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> io::Result<ExitC
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
         .status()?;
     setup::announce(&outcomes.into_iter().filter_map(Result::err).collect::<Vec<_>>());
+    setup::announce_tools(&tools);
     Ok(match status.success() && policy.success() {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
