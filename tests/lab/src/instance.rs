@@ -7,16 +7,16 @@ use std::path::Path;
 use std::process::Child;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use lab_aws::{Aws, Database, Decision, Verifier};
+use lab_aws::{Aws, Decision, Verifier};
 
 use crate::account::ServerUser;
 use crate::certificates::Authority;
 use crate::guide;
 use crate::installed::Installed;
 use crate::lane::{Engine, Lane};
+use crate::naming::Naming;
 use crate::plugins::Plugins;
-use crate::site::{Primary, Site, StartError, free_port, make_folder};
-use crate::world::{CUSTOMER_ACCOUNT, REGION};
+use crate::site::{Around, Primary, Site, StartError, free_port, make_folder};
 use crate::{mysql, postgres, template};
 
 /// How many ports to try before giving up.
@@ -35,6 +35,7 @@ pub struct Instance {
     pub port: u16,
     /// The guide's `{RDS_RESOURCE_ID}`.
     pub resource_id: String,
+    installed: Installed,
     site: Site,
     verifier: Verifier,
     state: Mutex<State>,
@@ -49,9 +50,7 @@ struct State {
 /// What is known of an instance before it runs.
 pub(crate) struct Plan {
     pub(crate) installed: Installed,
-    pub(crate) name: String,
-    pub(crate) host: String,
-    pub(crate) resource_id: String,
+    pub(crate) naming: Naming,
 }
 
 /// What every instance of a lab is made with.
@@ -67,9 +66,9 @@ pub(crate) struct Parts<'a> {
 impl Instance {
     /// Starts a server, or a standby of `primary`.
     pub(crate) fn start(plan: &Plan, parts: &Parts<'_>, primary: Option<&Self>) -> io::Result<Self> {
-        let folder = parts.lab.join(&plan.name);
+        let folder = parts.lab.join(&plan.naming.name);
         make_folder(&folder, parts.user)?;
-        let tls = parts.authority.issue(&plan.host, &folder)?;
+        let tls = parts.authority.issue(&plan.naming.host, &folder)?;
         parts.user.owns(&tls.key)?;
         match primary {
             Some(primary) if plan.installed.lane.engine() == Engine::Postgres => {
@@ -79,7 +78,7 @@ impl Instance {
             _ => template::copy(&template::template(&plan.installed, parts.user)?, parts.user, &folder)?,
         }
         let mut site = Site {
-            installed: plan.installed.clone(),
+            programs: plan.installed.programs.clone(),
             user: parts.user.clone(),
             plugins: parts.plugins.clone(),
             folder,
@@ -87,6 +86,7 @@ impl Instance {
             tls,
             trust_root: parts.trust_root.to_owned(),
             primary: primary.map(|p| Primary { scratch: p.site.scratch(), port: p.port }),
+            around: Around::Machine,
         };
         make_folder(&site.scratch(), parts.user)?;
         if plan.installed.lane.engine() != Engine::Postgres {
@@ -115,14 +115,7 @@ impl Instance {
         mut server: Child,
         primary: Option<&Self>,
     ) -> io::Result<Self> {
-        let database = Database {
-            host: plan.host.clone(),
-            port: site.port,
-            region: REGION.to_owned(),
-            account: CUSTOMER_ACCOUNT.to_owned(),
-            resource_id: plan.resource_id.clone(),
-        };
-        let verifier = match parts.aws.verify_on(&site.verifier(), database) {
+        let verifier = match parts.aws.verify_on(&site.verifier(), plan.naming.database(site.port)) {
             Ok(verifier) => verifier,
             Err(e) => {
                 site.abandon(&mut server);
@@ -131,12 +124,13 @@ impl Instance {
         };
         let instance = Self {
             lane: plan.installed.lane,
-            name: plan.name.clone(),
-            host: plan.host.clone(),
+            name: plan.naming.name.clone(),
+            host: plan.naming.host.clone(),
             port: site.port,
-            resource_id: plan.resource_id.clone(),
+            resource_id: plan.naming.resource_id.clone(),
             verifier,
             state: Mutex::new(State { server: Some(server), settings: Vec::new() }),
+            installed: plan.installed.clone(),
             site,
         };
         // The server runs as another user than the verifier when we are root.
@@ -157,7 +151,7 @@ impl Instance {
 
     /// The programs it runs from; its client too.
     pub fn installed(&self) -> &Installed {
-        &self.site.installed
+        &self.installed
     }
 
     /// Runs SQL in database `app` as the superuser, over the Unix socket, and returns the rows: a line each, columns divided by

@@ -31,9 +31,11 @@ mod cache;
 mod files;
 mod installed;
 mod lane;
+mod programs;
 
 // Getting what is missing.
 mod apt;
+mod cargo_tool;
 mod fetch;
 mod mirror;
 pub mod policy;
@@ -45,6 +47,8 @@ mod certificates;
 mod guide;
 mod plugins;
 mod random;
+mod naming;
+mod target;
 mod world;
 
 // Running one.
@@ -59,6 +63,10 @@ mod instance;
 mod standby;
 
 mod lab;
+
+// The lab in pieces.
+pub mod containers;
+pub mod service;
 
 // Who reads a database in earnest.
 mod consumer;
@@ -75,6 +83,6 @@ pub use lane::{Engine, Lane};
 pub use python::{python, python as oracle_python};
 pub use standby::Standby;
 pub use world::{
-    ACCESS_ROLE, CALLER, CALLER_ACCESS_KEY_ID, CUSTOMER_ACCOUNT, REGION, SERVICE_ROLE, access_role,
-    connect_policy, trust_policy,
+    ACCESS_ROLE, CALLER, CALLER_ACCESS_KEY_ID, CUSTOMER_ACCOUNT, REGION, SERVICE_ROLE, WRONG_RESOURCE,
+    WRONG_ROLE, access_role, connect_policy, trust_policy,
 };
