@@ -50,7 +50,7 @@ enum Command {
     Containers,
     /// One piece of the lab in the foreground, for a container of its own: what docker-compose.yml runs
     Service(service::Arguments),
-    /// Remove the cache: fetched servers, templates, Python's libraries
+    /// Remove the cache: fetched servers, templates, Python's libraries, cargo's tools, base images
     Clean,
 }
 

@@ -15,7 +15,7 @@ mod project;
 mod proof;
 mod sbom;
 
-pub use bases::Bases;
+pub use bases::{Bases, remove as remove_bases};
 pub use docker::Docker;
 pub use project::Programs;
 pub use proof::prove;

@@ -52,6 +52,17 @@ impl Bases {
     }
 }
 
+/// Removes the images, of whatever version, where a Docker engine answers.
+pub fn remove() -> io::Result<()> {
+    let Ok(docker) = Docker::find() else { return Ok(()) };
+    let ours =
+        ["image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", "reference=pipeprobe-lab/*"];
+    for image in docker.run(&ours)?.lines() {
+        docker.run(&["image", "rm", image])?;
+    }
+    Ok(())
+}
+
 fn name(of: &str) -> String {
     format!("pipeprobe-lab/{of}:{TAG}")
 }

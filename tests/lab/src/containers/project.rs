@@ -17,6 +17,8 @@ const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 /// How long all services may take to be healthy. Only a machine under load comes near.
 const HEALTHY: Duration = Duration::from_secs(300);
 
+const LABEL: &str = "pipeprobe-lab.project";
+
 /// Where the Dockerfile's first stage ends.
 const SECOND_STAGE: &str = "\nFROM ${BASE} AS lab\n";
 
@@ -52,7 +54,7 @@ impl Project {
     pub(crate) fn new(docker: &Docker, bases: &Bases, programs: &Programs) -> io::Result<Self> {
         let name = format!("pipeprobe-lab-{:08x}", random::number() as u32);
         let folder = bases::folder()?.join(&name);
-        stage(&folder, programs)?;
+        stage(&folder, &name, programs)?;
         let environment = vec![
             ("RUST_IMAGE", bases.debian.clone()),
             ("DEBIAN_IMAGE", bases.debian.clone()),
@@ -68,6 +70,7 @@ impl Project {
         keeper
             .args(["/bin/sh", "-c", KEEPER, "pipeprobe-lab-keeper"])
             .arg(&folder)
+            .arg(format!("label={LABEL}={name}"))
             .arg(down.get_program())
             .args(down.get_args())
             .envs(environment.iter().cloned())
@@ -166,19 +169,21 @@ impl Drop for Project {
 const KEEPER: &str = r#"
 while read -r _; do :; done
 folder=$1
-shift
+label=$2
+shift 2
 "$@" || { sleep 2; "$@"; }
+docker image prune --force --filter "$label"
 rm -rf "$folder"
 "#;
 
 /// Copies the compose file and the Dockerfile, with its first stage replaced by the programs.
-fn stage(folder: &Path, programs: &Programs) -> io::Result<()> {
+fn stage(folder: &Path, project: &str, programs: &Programs) -> io::Result<()> {
     let recipes = folder.join("tests/lab/docker");
     files::create(&recipes)?;
     files::copy(&Path::new(SOURCE).join("docker-compose.yml"), &folder.join("docker-compose.yml"))?;
     let dockerfile = Path::new(SOURCE).join("tests/lab/docker/Dockerfile");
     let text = fs::read_to_string(&dockerfile).map_err(|e| files::named(&dockerfile, &e))?;
-    files::write(&recipes.join("Dockerfile"), &without_compiling(&text)?)?;
+    files::write(&recipes.join("Dockerfile"), &without_compiling(&text, project)?)?;
 
     let (out, lab) = (folder.join("out/pipeprobe"), folder.join("out/lab"));
     for folder in [&out.join("usr/local/bin"), &out.join("usr/share/sbom"), &lab] {
@@ -194,13 +199,15 @@ fn stage(folder: &Path, programs: &Programs) -> io::Result<()> {
     Ok(())
 }
 
-fn without_compiling(dockerfile: &str) -> io::Result<String> {
+/// The first stage is nobody's image in the end, so it is labelled to be found again.
+fn without_compiling(dockerfile: &str, project: &str) -> io::Result<String> {
     let (first, second) = dockerfile
         .split_once(SECOND_STAGE)
         .ok_or_else(|| io::Error::other("the Dockerfile has another first stage than is known"))?;
     let arguments = first.lines().filter(|line| line.starts_with("ARG RUST") || line.starts_with("ARG BASE"));
     let arguments: String = arguments.flat_map(|line| [line, "\n"]).collect();
-    Ok(format!("{arguments}\nFROM ${{RUST}} AS builder\nCOPY out /out\n{SECOND_STAGE}{second}"))
+    let builder = format!("FROM ${{RUST}} AS builder\nLABEL {LABEL}={project}\nCOPY out /out\n");
+    Ok(format!("{arguments}\n{builder}{SECOND_STAGE}{second}"))
 }
 
 fn strip(from: &Path, to: &Path) -> io::Result<()> {
