@@ -10,10 +10,15 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 
-    /// What to log on stderr; no level shows a secret
-    #[arg(long, global = true, env = "PIPEPROBE_LOG_LEVEL", value_name = "LEVEL", default_value = "error")]
+    /// What to log on stderr; no level shows a secret [default: error, for serve info]
+    #[arg(long, global = true, env = "PIPEPROBE_LOG_LEVEL", value_name = "LEVEL")]
     #[arg(hide_env_values = true)]
-    pub log_level: LogLevel,
+    pub log_level: Option<LogLevel>,
+
+    /// How to write the log
+    #[arg(long, global = true, env = "PIPEPROBE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    #[arg(hide_env_values = true)]
+    pub log_format: LogFormat,
 }
 
 const LONG_ABOUT: &str = "\
@@ -30,6 +35,12 @@ pub enum Command {
     Explain(Explain),
     Setup(Box<Setup>),
     Lint(Box<Lint>),
+    Serve(Serve),
+    /// Look at configuration files
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
     /// Print a completion script for a shell
     Completions {
         shell: clap_complete::Shell,
@@ -218,7 +229,48 @@ pub struct Lint {
     pub target: TargetArgs,
 }
 
+/// Check targets again and again, and answer Prometheus, browsers and programs
+#[derive(Clone, Debug, Args)]
+#[command(long_about = SERVE_ABOUT, after_help = SERVE_EXAMPLES)]
+pub struct Serve {
+    #[command(flatten)]
+    pub file: ConfigFile,
+
+    /// Address and port to answer on [default: 127.0.0.1:9719]
+    #[arg(long, env = "PIPEPROBE_LISTEN", value_name = "ADDRESS:PORT", hide_env_values = true)]
+    pub listen: Option<String>,
+
+    /// Which answer is the verdict: documented (the guide's rule, the default) or observed (the evidence)
+    #[arg(long, env = "PIPEPROBE_POLICY", value_name = "POLICY", hide_env_values = true)]
+    pub policy: Option<String>,
+
+    /// Capability that makes a target healthy: initial-load or cdc [default: what its replication_mode needs]
+    #[arg(long, env = "PIPEPROBE_REQUIRE", value_name = "CAPABILITY", hide_env_values = true)]
+    pub require: Option<String>,
+
+    /// Time for one check, such as 10s [default: 20s]
+    #[arg(long, env = "PIPEPROBE_TIMEOUT", value_name = "DURATION", hide_env_values = true)]
+    pub timeout: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    Check(ConfigCheck),
+}
+
+/// Read a configuration file as `check` and `serve` do, and say what is in it or what is wrong with it
+///
+/// Nothing is dialled and AWS is not asked. Exit codes: 0 it can be used, 2 it cannot.
 #[derive(Debug, Args)]
+pub struct ConfigCheck {
+    #[command(flatten)]
+    pub serve: Serve,
+
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Clone, Debug, Args)]
 pub struct ConfigFile {
     /// Configuration file (TOML) with named targets
     #[arg(
@@ -250,6 +302,14 @@ pub enum Format {
     /// For a person
     Text,
     /// One JSON document, alone on stdout
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for a person
+    Text,
+    /// A JSON object a line
     Json,
 }
 
@@ -388,6 +448,27 @@ Examples:
   pipeprobe setup --config-file pipeprobe.toml orders --write setup/
 
 Exit codes: 0 printed or written, 1 internal, 2 bad usage or configuration";
+
+const SERVE_ABOUT: &str = "\
+Check targets again and again, and answer Prometheus, browsers and programs
+
+Every target of the configuration file is checked at its `interval` (30s: identity, connection, login) and in \
+full at its `full_interval` (10m: everything the database can be asked). A table [serve] in the same file \
+says the rest; `pipeprobe config check` reads it.
+
+  /                          status page; /targets/NAME for one target
+  /metrics                   what is known of every target, for Prometheus
+  /probe?target=NAME         a fresh full check, as blackbox_exporter answers; &debug=true shows the report
+  /api/v1/targets            the reports, as JSON; /api/v1/targets/NAME for one
+  /-/healthy, /-/ready       it runs; every target was checked once
+  POST /-/reload, SIGHUP     read the file again; one that cannot be used changes nothing";
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  pipeprobe serve --config-file pipeprobe.toml
+  curl 'http://127.0.0.1:9719/probe?target=orders&debug=true'
+
+Exit codes: 0 stopped (SIGTERM, SIGINT), 1 internal, 2 bad usage or configuration, or the address is taken";
 
 const CHECK_ABOUT: &str = "\
 Verify databases and say what ClickPipes can do with them

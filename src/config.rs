@@ -2,15 +2,16 @@
 //! Everything is read and checked here, before anything is dialled.
 
 pub mod file;
+mod serve;
 mod setup;
 mod subject;
 
 use std::{collections::BTreeMap, fs, path::Path, str::FromStr, time::Duration};
 
-use file::{Fields, Number};
-pub use subject::LintConfig;
-
+use file::{Fields, File, Number};
+pub use serve::{Rhythm, Serve, Thresholds, Watched, Web};
 pub use setup::Setup;
+pub use subject::LintConfig;
 
 use crate::{
     cli::{self, Format, TargetArgs},
@@ -59,14 +60,7 @@ impl Config {
         let config = Self {
             targets,
             policy: given(args.policy).map_or(Ok(Policy::Documented), |text| text.parse())?,
-            require: match given(args.require).as_deref() {
-                None => None,
-                Some("initial-load") => Some(Capability::InitialLoadOnly),
-                Some("cdc") => Some(Capability::Cdc),
-                Some(other) => {
-                    return Err(Invalid::new("require", "initial-load or cdc", quoted(other)));
-                }
-            },
+            require: required_capability(args.require)?,
             fail_on_warning: fail_on_warning(args.fail_on)?,
             timeout: given(args.timeout).map_or(Ok(DEFAULT_TIMEOUT), |text| {
                 duration("timeout", &text, Duration::from_secs(1)..=Duration::from_secs(3600))
@@ -74,23 +68,42 @@ impl Config {
             second_look: !args.no_second_look,
             output: args.output.output,
         };
-        match config.targets.iter().find(|t| !t.pipe.follows_changes()) {
-            Some(target) if config.require == Some(Capability::Cdc) => Err(Invalid::new(
-                "require",
-                format!("initial-load, since the replication_mode of {} is snapshot", target.name),
-                quoted("cdc"),
-            )),
-            _ => Ok(config),
-        }
+        config.targets.iter().try_for_each(|target| can_be_required(config.require, target))?;
+        Ok(config)
     }
 
-    /// By what a target's run is judged. A mode that was asked for must be possible.
+    /// By what a target's run is judged.
     pub fn terms(&self, target: &Target) -> Terms {
-        let required = self.require.unwrap_or(match target.pipe.mode {
-            Some(ReplicationMode::Cdc | ReplicationMode::CdcOnly) => Capability::Cdc,
-            Some(ReplicationMode::Snapshot) | None => Capability::InitialLoadOnly,
-        });
-        Terms { policy: self.policy, required }
+        terms(self.policy, self.require, target)
+    }
+}
+
+/// What must be met: what is required of every target, else the mode that was asked for, which must be possible.
+fn terms(policy: Policy, require: Option<Capability>, target: &Target) -> Terms {
+    let required = require.unwrap_or(match target.pipe.mode {
+        Some(ReplicationMode::Cdc | ReplicationMode::CdcOnly) => Capability::Cdc,
+        Some(ReplicationMode::Snapshot) | None => Capability::InitialLoadOnly,
+    });
+    Terms { policy, required }
+}
+
+fn required_capability(text: Option<String>) -> Result<Option<Capability>, Invalid> {
+    match given(text).as_deref() {
+        None => Ok(None),
+        Some("initial-load") => Ok(Some(Capability::InitialLoadOnly)),
+        Some("cdc") => Ok(Some(Capability::Cdc)),
+        Some(other) => Err(Invalid::new("require", "initial-load or cdc", quoted(other))),
+    }
+}
+
+fn can_be_required(require: Option<Capability>, target: &Target) -> Result<(), Invalid> {
+    match require {
+        Some(Capability::Cdc) if !target.pipe.follows_changes() => Err(Invalid::new(
+            "require",
+            format!("initial-load, since the replication_mode of {} is snapshot", target.name),
+            quoted("cdc"),
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -138,8 +151,21 @@ fn targets(
             )),
         };
     };
+    targets_of(path, read_file(path)?, names, &typed)
+}
+
+fn read_file(path: &Path) -> Result<File, Invalid> {
     let text = fs::read_to_string(path).map_err(|e| unreadable("config_file", path, &e))?;
-    let file = file::parse(path, &text)?;
+    file::parse(path, &text)
+}
+
+/// The targets of a file that are named, or all of it, with what was typed above what is written.
+fn targets_of(
+    path: &Path,
+    file: File,
+    names: &[String],
+    typed: &Fields,
+) -> Result<Vec<(Option<String>, Fields)>, Invalid> {
     let known = || file.targets.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
     if file.targets.is_empty() {
         return Err(Invalid::new(
@@ -158,7 +184,7 @@ fn targets(
     let chosen: Vec<_> =
         file.targets.into_iter().filter(|(name, _)| names.is_empty() || names.contains(name)).collect();
     if chosen.len() > 1
-        && let Some(field) = belongs_to_one(&typed)
+        && let Some(field) = belongs_to_one(typed)
     {
         return Err(Invalid::new(
             field,

@@ -10,6 +10,7 @@
 mod bounded;
 mod dial;
 mod mysql;
+mod pace;
 mod postgres;
 pub(crate) mod task;
 mod tls;
@@ -29,6 +30,7 @@ use tokio_rustls::client::TlsStream;
 #[cfg(fuzzing)]
 pub use mysql::fuzzing as mysql_fuzzing;
 pub use mysql::{BinlogPosition, MysqlSession};
+pub use pace::Pace;
 #[cfg(fuzzing)]
 pub use postgres::fuzzing as postgres_fuzzing;
 pub use postgres::{PostgresSession, Purpose, literal as postgres_literal};
@@ -268,6 +270,17 @@ pub enum Session {
     Mysql(MysqlSession),
 }
 
+impl Session {
+    /// Says goodbye, by then at the latest.
+    pub async fn close(self, by: Instant) {
+        match self {
+            Self::Postgres(session) => session.close(by).await,
+            // Apart, because mysql_async may panic on what a server sends.
+            Self::Mysql(session) => drop(Task::spawn(session.close(by)).await),
+        }
+    }
+}
+
 /// Climbs to the door: everything that needs no token. `purpose` matters to PostgreSQL only.
 ///
 /// # Errors
@@ -286,7 +299,7 @@ pub async fn climb(
     let stream = timed(Stage::Dial, deadline, &mut evidence.rungs, dial::race(&addresses, attempts)).await?;
     evidence.peer = stream.peer_addr().ok();
 
-    let (tls, witness) = trust::client_config(RootCertStore::clone(roots))
+    let (tls, witness) = trust::client_config(Arc::clone(roots))
         .map_err(|e| ConnectError::Tls(TlsFailure::Other(e.to_string())))?;
     let encrypted = timed(Stage::Encrypt, deadline, &mut evidence.rungs, async {
         match target.engine() {

@@ -1,5 +1,6 @@
 //! What the server said, uninterpreted. Judging it is [`crate::checks`]' work.
 
+mod measures;
 mod mysql;
 mod postgres;
 mod version;
@@ -11,6 +12,7 @@ use crate::{
     target::{TablePattern, like},
 };
 
+pub use measures::Measures;
 pub use mysql::{ask as ask_mysql, unanswered as unanswered_mysql};
 pub use postgres::{ask as ask_postgres, identify_system};
 pub use version::Version;

@@ -4,6 +4,7 @@
 //! Source: AWS STS API Reference, `AssumeRole` and `GetCallerIdentity`.
 
 mod http;
+mod sessions;
 
 use std::{
     sync::Arc,
@@ -26,6 +27,8 @@ use aws_sdk_sts::{
 };
 use jiff::Timestamp;
 use rustls::RootCertStore;
+
+pub use sessions::Sessions;
 
 use crate::{
     finding::printable,
@@ -56,6 +59,8 @@ pub struct IdentityEvidence {
     pub untagged: Option<Result<(), String>>,
     /// AWS's clock minus ours, from the `Date` header of its last answer; whole seconds.
     pub clock_offset_seconds: Option<i64>,
+    /// The session is an earlier run's, which is still good: STS was not asked now.
+    pub kept: bool,
     pub took: Duration,
 }
 
@@ -93,7 +98,7 @@ pub enum IdentityError {
 pub async fn assume(
     access: &Access,
     region: &Region,
-    roots: RootCertStore,
+    roots: Arc<RootCertStore>,
     second_look: bool,
     evidence: &mut IdentityEvidence,
 ) -> Result<Identity, IdentityError> {
@@ -108,7 +113,7 @@ pub async fn assume(
 async fn assume_in_turn(
     access: &Access,
     region: &Region,
-    roots: RootCertStore,
+    roots: Arc<RootCertStore>,
     second_look: bool,
     clock: &http::SharedClock,
     evidence: &mut IdentityEvidence,

@@ -5,7 +5,7 @@
 //! ```text
 //! argv, env, file → Config → Target ─┬→ Identity → AuthToken ─┐
 //!                                    └→ Door ─────────────────┴→ Session → Facts
-//!                                       each outcome → Finding… → Verdict → Report → text | json
+//!                                       each outcome → Finding… → Verdict → Report → text | json | metrics | page
 //! ```
 //!
 //! A target is parsed once. Assuming its access role and climbing to its door (resolve, dial, TLS,
@@ -13,6 +13,9 @@
 //! door asks for it. The server is then asked facts, and pure code judges everything that was seen:
 //! a row of [`checks::CHECKS`] each, and from the rows the verdict. What was not reached denies as a
 //! failure does.
+//!
+//! [`verify`] tells that story once, for [`run`]'s `check`. [`daemon`] tells it for many targets for ever, keeps
+//! what is known of each and answers over HTTP; its runs are [given](verify::Given) what earlier ones found.
 //!
 //! Two rooms stand beside that flow and touch no server. [`setup`] goes the other way: from a target alone
 //! it makes what has to exist before all of that holds. [`lint`] judges the policies there are.
@@ -48,6 +51,7 @@ pub mod lint;
 // What has to exist first.
 pub mod setup;
 
-// The story of one target, and what a command makes of it.
+// The story of one target, of many for ever, and what a command makes of them.
 pub mod verify;
+pub mod daemon;
 pub mod run;

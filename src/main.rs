@@ -11,7 +11,7 @@ use std::{
 use clap::{CommandFactory, Parser, error::ErrorKind};
 use jiff::Timestamp;
 use pipeprobe::{
-    cli::{Cli, Command, Format, LogLevel},
+    cli::{self, Cli, Command, ConfigCommand, Format, LogFormat, LogLevel},
     config::{self, Config},
     report::json,
     run::{self, Exit},
@@ -38,13 +38,19 @@ fn main() -> ExitCode {
 }
 
 fn start(cli: Cli) -> io::Result<Exit> {
-    log_to_stderr(cli.log_level);
+    let usual = if matches!(cli.command, Command::Serve(_)) { LogLevel::Info } else { LogLevel::Error };
+    log_to_stderr(cli.log_level.unwrap_or(usual), cli.log_format);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let exit = runtime.block_on(async {
+        // It stops by itself, when what is in flight has ended.
+        let command = match cli.command {
+            Command::Serve(args) => return serve(args).await,
+            command => command,
+        };
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         tokio::select! {
-            exit = obey(cli.command) => exit,
+            exit = obey(command) => exit,
             _ = interrupt.recv() => Ok(Exit::Interrupted),
             _ = terminate.recv() => Ok(Exit::Terminated),
         }
@@ -54,8 +60,20 @@ fn start(cli: Cli) -> io::Result<Exit> {
     exit
 }
 
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+async fn serve(args: cli::Serve) -> io::Result<Exit> {
+    let mut out = anstream::stdout();
+    let read = move || config::Serve::read(args.clone(), &environment);
+    match read() {
+        Ok(config) => run::serve(config, Box::new(read), Timestamp::now, &mut out).await,
+        Err(invalid) => run::refuse(&invalid, Format::Text, &mut out),
+    }
+}
+
 async fn obey(command: Command) -> io::Result<Exit> {
-    let environment = |name: &str| std::env::var(name).ok();
     let mut out = anstream::stdout();
     match command {
         Command::Check(args) => {
@@ -90,6 +108,14 @@ async fn obey(command: Command) -> io::Result<Exit> {
                 Err(invalid) => run::refuse(&invalid, format, &mut out),
             }
         }
+        Command::Config { command: ConfigCommand::Check(args) } => {
+            let format = args.output.output;
+            match config::Serve::read(args.serve, &environment) {
+                Ok(config) => run::config_check(&config, format, &mut out),
+                Err(invalid) => run::refuse(&invalid, format, &mut out),
+            }
+        }
+        Command::Serve(args) => serve(args).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "pipeprobe", &mut out);
             Ok(Exit::Met)
@@ -122,7 +148,7 @@ fn misused(error: &clap::Error) -> io::Result<Exit> {
     Ok(Exit::Usage)
 }
 
-fn log_to_stderr(level: LogLevel) {
+fn log_to_stderr(level: LogLevel, format: LogFormat) {
     use tracing_subscriber::{
         filter::{LevelFilter, Targets},
         layer::SubscriberExt,
@@ -139,5 +165,11 @@ fn log_to_stderr(level: LogLevel) {
     // Our own words only: what aws-sigv4 says at trace has the session token in it.
     let ours = Targets::new().with_target("pipeprobe", level);
     let to_stderr = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false);
-    tracing_subscriber::registry().with(to_stderr).with(ours).init();
+    match format {
+        LogFormat::Text => tracing_subscriber::registry().with(to_stderr).with(ours).init(),
+        LogFormat::Json => {
+            let json = to_stderr.json().flatten_event(true);
+            tracing_subscriber::registry().with(json).with(ours).init();
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //! what they say is decided here.
 
 pub mod json;
+pub mod metrics;
 pub mod text;
 
 use std::time::Duration;
@@ -12,6 +13,7 @@ use serde::Serialize;
 use crate::{
     checks::{self, Group, Observations},
     connection::{CertificateSummary, TlsSeen},
+    facts::Measures,
     finding::{Capability, Denies, Finding, Outcome, Policy, Terms},
     target::{ReplicationMode, Target},
     verdict,
@@ -29,6 +31,9 @@ pub struct Report {
     /// RFC 3339, UTC.
     pub started_at: String,
     pub duration_ms: f64,
+    /// When the database was asked everything: in this run, or in an earlier one of a daemon, which then only
+    /// saw that it still lets in. RFC 3339; null where it was not come to.
+    pub facts_as_of: Option<String>,
     pub verdict: Verdict,
     pub endpoints: Endpoints,
     pub identity: Identity,
@@ -37,6 +42,7 @@ pub struct Report {
     pub tls: Option<Tls>,
     /// One row a check, in order; a row that was not reached says so.
     pub checks: Vec<Row>,
+    pub measures: Measures,
     pub timings: Vec<Timing>,
 }
 
@@ -155,6 +161,9 @@ pub struct Row {
     pub outcome: Outcome,
     /// What is lost unless it passes.
     pub denies: Denies,
+    /// What is lost as it ended: less than `denies` where it is not known and ClickPipes lets that pass.
+    #[serde(skip)]
+    pub denied: Denies,
     /// False where the row does not count under the report's policy.
     pub counts: bool,
     /// Stable code of the cause, where it did not pass.
@@ -164,6 +173,18 @@ pub struct Row {
     pub remedy: Option<String>,
     /// Where the evidence leaves several causes: all of them, the likeliest first.
     pub candidates: Vec<Candidate>,
+}
+
+/// What a row comes to, for renderings that count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    Holds,
+    /// It holds with a warning, or is not known and let pass.
+    Warns,
+    /// It does not hold, or is not known, which denies as a failure does.
+    Fails,
+    /// Not reached, not asked, or without weight under this policy.
+    Silent,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -190,6 +211,7 @@ pub struct Clocked {
     pub started_at: Timestamp,
     pub took: Duration,
     pub facts_took: Option<Duration>,
+    pub facts_as_of: Option<Timestamp>,
 }
 
 impl Report {
@@ -201,6 +223,7 @@ impl Report {
             source_type: target.source_type.name().to_owned(),
             started_at: clocked.started_at.to_string(),
             duration_ms: ms(clocked.took),
+            facts_as_of: clocked.facts_as_of.map(|at| at.to_string()),
             verdict: Verdict::new(&findings, target, terms),
             endpoints: endpoints(target, seen),
             identity: identity(seen),
@@ -211,18 +234,27 @@ impl Report {
             }),
             tls: seen.connection.tls.as_ref().map(tls),
             checks: findings.iter().map(|finding| Row::new(target, finding, terms.policy)).collect(),
+            measures: seen.facts.as_ref().map(Measures::of).unwrap_or_default(),
             timings: timings(seen, clocked),
         }
     }
 
+    /// Code of what holds it back: of the first row that failed, or else is not known.
+    pub fn cause(&self) -> Option<&str> {
+        let held = || self.checks.iter().filter(|row| self.verdict.held_back_by.contains(&row.check));
+        let row = held().find(|row| row.outcome == Outcome::Fail).or_else(|| held().next())?;
+        Some(row.cause.as_deref().unwrap_or(&row.check))
+    }
+
+    /// When the first certificate of the chain that was presented ends.
+    pub fn first_certificate_to_end(&self) -> Option<Timestamp> {
+        let certificates = self.tls.iter().flat_map(|tls| &tls.certificates);
+        certificates.filter_map(|certificate| certificate.not_after.as_ref()?.parse().ok()).min()
+    }
+
     /// Something passed with a warning, or is not known and let pass.
     pub fn has_warnings(&self) -> bool {
-        let deserves = |row: &Row| match row.outcome {
-            Outcome::Warn => true,
-            Outcome::Unknown => !self.verdict.held_back_by.contains(&row.check),
-            _ => false,
-        };
-        self.checks.iter().any(|row| row.counts && deserves(row))
+        self.checks.iter().any(|row| row.standing() == Standing::Warns)
     }
 }
 
@@ -380,6 +412,7 @@ impl Row {
             description: check.phrase_for(target),
             outcome: finding.outcome,
             denies: check.denies,
+            denied: checks::denied(finding),
             counts: check.counts(policy),
             cause: finding.cause.map(str::to_owned),
             wanted: filled(&finding.wanted),
@@ -394,6 +427,18 @@ impl Row {
                     remedy: candidate.remedy.clone(),
                 })
                 .collect(),
+        }
+    }
+
+    /// What the outcome comes to under the report's policy.
+    pub fn standing(&self) -> Standing {
+        match self.outcome {
+            _ if !self.counts => Standing::Silent,
+            Outcome::Pass => Standing::Holds,
+            Outcome::Warn => Standing::Warns,
+            Outcome::Unknown if self.denied == Denies::Nothing => Standing::Warns,
+            Outcome::Fail | Outcome::Unknown => Standing::Fails,
+            Outcome::Unreached | Outcome::NotAsked => Standing::Silent,
         }
     }
 
@@ -456,7 +501,8 @@ fn tls(seen: &TlsSeen) -> Tls {
 }
 
 fn timings(seen: &Observations, clocked: Clocked) -> Vec<Timing> {
-    let identity = seen.identity.as_ref().map(|_| ("identity", seen.identity_evidence.took));
+    let evidence = &seen.identity_evidence;
+    let identity = seen.identity.as_ref().filter(|_| !evidence.kept).map(|_| ("identity", evidence.took));
     let rungs = seen.connection.rungs.iter().map(|(stage, took)| (stage.name(), *took));
     let facts = clocked.facts_took.map(|took| ("facts", took));
     identity
@@ -468,4 +514,4 @@ fn timings(seen: &Observations, clocked: Clocked) -> Vec<Timing> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

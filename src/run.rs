@@ -3,6 +3,7 @@
 mod explain;
 mod setup;
 mod lint;
+mod serve;
 mod token;
 
 use std::{
@@ -16,6 +17,7 @@ use tokio::task::JoinSet;
 
 pub use explain::{explain, list};
 pub use lint::lint;
+pub use serve::{config_check, serve};
 pub use setup::setup;
 pub use token::token;
 

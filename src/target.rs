@@ -134,7 +134,7 @@ impl Engine {
 }
 
 /// A host name or IP address, without scheme, port or path. Case is kept as typed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Host(String);
 
 impl Host {
@@ -186,7 +186,7 @@ impl fmt::Display for Host {
 }
 
 /// A host and a port.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     pub host: Host,
     pub port: u16,
@@ -226,7 +226,7 @@ impl fmt::Display for Endpoint {
 }
 
 /// An AWS Region code, such as `eu-central-1`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Region(String);
 
 impl Region {
@@ -307,7 +307,7 @@ impl fmt::Display for DbUser {
 }
 
 /// A trust anchor file's content: one or more certificates in PEM, checked when the configuration is read.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct CaCertificate {
     pub pem: String,
 }
@@ -319,7 +319,7 @@ impl fmt::Debug for CaCertificate {
 }
 
 /// How the access role is reached: which roles in turn, and what is passed to STS.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Access {
     /// Roles to assume in order; the last is the access role (`iam_role`). Empty only for
     /// `pipeprobe token` without a role, which signs with the source credentials themselves.

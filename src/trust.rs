@@ -67,8 +67,8 @@ fn add(roots: &mut RootCertStore, pem: &[u8]) -> Result<(), Invalid> {
 ///
 /// # Errors
 /// Only where the roots are empty or the provider lacks the protocol versions: an internal error.
-pub fn client_config(roots: RootCertStore) -> Result<(Arc<ClientConfig>, Arc<Witness>), Error> {
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
+pub fn client_config(roots: Arc<RootCertStore>) -> Result<(Arc<ClientConfig>, Arc<Witness>), Error> {
+    let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider())
         .build()
         .map_err(|e| Error::General(e.to_string()))?;
     let witness = Arc::new(Witness { verifier, presented: Mutex::default() });

@@ -1,5 +1,8 @@
 //! The story of one run, told once: identity beside the climb, then the token, the login, the facts.
 //! It cannot fail; it can only report.
+//!
+//! A run stands alone ([`verify`]), or is one of many of a process that lives ([`observe`]): then it is
+//! [`Given`] what need not be found out again each time.
 
 use std::{
     sync::Arc,
@@ -12,10 +15,10 @@ use rustls::RootCertStore;
 
 use crate::{
     checks::Observations,
-    connection::{self, ConnectError, Door, Evidence, Purpose, Session, Stage, task::Task},
+    connection::{self, ConnectError, Door, Evidence, Pace, Purpose, Session, Stage, task::Task},
     facts::{self, Fact, Facts, SystemIdentity},
     finding::Terms,
-    identity::{self, Identity, IdentityError},
+    identity::{self, Identity, IdentityError, Sessions},
     report::{Clocked, Report},
     target::Target,
     token::{self, AuthToken},
@@ -34,22 +37,66 @@ pub struct Limits {
     pub second_look: bool,
 }
 
+/// What a run need not find out by itself. Nothing, for one that stands alone.
+#[derive(Debug, Default)]
+pub struct Given<'a> {
+    /// Sessions that are kept, and how old one may be.
+    pub sessions: Option<(&'a Sessions, Duration)>,
+    /// The trust anchors for the database, which take a millisecond to read.
+    pub roots: Option<Arc<RootCertStore>>,
+    /// Waited for before every login.
+    pub pace: Option<&'a Pace>,
+    /// What the database said in an earlier run. It then is not asked again where the login works; where
+    /// it does not, these are dropped.
+    pub facts: Option<Known>,
+}
+
+/// What a database said, and when.
+#[derive(Clone, Debug)]
+pub struct Known {
+    pub facts: Facts,
+    pub as_of: Timestamp,
+}
+
+/// What a run saw, before it is put into words.
+#[derive(Debug)]
+pub struct Observed {
+    pub seen: Observations,
+    pub clocked: Clocked,
+}
+
 /// Verifies one target.
 pub async fn verify(target: &Target, terms: Terms, limits: Limits, clock: Clock) -> Report {
+    let Observed { seen, clocked } = observe(target, limits, Given::default(), clock).await;
+    Report::new(target, &seen, terms, clocked)
+}
+
+/// Looks at one target.
+pub async fn observe(target: &Target, limits: Limits, given: Given<'_>, clock: Clock) -> Observed {
     let started_at = clock();
     let start = Instant::now();
     // The last tenth is for saying goodbye, so that a slow answer costs itself and nothing else.
     let until = |part| start + limits.timeout.mul_f32(part);
     let second_look = limits.second_look;
-    let run = Run { target, deadline: until(0.9), goodbye: until(0.95), second_look, clock };
+    let Given { sessions, roots, pace, facts } = given;
+    // The configuration has read both once already. Without anchors nothing would verify.
+    let roots = roots.unwrap_or_else(|| {
+        Arc::new(
+            trust::database_roots(target.ca_certificate.as_ref()).unwrap_or_else(|_| RootCertStore::empty()),
+        )
+    });
+    let (deadline, goodbye) = (until(0.9), until(0.95));
+    let run = Run { target, deadline, goodbye, second_look, clock, sessions, roots, pace };
     let mut seen = Observations::default();
-    let facts_took = run.observe(&mut seen).await;
-    Report::new(target, &seen, terms, Clocked { started_at, took: start.elapsed(), facts_took })
+    let mut clocked = Clocked { started_at, took: Duration::ZERO, facts_took: None, facts_as_of: None };
+    run.observe(facts, &mut seen, &mut clocked).await;
+    clocked.took = start.elapsed();
+    Observed { seen, clocked }
 }
 
 /// The report of a run that saw nothing.
 pub fn unreached(target: &Target, terms: Terms, now: Timestamp) -> Report {
-    let clocked = Clocked { started_at: now, took: Duration::ZERO, facts_took: None };
+    let clocked = Clocked { started_at: now, took: Duration::ZERO, facts_took: None, facts_as_of: None };
     Report::new(target, &Observations::default(), terms, clocked)
 }
 
@@ -60,6 +107,9 @@ struct Run<'a> {
     goodbye: Instant,
     second_look: bool,
     clock: Clock,
+    sessions: Option<(&'a Sessions, Duration)>,
+    roots: Arc<RootCertStore>,
+    pace: Option<&'a Pace>,
 }
 
 /// Between a refused token and the next: a token of the same second would be the same one, and a server
@@ -67,16 +117,15 @@ struct Run<'a> {
 const BETWEEN_TOKENS: Duration = Duration::from_secs(1);
 
 impl Run<'_> {
-    async fn observe(&self, seen: &mut Observations) -> Option<Duration> {
-        // The configuration has read both once already. Without anchors nothing would verify.
-        let roots = Arc::new(
-            trust::database_roots(self.target.ca_certificate.as_ref())
-                .unwrap_or_else(|_| RootCertStore::empty()),
-        );
-
+    /// `None` as soon as there is nothing to go on with.
+    async fn observe(
+        &self,
+        known: Option<Known>,
+        seen: &mut Observations,
+        clocked: &mut Clocked,
+    ) -> Option<()> {
         let identity = self.identity(&mut seen.identity_evidence);
-        let climb =
-            connection::climb(self.target, Purpose::Queries, &roots, self.deadline, &mut seen.connection);
+        let climb = self.climb(Purpose::Queries, &mut seen.connection);
         let (identity, climb) = tokio::join!(identity, climb);
 
         let (door, climbed) = split(climb);
@@ -100,25 +149,45 @@ impl Run<'_> {
             && self.deadline.saturating_duration_since(Instant::now()) > 2 * BETWEEN_TOKENS
         {
             seen.first_login = Some(refused.clone());
-            session = self.log_in_again(&credentials, &roots).await;
+            session = self.log_in_again(&credentials).await;
         }
         let (session, logged_in) = split(session);
         seen.login = Some(logged_in);
 
-        let start = Instant::now();
-        seen.facts = Some(self.ask(session?, &credentials, &roots).await);
-        Some(start.elapsed())
+        let (session, start) = (session?, Instant::now());
+        let facts = match known {
+            Some(Known { facts, as_of }) => {
+                session.close(self.goodbye).await;
+                clocked.facts_as_of = Some(as_of);
+                facts
+            }
+            None => {
+                clocked.facts_as_of = Some((self.clock)());
+                let facts = self.ask(session, &credentials).await;
+                clocked.facts_took = Some(start.elapsed());
+                facts
+            }
+        };
+        seen.facts = Some(facts);
+        Some(())
     }
 
     async fn identity(&self, evidence: &mut identity::IdentityEvidence) -> Result<Identity, IdentityError> {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        let roots = trust::web_roots(self.target.access.ca_bundle.as_ref())
-            .unwrap_or_else(|_| RootCertStore::empty());
-        let assume =
-            identity::assume(&self.target.access, &self.target.region, roots, self.second_look, evidence);
+        let (access, region) = (&self.target.access, &self.target.region);
+        let roots =
+            Arc::new(trust::web_roots(access.ca_bundle.as_ref()).unwrap_or_else(|_| RootCertStore::empty()));
+        let assume = async {
+            match self.sessions {
+                Some((sessions, oldest)) => {
+                    sessions.assume(access, region, roots, oldest, (self.clock)(), evidence).await
+                }
+                None => identity::assume(access, region, roots, self.second_look, evidence).await,
+            }
+        };
         tokio::time::timeout(left, assume).await.unwrap_or_else(|_| {
             Err(IdentityError::Unreachable {
-                role: self.target.access.roles.last().map(ToString::to_string).unwrap_or_default(),
+                role: access.roles.last().map(ToString::to_string).unwrap_or_default(),
                 what: format!("no answer within {} s", left.as_secs()),
             })
         })
@@ -129,13 +198,18 @@ impl Run<'_> {
     }
 
     /// Once more from the start, with a token of its own.
-    async fn log_in_again(
-        &self,
-        credentials: &Credentials,
-        roots: &Arc<RootCertStore>,
-    ) -> Result<Session, ConnectError> {
+    async fn log_in_again(&self, credentials: &Credentials) -> Result<Session, ConnectError> {
         tokio::time::sleep(BETWEEN_TOKENS).await;
-        self.another_session(Purpose::Queries, credentials, roots).await
+        self.another_session(Purpose::Queries, credentials).await
+    }
+
+    /// Up to the door, when it is this login's turn.
+    async fn climb(&self, purpose: Purpose, evidence: &mut Evidence) -> Result<Door, ConnectError> {
+        if let Some(pace) = self.pace {
+            // What waits too long has no time left for the climb, and says so there.
+            let _ = tokio::time::timeout_at(self.deadline.into(), pace.turn()).await;
+        }
+        connection::climb(self.target, purpose, &self.roots, self.deadline, evidence).await
     }
 
     /// A further connection, with a token of its own. What is seen on the way up is the first one's to report.
@@ -143,10 +217,9 @@ impl Run<'_> {
         &self,
         purpose: Purpose,
         credentials: &Credentials,
-        roots: &Arc<RootCertStore>,
     ) -> Result<Session, ConnectError> {
         let mut evidence = Evidence::default();
-        let door = connection::climb(self.target, purpose, roots, self.deadline, &mut evidence).await?;
+        let door = self.climb(purpose, &mut evidence).await?;
         let token = self.sign(credentials).map_err(|_| ConnectError::NoToken)?;
         self.log_in(door, &token, &mut evidence).await
     }
@@ -160,13 +233,13 @@ impl Run<'_> {
         door.log_in(&token.text, self.deadline, evidence).await
     }
 
-    async fn ask(&self, session: Session, credentials: &Credentials, roots: &Arc<RootCertStore>) -> Facts {
+    async fn ask(&self, session: Session, credentials: &Credentials) -> Facts {
         let (deadline, goodbye, pipe) = (self.deadline, self.goodbye, &self.target.pipe);
         match session {
             Session::Postgres(session) => {
                 let replication = async {
                     match pipe.follows_changes() {
-                        true => Fact::Read(self.replicate(credentials, roots).await),
+                        true => Fact::Read(self.replicate(credentials).await),
                         false => Fact::Absent,
                     }
                 };
@@ -188,12 +261,8 @@ impl Run<'_> {
     }
 
     /// A second connection, for replication, with a token of its own: what CDC will do first.
-    async fn replicate(
-        &self,
-        credentials: &Credentials,
-        roots: &Arc<RootCertStore>,
-    ) -> Result<SystemIdentity, ConnectError> {
-        match self.another_session(Purpose::Replication, credentials, roots).await? {
+    async fn replicate(&self, credentials: &Credentials) -> Result<SystemIdentity, ConnectError> {
+        match self.another_session(Purpose::Replication, credentials).await? {
             Session::Postgres(session) => {
                 let identified = facts::identify_system(&session, self.deadline).await;
                 session.close(self.goodbye).await;

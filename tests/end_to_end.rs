@@ -24,6 +24,8 @@ mod refusals;
 mod second_looks;
 #[path = "end_to_end/secrets.rs"]
 mod secrets;
+#[path = "end_to_end/serve.rs"]
+mod serve;
 #[path = "end_to_end/setup.rs"]
 mod setup;
 #[path = "end_to_end/sources.rs"]

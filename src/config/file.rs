@@ -14,6 +14,28 @@ pub struct File {
     pub defaults: Fields,
     #[serde(default)]
     pub targets: BTreeMap<String, Fields>,
+    #[serde(default)]
+    pub serve: Serve,
+}
+
+/// How `serve` goes about it, as written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Serve {
+    pub listen: Option<String>,
+    pub policy: Option<String>,
+    pub require: Option<String>,
+    pub timeout: Option<String>,
+    pub healthy_threshold: Option<Number>,
+    pub unhealthy_threshold: Option<Number>,
+    pub history: Option<Number>,
+    pub logins_per_second: Option<Number>,
+    pub tls_certificate: Option<String>,
+    pub tls_key: Option<String>,
+    /// Name → bcrypt hash.
+    #[serde(default)]
+    pub users: BTreeMap<String, String>,
+    pub plaintext_beyond_loopback: Option<bool>,
 }
 
 /// The fields of one target as written or typed, before they mean anything.
@@ -44,6 +66,8 @@ pub struct Fields {
     pub replication_mechanism: Option<String>,
     pub tables: Option<Vec<String>>,
     pub publication: Option<String>,
+    pub interval: Option<String>,
+    pub full_interval: Option<String>,
 }
 
 /// A number in the file, text on the command line.
@@ -91,11 +115,13 @@ impl Fields {
             replication_mechanism: self.replication_mechanism.or(below.replication_mechanism),
             tables: self.tables.or(below.tables),
             publication: self.publication.or(below.publication),
+            interval: self.interval.or(below.interval),
+            full_interval: self.full_interval.or(below.full_interval),
         }
     }
 }
 
-/// Reads the text of a file at `path`; the path is for messages, and for a relative `ca_certificate`.
+/// Reads the text of a file at `path`; the path is for messages, and what relative paths in it begin at.
 ///
 /// # Errors
 /// Names the line, and the field that is unknown or of the wrong kind.
@@ -106,9 +132,10 @@ pub fn parse(path: &Path, text: &str) -> Result<File, Invalid> {
         Invalid::new(&format!("{}{place}", path.display()), "a pipeprobe configuration (TOML)", e.message())
     })?;
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
-    for fields in file.targets.values_mut().chain([&mut file.defaults]) {
-        if let Some(ca) = fields.ca_certificate.as_mut().filter(|ca| !ca.contains("-----BEGIN")) {
-            *ca = folder.join(&*ca).to_string_lossy().into_owned();
+    let anchors = file.targets.values_mut().chain([&mut file.defaults]).map(|f| &mut f.ca_certificate);
+    for pem in anchors.chain([&mut file.serve.tls_certificate, &mut file.serve.tls_key]).flatten() {
+        if !pem.contains("-----BEGIN") {
+            *pem = folder.join(&*pem).to_string_lossy().into_owned();
         }
     }
     Ok(file)

@@ -241,7 +241,73 @@ fn the_sample_file_shows_every_field_with_its_default() {
     for field in ["tls_host", "ca_certificate", "connect_to", "sign_host", "sign_port", "transitive_tags"]
         .into_iter()
         .chain(["replication_mode", "replication_mechanism", "tables", "publication"])
+        .chain(["require", "tls_certificate", "tls_key", "plaintext_beyond_loopback"])
     {
         assert!(text.contains(&format!("# {field} = ")), "{field} is missing from the sample");
     }
+    // serve: what is written out equals what is left out.
+    let bare = text.split("[serve]").next().unwrap().replace("\ninterval = ", "\n# ");
+    let bare = file(&bare.replace("\nfull_interval = ", "\n# "));
+    let read = |path: &Path| serve(&["--config-file", path.to_str().unwrap()]).unwrap();
+    let (sample, bare) = (read(path), read(bare.path()));
+    assert_eq!(format!("{sample:?}"), format!("{bare:?}"));
+}
+
+fn serve(args: &[&str]) -> Result<Serve, Invalid> {
+    let Command::Serve(args) = Cli::parse_from(["pipeprobe", "serve"].iter().chain(args)).command else {
+        unreachable!("serve was typed")
+    };
+    Serve::read(args, &|_| None)
+}
+
+/// What `serve` makes of a target and this table.
+fn served(table: &str) -> Result<Serve, Invalid> {
+    let target = format!("[targets.orders]\ntype = 'rdspostgres'\nhost = '{HOST}'\niam_role = '{ROLE}'\n");
+    let file = file(&format!("{target}{table}"));
+    serve(&["--config-file", file.path().to_str().unwrap()])
+}
+
+#[test]
+fn sessions_of_a_daemon_are_long_unless_the_file_says_otherwise() {
+    assert_eq!(served("").unwrap().targets[0].target.access.duration, Duration::from_secs(3600));
+    let short = served("[defaults]\nduration = '20m'").unwrap();
+    assert_eq!(short.targets[0].target.access.duration, Duration::from_secs(1200));
+}
+
+#[test]
+fn plain_http_beyond_loopback_has_to_be_meant() {
+    let field = |table: &str| served(table).map_err(|e| (e.field, e.found));
+    assert!(field("[serve]\nlisten = '[::1]:9719'").is_ok());
+    let refused = field("[serve]\nlisten = '0.0.0.0:9719'").unwrap_err();
+    assert_eq!(refused, ("listen".into(), "`0.0.0.0:9719` with neither".into()));
+    assert!(field("[serve]\nlisten = '0.0.0.0:9719'\nplaintext_beyond_loopback = true").is_ok());
+    let hash = bcrypt::hash("x", 4).unwrap();
+    let users = format!("[serve]\nlisten = '0.0.0.0:9719'\n[serve.users]\nali = '{hash}'");
+    assert_eq!(field(&users).unwrap_err().1, "`0.0.0.0:9719` with no certificate");
+}
+
+#[test]
+fn bad_words_about_serving_are_refused_by_name_and_hashes_are_not_shown() {
+    for (table, expected) in [
+        ("listen = 'localhost:9719'", "listen"),
+        ("timeout = '0s'", "timeout"),
+        ("healthy_threshold = 0", "healthy_threshold"),
+        ("history = 1000000", "history"),
+        ("logins_per_second = 201", "logins_per_second"),
+        ("policy = 'hopeful'", "policy"),
+        ("require = 'all'", "require"),
+        ("tls_key = 'server.key'", "tls_certificate"),
+        ("tls_certificate = 'no-such-file.pem'\ntls_key = '-----BEGIN PRIVATE KEY-----'", "tls_certificate"),
+    ] {
+        assert_eq!(served(&format!("[serve]\n{table}")).unwrap_err().field, expected, "{table}");
+    }
+    assert_eq!(served("[defaults]\ninterval = '10ms'").unwrap_err().field, "interval");
+    let shorter = served("[defaults]\ninterval = '1m'\nfull_interval = '30s'").unwrap_err();
+    assert_eq!(shorter.field, "full_interval");
+    let plain = served("[serve.users]\nali = 'open sesame'").unwrap_err();
+    assert_eq!(
+        (plain.field.as_str(), plain.found.as_str()),
+        ("serve.users.ali", "11 characters that are none")
+    );
+    assert_eq!(serve(&[]).unwrap_err().field, "config_file");
 }

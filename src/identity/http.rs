@@ -39,7 +39,7 @@ pub(super) fn offset(clock: &SharedClock) -> Option<i64> {
     clock.lock().ok().and_then(|offset| *offset)
 }
 
-pub(super) fn client(roots: RootCertStore, clock: SharedClock) -> Result<SharedHttpClient, String> {
+pub(super) fn client(roots: Arc<RootCertStore>, clock: SharedClock) -> Result<SharedHttpClient, String> {
     let (tls, _) = trust::client_config(roots).map_err(|e| e.to_string())?;
     Ok(http_client_fn(move |settings, _| {
         SharedHttpConnector::new(Connector {

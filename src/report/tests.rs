@@ -89,7 +89,7 @@ fn seen(replication: Result<SystemIdentity, crate::connection::ConnectError>) ->
     }
 }
 
-fn report(replication_on: bool, policy: Policy) -> Report {
+pub(crate) fn report(replication_on: bool, policy: Policy) -> Report {
     let replication = if replication_on {
         Ok(SystemIdentity { timeline: "1".into(), position: "0/3000148".into() })
     } else {
@@ -103,10 +103,23 @@ fn report(replication_on: bool, policy: Policy) -> Report {
         })
     };
     let started_at = "2026-01-02T03:04:05Z".parse().unwrap();
-    let clocked =
-        Clocked { started_at, took: Duration::from_millis(171), facts_took: Some(Duration::from_millis(80)) };
+    let clocked = Clocked {
+        started_at,
+        took: Duration::from_millis(171),
+        facts_took: Some(Duration::from_millis(80)),
+        facts_as_of: Some(started_at),
+    };
     let terms = Terms { policy, required: Capability::InitialLoadOnly };
     Report::new(&target(), &seen(replication), terms, clocked)
+}
+
+/// The report of a run that saw nothing.
+pub(crate) fn unreached(name: &str) -> Report {
+    let target = Target { name: name.into(), ..target() };
+    let started_at = "2026-01-02T03:04:05Z".parse().unwrap();
+    let clocked = Clocked { started_at, took: Duration::ZERO, facts_took: None, facts_as_of: None };
+    let terms = Terms { policy: Policy::Documented, required: Capability::InitialLoadOnly };
+    Report::new(&target, &Observations::default(), terms, clocked)
 }
 
 fn rendered(report: &Report) -> String {

@@ -52,7 +52,7 @@ pub async fn token(
         Ok(roots) => roots,
         Err(invalid) => return super::refuse(&invalid, format, out),
     };
-    let assume = identity::assume(&target.access, &target.region, roots, true, &mut evidence);
+    let assume = identity::assume(&target.access, &target.region, roots.into(), true, &mut evidence);
     let assumed = tokio::time::timeout(timeout, assume).await;
     let identity = match assumed {
         Ok(Ok(identity)) => identity,

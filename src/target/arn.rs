@@ -4,7 +4,7 @@ use super::{Invalid, no_placeholder, quoted};
 
 /// The ARN of an IAM role: `arn:<partition>:iam::<account>:role/<path><name>`.
 /// Source: IAM identifiers reference; length 20 to 2048 from the STS model of `AssumeRole`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RoleArn(String);
 
 impl RoleArn {

@@ -6,7 +6,7 @@ use super::{Invalid, no_placeholder, quoted};
 
 /// One session tag. Key 1 to 128 characters, value 0 to 256, of `[\p{L}\p{Z}\p{N}_.:/=+\-@]`;
 /// the prefix `aws:` is reserved. Source: STS `Tag`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SessionTag {
     pub key: String,
     pub value: String,
@@ -51,7 +51,7 @@ impl FromStr for SessionTag {
 }
 
 /// The tags of a session, and which of them are transitive (carried on through a chain of roles).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SessionTags {
     pub tags: Vec<SessionTag>,
     pub transitive: Vec<String>,
@@ -116,7 +116,7 @@ fn limited(
 }
 
 /// `RoleSessionName`: 2 to 64 characters of `[\w+=,.@-]`. It shows in the ARN and in CloudTrail.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SessionName(String);
 
 impl SessionName {
@@ -135,7 +135,7 @@ impl FromStr for SessionName {
 }
 
 /// `ExternalId`: 2 to 1224 characters of `[\w+=,.@:/-]`. Not a secret (IAM guide, "The confused deputy problem").
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ExternalId(String);
 
 impl ExternalId {

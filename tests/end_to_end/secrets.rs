@@ -5,7 +5,7 @@ use lab::{Lab, Lane};
 use crate::support::{Run, http_server, lanes};
 
 /// Signs of a secret: the caller's key, any signature or session token, and anything as long as one.
-fn secrets_in(output: &str, known: &[&str]) -> Vec<String> {
+pub(crate) fn secrets_in(output: &str, known: &[&str]) -> Vec<String> {
     let mut found: Vec<String> =
         known.iter().filter(|secret| output.contains(**secret)).map(ToString::to_string).collect();
     for sign in ["X-Amz-Signature=", "X-Amz-Security-Token=", "<SecretAccessKey>", "<SessionToken>"] {

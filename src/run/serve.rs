@@ -1,0 +1,70 @@
+//! `serve` until it is told to stop; `config check`.
+
+use std::io::{self, Write};
+
+use serde_json::json;
+
+use super::{Exit, refuse};
+use crate::{
+    cli::Format,
+    config::Serve,
+    daemon::{self, DaemonError, Reread},
+    verify::Clock,
+};
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+/// `out`'s, and the system's.
+pub async fn serve(config: Serve, reread: Reread, clock: Clock, out: &mut impl Write) -> io::Result<Exit> {
+    match daemon::serve(config, reread, clock).await {
+        Ok(()) => Ok(Exit::Met),
+        Err(DaemonError::Invalid(invalid)) => refuse(&invalid, Format::Text, out),
+        Err(DaemonError::Io(error)) => Err(error),
+    }
+}
+
+/// Says what is in a configuration that can be used.
+///
+/// # Errors
+/// `out`'s.
+pub fn config_check(config: &Serve, format: Format, out: &mut impl Write) -> io::Result<Exit> {
+    let of = |watched: &crate::config::Watched| {
+        let crate::config::Watched { target, terms, rhythm } = watched;
+        json!({
+            "name": target.name,
+            "type": target.source_type.name(),
+            "dial": target.dial.to_string(),
+            "sign": target.sign.to_string(),
+            "region": target.region.as_str(),
+            "required": terms.required,
+            "interval_seconds": rhythm.interval.as_secs_f64(),
+            "full_interval_seconds": rhythm.full_interval.as_secs_f64(),
+        })
+    };
+    match format {
+        Format::Json => {
+            let targets: Vec<_> = config.targets.iter().map(of).collect();
+            let document = json!({ "schema_version": 1, "listen": config.web.listen, "targets": targets });
+            serde_json::to_writer_pretty(&mut *out, &document)?;
+            writeln!(out)?;
+        }
+        Format::Text => {
+            writeln!(out, "√ {} targets, answered on {}", config.targets.len(), config.web.listen)?;
+            for watched in &config.targets {
+                let target = &watched.target;
+                writeln!(
+                    out,
+                    "  {}: {} at {}, wants {}, every {} s and in full every {} s",
+                    target.name,
+                    target.source_type.name(),
+                    target.dial,
+                    watched.terms.required,
+                    watched.rhythm.interval.as_secs(),
+                    watched.rhythm.full_interval.as_secs(),
+                )?;
+            }
+        }
+    }
+    Ok(Exit::Met)
+}

@@ -1,0 +1,179 @@
+//! `serve` on real servers: what it says of them, when that changes, and how it starts, reloads and ends.
+
+#[path = "serve/client.rs"]
+mod client;
+#[path = "serve/lifecycle.rs"]
+mod lifecycle;
+#[path = "serve/probe.rs"]
+mod probe;
+#[path = "serve/standing.rs"]
+mod standing;
+#[path = "serve/web.rs"]
+mod web;
+
+use std::{
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use lab::{Lab, Lane};
+use serde_json::Value;
+
+use client::{Answer, get};
+
+/// How long anything may take before a test gives up on it; only a machine under load comes near.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running `pipeprobe serve`, and what it has logged. Dropped, it is ended.
+struct Served {
+    child: Child,
+    address: String,
+    log: Arc<Mutex<Vec<String>>>,
+    reading: Option<JoinHandle<()>>,
+    config: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Served {
+    /// With this table in place of `[serve]`, before the targets.
+    fn start(lab: &Lab, head: &str, targets: &str) -> Self {
+        Self::start_with(lab, head, targets, |command| command)
+    }
+
+    fn start_with(
+        lab: &Lab,
+        head: &str,
+        targets: &str,
+        more: impl FnOnce(&mut Command) -> &mut Command,
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("pipeprobe.toml");
+        std::fs::write(&config, format!("{head}\n{targets}")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pipeprobe"));
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--config-file"])
+            .arg(&config);
+        command.env_clear().envs(lab.environment()).stderr(Stdio::piped()).stdout(Stdio::null());
+        let mut child = more(&mut command).spawn().unwrap();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let (stderr, lines) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&log));
+        let reading = std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                lines.lock().unwrap().push(line);
+            }
+        });
+        let mut this =
+            Self { child, address: String::new(), log, reading: Some(reading), config, _folder: folder };
+        let serving = this.logged("serving");
+        serving["address"].as_str().unwrap().clone_into(&mut this.address);
+        this
+    }
+
+    fn pid(&self) -> rustix::process::Pid {
+        rustix::process::Pid::from_child(&self.child)
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// Replaces the configuration file.
+    fn rewrite(&self, text: &str) {
+        std::fs::write(&self.config, text).unwrap();
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Waits for a line of the log with this message.
+    #[track_caller]
+    fn logged(&self, message: &str) -> Value {
+        wait(&format!("the log says {message}"), || {
+            let lines = self.lines();
+            let mut events = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            events.find(|event| event["message"] == message).ok_or_else(|| lines.join("\n"))
+        })
+    }
+
+    #[track_caller]
+    fn get(&self, path: &str) -> Answer {
+        get(&self.address, path, &[])
+    }
+
+    /// What `/api/v1/targets` says of one target.
+    #[track_caller]
+    fn target(&self, name: &str) -> Value {
+        self.get(&format!("/api/v1/targets/{name}")).json()
+    }
+
+    #[track_caller]
+    fn becomes(&self, name: &str, health: &str) -> Value {
+        wait(&format!("{name} becomes {health}"), || {
+            let target = self.target(name);
+            if target["health"] == health { Ok(target) } else { Err(format!("{target:#}")) }
+        })
+    }
+
+    /// The value of a series of `/metrics`.
+    #[track_caller]
+    fn metric(&self, series: &str) -> Option<f64> {
+        self.get("/metrics").series(series)
+    }
+
+    /// Its exit status, once it has ended, and everything it logged.
+    #[track_caller]
+    fn ended(mut self) -> (ExitStatus, String) {
+        let status =
+            wait("it ends", || self.child.try_wait().unwrap().ok_or_else(|| self.lines().join("\n")));
+        self.reading.take().unwrap().join().unwrap();
+        (status, self.lines().join("\n"))
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Asks until there is an answer.
+#[track_caller]
+fn wait<T>(what: &str, mut ask: impl FnMut() -> Result<T, String>) -> T {
+    let start = Instant::now();
+    loop {
+        match ask() {
+            Ok(answer) => return answer,
+            Err(last) => assert!(start.elapsed() < PATIENCE, "waited in vain: {what}\n{last}"),
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Checks follow one another as fast as they may.
+const QUICK: &str = "[defaults]\ninterval = \"1s\"\n";
+
+/// The lanes that are always there.
+fn two() -> Lab {
+    Lab::start(&[Lane::Postgres15, Lane::MariaDb10_11]).unwrap()
+}
+
+/// A table for a database that accepts connections and never says a word.
+fn silent_target(name: &str) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut open = Vec::new();
+        open.extend(listener.incoming());
+    });
+    format!(
+        "[targets.{name}]\ntype = \"rdspostgres\"\nhost = \"silent.c9lab0example.us-east-1.rds.amazonaws.com\"\n\
+         iam_role = \"{}\"\nconnect_to = \"{address}\"\n",
+        lab::ACCESS_ROLE
+    )
+}

@@ -1,0 +1,134 @@
+//! How it starts, reloads and ends.
+
+use rustix::process::Signal;
+
+use super::{QUICK, Served, client::post, silent_target, two, wait};
+
+#[test]
+fn a_reload_takes_what_is_new_and_leaves_the_rest_alone() {
+    let lab = two();
+    let target = |name: &str, i: usize| lab.target_toml(name, &lab.instances()[i], lab::ACCESS_ROLE);
+    let served = Served::start(&lab, QUICK, &(target("stays", 0) + &target("goes", 1)));
+    let before = served.becomes("stays", "healthy");
+    served.becomes("goes", "healthy");
+
+    served.rewrite(&(QUICK.to_owned() + &target("stays", 0) + &target("comes", 1)));
+    served.signal(Signal::HUP);
+    served.logged("configuration reloaded");
+    served.becomes("comes", "healthy");
+    assert_eq!(served.get("/api/v1/targets/goes").status, 404);
+    assert_eq!(served.metric("pipeprobe_checks_total{target=\"goes\"}"), None);
+    assert_eq!(served.target("stays")["since"], before["since"]);
+
+    served.rewrite("[targets.stays]\ntype = \"oracle\"\nhost = \"db.abc.eu-west-1.rds.amazonaws.com\"\n");
+    let refused = post(&served.address, "/-/reload");
+    assert_eq!(refused.status, 400);
+    assert!(refused.body.contains("type: wanted one of rdspostgres"), "{}", refused.body);
+    served.logged("configuration not reloaded: the old one stays");
+    assert_eq!(served.metric("pipeprobe_config_last_reload_successful"), Some(0.0));
+    assert_eq!(served.target("comes")["health"], "healthy");
+
+    served.rewrite(&(QUICK.to_owned() + &target("comes", 1)));
+    assert_eq!(post(&served.address, "/-/reload").body, "reloaded\n");
+    assert_eq!(served.metric("pipeprobe_config_last_reload_successful"), Some(1.0));
+    assert_eq!(served.get("/api/v1/targets").json()["targets"].as_array().unwrap().len(), 1);
+    // A reload is no matter of reading a page.
+    assert_eq!(served.get("/-/reload").status, 405);
+}
+
+#[test]
+fn it_ends_by_itself_when_told_to_and_lets_a_check_in_flight_end() {
+    let lab = two();
+    for signal in [Signal::TERM, Signal::INT] {
+        let head = "[serve]\ntimeout = \"3s\"\n";
+        let served = Served::start(&lab, head, &(lab.config_toml() + &silent_target("slow")));
+        served.becomes("postgres15", "healthy");
+        served.signal(signal);
+        let (status, log) = served.ended();
+        assert_eq!(status.code(), Some(0), "{log}");
+        assert!(log.contains("\"name\":\"slow\"") && log.contains("DB_TIMED_OUT"), "{log}");
+        assert!(!log.contains("cut off"), "{log}");
+    }
+}
+
+#[test]
+fn what_cannot_be_served_is_refused_before_anything_is_dialled() {
+    let lab = two();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("pipeprobe.toml");
+    let run = |text: &str, listen: &str| {
+        std::fs::write(&config, text).unwrap();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_pipeprobe"));
+        command.args(["serve", "--listen", listen, "--config-file"]).arg(&config);
+        let output = command.env_clear().envs(lab.environment()).output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (status, words) = run(&lab.config_toml(), &address);
+    assert_eq!(status, 2, "{words}");
+    assert!(words.contains("error: listen") && words.contains("Address already in use"), "{words}");
+    let broken = "[serve]\ntls_certificate = \"-----BEGIN nothing\"\ntls_key = \"-----BEGIN nothing\"\n";
+    let (status, words) = run(&(broken.to_owned() + &lab.config_toml()), "127.0.0.1:0");
+    assert_eq!(status, 2, "{words}");
+    assert!(words.contains("error: tls_"), "{words}");
+    assert!(lab.aws().calls().is_empty());
+    assert!(lab.instances().iter().all(|instance| instance.decisions().is_empty()));
+}
+
+#[test]
+fn no_secret_is_said_at_any_level_on_any_page() {
+    let lab = two();
+    let served = Served::start_with(&lab, QUICK, &(lab.config_toml()), |command| {
+        command.args(["--log-level", "trace"])
+    });
+    served.becomes("postgres15", "healthy");
+    served.becomes("mariadb10_11", "healthy");
+    lab.instances()[0].stop();
+    served.becomes("postgres15", "unhealthy");
+    let mut said: Vec<String> =
+        ["/", "/targets/postgres15", "/metrics", "/api/v1/targets", "/probe?target=postgres15&debug=true"]
+            .into_iter()
+            .map(|path| served.get(path).body)
+            .collect();
+    served.signal(Signal::TERM);
+    let (_, log) = served.ended();
+    assert!(log.contains("TRACE") || log.contains("DEBUG"), "{log}");
+    said.push(log);
+    for text in said {
+        let found = crate::secrets::secrets_in(&text, &[lab.secret_access_key()]);
+        assert!(found.is_empty(), "{found:#?}");
+    }
+}
+
+/// systemd's side of sd_notify(3): a datagram socket.
+#[test]
+fn systemd_is_told_that_it_is_ready_that_it_lives_and_that_it_stops() {
+    let lab = two();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify.sock");
+    let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let served = Served::start_with(&lab, QUICK, &lab.config_toml(), |command| {
+        command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "200000")
+    });
+    let mut heard = String::new();
+    let mut hear = |what: &str| {
+        wait(&format!("systemd is told {what}"), || {
+            let mut buffer = [0; 4096];
+            while let Ok(n) = socket.recv(&mut buffer) {
+                heard += &(String::from_utf8_lossy(&buffer[..n]).into_owned() + "\n");
+            }
+            if heard.contains(what) { Ok(()) } else { Err(heard.clone()) }
+        });
+        heard.clear();
+    };
+    hear("READY=1\nSTATUS=watching 2 targets");
+    hear("WATCHDOG=1");
+    hear("WATCHDOG=1");
+    served.signal(Signal::HUP);
+    hear("RELOADING=1\nMONOTONIC_USEC=");
+    served.signal(Signal::TERM);
+    hear("STOPPING=1");
+    assert_eq!(served.ended().0.code(), Some(0));
+}
