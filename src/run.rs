@@ -1,6 +1,7 @@
 //! What a command does: many targets at once, the renderings, the exit code.
 
 mod explain;
+mod healthy;
 mod setup;
 mod lint;
 mod serve;
@@ -16,6 +17,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinSet;
 
 pub use explain::{explain, list};
+pub use healthy::healthy;
 pub use lint::lint;
 pub use serve::{config_check, serve};
 pub use setup::setup;

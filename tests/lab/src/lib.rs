@@ -16,6 +16,9 @@
 //! [`Lab::standby`] adds a read replica of a server. A [`Consumer`] reads a server's tables, or the stream of their changes, as
 //! ClickPipes would: the truth that a verdict is compared with.
 //!
+//! [`service`] is the same lab in pieces, for docker-compose.yml: AWS in one container, each database in its own, with whatever
+//! server its image has. [`containers`] runs that file for real on images that need no registry.
+//!
 //! What differs from RDS, as far as we know:
 //!
 //! - The MySQL is 9.7, because no distribution packages an 8.x; nothing here stands for RDS MySQL 8.

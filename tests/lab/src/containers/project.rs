@@ -17,6 +17,9 @@ const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 /// How long all services may take to be healthy. Only a machine under load comes near.
 const HEALTHY: Duration = Duration::from_secs(300);
 
+/// Of pipeprobe, in the project's folder.
+const PROGRAM: &str = "out/pipeprobe/usr/local/bin/pipeprobe";
+
 const LABEL: &str = "pipeprobe-lab.project";
 
 /// Where the Dockerfile's first stage ends.
@@ -56,6 +59,8 @@ impl Project {
         let folder = bases::folder()?.join(&name);
         stage(&folder, &name, programs)?;
         let environment = vec![
+            // Any: two runs may be under way.
+            ("PIPEPROBE_PORT", "0".to_owned()),
             ("RUST_IMAGE", bases.debian.clone()),
             ("DEBIAN_IMAGE", bases.debian.clone()),
             ("POSTGRES_IMAGE", bases.databases.clone()),
@@ -64,7 +69,7 @@ impl Project {
         ];
         // The end of the pipe is the end of its owner, in whatever way. No other process may hold it open.
         let mut down = docker.compose(&folder, &name);
-        down.args(["--profile", "check", "down", "--volumes", "--remove-orphans", "--rmi", "local"]);
+        down.args(["down", "--volumes", "--remove-orphans", "--rmi", "local"]);
         down.args(["--timeout", "10"]);
         let mut keeper = Command::new("setsid");
         keeper
@@ -94,12 +99,9 @@ impl Project {
         text(&mut self.compose(arguments))
     }
 
-    /// Runs the service `pipeprobe` once. With `dependencies`, what it depends on is started first if need be.
-    pub(crate) fn pipeprobe(&self, dependencies: bool, arguments: &[&str]) -> io::Result<Output> {
-        let mut run = vec!["run", "--rm", "-T"];
-        run.extend((!dependencies).then_some("--no-deps"));
-        run.push("pipeprobe");
-        finish(&mut self.compose(&[&run[..], arguments].concat()))
+    /// Runs the service `pipeprobe` once, beside the one that serves.
+    pub(crate) fn pipeprobe(&self, arguments: &[&str]) -> io::Result<Output> {
+        finish(&mut self.compose(&[&["run", "--rm", "-T", "pipeprobe"], arguments].concat()))
     }
 
     /// Starts services and waits until each is healthy.
@@ -140,6 +142,11 @@ impl Project {
         let ids = self.run(&["ps", "--quiet"])?;
         let arguments = [&["inspect", "--format", format], &ids.lines().collect::<Vec<_>>()[..]].concat();
         self.docker.run(&arguments)
+    }
+
+    /// Bytes of pipeprobe's program in its image.
+    pub(crate) fn program_size(&self) -> io::Result<u64> {
+        Ok(fs::metadata(self.folder.join(PROGRAM))?.len())
     }
 
     /// The image that was built for a service.
@@ -189,7 +196,7 @@ fn stage(folder: &Path, project: &str, programs: &Programs) -> io::Result<()> {
     for folder in [&out.join("usr/local/bin"), &out.join("usr/share/sbom"), &lab] {
         files::create(folder)?;
     }
-    strip(&programs.pipeprobe, &out.join("usr/local/bin/pipeprobe"))?;
+    strip(&programs.pipeprobe, &folder.join(PROGRAM))?;
     files::write(&out.join("usr/share/sbom/pipeprobe.cdx.json"), &programs.sbom)?;
     strip(&programs.lab, &lab.join("lab"))?;
     let built = plugins::find_or_build()?;

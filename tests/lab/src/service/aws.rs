@@ -82,6 +82,10 @@ fn fill(shared: &Path, members: &[Member], caller: u32) -> io::Result<()> {
     files::write(&shared.join(CONFIG), &config(members))
 }
 
+/// For `serve`: its container's network is private, and the host publishes it on loopback.
+const SERVE: &str =
+    "[serve]\nlisten = \"0.0.0.0:9719\"\nplaintext_beyond_loopback = true\npolicy = \"observed\"\n\n";
+
 /// A table for each, and the first again as `wrong-resource`, with a role that may not.
 fn config(members: &[Member]) -> String {
     let table = |name: &str, member: &Member, iam_role| {
@@ -99,7 +103,8 @@ fn config(members: &[Member]) -> String {
         .table()
     };
     let each = members.iter().map(|member| table(&member.name, member, ACCESS_ROLE));
-    each.chain(members.first().map(|member| table("wrong-resource", member, WRONG_ROLE))).collect()
+    let refused = members.first().map(|member| table("wrong-resource", member, WRONG_ROLE));
+    [SERVE.to_owned()].into_iter().chain(each).chain(refused).collect()
 }
 
 /// Whether STS answers on `address`, and every verifier in `shared` on its socket.
@@ -181,7 +186,7 @@ mod tests {
     fn every_database_has_a_table_and_the_first_is_refused_once() {
         let config = config(&members());
         let tables: Vec<&str> = config.lines().filter(|line| line.starts_with('[')).collect();
-        assert_eq!(tables, ["[targets.postgres]", "[targets.orders]", "[targets.wrong-resource]"]);
+        assert_eq!(tables, ["[serve]", "[targets.postgres]", "[targets.orders]", "[targets.wrong-resource]"]);
         assert!(config.contains("connect_to = \"orders:3306\""));
         assert_eq!(config.matches(WRONG_ROLE).count(), 1);
     }
