@@ -76,16 +76,20 @@ pub struct Check {
     #[arg(long, env = "PIPEPROBE_FAIL_ON", value_name = "LEVEL", hide_env_values = true)]
     pub fail_on: Option<String>,
 
-    /// Time for everything, such as 30s or 1m [default: 30s]
+    /// Time for one check of a target, such as 30s or 1m [default: 30s]
     #[arg(long, env = "PIPEPROBE_TIMEOUT", value_name = "DURATION", hide_env_values = true)]
     pub timeout: Option<String>,
+
+    /// Check again until the required capability is met, for as long as this, such as 5m [default: check once]
+    #[arg(long, env = "PIPEPROBE_WAIT", value_name = "DURATION", hide_env_values = true)]
+    pub wait: Option<String>,
 
     /// After a refusal, do not ask STS once more without tags, nor log in once more with a fresh token
     #[arg(long, env = "PIPEPROBE_NO_SECOND_LOOK", hide_env_values = true)]
     pub no_second_look: bool,
 
     #[command(flatten)]
-    pub output: Output,
+    pub output: Output<CheckFormat>,
 
     #[command(flatten)]
     pub target: TargetArgs,
@@ -109,7 +113,7 @@ pub struct Token {
     pub file: ConfigFile,
 
     #[command(flatten)]
-    pub output: Output,
+    pub output: Output<Format>,
 
     #[command(flatten)]
     pub target: TargetArgs,
@@ -128,7 +132,7 @@ pub struct Explain {
     pub list: bool,
 
     #[command(flatten)]
-    pub output: Output,
+    pub output: Output<Format>,
 }
 
 /// Print what has to exist before ClickPipes can use a database, ready to paste
@@ -155,7 +159,7 @@ pub struct Setup {
     pub force: bool,
 
     #[command(flatten)]
-    pub output: Output,
+    pub output: Output<Format>,
 
     /// ClickHouse service role that is to assume the access role [default: the last --via-role]
     #[arg(long, env = "PIPEPROBE_SERVICE_ROLE", value_name = "ARN", hide_env_values = true)]
@@ -224,7 +228,7 @@ pub struct Lint {
     pub fail_on: Option<String>,
 
     #[command(flatten)]
-    pub output: Output,
+    pub output: Output<Format>,
 
     #[command(flatten)]
     pub target: TargetArgs,
@@ -278,7 +282,7 @@ pub struct ConfigCheck {
     pub serve: Serve,
 
     #[command(flatten)]
-    pub output: Output,
+    pub output: Output<Format>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -295,7 +299,7 @@ pub struct ConfigFile {
 }
 
 #[derive(Debug, Args)]
-pub struct Output {
+pub struct Output<F: ValueEnum + Send + Sync + 'static> {
     /// How to print the result
     #[arg(
         short,
@@ -305,7 +309,7 @@ pub struct Output {
         default_value = "text",
         hide_env_values = true
     )]
-    pub output: Format,
+    pub output: F,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -314,6 +318,21 @@ pub enum Format {
     Text,
     /// One JSON document, alone on stdout
     Json,
+}
+
+/// [`Format`], and what `check` alone has readers for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// For a person
+    Text,
+    /// One JSON document, alone on stdout
+    Json,
+    /// JUnit XML for CI: a suite a target, a case a check, and one for the verdict
+    Junit,
+    /// Metrics as text, for node_exporter's textfile collector
+    Prometheus,
+    /// One line and performance data for Nagios and Icinga, with their exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
+    Nagios,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -493,6 +512,7 @@ Examples:
   pipeprobe check --type rdspostgres --host mydb.abc123.eu-west-1.rds.amazonaws.com \\
       --database shop --iam-role arn:aws:iam::123456789012:role/clickpipes
   pipeprobe check --config-file pipeprobe.toml --require cdc -o json
+  pipeprobe check --config-file pipeprobe.toml orders --wait 5m
 
 Exit codes: 0 met, 1 internal, 2 bad usage or configuration, 3 not met, 4 warnings (--fail-on warning)";
 
@@ -501,6 +521,11 @@ Examples:
   pipeprobe check --type rdspostgres --host mydb.abc123.eu-west-1.rds.amazonaws.com \\
       --database shop --iam-role arn:aws:iam::123456789012:role/clickpipes
   pipeprobe check --config-file pipeprobe.toml --require cdc -o json
+  pipeprobe check --config-file pipeprobe.toml orders --wait 5m
+
+With --wait, targets that are not met are checked again, after pauses of 1 s growing to 15 s. The
+last check begins when the time is over, at the latest; --timeout ends it. What waiting cannot
+change, such as the rule of the ClickPipes guide, is not waited for.
 
 AWS credentials are found as the AWS command line finds them: environment, shared config and
 credentials files (AWS_PROFILE, SSO, credential_process), web identity, container and Pod Identity,
@@ -512,7 +537,13 @@ Exit codes:
   2    bad usage or configuration; nothing was dialled
   3    a target does not meet it
   4    all meet it, but with warnings, under --fail-on warning
-  130  interrupted (SIGINT); 143 terminated (SIGTERM)";
+  130  interrupted (SIGINT); 143 terminated (SIGTERM)
+
+Exit codes with -o nagios, and with nothing else:
+  0    OK: 0 above
+  1    WARNING: 4 above
+  2    CRITICAL: 3 above
+  3    UNKNOWN: 1 and 2 above";
 
 const LINT_ABOUT: &str = "\
 Judge trust and permission policies, without asking AWS

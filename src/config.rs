@@ -14,7 +14,7 @@ pub use setup::Setup;
 pub use subject::LintConfig;
 
 use crate::{
-    cli::{self, Format, TargetArgs},
+    cli::{self, CheckFormat, TargetArgs},
     finding::{Capability, Policy, Terms},
     target::{
         Access, CaCertificate, DbUser, Endpoint, Engine, Host, Invalid, Pipe, RdsName, Region,
@@ -32,11 +32,13 @@ pub struct Config {
     /// What every target must allow; `None` where each target's own `replication_mode` says it.
     pub require: Option<Capability>,
     pub fail_on_warning: bool,
-    /// For one target, from the first step to the last.
+    /// For one check of one target, from the first step to the last.
     pub timeout: Duration,
+    /// How long to check again what is not met; `None`: check once.
+    pub wait: Option<Duration>,
     /// After a refusal, at most one more STS call and one more login.
     pub second_look: bool,
-    pub output: Format,
+    pub output: CheckFormat,
 }
 
 /// Variables of the environment that no flag declares: aws-vault's.
@@ -65,6 +67,9 @@ impl Config {
             timeout: given(args.timeout).map_or(Ok(DEFAULT_TIMEOUT), |text| {
                 duration("timeout", &text, Duration::from_secs(1)..=Duration::from_secs(3600))
             })?,
+            wait: given(args.wait)
+                .map(|text| duration("wait", &text, Duration::from_secs(1)..=Duration::from_secs(86_400)))
+                .transpose()?,
             second_look: !args.no_second_look,
             output: args.output.output,
         };

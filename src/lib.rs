@@ -5,7 +5,7 @@
 //! ```text
 //! argv, env, file → Config → Target ─┬→ Identity → AuthToken ─┐
 //!                                    └→ Door ─────────────────┴→ Session → Facts
-//!                                       each outcome → Finding… → Verdict → Report → text | json | metrics | page
+//!                                       each outcome → Finding… → Verdict → Report → text | json | …
 //! ```
 //!
 //! A target is parsed once. Assuming its access role and climbing to its door (resolve, dial, TLS,

@@ -8,12 +8,12 @@ use std::{
     time::Duration,
 };
 
-use clap::{CommandFactory, Parser, error::ErrorKind};
+use clap::{CommandFactory, Parser, ValueEnum, error::ErrorKind};
 use jiff::Timestamp;
 use pipeprobe::{
-    cli::{self, Cli, Command, ConfigCommand, Format, LogFormat, LogLevel},
+    cli::{self, CheckFormat, Cli, Command, ConfigCommand, Format, LogFormat, LogLevel},
     config::{self, Config},
-    report::json,
+    report::{json, nagios},
     run::{self, Exit},
     target::Invalid,
 };
@@ -28,13 +28,15 @@ fn main() -> ExitCode {
         Err(error) => misused(&error),
     };
     let exit = exit.unwrap_or_else(|error| match error.kind() {
+        // A plugin that could not speak is UNKNOWN, which no other reading of its exit code may hide.
+        _ if asked_of_check() == Some(CheckFormat::Nagios) => Exit::Plugin(nagios::State::Unknown),
         io::ErrorKind::BrokenPipe => Exit::Met, // the reader has seen enough
         _ => {
             eprintln!("error: the result could not be written: {error}");
             Exit::Internal
         }
     });
-    ExitCode::from(exit as u8)
+    ExitCode::from(exit.code())
 }
 
 fn start(cli: Cli) -> io::Result<Exit> {
@@ -80,7 +82,7 @@ async fn obey(command: Command) -> io::Result<Exit> {
             let format = args.output.output;
             match Config::read(*args, &environment) {
                 Ok(config) => run::check(config, Timestamp::now, &mut out).await,
-                Err(invalid) => run::refuse(&invalid, format, &mut out),
+                Err(invalid) => run::refuse_check(&invalid, format, &mut out),
             }
         }
         Command::Token(args) => {
@@ -128,28 +130,47 @@ async fn obey(command: Command) -> io::Result<Exit> {
     }
 }
 
-/// clap's words, and JSON beside them where the arguments ask for it.
+/// clap's words, or the format that the arguments ask for where a program reads it.
 fn misused(error: &clap::Error) -> io::Result<Exit> {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         error.print()?;
         return Ok(Exit::Met);
     }
-    let arguments: Vec<_> = std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect();
-    let asks_json = |pair: &[String]| matches!(pair[0].as_str(), "-o" | "--output") && pair[1] == "json";
-    if arguments.windows(2).any(asks_json)
-        || arguments.iter().any(|a| matches!(a.as_str(), "-ojson" | "-o=json" | "--output=json"))
-        || std::env::var("PIPEPROBE_OUTPUT").is_ok_and(|format| format == "json")
-    {
-        let text = error.to_string();
-        let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        return run::refuse(
-            &Invalid::new("arguments", "arguments as in --help", first),
-            Format::Json,
-            &mut io::stdout(),
-        );
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    let invalid = Invalid::new("arguments", "arguments as in --help", first);
+    let mut out = io::stdout();
+    match asked_of_check() {
+        Some(format @ (CheckFormat::Json | CheckFormat::Junit | CheckFormat::Nagios)) => {
+            run::refuse_check(&invalid, format, &mut out)
+        }
+        None if asked_format().as_deref() == Some("json") => run::refuse(&invalid, Format::Json, &mut out),
+        _ => {
+            error.print()?;
+            Ok(Exit::Usage)
+        }
     }
-    error.print()?;
-    Ok(Exit::Usage)
+}
+
+/// The format that `check` was asked for, as far as arguments that clap refused can be read.
+fn asked_of_check() -> Option<CheckFormat> {
+    let commands = Cli::command();
+    let command = std::env::args_os().skip(1).find(|word| commands.find_subcommand(word).is_some());
+    let format = asked_format().filter(|_| command.is_some_and(|word| word == "check"))?;
+    CheckFormat::from_str(&format, false).ok()
+}
+
+/// What stands behind the last -o or --output, else in the environment.
+fn asked_format() -> Option<String> {
+    let arguments: Vec<_> = std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect();
+    let mut typed = arguments.iter().enumerate().filter_map(|(i, argument)| match argument.as_str() {
+        "-o" | "--output" => arguments.get(i + 1).map(String::as_str),
+        other => {
+            let value = other.strip_prefix("--output=").or(other.strip_prefix("-o"))?;
+            Some(value.trim_start_matches('='))
+        }
+    });
+    typed.next_back().map(str::to_owned).or_else(|| std::env::var("PIPEPROBE_OUTPUT").ok())
 }
 
 fn log_to_stderr(level: LogLevel, format: LogFormat) {

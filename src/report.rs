@@ -2,7 +2,9 @@
 //! what they say is decided here.
 
 pub mod json;
+pub mod junit;
 pub mod metrics;
+pub mod nagios;
 pub mod text;
 
 use std::time::Duration;
@@ -34,6 +36,8 @@ pub struct Report {
     /// When the database was asked everything: in this run, or in an earlier one of a daemon, which then only
     /// saw that it still lets in. RFC 3339; null where it was not come to.
     pub facts_as_of: Option<String>,
+    /// Under `--wait`: how often it was checked, and for how long. This is the last check's report.
+    pub waited: Option<Waited>,
     pub verdict: Verdict,
     pub endpoints: Endpoints,
     pub identity: Identity,
@@ -44,6 +48,22 @@ pub struct Report {
     pub checks: Vec<Row>,
     pub measures: Measures,
     pub timings: Vec<Timing>,
+}
+
+/// How long a target was waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Waited {
+    /// Checks of this target, the last one included.
+    pub rounds: u32,
+    /// From the beginning of the first to the end of the last.
+    pub duration_ms: f64,
+}
+
+impl Waited {
+    pub fn new(rounds: u32, took: Duration) -> Self {
+        Self { rounds, duration_ms: ms(took) }
+    }
 }
 
 /// What ClickPipes can do with the database.
@@ -224,6 +244,7 @@ impl Report {
             started_at: clocked.started_at.to_string(),
             duration_ms: ms(clocked.took),
             facts_as_of: clocked.facts_as_of.map(|at| at.to_string()),
+            waited: None,
             verdict: Verdict::new(&findings, target, terms),
             endpoints: endpoints(target, seen),
             identity: identity(seen),
@@ -255,6 +276,33 @@ impl Report {
     /// Something passed with a warning, or is not known and let pass.
     pub fn has_warnings(&self) -> bool {
         self.checks.iter().any(|row| row.standing() == Standing::Warns)
+    }
+
+    /// Whether the row keeps the target from what is required of it. What was not reached does not: the
+    /// verdict says so.
+    pub fn is_in_the_way(&self, row: &Row) -> bool {
+        let denies_it = match self.verdict.required {
+            Capability::Blocked => false,
+            Capability::InitialLoadOnly => row.denied == Denies::Everything,
+            Capability::Cdc => row.denied >= Denies::Cdc,
+        };
+        row.standing() == Standing::Fails && denies_it
+    }
+
+    /// The rule by which what is required cannot be had under this policy, whatever the server comes to say.
+    pub fn ruled_out_by(&self) -> Option<&Row> {
+        let is_rule = |row: &&Row| checks::CHECKS.iter().any(|c| c.code == row.check && c.policy.is_some());
+        self.checks.iter().filter(is_rule).find(|row| self.is_in_the_way(row))
+    }
+
+    /// The first code that holds the target back, with its cause where that says more: `NET_DIAL (NET_REFUSED)`.
+    pub fn held_back(&self) -> Option<String> {
+        let code = self.verdict.held_back_by.first()?;
+        let cause = self.checks.iter().find(|row| row.check == *code).and_then(|row| row.cause.as_ref());
+        Some(match cause {
+            Some(cause) if cause != code => format!("{code} ({cause})"),
+            _ => code.clone(),
+        })
     }
 }
 

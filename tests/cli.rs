@@ -13,8 +13,10 @@ fn completions_know_the_commands_of_every_shell() {
         let output =
             std::process::Command::new(env!("CARGO_BIN_EXE_pipeprobe")).args(["completions", shell]).output();
         let script = String::from_utf8(output.unwrap().stdout).unwrap();
-        for word in ["check", "token", "setup", "config-file", "via-role"] {
+        for word in ["check", "token", "setup", "config-file", "via-role", "wait"] {
             assert!(script.contains(word), "{shell}: {word}");
         }
+        let knows_values = ["bash", "zsh", "fish"].contains(&shell);
+        assert_eq!(script.contains("nagios"), knows_values, "{shell}");
     }
 }

@@ -18,6 +18,8 @@ mod hostile;
 mod identity;
 #[path = "end_to_end/oracles.rs"]
 mod oracles;
+#[path = "end_to_end/outputs.rs"]
+mod outputs;
 #[path = "end_to_end/refusals.rs"]
 mod refusals;
 #[path = "end_to_end/second_looks.rs"]
@@ -34,3 +36,5 @@ mod sources;
 mod tls;
 #[path = "end_to_end/verdicts.rs"]
 mod verdicts;
+#[path = "end_to_end/waiting.rs"]
+mod waiting;

@@ -90,6 +90,15 @@ fn seen(replication: Result<SystemIdentity, crate::connection::ConnectError>) ->
 }
 
 pub(crate) fn report(replication_on: bool, policy: Policy) -> Report {
+    judged(replication_on, Terms { policy, required: Capability::InitialLoadOnly })
+}
+
+/// Of a server that would allow it.
+pub(crate) fn requiring_cdc(policy: Policy) -> Report {
+    judged(true, Terms { policy, required: Capability::Cdc })
+}
+
+fn judged(replication_on: bool, terms: Terms) -> Report {
     let replication = if replication_on {
         Ok(SystemIdentity { timeline: "1".into(), position: "0/3000148".into() })
     } else {
@@ -109,7 +118,6 @@ pub(crate) fn report(replication_on: bool, policy: Policy) -> Report {
         facts_took: Some(Duration::from_millis(80)),
         facts_as_of: Some(started_at),
     };
-    let terms = Terms { policy, required: Capability::InitialLoadOnly };
     Report::new(&target(), &seen(replication), terms, clocked)
 }
 
@@ -165,6 +173,36 @@ fn the_screen_is_as_shown() {
 }
 
 #[test]
+fn a_report_that_was_waited_for_says_how_often_it_was_checked() {
+    let mut report = report(true, Policy::Observed);
+    report.waited = Some(Waited::new(1, Duration::from_millis(171)));
+    assert!(!rendered(&report).contains(" checks in "), "there is nothing to say of one");
+    report.waited = Some(Waited::new(7, Duration::from_millis(30_171)));
+    assert!(rendered(&report).contains("\n    the last of 7 checks in 30.2 s\n"));
+}
+
+#[test]
+fn what_is_in_the_way_depends_on_what_is_required() {
+    let on_the_way = |report: &Report| {
+        let rows = report.checks.iter().filter(|row| report.is_in_the_way(row));
+        rows.map(|row| row.check.clone()).collect::<Vec<_>>()
+    };
+    assert!(on_the_way(&report(false, Policy::Documented)).is_empty());
+    let demanding = requiring_cdc(Policy::Documented);
+    assert_eq!(on_the_way(&demanding), ["PG_DOCUMENTED_RULE"]);
+    assert_eq!(demanding.held_back().as_deref(), Some("PG_DOCUMENTED_RULE"));
+    assert!(on_the_way(&requiring_cdc(Policy::Observed)).is_empty());
+    // Not known denies as a failure does, unless ClickPipes lets it pass.
+    let mut report = report(true, Policy::Observed);
+    let row = report.checks.iter_mut().find(|row| row.check == "DB_VERSION").unwrap();
+    row.outcome = Outcome::Unknown;
+    assert_eq!(row.standing(), Standing::Warns);
+    row.denied = Denies::Everything;
+    assert_eq!(row.standing(), Standing::Fails);
+    assert_eq!(on_the_way(&report), ["DB_VERSION"]);
+}
+
+#[test]
 fn json_keeps_to_the_shipped_schema_which_is_current() {
     let generated = serde_json::to_string_pretty(&schemars::schema_for!(Document<'static>)).unwrap() + "\n";
     if std::env::var_os("UPDATE").is_some() {
@@ -174,7 +212,9 @@ fn json_keeps_to_the_shipped_schema_which_is_current() {
     let validator = jsonschema::validator_for(&serde_json::from_str(json::SCHEMA).unwrap()).unwrap();
     let reports = [report(true, Policy::Documented), report(false, Policy::Observed)];
     let invalid = Invalid::new("host", "a name", "nothing");
-    for document in [Document::of(&reports), Document::of_error(&invalid)] {
+    let mut waited_for = reports.clone();
+    waited_for[0].waited = Some(Waited::new(2, Duration::from_secs(1)));
+    for document in [Document::of(&reports), Document::of(&waited_for), Document::of_error(&invalid)] {
         let value = serde_json::to_value(&document).unwrap();
         validator.validate(&value).unwrap();
     }
@@ -188,7 +228,12 @@ fn no_rendering_shows_the_token() {
     let report = report(true, Policy::Documented);
     let mut json = Vec::new();
     Document::of(std::slice::from_ref(&report)).write(&mut json).unwrap();
-    for shown in [rendered(&report), String::from_utf8(json).unwrap(), format!("{report:?}")] {
-        assert!(!shown.contains(SECRET));
+    let (mut junit, mut nagios) = (Vec::new(), Vec::new());
+    junit::write(&mut junit, std::slice::from_ref(&report)).unwrap();
+    nagios::write(&mut nagios, std::slice::from_ref(&report), true).unwrap();
+    let written = [json, junit, nagios].map(|bytes| String::from_utf8(bytes).unwrap());
+    let metrics = metrics::exposition(std::slice::from_ref(&report));
+    for shown in written.into_iter().chain([rendered(&report), metrics, format!("{report:?}")]) {
+        assert!(shown.contains("orders") && !shown.contains(SECRET));
     }
 }

@@ -18,6 +18,31 @@ pub(crate) const GREEN: Style = AnsiColor::Green.on_default();
 pub(crate) const YELLOW: Style = AnsiColor::Yellow.on_default();
 pub(crate) const RED: Style = AnsiColor::Red.on_default();
 
+/// Every report, and where there are several, a summary.
+///
+/// # Errors
+/// The writer's.
+pub fn write_all(out: &mut impl Write, reports: &[Report]) -> io::Result<()> {
+    for (i, report) in reports.iter().enumerate() {
+        if i > 0 {
+            writeln!(out, "\n{}\n", "─".repeat(WIDTH))?;
+        }
+        write(out, report)?;
+    }
+    if reports.len() > 1 {
+        let met = reports.iter().filter(|r| r.verdict.met).count();
+        writeln!(out, "\n{}\n", "─".repeat(WIDTH))?;
+        write_summary(out, reports)?;
+        let required = reports[0].verdict.required;
+        let what = match reports.iter().all(|r| r.verdict.required == required) {
+            true => required.name(),
+            false => "what was required of them",
+        };
+        writeln!(out, "\n{met} of {} targets allow {what}", reports.len())?;
+    }
+    Ok(())
+}
+
 /// # Errors
 /// The writer's.
 pub fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
@@ -124,7 +149,13 @@ fn write_timings(out: &mut impl Write, report: &Report) -> io::Result<()> {
     let text =
         steps.chain([format!("in all {}", rounded(report.duration_ms))]).collect::<Vec<_>>().join(", ");
     writeln!(out, "\n  {STRONG}time{STRONG:#}")?;
-    paragraph(out, "    ", "    ", &text, Style::new())
+    paragraph(out, "    ", "    ", &text, Style::new())?;
+    match report.waited {
+        Some(waited) if waited.rounds > 1 => {
+            writeln!(out, "    the last of {} checks in {}", waited.rounds, rounded(waited.duration_ms))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn rounded(ms: f64) -> String {
@@ -168,11 +199,8 @@ fn write_verdict(out: &mut impl Write, report: &Report) -> io::Result<()> {
     Ok(())
 }
 
-/// One line a target, where there are several.
-///
-/// # Errors
-/// The writer's.
-pub fn write_summary(out: &mut impl Write, reports: &[Report]) -> io::Result<()> {
+/// One line a target.
+fn write_summary(out: &mut impl Write, reports: &[Report]) -> io::Result<()> {
     let width = reports.iter().map(|r| display_width(&r.target)).max().unwrap_or(0);
     for report in reports {
         let v = &report.verdict;

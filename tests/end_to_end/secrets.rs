@@ -44,6 +44,10 @@ fn nothing_secret_is_said_with_everything_at_trace() {
     for (what, args) in [
         ("good", &[][..]),
         ("json", &["-o", "json"]),
+        ("junit", &["-o", "junit"]),
+        ("prometheus", &["-o", "prometheus"]),
+        ("nagios", &["-o", "nagios"]),
+        ("waiting", &["other", "--wait", "1s"]),
         ("refused", &["other"]),
         ("not iam", &["postgres15", "--user", "nobody_here"]),
         ("unknown ca", &["postgres15", "--tls-host", "other.example"]),
@@ -146,7 +150,19 @@ fn no_input_to_any_command_prints_a_secret() {
         1 => "\\PC{0,40}",
         1 => ".{0,20}".prop_filter("arguments have no NUL", |text| !text.contains('\0')),
     ];
-    let commands = select(vec!["check", "token", "explain", "completions", "schema", "help", ""]);
+    let commands = select(vec![
+        "check",
+        "token",
+        "explain",
+        "setup",
+        "lint -",
+        "config check",
+        "serve",
+        "completions",
+        "schema",
+        "help",
+        "",
+    ]);
     let arguments = (commands, any::<bool>(), vec((flags, values), 0..7));
     let mut runner = TestRunner::new(ProptestConfig {
         cases: 300,
@@ -162,7 +178,8 @@ fn no_input_to_any_command_prints_a_secret() {
             let target = if whole && takes_target { target } else { Vec::new() };
             let pairs = pairs.into_iter().filter(|(flag, _)| !target.contains(flag)).collect::<Vec<_>>();
             let output = std::process::Command::new(env!("CARGO_BIN_EXE_pipeprobe"))
-                .args([command].iter().filter(|command| !command.is_empty()))
+                .args(command.split_whitespace())
+                .stdin(std::process::Stdio::null())
                 .args(&target)
                 .args(pairs.iter().flat_map(|(flag, value)| [(*flag).to_owned(), value.clone()]))
                 .args(takes_target.then_some(["--connect-to", "127.0.0.1:9"]).iter().flatten())

@@ -21,20 +21,30 @@ pub(crate) fn fetch(lane: Lane) -> io::Result<PathBuf> {
         return Ok("/".into());
     };
     let fetched = cache::publish(&format!("lanes/{lane}"), |aside| {
-        let root = aside.to_owned();
-        let apt = cache::folder().join("aside").join(format!("apt-{lane}"));
-        files::remove(&apt)?;
-        let done = Mirror::of_this_machine()
-            .map_err(io::Error::other)
-            .and_then(|mirror| State::new(&apt, &mirror, release))
-            .and_then(|state| state.download(packages))
-            .and_then(|files| unpack(&files, &root))
-            .and_then(|()| wrap_programs(lane, &root));
-        files::remove(&apt)?;
-        done
+        with_apt(lane.name(), release, |apt| {
+            unpack(&apt.download(packages)?, aside)?;
+            wrap_programs(lane, aside)
+        })
     });
     cache::remember(lane.name(), &fetched);
     fetched
+}
+
+/// Unpacks exactly these packages into `root`, without what they depend on: for programs that the machine itself can run.
+pub(crate) fn unpack_alone(name: &str, release: &str, packages: &[&str], root: &Path) -> io::Result<()> {
+    with_apt(name, release, |apt| unpack(&apt.download_alone(packages)?, root))
+}
+
+/// Work with an apt of that release, which is taken away afterwards.
+fn with_apt(name: &str, release: &str, work: impl FnOnce(&State) -> io::Result<()>) -> io::Result<()> {
+    let folder = cache::folder().join("aside").join(format!("apt-{name}"));
+    files::remove(&folder)?;
+    let done = Mirror::of_this_machine()
+        .map_err(io::Error::other)
+        .and_then(|mirror| State::new(&folder, &mirror, release))
+        .and_then(|state| work(&state));
+    files::remove(&folder)?;
+    done
 }
 
 /// An apt that knows one release, has nothing installed, and keeps everything in its own folder.
@@ -90,7 +100,11 @@ Acquire::https::Timeout "20";
             .filter_map(|line| line.strip_prefix("Inst ")?.split_whitespace().next())
             .filter(|name| packages.contains(name) || is_needed(name))
             .collect();
-        self.run("apt-get", &["download", "-qq"], &wanted)?;
+        self.download_alone(&wanted)
+    }
+
+    fn download_alone(&self, wanted: &[&str]) -> io::Result<Vec<PathBuf>> {
+        self.run("apt-get", &["download", "-qq"], wanted)?;
         let files = fs::read_dir(self.folder.join("debs"))?
             .map(|entry| Ok(entry?.path()))
             .collect::<io::Result<Vec<_>>>()?;

@@ -43,6 +43,7 @@ mod fetch;
 mod mirror;
 pub mod policy;
 mod python;
+mod readers;
 pub mod setup;
 
 // What a server needs.
@@ -84,6 +85,7 @@ pub use instance::Instance;
 pub use lab::Lab;
 pub use lane::{Engine, Lane};
 pub use python::{python, python as oracle_python};
+pub use readers::reader;
 pub use standby::Standby;
 pub use world::{
     ACCESS_ROLE, CALLER, CALLER_ACCESS_KEY_ID, CUSTOMER_ACCOUNT, REGION, SERVICE_ROLE, WRONG_RESOURCE,

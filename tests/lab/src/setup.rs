@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::account::ServerUser;
 use crate::installed::{Installed, Skipped, obtain};
 use crate::lane::Lane;
-use crate::{apt, cache, fetch, plugins, python, template};
+use crate::{apt, cache, fetch, plugins, python, readers, template};
 
 /// What a lane turned out to be.
 pub type Outcome = Result<Installed, Skipped>;
@@ -41,6 +41,9 @@ pub fn run(again: bool) -> io::Result<Vec<Outcome>> {
     if !python::is_there() && (again || !cache::failed_lately(python::NAME)) {
         // Some tests go without it, and say so.
         let _ = python::make();
+    }
+    if !readers::is_there() && (again || !cache::failed_lately(readers::NAME)) {
+        let _ = readers::fetch();
     }
     Ok(outcomes)
 }

@@ -18,12 +18,14 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> io::Result<ExitC
         .env("PIPEPROBE_LAB_CACHE", lab::cache_folder())
         .status()?;
     // Whoever chooses tests does not mean this one, which takes minutes.
-    let containers =
-        match arguments.is_empty() {
-            true => containers::prove(&mut |line| skipped.push(line)),
-            false => Ok(skipped
-                .push("lab: SKIPPED containers: tests were chosen; run `cargo lab containers`".to_owned())),
-        };
+    let containers = match arguments.is_empty() {
+        true => containers::prove(&mut |line| skipped.push(line)),
+        false => {
+            let why = "tests were chosen; run `cargo lab containers`";
+            skipped.push(format!("lab: SKIPPED containers: {why}"));
+            Ok(())
+        }
+    };
     if let Err(e) = &containers {
         eprintln!("lab: docker-compose.yml: {e}");
     }

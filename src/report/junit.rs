@@ -1,0 +1,281 @@
+//! JUnit XML, for CI: a suite a target, a case a row, and one for the verdict. A suite has failures exactly where
+//! its target is not met: what fails but is not needed for what is required is skipped, with its reason.
+
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
+
+use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
+
+use super::{Report, Row, Standing};
+use crate::{finding::Outcome, target::Invalid};
+
+const NAME: &str = "pipeprobe";
+
+/// # Errors
+/// The writer's.
+pub fn write(out: &mut impl Write, reports: &[Report]) -> io::Result<()> {
+    let mut document = Document::new(NAME);
+    for report in reports {
+        document.add_test_suite(suite(report));
+    }
+    put(out, &document)
+}
+
+/// A run that was refused: one case with an error, so that CI sees a red one and not an empty file.
+///
+/// # Errors
+/// The writer's.
+pub fn write_error(out: &mut impl Write, invalid: &Invalid) -> io::Result<()> {
+    let Invalid { field, wanted, found } = invalid;
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+    status.set_message(format!("{field}: found {found}"));
+    status.set_type("usage");
+    status.set_description(lines([("wanted", Some(wanted.as_str())), ("found", Some(found.as_str()))]));
+    let mut case = TestCase::new("configuration", status);
+    case.set_classname(NAME);
+    let mut suite = TestSuite::new(NAME);
+    suite.add_test_case(case);
+    let mut document = Document::new(NAME);
+    document.add_test_suite(suite);
+    put(out, &document)
+}
+
+fn put(out: &mut impl Write, document: &Document) -> io::Result<()> {
+    let text = document.to_string().map_err(io::Error::other)?;
+    // The library drops control characters. These two are no XML either, and a server may say them.
+    out.write_all(text.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}").as_bytes())
+}
+
+fn suite(report: &Report) -> TestSuite {
+    let verdict = &report.verdict;
+    let mut suite = TestSuite::new(report.target.as_str());
+    suite.set_time(took(report));
+    // The library's own timestamp would be chrono's; the attribute is the same.
+    suite.extra.insert("timestamp".into(), report.started_at.as_str().into());
+    for (name, value) in [
+        ("type", report.source_type.as_str()),
+        ("policy", verdict.policy.name()),
+        ("required", verdict.required.name()),
+        ("capability", verdict.capability.name()),
+        ("documented", verdict.documented.name()),
+        ("observed", verdict.observed.name()),
+    ] {
+        suite.add_property((name, value));
+    }
+    if let Some(waited) = report.waited {
+        suite.add_property(("rounds", waited.rounds.to_string().as_str()));
+    }
+    for row in &report.checks {
+        suite.add_test_case(check(report, row));
+    }
+    suite.add_test_case(verdict_case(report));
+    suite
+}
+
+fn took(report: &Report) -> Duration {
+    Duration::try_from_secs_f64(report.duration_ms / 1e3).unwrap_or_default()
+}
+
+fn check(report: &Report, row: &Row) -> TestCase {
+    let found = row.found.as_deref().unwrap_or_default();
+    let skipped = |why: &str| {
+        let mut status = TestCaseStatus::skipped();
+        status.set_message(if found.is_empty() { why.to_owned() } else { format!("{why}: {found}") });
+        status
+    };
+    let status = match row.standing() {
+        Standing::Holds | Standing::Warns => TestCaseStatus::success(),
+        Standing::Fails if report.is_in_the_way(row) => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status.set_message(found).set_type(code(row)).set_description(evidence(row));
+            status
+        }
+        Standing::Fails => {
+            let required = report.verdict.required;
+            let mut status = skipped(&format!("not needed for {required}"));
+            status.set_type(code(row)).set_description(evidence(row));
+            status
+        }
+        Standing::Silent if !row.counts => skipped("does not count under this policy"),
+        Standing::Silent if row.outcome == Outcome::NotAsked => skipped("not asked"),
+        Standing::Silent => skipped("not reached"),
+    };
+    let mut case = TestCase::new(format!("{}: {}", row.check, row.description), status);
+    case.set_classname(format!("{}.{}", report.target, row.group));
+    if row.standing() == Standing::Warns {
+        case.set_system_out(format!("warning {}\n{}", code(row), evidence(row)));
+    }
+    case
+}
+
+fn verdict_case(report: &Report) -> TestCase {
+    let verdict = &report.verdict;
+    let status = match verdict.met {
+        true => TestCaseStatus::success(),
+        false => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            let (held, next) = (verdict.held_back_by.join(", "), verdict.next.join("; "));
+            status.set_message(format!("{}: {}", verdict.capability, verdict.why));
+            status.set_type(verdict.held_back_by.first().map_or("NOT_MET", String::as_str));
+            status.set_description(lines([
+                ("wanted", Some(verdict.required.name())),
+                ("found", Some(verdict.capability.name())),
+                ("held back by", Some(held.as_str())),
+                ("to do", Some(next.as_str())),
+            ]));
+            status
+        }
+    };
+    let mut case = TestCase::new(format!("allows {}", verdict.required), status);
+    case.set_classname(format!("{}.verdict", report.target)).set_time(took(report));
+    case.set_system_out(verdict.why.as_str());
+    case
+}
+
+fn code(row: &Row) -> &str {
+    row.cause.as_deref().unwrap_or(&row.check)
+}
+
+fn evidence(row: &Row) -> String {
+    let fields = [("wanted", &row.wanted), ("found", &row.found), ("to do", &row.remedy)];
+    let mut text = lines(fields.map(|(label, text)| (label, text.as_deref())));
+    for candidate in &row.candidates {
+        let line = format!("\ncould be {}: {}; {}", candidate.cause, candidate.because, candidate.remedy);
+        text.push_str(&line);
+    }
+    text
+}
+
+fn lines<'a>(fields: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> String {
+    let filled =
+        fields.into_iter().filter_map(|(label, text)| Some((label, text.filter(|t| !t.is_empty())?)));
+    filled.map(|(label, text)| format!("{label}: {text}")).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use roxmltree::{Document, Node};
+
+    use super::*;
+    use crate::{
+        finding::Policy,
+        report::tests::{report, requiring_cdc, unreached},
+    };
+
+    fn written(reports: &[Report]) -> String {
+        let mut out = Vec::new();
+        write(&mut out, reports).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn case<'a>(xml: &'a Document<'_>, name: &str) -> Node<'a, 'a> {
+        let is_it = |n: &Node<'_, '_>| n.attribute("name").is_some_and(|found| found.starts_with(name));
+        xml.descendants().find(|n| n.has_tag_name("testcase") && is_it(n)).unwrap()
+    }
+
+    fn child<'a>(node: Node<'a, 'a>, name: &str) -> Node<'a, 'a> {
+        node.children().find(|n| n.has_tag_name(name)).unwrap_or_else(|| panic!("no {name}: {node:?}"))
+    }
+
+    #[test]
+    fn counts_are_true_and_a_suite_fails_exactly_where_its_target_is_not_met() {
+        for (reports, failing) in [
+            (vec![report(false, Policy::Documented)], 0),
+            (vec![report(true, Policy::Observed), unreached("second")], 1),
+            (vec![requiring_cdc(Policy::Documented)], 2),
+            (vec![requiring_cdc(Policy::Observed)], 0),
+        ] {
+            let text = written(&reports);
+            let xml = Document::parse(&text).unwrap();
+            let suites: Vec<_> = xml.descendants().filter(|n| n.has_tag_name("testsuite")).collect();
+            assert_eq!(suites.len(), reports.len());
+            for (suite, report) in suites.iter().zip(&reports) {
+                let number = |name: &str| suite.attribute(name).unwrap().parse::<usize>().unwrap();
+                let cases = || suite.children().filter(|n| n.has_tag_name("testcase"));
+                let with =
+                    |tag: &str| cases().filter(|n| n.children().any(|child| child.has_tag_name(tag))).count();
+                assert_eq!(cases().count(), report.checks.len() + 1);
+                assert_eq!(number("tests"), cases().count());
+                assert_eq!(number("failures"), with("failure"));
+                assert_eq!(number("skipped"), with("skipped"));
+                assert_eq!(number("failures") == 0, report.verdict.met, "{text}");
+                assert_eq!(suite.attribute("name"), Some(report.target.as_str()));
+                assert_eq!(suite.attribute("timestamp"), Some("2026-01-02T03:04:05Z"));
+                let mut names: Vec<_> = cases().map(|n| n.attribute("name").unwrap()).collect();
+                names.sort_unstable();
+                names.dedup();
+                assert_eq!(names.len(), cases().count(), "every case has a name of its own");
+            }
+            assert_eq!(
+                xml.root_element().attribute("failures"),
+                Some(failing.to_string().as_str()),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn each_standing_has_its_element_with_the_evidence() {
+        let text = written(&[requiring_cdc(Policy::Documented)]);
+        let xml = Document::parse(&text).unwrap();
+        let failure = child(case(&xml, "PG_DOCUMENTED_RULE"), "failure");
+        assert_eq!(failure.attribute("type"), Some("PG_DOCUMENTED_RULE"));
+        assert!(failure.attribute("message").unwrap().contains("Initial Load Only"), "{text}");
+        for label in ["wanted: ", "found: ", "to do: "] {
+            assert!(failure.text().unwrap().contains(label), "{failure:?}");
+        }
+        let verdict = case(&xml, "allows CDC");
+        assert!(child(verdict, "failure").text().unwrap().contains("held back by: PG_DOCUMENTED_RULE"));
+
+        let text = written(&[report(false, Policy::Documented)]);
+        let xml = Document::parse(&text).unwrap();
+        let skipped = child(case(&xml, "PG_IAM_REPLICATION"), "skipped");
+        assert!(skipped.attribute("message").unwrap().starts_with("not needed for Initial Load Only: "));
+        assert!(skipped.text().unwrap().contains("rds.iam_auth_for_replication"));
+
+        let text = written(&[unreached("empty")]);
+        let xml = Document::parse(&text).unwrap();
+        assert_eq!(child(case(&xml, "DB_VERSION"), "skipped").attribute("message"), Some("not reached"));
+    }
+
+    #[test]
+    fn a_warning_passes_and_speaks() {
+        let mut report = report(true, Policy::Observed);
+        let row = report.checks.iter_mut().find(|row| row.check == "TOKEN_LIFE").unwrap();
+        (row.outcome, row.cause) = (Outcome::Warn, Some("TOKEN_SHORT".into()));
+        let text = written(&[report]);
+        let xml = Document::parse(&text).unwrap();
+        let case = case(&xml, "TOKEN_LIFE");
+        assert!(child(case, "system-out").text().unwrap().starts_with("warning TOKEN_SHORT"));
+        assert!(!case.children().any(|n| n.has_tag_name("failure") || n.has_tag_name("skipped")));
+    }
+
+    #[test]
+    fn what_a_server_says_stays_text() {
+        let mut report = unreached("a<b>&\"'");
+        report.checks[0].found = Some("]]><failure/> \u{1b}[31m \u{0} \u{ffff}".into());
+        let text = written(&[report]);
+        let xml = Document::parse(&text).unwrap();
+        let suite = xml.descendants().find(|n| n.has_tag_name("testsuite")).unwrap();
+        assert_eq!(suite.attribute("name"), Some("a<b>&\"'"));
+        assert_eq!(
+            xml.descendants().filter(|n| n.has_tag_name("failure")).count(),
+            1,
+            "the verdict's: {text}"
+        );
+    }
+
+    #[test]
+    fn a_refused_run_is_one_case_with_an_error() {
+        let mut out = Vec::new();
+        write_error(&mut out, &Invalid::new("host", "a name", "nothing")).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let xml = Document::parse(&text).unwrap();
+        assert_eq!(xml.root_element().attribute("errors"), Some("1"));
+        let error = child(case(&xml, "configuration"), "error");
+        assert_eq!(error.attribute("message"), Some("host: found nothing"));
+        assert_eq!(error.text(), Some("wanted: a name\nfound: nothing"));
+    }
+}

@@ -1,0 +1,215 @@
+//! One line for Nagios and Icinga, with performance data, then a line for each thing to know (Monitoring Plugins
+//! Development Guidelines, "Plugin Output for Nagios").
+
+use std::io::{self, Write};
+
+use jiff::Timestamp;
+
+use super::{Report, Row, Standing};
+use crate::{finding::Capability, target::Invalid};
+
+/// A service's state; its number is the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    Ok = 0,
+    Warning = 1,
+    Critical = 2,
+    Unknown = 3,
+}
+
+impl State {
+    /// What a report comes to. Warnings count where they were asked to (`--fail-on warning`).
+    pub fn of(report: &Report, warnings_count: bool) -> Self {
+        match report.verdict.met {
+            false => Self::Critical,
+            true if warnings_count && report.has_warnings() => Self::Warning,
+            true => Self::Ok,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::Warning => "WARNING",
+            Self::Critical => "CRITICAL",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+}
+
+/// Says how the worst of the targets is, and returns that.
+///
+/// # Errors
+/// The writer's.
+pub fn write(out: &mut impl Write, reports: &[Report], warnings_count: bool) -> io::Result<State> {
+    let state_of = |report: &Report| State::of(report, warnings_count);
+    let worst = reports.iter().map(state_of).max().unwrap_or(State::Unknown);
+    let summary = match reports {
+        [one] => said(one),
+        many => {
+            let met = many.iter().filter(|report| report.verdict.met).count();
+            let first = many.iter().find(|report| state_of(report) == worst).map(said).unwrap_or_default();
+            format!("{met} of {} targets met, {first}", many.len())
+        }
+    };
+    let data: Vec<String> = reports.iter().map(|report| data(report, reports.len() > 1)).collect();
+    writeln!(out, "PIPEPROBE {} - {summary} | {}", worst.name(), data.join(" "))?;
+    for report in reports {
+        writeln!(
+            out,
+            "{} {}: {}",
+            state_of(report).name(),
+            plain(&report.target),
+            plain(&report.verdict.why)
+        )?;
+        for row in report.checks.iter().filter(|row| report.is_in_the_way(row)) {
+            writeln!(out, "{}", line(row))?;
+        }
+        for row in report.checks.iter().filter(|row| row.standing() == Standing::Warns) {
+            writeln!(out, "warning {}", line(row))?;
+        }
+    }
+    Ok(worst)
+}
+
+/// Nothing could be checked, or pipeprobe itself broke.
+///
+/// # Errors
+/// The writer's.
+pub fn write_unknown(out: &mut impl Write, why: &str) -> io::Result<State> {
+    writeln!(out, "PIPEPROBE {} - {}", State::Unknown.name(), plain(why))?;
+    Ok(State::Unknown)
+}
+
+/// What was refused, in one line.
+pub fn refusal(invalid: &Invalid) -> String {
+    let Invalid { field, wanted, found } = invalid;
+    format!("{field}: wanted {wanted}, found {found}")
+}
+
+/// `orders: CDC`, and why not more where that was required.
+fn said(report: &Report) -> String {
+    let verdict = &report.verdict;
+    let mut text = format!("{}: {}", plain(&report.target), verdict.capability);
+    if !verdict.met {
+        let held = report.held_back().map(|held| format!(", {held}")).unwrap_or_default();
+        text += &format!(", not {}{held}", verdict.required);
+    }
+    let warnings = report.checks.iter().filter(|row| row.standing() == Standing::Warns).count();
+    match warnings {
+        0 => text,
+        1 => text + ", 1 warning",
+        n => text + &format!(", {n} warnings"),
+    }
+}
+
+fn line(row: &Row) -> String {
+    let mut text = row.cause.clone().unwrap_or_else(|| row.check.clone());
+    for (label, field) in [("", &row.found), ("; to do: ", &row.remedy)] {
+        if let Some(field) = field {
+            text += if label.is_empty() { ": " } else { label };
+            text += field;
+        }
+    }
+    plain(&text)
+}
+
+/// `duration=0.062s;;;0 capability=2;;;0;2 certificate=86400s`: seconds until the certificate ends.
+fn data(report: &Report, one_of_many: bool) -> String {
+    let label = |name: &str| match one_of_many {
+        true => format!("'{} {name}'", plain(&report.target).replace(['=', '\''], "_")),
+        false => name.to_owned(),
+    };
+    let capability = match report.verdict.capability {
+        Capability::Blocked => 0,
+        Capability::InitialLoadOnly => 1,
+        Capability::Cdc => 2,
+    };
+    let seconds = report.duration_ms / 1e3;
+    let mut data =
+        format!("{}={seconds:.3}s;;;0 {}={capability};;;0;2", label("duration"), label("capability"));
+    if let Some(left) = certificate_left(report) {
+        data += &format!(" {}={left}s", label("certificate"));
+    }
+    data
+}
+
+/// Seconds from the check until the first certificate of the chain ends.
+fn certificate_left(report: &Report) -> Option<i64> {
+    let started: Timestamp = report.started_at.parse().ok()?;
+    Some(report.first_certificate_to_end()?.as_second() - started.as_second())
+}
+
+/// Neither `|`, which begins performance data, nor a line break.
+fn plain(text: &str) -> String {
+    text.replace('|', "/").replace(|c: char| c.is_control(), " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        finding::{Outcome, Policy},
+        report::tests::{report, requiring_cdc, unreached},
+    };
+
+    fn written(reports: &[Report], warnings_count: bool) -> (State, Vec<String>) {
+        let mut out = Vec::new();
+        let state = write(&mut out, reports, warnings_count).unwrap();
+        (state, String::from_utf8(out).unwrap().lines().map(str::to_owned).collect())
+    }
+
+    fn with_a_warning() -> Report {
+        let mut report = report(true, Policy::Observed);
+        let row = report.checks.iter_mut().find(|row| row.check == "TOKEN_LIFE").unwrap();
+        (row.outcome, row.cause, row.found) =
+            (Outcome::Warn, Some("TOKEN_SHORT".into()), Some("1 | 2\nminutes".into()));
+        report
+    }
+
+    #[test]
+    fn one_target_is_one_line_with_performance_data() {
+        let (state, lines) = written(&[report(true, Policy::Observed)], true);
+        assert_eq!(state, State::Ok);
+        assert_eq!(
+            lines[0],
+            "PIPEPROBE OK - orders: CDC | duration=0.171s;;;0 capability=2;;;0;2 certificate=31438555s"
+        );
+        assert!(lines[1].starts_with("OK orders: ClickPipes can copy its tables and follow"), "{lines:?}");
+    }
+
+    #[test]
+    fn warnings_are_a_state_only_where_they_count() {
+        let (state, lines) = written(&[with_a_warning()], false);
+        assert_eq!(state, State::Ok);
+        assert!(lines[0].starts_with("PIPEPROBE OK - orders: CDC, 1 warning | "), "{lines:?}");
+        let (state, lines) = written(&[with_a_warning()], true);
+        assert_eq!(state, State::Warning);
+        assert!(lines[0].starts_with("PIPEPROBE WARNING - orders: CDC, 1 warning | "), "{lines:?}");
+        assert!(lines[2].starts_with("warning TOKEN_SHORT: 1 / 2 minutes"), "{lines:?}");
+    }
+
+    #[test]
+    fn of_several_the_worst_wins_and_is_named() {
+        let reports = [with_a_warning(), requiring_cdc(Policy::Documented), unreached("it's = |odd")];
+        let (state, lines) = written(&reports, true);
+        assert_eq!(state, State::Critical);
+        assert!(
+            lines[0].starts_with(
+                "PIPEPROBE CRITICAL - 1 of 3 targets met, orders: Initial Load Only, not CDC, PG_DOCUMENTED_RULE | "
+            ),
+            "{lines:?}"
+        );
+        assert!(lines[0].ends_with(" 'it_s _ /odd duration'=0.000s;;;0 'it_s _ /odd capability'=0;;;0;2"));
+        assert!(lines.iter().skip(1).all(|line| !line.contains('|')), "{lines:?}");
+        assert!(lines.iter().any(|line| line.starts_with("PG_DOCUMENTED_RULE: ")), "{lines:?}");
+    }
+
+    #[test]
+    fn what_was_refused_is_unknown() {
+        let mut out = Vec::new();
+        let invalid = Invalid::new("host", "a name", "`a|b`");
+        assert_eq!(write_unknown(&mut out, &refusal(&invalid)).unwrap(), State::Unknown);
+        assert_eq!(String::from_utf8(out).unwrap(), "PIPEPROBE UNKNOWN - host: wanted a name, found `a/b`\n");
+    }
+}
