@@ -36,6 +36,7 @@ pub enum Command {
     Setup(Box<Setup>),
     Lint(Box<Lint>),
     Serve(Serve),
+    Healthy(Healthy),
     /// Read configuration files, and print what to start from
     Config {
         #[command(subcommand)]
@@ -272,6 +273,16 @@ pub struct Serve {
     /// Time for one check, such as 10s [default: 20s]
     #[arg(long, env = "PIPEPROBE_TIMEOUT", value_name = "DURATION", hide_env_values = true)]
     pub timeout: Option<String>,
+}
+
+/// Ask a running `serve` on this machine whether it runs: a container's health check
+///
+/// Reads the same file, to know where it listens. Nothing else is dialled. Exit codes: 0 it answers, 2 bad usage or
+/// configuration, 3 it does not answer within three seconds.
+#[derive(Debug, Args)]
+pub struct Healthy {
+    #[command(flatten)]
+    pub serve: Serve,
 }
 
 #[derive(Debug, Subcommand)]

@@ -3,6 +3,7 @@
 mod check;
 mod example;
 mod explain;
+mod healthy;
 mod lint;
 mod progress;
 mod serve;
@@ -16,6 +17,7 @@ use std::io::{self, Write};
 pub use check::{check, refuse_check};
 pub use example::example;
 pub use explain::{explain, list};
+pub use healthy::healthy;
 pub use lint::lint;
 pub use schema::schema;
 pub use serve::{config_check, serve};

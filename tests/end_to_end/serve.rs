@@ -100,6 +100,18 @@ impl Served {
         })
     }
 
+    /// What `pipeprobe healthy` says of it: exit code and words.
+    fn healthy(&self) -> (i32, String) {
+        self.healthy_on(&self.address)
+    }
+
+    fn healthy_on(&self, address: &str) -> (i32, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pipeprobe"));
+        command.args(["healthy", "--listen", address, "--config-file"]).arg(&self.config).env_clear();
+        let output = command.output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    }
+
     #[track_caller]
     pub(crate) fn get(&self, path: &str) -> Answer {
         get(&self.address, path, &[])

@@ -21,9 +21,7 @@ pub(crate) fn install_missing() -> io::Result<()> {
     }
     let packages = missing.join(" ");
     if !ServerUser::we_are_root() {
-        return Err(io::Error::other(format!(
-            "please install, as root: apt-get install --no-install-recommends {packages}"
-        )));
+        return Err(please_install(&packages));
     }
     step("refreshing the package index", || apt(&["update"]))?;
     if missing.contains(&"postgresql-15") && !Path::new(CLUSTERS).exists() {
@@ -32,6 +30,25 @@ pub(crate) fn install_missing() -> io::Result<()> {
         make_no_cluster()?;
     }
     step(&format!("installing {packages}"), || install(&missing))
+}
+
+/// Installs a package that only some commands need, unless its program is there.
+///
+/// # Errors
+/// As [`install_missing`].
+pub(crate) fn need(program: &str, package: &str) -> io::Result<()> {
+    if Path::new(program).is_file() {
+        return Ok(());
+    }
+    if !ServerUser::we_are_root() {
+        return Err(please_install(package));
+    }
+    step("refreshing the package index", || apt(&["update"]))?;
+    step(&format!("installing {package}"), || install(&[package]))
+}
+
+fn please_install(packages: &str) -> io::Error {
+    io::Error::other(format!("please install, as root: apt-get install --no-install-recommends {packages}"))
 }
 
 const CLUSTERS: &str = "/etc/postgresql-common/createcluster.conf";

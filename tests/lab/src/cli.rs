@@ -1,7 +1,9 @@
 //! What can be typed, and where it goes.
 
 mod clean;
+mod containers;
 mod demo;
+mod service;
 mod setup;
 mod test;
 mod up;
@@ -44,7 +46,11 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
-    /// Remove the cache: fetched servers, templates, Python's libraries
+    /// Run docker-compose.yml for real, on base images made from this machine's mirror: a part of `test`
+    Containers,
+    /// One piece of the lab in the foreground, for a container of its own: what docker-compose.yml runs
+    Service(service::Arguments),
+    /// Remove the cache: fetched servers, templates, Python's libraries, cargo's tools, base images
     Clean,
 }
 
@@ -56,6 +62,8 @@ impl Arguments {
             Command::Demo => demo::run(),
             // As they were typed: clap takes a leading `--` for its own.
             Command::Test { .. } => test::run(std::env::args_os().skip(2)),
+            Command::Containers => containers::run(),
+            Command::Service(arguments) => service::run(arguments),
             Command::Clean => clean::run(),
         }
     }

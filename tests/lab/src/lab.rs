@@ -1,7 +1,6 @@
 //! The lab as a value: start gives endpoints and credentials, drop takes everything away.
 
 use std::collections::HashMap;
-use std::fmt::Write;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -13,14 +12,15 @@ use lab_aws::Aws;
 use crate::account::ServerUser;
 use crate::certificates::{Authority, Certificate};
 use crate::files;
-use crate::guide;
 use crate::installed::{Installed, obtain};
 use crate::instance::{Instance, Parts, Plan};
 use crate::keeper::Keeper;
-use crate::lane::{Engine, Lane};
+use crate::lane::Lane;
+use crate::naming::Naming;
 use crate::plugins::{self, Plugins};
 use crate::random;
 use crate::standby::Standby;
+use crate::target::Target;
 use crate::world::{
     self, ACCESS_ROLE, CALLER_ACCESS_KEY_ID, OPERATOR_ACCESS_KEY_ID, OPERATOR_PROFILE, REGION,
 };
@@ -56,7 +56,7 @@ impl Lab {
 
         let secret_access_key = random::secret(40); // as long as AWS's
         files::write(&folder.0.join("credentials"), &credentials(&secret_access_key))?;
-        let resource_ids: Vec<String> = plans.iter().map(|p| p.resource_id.clone()).collect();
+        let resource_ids: Vec<String> = plans.iter().map(|p| p.naming.resource_id.clone()).collect();
         let aws = Aws::start(world::world(&resource_ids, &secret_access_key))?;
 
         let mut lab = Self {
@@ -108,11 +108,11 @@ impl Lab {
             0 => format!("{}_standby", primary.name),
             n => format!("{}_standby_{}", primary.name, n + 1),
         };
-        let plan = Plan::new(primary.installed().clone(), name);
+        let plan = Plan::new(primary.installed().clone(), &name);
         let instance = self.start_one(&plan, Some(primary))?;
         self.aws.change(|world| {
             for role in world.roles.iter_mut().filter(|role| role.arn == ACCESS_ROLE) {
-                role.identity_policies.push(world::connect_policy(&[&plan.resource_id]));
+                role.identity_policies.push(world::connect_policy(&[&plan.naming.resource_id]));
             }
         });
         let standby = Standby { instance, primary };
@@ -191,26 +191,30 @@ impl Lab {
 
     /// One table of such a file, under a name and with a role of your own.
     pub fn target_toml(&self, name: &str, instance: &Instance, iam_role: &str) -> String {
-        let kind = match instance.lane.engine() {
-            Engine::Postgres => "rdspostgres",
-            Engine::Mysql => "rdsmysql",
-            Engine::MariaDb => "rdsmariadb",
-        };
-        let mut table = format!("[targets.{name}]\n");
-        for (key, value) in [
-            ("type", kind),
-            ("host", &instance.host),
-            ("database", guide::DATABASE),
-            ("iam_role", iam_role),
-            ("region", REGION),
-            ("ca_certificate", &self.ca_pem().display().to_string()),
-            ("connect_to", &instance.address().to_string()),
-        ] {
-            let _ = writeln!(table, "{key} = \"{value}\"");
-        }
-        let _ = writeln!(table, "port = {}\n", instance.port);
-        table
+        table(name, instance, iam_role, &self.ca_pem().display().to_string())
     }
+
+    /// Writes the configuration file into [`Self::dir`] and returns its path. What it names lies there too, so the folder may be
+    /// mounted elsewhere: in a container, say.
+    pub fn write_config(&self) -> io::Result<PathBuf> {
+        let tables = self.instances.iter().map(|i| table(&i.name, i, ACCESS_ROLE, "root.pem"));
+        let path = self.folder.0.join("pipeprobe.toml");
+        files::write(&path, &tables.collect::<String>())?;
+        Ok(path)
+    }
+}
+
+fn table(name: &str, instance: &Instance, iam_role: &str, ca_certificate: &str) -> String {
+    Target {
+        name,
+        engine: instance.lane.engine(),
+        host: &instance.host,
+        port: instance.port,
+        connect_to: &instance.address().to_string(),
+        iam_role,
+        ca_certificate,
+    }
+    .table()
 }
 
 /// The shared credentials file. Its secrets are the lab's own, and worth nothing elsewhere.
@@ -230,22 +234,15 @@ fn plan(lanes: &[Lane]) -> io::Result<Vec<Plan>> {
             1 => lane.name().to_owned(),
             n => format!("{lane}_{n}"),
         };
-        plans.push(Plan::new(obtain(lane)?, name));
+        plans.push(Plan::new(obtain(lane)?, &name));
     }
     Ok(plans)
 }
 
 impl Plan {
-    fn new(installed: Installed, name: String) -> Self {
-        let host = format!("{}.c9lab0example.{REGION}.rds.amazonaws.com", name.replace('_', "-"));
-        Self { installed, host, resource_id: resource_id(&name), name }
+    fn new(installed: Installed, name: &str) -> Self {
+        Self { installed, naming: Naming::new(name) }
     }
-}
-
-/// `db-` and 26 capital letters and digits, as RDS has them; readable, for whoever reads a policy.
-fn resource_id(name: &str) -> String {
-    let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-    format!("db-{:0<26}", format!("LAB{}", name.to_ascii_uppercase()))
 }
 
 /// A new folder that goes when the value does.

@@ -14,6 +14,10 @@ pub const CUSTOMER_ACCOUNT: &str = "123456789012";
 pub const ACCESS_ROLE: &str = "arn:aws:iam::123456789012:role/clickpipes-rds-access";
 /// The guide's `{ClickHouse_IAM_ARN}`.
 pub const SERVICE_ROLE: &str = "arn:aws:iam::999988887777:role/CH-S3-lab-service-role";
+/// A role that someone made with the resource id of another database: the commonest mistake there is.
+pub const WRONG_ROLE: &str = "arn:aws:iam::123456789012:role/clickpipes-rds-wrong-resource";
+/// That other database.
+pub const WRONG_RESOURCE: &str = "db-SOMEOTHERDATABASEENTIRELY0";
 /// Who runs pipeprobe: may assume the service role, and the access role directly.
 pub const CALLER: &str = "arn:aws:iam::999988887777:user/clickpipes-lab";
 /// The caller's access key id. The secret is made at start.

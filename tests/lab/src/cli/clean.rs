@@ -17,9 +17,12 @@ pub(crate) fn run() -> io::Result<ExitCode> {
     for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
         if entry.path().extension().is_some_and(|extension| extension == "unobtainable") {
             fs::remove_file(entry.path())?;
+        } else if entry.file_name().to_string_lossy().starts_with("cargo-") {
+            fs::remove_dir_all(entry.path())?;
         }
     }
     let _ = fs::remove_dir(&folder);
-    println!("removed what the lab kept in {}", folder.display());
+    lab::containers::remove_bases()?;
+    println!("removed what the lab kept in {}, and its base images", folder.display());
     Ok(ExitCode::SUCCESS)
 }
