@@ -49,7 +49,9 @@ impl Programs {
     /// This very program for the lab, a `pipeprobe` that has been built, and a list of its parts made now.
     pub fn built(pipeprobe: PathBuf, cargo: impl FnOnce() -> Command) -> io::Result<Self> {
         let sbom = sbom::sbom(cargo, &bases::folder()?)?;
-        Ok(Self { pipeprobe, lab: std::env::current_exe()?, sbom })
+        // Not by its name: cargo, testing meanwhile, may have put another in its place.
+        let lab = format!("/proc/{}/exe", std::process::id()).into();
+        Ok(Self { pipeprobe, lab, sbom })
     }
 }
 
@@ -200,7 +202,7 @@ fn stage(folder: &Path, project: &str, programs: &Programs) -> io::Result<()> {
     files::write(&out.join("usr/share/sbom/pipeprobe.cdx.json"), &programs.sbom)?;
     strip(&programs.lab, &lab.join("lab"))?;
     let built = plugins::find_or_build()?;
-    for plugin in [&built.aws_auth, &built.pam_module, &built.pam_shim] {
+    for plugin in [&built.aws_auth, &built.pam_module, &built.pam_shim, &built.names_shim] {
         strip(plugin, &lab.join(plugin.file_name().unwrap_or_default()))?;
     }
     Ok(())
