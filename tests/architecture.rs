@@ -138,6 +138,15 @@ fn each_outside_crate_has_its_doors() {
     }
 }
 
+/// aws-sdk-rds brings one that signs another user than asked for where the name is odd, and falls back to a
+/// Region silently.
+#[test]
+fn no_sdk_makes_the_token() {
+    for (file, code) in sources() {
+        assert!(!code.contains("auth_token::") && !code.contains("AuthTokenGenerator"), "{file}");
+    }
+}
+
 #[test]
 fn only_the_top_reads_the_wall_clock() {
     // Stage timing uses Instant; identity/http.rs measures our clock against AWS's Date.
