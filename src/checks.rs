@@ -6,6 +6,7 @@
 mod causes;
 mod credentials;
 mod mysql;
+pub mod operator;
 mod page;
 mod postgres;
 mod reach;
@@ -17,6 +18,7 @@ use crate::{
     facts::{Fact, Facts},
     finding::{CheckId, Denies, Finding, Outcome},
     identity::{IdentityError, IdentityEvidence},
+    operator::Look,
     target::{Engine, RdsName, ReplicationMechanism, ReplicationMode, ResourceKind, Target},
     token::AuthToken,
 };
@@ -62,6 +64,8 @@ pub struct Observations {
     pub login: Option<Result<(), ConnectError>>,
     pub connection: Evidence,
     pub facts: Option<Facts>,
+    /// What an operator saw on record, where one was asked to look. Judges what a failure could be, and no row.
+    pub operator: Option<Look>,
 }
 
 /// What was seen → one finding a row, in the table's order.
@@ -84,7 +88,11 @@ pub fn judge(target: &Target, seen: &Observations) -> Vec<Finding> {
             found.unwrap_or_else(|| Finding::unreached(check.id))
         }
     };
-    of(target.engine()).map(|check| with_the_tables_words(check, &kind, answer(check))).collect()
+    let remarks = operator::remarks(target, seen);
+    of(target.engine())
+        .map(|check| with_the_tables_words(check, &kind, answer(check)))
+        .map(|finding| operator::weigh(finding, target, seen, &remarks))
+        .collect()
 }
 
 /// What was seen of it; the declaration only where nothing was.

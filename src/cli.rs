@@ -36,7 +36,8 @@ pub enum Command {
     Setup(Box<Setup>),
     Lint(Box<Lint>),
     Serve(Serve),
-    /// Look at configuration files
+    Healthy(Healthy),
+    /// Read configuration files, and print what to start from
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
@@ -109,6 +110,9 @@ pub struct Check {
 
     #[command(flatten)]
     pub pipe: PipeArgs,
+
+    #[command(flatten)]
+    pub operator: OperatorArgs,
 }
 
 /// Sign an RDS auth token and print it
@@ -271,9 +275,54 @@ pub struct Serve {
     pub timeout: Option<String>,
 }
 
+/// Ask a running `serve` on this machine whether it runs: a container's health check
+///
+/// Reads the same file, to know where it listens. Nothing else is dialled. Exit codes: 0 it answers, 2 bad usage or
+/// configuration, 3 it does not answer within three seconds.
+#[derive(Debug, Args)]
+pub struct Healthy {
+    #[command(flatten)]
+    pub serve: Serve,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
     Check(ConfigCheck),
+    Example(ConfigExample),
+}
+
+/// Print a file to start from: configuration, Prometheus, alerts, dashboard, systemd, Kubernetes
+///
+/// Without a name, says which there are. Each is complete, and says at its top what to change.
+#[derive(Debug, Args)]
+pub struct ConfigExample {
+    #[arg(value_name = "NAME")]
+    pub name: Option<Example>,
+}
+
+/// One of the files to start from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Example {
+    /// pipeprobe.toml, with every field
+    Config,
+    /// Prometheus scraping /metrics of a pipeprobe on the same host
+    Prometheus,
+    /// The same over TLS, with a user
+    PrometheusTls,
+    /// Prometheus probing one target a scrape, as with blackbox_exporter
+    PrometheusProbe,
+    /// The same over TLS, with a user
+    PrometheusProbeTls,
+    /// Alert rules for Prometheus, each with what to do
+    Alerts,
+    /// Dashboard for Grafana
+    Dashboard,
+    /// Service for systemd, confined
+    Systemd,
+    /// Deployment, ServiceAccount, ConfigMap, Service and ServiceMonitor for Kubernetes
+    Kubernetes,
+    /// CronJob and init container for Kubernetes: check before something is done
+    KubernetesPreflight,
 }
 
 /// Read a configuration file as `check` and `serve` do, and say what is in it or what is wrong with it
@@ -461,6 +510,18 @@ pub struct PipeArgs {
     /// PostgreSQL publication the pipe is to use [default: one that covers the tables]
     #[arg(long, env = "PIPEPROBE_PUBLICATION", value_name = "NAME", hide_env_values = true)]
     pub publication: Option<String>,
+}
+
+/// Whose credentials may look at what AWS has on record.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Operator's look (in a build with --features operator)")]
+pub struct OperatorArgs {
+    /// Read with this profile's credentials what RDS and IAM have on record, to single out causes
+    #[arg(long, env = "PIPEPROBE_EXPLAIN_WITH_PROFILE", value_name = "NAME", hide_env_values = true)]
+    pub explain_with_profile: Option<String>,
+    /// The same as this role, assumed from that profile's credentials, else from the source credentials
+    #[arg(long, env = "PIPEPROBE_EXPLAIN_WITH_ROLE", value_name = "ARN", hide_env_values = true)]
+    pub explain_with_role: Option<String>,
 }
 
 const SETUP_ABOUT: &str = "\

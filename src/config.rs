@@ -17,7 +17,7 @@ use crate::{
     cli::{self, CheckFormat, TargetArgs},
     finding::{Capability, Policy, Terms},
     target::{
-        Access, CaCertificate, DbUser, Endpoint, Engine, Host, Invalid, Pipe, RdsName, Region,
+        Access, CaCertificate, DbUser, Endpoint, Engine, Host, Invalid, Operator, Pipe, RdsName, Region,
         ReplicationMode, RoleArn, SessionName, SessionTag, SessionTags, SourceType, Target, no_placeholder,
         quoted,
     },
@@ -52,13 +52,18 @@ impl Config {
     /// # Errors
     /// The first field that cannot be used.
     pub fn read(args: cli::Check, environment: Environment<'_>) -> Result<Self, Invalid> {
-        let chosen = chosen(args.pipe);
+        let chosen = Fields {
+            explain_with_profile: given(args.operator.explain_with_profile),
+            explain_with_role: given(args.operator.explain_with_role),
+            ..chosen(args.pipe)
+        };
         let targets = targets(args.file.config_file.as_deref(), &args.names, args.target, environment)?
             .into_iter()
             .map(|(name, fields)| {
                 read_target(name, chosen.clone().over(fields), Needs::AccessRole, environment)
             })
             .collect::<Result<Vec<_>, _>>()?;
+        may_look(&targets)?;
         let config = Self {
             targets,
             policy: given(args.policy).map_or(Ok(Policy::Documented), |text| text.parse())?,
@@ -108,6 +113,22 @@ fn can_be_required(require: Option<Capability>, target: &Target) -> Result<(), I
             format!("initial-load, since the replication_mode of {} is snapshot", target.name),
             quoted("cdc"),
         )),
+        _ => Ok(()),
+    }
+}
+
+/// The operator's look costs two large SDK crates, so not every pipeprobe has it.
+fn may_look(targets: &[Target]) -> Result<(), Invalid> {
+    let operator = targets.iter().find_map(|target| target.operator.as_ref());
+    match operator {
+        Some(operator) if !cfg!(feature = "operator") => {
+            let field = if operator.profile.is_some() { "explain_with_profile" } else { "explain_with_role" };
+            Err(Invalid::new(
+                field,
+                "a pipeprobe that was built for it: cargo install --path . --features operator",
+                "one that was built without the feature operator",
+            ))
+        }
         _ => Ok(()),
     }
 }
@@ -348,6 +369,7 @@ fn target(
         profile: fields.profile,
         ca_bundle: given(environment("AWS_CA_BUNDLE")).map(|path| pem("AWS_CA_BUNDLE", &path)).transpose()?,
     };
+    let operator = operator(fields.explain_with_profile, fields.explain_with_role, &region)?;
     Ok(Target {
         name: name.unwrap_or_else(|| host.to_string()),
         source_type,
@@ -366,6 +388,7 @@ fn target(
         user: fields.user.as_deref().unwrap_or(DbUser::DEFAULT).parse()?,
         access: Access { duration: session_duration(fields.duration, access.roles.len())?, ..access },
         ca_certificate: fields.ca_certificate.map(|text| pem("ca_certificate", &text)).transpose()?,
+        operator,
         pipe: Pipe {
             mode: optional(fields.replication_mode)?,
             mechanism: optional(only_of(
@@ -490,6 +513,23 @@ fn roles(
         }
     }
     Ok(roles.into_iter().map(|(_, role)| role).collect())
+}
+
+fn operator(
+    profile: Option<String>,
+    role: Option<String>,
+    region: &Region,
+) -> Result<Option<Operator>, Invalid> {
+    let field = "explain_with_role";
+    let role = role.map(|text| RoleArn::parse(field, &text)).transpose()?;
+    match &role {
+        Some(role) if role.partition() != region.partition() => {
+            let wanted = format!("a role of partition {}, as Region {region} is", region.partition());
+            Err(Invalid::new(field, wanted, quoted(role)))
+        }
+        None if profile.is_none() => Ok(None),
+        _ => Ok(Some(Operator { profile, role })),
+    }
 }
 
 fn tags(

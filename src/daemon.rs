@@ -18,6 +18,7 @@ mod notify;
 mod page;
 mod probe;
 mod schedule;
+mod served;
 mod shared;
 mod turns;
 

@@ -4,6 +4,8 @@
 //! Source: AWS STS API Reference, `AssumeRole` and `GetCallerIdentity`.
 
 mod http;
+#[cfg(feature = "operator")]
+mod operator;
 mod sessions;
 
 use std::{
@@ -12,8 +14,12 @@ use std::{
 };
 
 use aws_config::{
-    BehaviorVersion, Region as SdkRegion, SdkConfig, environment::EnvironmentVariableRegionProvider,
-    meta::region::RegionProviderChain, profile::ProfileFileRegionProvider, timeout::TimeoutConfig,
+    BehaviorVersion, Region as SdkRegion, SdkConfig,
+    environment::EnvironmentVariableRegionProvider,
+    meta::region::RegionProviderChain,
+    profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider},
+    provider_config::ProviderConfig,
+    timeout::TimeoutConfig,
 };
 use aws_credential_types::{
     Credentials,
@@ -23,7 +29,7 @@ use aws_sdk_sts::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
     operation::RequestId,
-    types::Tag,
+    types::{self, Tag},
 };
 use jiff::Timestamp;
 use rustls::RootCertStore;
@@ -34,6 +40,9 @@ use crate::{
     finding::printable,
     target::{Access, Region, RoleArn, SessionTag},
 };
+
+#[cfg(feature = "operator")]
+pub(crate) use operator::{OperatorSdk, Said, SdkFailure, operator};
 
 /// The most one STS call may take, its retries included.
 const CALL_BUDGET: Duration = Duration::from_secs(10);
@@ -119,25 +128,8 @@ async fn assume_in_turn(
     evidence: &mut IdentityEvidence,
 ) -> Result<Identity, IdentityError> {
     let http = http::client(roots, Arc::clone(clock)).map_err(IdentityError::NoCredentials)?;
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(3))
-        .read_timeout(Duration::from_secs(5))
-        .operation_timeout(CALL_BUDGET)
-        .build();
-    let mut loader =
-        aws_config::defaults(BehaviorVersion::latest()).http_client(http).timeout_config(timeouts);
-    // Sources that call AWS (web identity, SSO, roles of a profile) need a Region: the environment's or the
-    // profile's, else the database's. Instance metadata is not asked for one: most machines have none.
-    let mut in_profile = ProfileFileRegionProvider::builder();
-    if let Some(profile) = &access.profile {
-        loader = loader.profile_name(profile);
-        in_profile = in_profile.profile_name(profile);
-    }
-    let regions = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
-        .or_else(in_profile.build())
-        .or_else(SdkRegion::new(region.to_string()));
-    let sdk = loader.region(regions).load().await;
-    let source = source(&sdk).await?;
+    let sdk = load(access.profile.as_ref(), region, http).await;
+    let source = source(&sdk, access.profile.as_ref()).await?;
     evidence.source_key = Some(shortened(source.access_key_id()));
     evidence.source_expires_at = expiry(&source);
 
@@ -158,16 +150,45 @@ async fn assume_in_turn(
     Ok(Identity { expires_at: expiry(&credentials), credentials })
 }
 
-async fn source(sdk: &SdkConfig) -> Result<Credentials, IdentityError> {
+/// Where credentials come from, with our HTTP.
+async fn load(profile: Option<&String>, region: &Region, http: http::Client) -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(3))
+        .read_timeout(Duration::from_secs(5))
+        .operation_timeout(CALL_BUDGET)
+        .build();
+    let mut loader =
+        aws_config::defaults(BehaviorVersion::latest()).http_client(http.clone()).timeout_config(timeouts);
+    // Sources that call AWS (web identity, SSO, roles of a profile) need a Region: the environment's or the
+    // profile's, else the database's. Instance metadata is not asked for one: most machines have none.
+    let mut in_profile = ProfileFileRegionProvider::builder();
+    if let Some(profile) = profile {
+        loader = loader.profile_name(profile);
+        in_profile = in_profile.profile_name(profile);
+    }
+    let regions = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+        .or_else(in_profile.build())
+        .or_else(SdkRegion::new(region.to_string()));
+    // A profile that is named is meant: the chain would take keys of the environment before it.
+    if let Some(profile) = profile {
+        let config = ProviderConfig::default().with_region(regions.region().await).with_http_client(http);
+        let only = ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile);
+        loader = loader.credentials_provider(only.build());
+    }
+    loader.region(regions).load().await
+}
+
+async fn source(sdk: &SdkConfig, profile: Option<&String>) -> Result<Credentials, IdentityError> {
     let none = |what: String| IdentityError::NoCredentials(what);
     let provider =
         sdk.credentials_provider().ok_or_else(|| none("no credential source is configured".into()))?;
     provider.provide_credentials().await.map_err(|e| match e {
-        CredentialsError::CredentialsNotLoaded(_) => none(
-            "no source has any (environment, shared config and credentials files, SSO, credential_process, \
-             web identity, container, instance metadata)"
+        CredentialsError::CredentialsNotLoaded(_) => none(match profile {
+            Some(profile) => format!("there is no profile {profile}, or it has none"),
+            None => "no source has any (environment, shared config and credentials files, SSO, \
+                     credential_process, web identity, container, instance metadata)"
                 .into(),
-        ),
+        }),
         other => none(in_words(&other)),
     })
 }
@@ -264,22 +285,26 @@ async fn hop(
                 && !c.session_token().is_empty()
         })
         .ok_or_else(|| unreachable("the answer has no (whole) credentials".into()))?;
+    let credentials = as_credentials(issued);
+    let hop = Hop {
+        role: role.to_string(),
+        became: answer.assumed_role_user().map(|u| u.arn().to_owned()).unwrap_or_default(),
+        tags: tags.iter().map(ToString::to_string).collect(),
+        expires_at: expiry(&credentials),
+        took: start.elapsed(),
+    };
+    Ok((credentials, hop))
+}
+
+fn as_credentials(issued: &types::Credentials) -> Credentials {
     let expires_at = Timestamp::from_second(issued.expiration().secs()).ok();
-    let credentials = Credentials::new(
+    Credentials::new(
         issued.access_key_id(),
         issued.secret_access_key(),
         Some(issued.session_token().to_owned()),
         expires_at.and_then(|at| at.try_into().ok()),
         "AssumeRole",
-    );
-    let hop = Hop {
-        role: role.to_string(),
-        became: answer.assumed_role_user().map(|u| u.arn().to_owned()).unwrap_or_default(),
-        tags: tags.iter().map(ToString::to_string).collect(),
-        expires_at,
-        took: start.elapsed(),
-    };
-    Ok((credentials, hop))
+    )
 }
 
 async fn caller(client: &Client) -> Option<String> {

@@ -9,11 +9,9 @@ mod characters;
 mod condition;
 mod finding;
 mod grammar;
-pub mod json;
 mod near;
 mod permission;
 mod rule;
-pub mod text;
 mod trust;
 
 use serde::Serialize;

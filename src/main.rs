@@ -117,7 +117,12 @@ async fn obey(command: Command) -> io::Result<Exit> {
                 Err(invalid) => run::refuse(&invalid, format, &mut out),
             }
         }
+        Command::Config { command: ConfigCommand::Example(args) } => run::example(args.name, &mut out),
         Command::Serve(args) => serve(args).await,
+        Command::Healthy(args) => match config::Serve::read(args.serve, &environment) {
+            Ok(config) => run::healthy(&config, &mut out).await,
+            Err(invalid) => run::refuse(&invalid, Format::Text, &mut out),
+        },
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "pipeprobe", &mut out);
             Ok(Exit::Met)

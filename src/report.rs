@@ -13,10 +13,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    checks::{self, Group, Observations},
+    checks::{self, Group, Observations, operator::Remark},
     connection::{CertificateSummary, TlsSeen},
     facts::Measures,
     finding::{Capability, Denies, Finding, Outcome, Policy, Terms},
+    operator::Asked,
     target::{ReplicationMode, Target},
     verdict,
 };
@@ -46,6 +47,8 @@ pub struct Report {
     pub tls: Option<Tls>,
     /// One row a check, in order; a row that was not reached says so.
     pub checks: Vec<Row>,
+    /// What RDS and IAM have on record; null where nobody was asked to look (`--explain-with-profile`).
+    pub operator: Option<OperatorsLook>,
     pub measures: Measures,
     pub timings: Vec<Timing>,
 }
@@ -219,6 +222,44 @@ pub struct Candidate {
     pub remedy: String,
 }
 
+/// What RDS and IAM have on record, as an operator saw it. It ranks causes and decides nothing.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct OperatorsLook {
+    /// ARN of who looked, where AWS said so.
+    pub operator: Option<String>,
+    /// What came of it, in a sentence.
+    pub conclusion: String,
+    pub findings: Vec<OperatorsFinding>,
+    /// Every call, in order; a denied one says so.
+    pub asked: Vec<OperatorsCall>,
+    pub duration_ms: f64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct OperatorsFinding {
+    /// What it is about: `IAM authentication`.
+    pub subject: String,
+    /// `fail` where it keeps ClickPipes out, `warn` where it may.
+    pub outcome: Outcome,
+    /// Stable code; `pipeprobe explain CODE`.
+    pub cause: Option<String>,
+    pub found: String,
+    pub remedy: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct OperatorsCall {
+    /// As a policy names it: `rds:DescribeDBInstances`.
+    pub call: String,
+    /// What it was asked about; null for everything there is.
+    pub about: Option<String>,
+    /// AWS's words, where it gave no answer or a refusal.
+    pub refused: Option<String>,
+}
+
 /// One step and how long it took. Steps overlap: they do not add up to the whole.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -257,6 +298,7 @@ impl Report {
             }),
             tls: seen.connection.tls.as_ref().map(tls),
             checks: findings.iter().map(|finding| Row::new(target, finding, terms.policy)).collect(),
+            operator: operators_look(target, seen, &findings),
             measures: seen.facts.as_ref().map(Measures::of).unwrap_or_default(),
             timings: timings(seen, clocked),
         }
@@ -497,6 +539,30 @@ impl Row {
     }
 }
 
+fn operators_look(target: &Target, seen: &Observations, findings: &[Finding]) -> Option<OperatorsLook> {
+    let look = seen.operator.as_ref()?;
+    let remarks = checks::operator::remarks(target, seen);
+    let finding = |remark: &Remark| OperatorsFinding {
+        subject: remark.subject.to_owned(),
+        outcome: remark.outcome,
+        cause: remark.cause.map(str::to_owned),
+        found: remark.found.clone(),
+        remedy: remark.remedy.clone(),
+    };
+    let call = |asked: &Asked| OperatorsCall {
+        call: asked.call.clone(),
+        about: (!asked.about.is_empty()).then(|| asked.about.clone()),
+        refused: asked.refused.clone(),
+    };
+    Some(OperatorsLook {
+        operator: look.operator.clone(),
+        conclusion: checks::operator::conclusion(target, seen, findings, &remarks),
+        findings: remarks.iter().map(finding).collect(),
+        asked: look.asked.iter().map(call).collect(),
+        duration_ms: ms(look.took),
+    })
+}
+
 fn ms(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
@@ -556,10 +622,12 @@ fn timings(seen: &Observations, clocked: Clocked) -> Vec<Timing> {
     let identity = seen.identity.as_ref().filter(|_| !evidence.kept).map(|_| ("identity", evidence.took));
     let rungs = seen.connection.rungs.iter().map(|(stage, took)| (stage.name(), *took));
     let facts = clocked.facts_took.map(|took| ("facts", took));
+    let look = seen.operator.as_ref().map(|look| ("operator's look", look.took));
     identity
         .into_iter()
         .chain(rungs)
         .chain(facts)
+        .chain(look)
         .map(|(step, took)| Timing { step: step.to_owned(), duration_ms: ms(took) })
         .collect()
 }

@@ -1,7 +1,9 @@
 //! What a command does: many targets at once, the renderings, the exit code.
 
 mod check;
+mod example;
 mod explain;
+mod healthy;
 mod lint;
 mod progress;
 mod serve;
@@ -13,7 +15,9 @@ mod wait;
 use std::io::{self, Write};
 
 pub use check::{check, refuse_check};
+pub use example::example;
 pub use explain::{explain, list};
+pub use healthy::healthy;
 pub use lint::lint;
 pub use schema::schema;
 pub use serve::{config_check, serve};

@@ -335,6 +335,26 @@ pub struct Access {
     pub ca_bundle: Option<CaCertificate>,
 }
 
+/// Whose credentials may look, beside a check, at what RDS and IAM have on record: a profile's, or a role's that
+/// is assumed from it, or from the source credentials. One of the two is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operator {
+    /// Named profile of the shared AWS files.
+    pub profile: Option<String>,
+    pub role: Option<RoleArn>,
+}
+
+impl fmt::Display for Operator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.role, &self.profile) {
+            (Some(role), Some(profile)) => write!(f, "role {role} from profile {profile}"),
+            (Some(role), None) => write!(f, "role {role}"),
+            (None, Some(profile)) => write!(f, "profile {profile}"),
+            (None, None) => f.write_str("the source credentials"),
+        }
+    }
+}
+
 /// One database to verify, and everything needed to reach it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -354,6 +374,8 @@ pub struct Target {
     pub user: DbUser,
     pub access: Access,
     pub ca_certificate: Option<CaCertificate>,
+    /// Whom to ask why, where that was chosen.
+    pub operator: Option<Operator>,
     /// What the pipe is to do with it.
     pub pipe: Pipe,
 }

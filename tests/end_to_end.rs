@@ -16,6 +16,11 @@ mod faults;
 mod hostile;
 #[path = "end_to_end/identity.rs"]
 mod identity;
+#[cfg(feature = "operator")]
+#[path = "end_to_end/operator.rs"]
+mod operator;
+#[path = "end_to_end/operators.rs"]
+mod operators;
 #[path = "end_to_end/oracles.rs"]
 mod oracles;
 #[path = "end_to_end/outputs.rs"]

@@ -24,7 +24,13 @@ impl Cause {
             "STS_ASSUME_ROLE_DENIED" => {
                 &["STS_NOT_TRUSTED", "STS_EXTERNAL_ID", "STS_CALLER_NOT_ALLOWED", "STS_NO_SUCH_ROLE"]
             }
-            "AUTH_NOT_IAM" => &["AUTH_USER_NOT_IAM", "AUTH_NO_USER", "AUTH_IAM_OFF", "AUTH_OTHER_ADDRESS"],
+            "AUTH_NOT_IAM" => &[
+                "AUTH_USER_NOT_IAM",
+                "AUTH_NO_USER",
+                "AUTH_IAM_OFF",
+                "AUTH_IAM_PENDING",
+                "AUTH_OTHER_ADDRESS",
+            ],
             "PG_TOKEN_REFUSED" | "MYSQL_TOKEN_REFUSED" => &[
                 "TOKEN_NOT_ALLOWED",
                 "TOKEN_WRONG_PORT",
@@ -32,6 +38,12 @@ impl Cause {
                 "TOKEN_WRONG_USER",
                 "TOKEN_DENIED_ABOVE",
                 "IAM_OVERLOADED",
+                "TOKEN_OTHER_RESOURCE",
+                "TOKEN_POLICY_DENIES",
+                "TOKEN_BOUNDARY_DENIES",
+                "TOKEN_OTHER_ACCOUNT",
+                "AUTH_IAM_OFF",
+                "AUTH_IAM_PENDING",
             ],
             _ => &[],
         }
@@ -51,6 +63,8 @@ const fn cause(
 use CheckId as Id;
 
 const OWN_WORDS: &str = "none of the known ones; the report has the server's own code and words";
+const LOOK_AT_RDS: &str = "the operator's look alone (--explain-with-profile): RDS's record of the database";
+const LOOK_AT_BOTH: &str = "the operator's look alone (--explain-with-profile): the role's policies in IAM, judged for the resource id that RDS has";
 const NO_ANSWER: &str =
     "the server refused the question, or gave no answer in time; its words are in the report";
 
@@ -128,6 +142,9 @@ pub static CAUSES: &[Cause] = &[
     cause(Id::Dial, "NET_UNREACHABLE", "there is no way to the address",
         "the system says that network or host cannot be reached", "check the route: VPC, peering, VPN, IPv6"),
 
+    cause(Id::Dial, "DB_NOT_AVAILABLE", "the database is stopped, starting or otherwise not to be had", LOOK_AT_RDS,
+        "start it, or wait until its status is available"),
+
     cause(Id::Tls, "TLS_NOT_OFFERED", "the server offers no TLS", "it said so; nothing was sent to it",
         "turn TLS on, or check that the port is the database's"),
     cause(Id::Tls, "TLS_WRONG_NAME", "the certificate is for another name",
@@ -161,6 +178,8 @@ pub static CAUSES: &[Cause] = &[
     cause(Id::IamAsked, "AUTH_OTHER_ADDRESS", "the account is for other addresses than this one",
         "one of the candidates of AUTH_NOT_IAM on MySQL and MariaDB: an account of another host is no account from here",
         "let it be <user>@'%': SELECT host FROM mysql.user WHERE user = '<user>'; RENAME USER …"),
+    cause(Id::IamAsked, "AUTH_IAM_PENDING", "IAM database authentication is turned on from the next maintenance window on, and off until then",
+        LOOK_AT_RDS, "modify the instance or cluster once more, with --apply-immediately: it applies every change that waits"),
     cause(Id::IamAsked, "DB_CLOSED", "the server closed the connection without a word", "the stage at which it did is in the report",
         "check that the port is the database's, and its log"),
     cause(Id::IamAsked, "DB_PROTOCOL", "what answers is no server of this engine", "it broke the engine's protocol; how is in the report",
@@ -177,6 +196,14 @@ pub static CAUSES: &[Cause] = &[
     cause(Id::LogIn, "TOKEN_NOT_ALLOWED", "no identity policy of the role allows rds-db:connect on this database and user",
         "a candidate where the token agrees with the target in everything",
         "allow it on arn:<partition>:rds-db:<region>:<account>:dbuser:<db-… | cluster-… | prx-…>/<user>: the resource id, not the name"),
+    cause(Id::LogIn, "TOKEN_OTHER_RESOURCE", "the role's policy allows rds-db:connect on another database's resource id",
+        LOOK_AT_BOTH, "write the resource id of this database into the policy: of an instance of a cluster the cluster's, of a proxy the proxy's"),
+    cause(Id::LogIn, "TOKEN_POLICY_DENIES", "a policy of the role denies rds-db:connect on this database", LOOK_AT_BOTH,
+        "remove the statement, or narrow it: a Deny wins over every Allow"),
+    cause(Id::LogIn, "TOKEN_BOUNDARY_DENIES", "the role's permissions boundary leaves rds-db:connect out", LOOK_AT_BOTH,
+        "let the boundary allow rds-db:connect on the database"),
+    cause(Id::LogIn, "TOKEN_OTHER_ACCOUNT", "the database belongs to another account than the access role", LOOK_AT_RDS,
+        "make the access role in the database's account: IAM authentication does not cross accounts"),
     cause(Id::LogIn, "TOKEN_WRONG_NAME", "the token is signed for a name that is not the RDS endpoint's",
         "the name has not the form of an RDS endpoint: a CNAME, PrivateLink, an address",
         "set `tls_host` (or `sign_host`) to the RDS endpoint's own name"),
@@ -269,6 +296,7 @@ pub static CAUSES: &[Cause] = &[
     cause(Id::PostgresReplicationRight, "PG_NO_REPLICATION_RIGHT", "the user may not replicate",
         "SQLSTATE 42501 on the replication connection, else rolreplication and membership of rds_replication", ""),
     cause(Id::PostgresLogicalReplication, "PG_LOGICAL_REPLICATION_OFF", "rds.logical_replication is off", "current_setting", ""),
+    cause(Id::PostgresLogicalReplication, "PG_PENDING_REBOOT", "settings of the parameter group wait for a reboot", LOOK_AT_RDS, "reboot the instance"),
     cause(Id::PostgresReplicationSlots, "PG_NO_REPLICATION_SLOT", "every replication slot is taken", "pg_replication_slots against max_replication_slots", ""),
     cause(Id::PostgresPublication, "PG_NO_PUBLICATION", "nothing publishes the tables, and the user may not create a publication",
         "pg_publication, has_database_privilege and the owners of the tables; nothing is written", "CREATE PUBLICATION … FOR TABLE …; as the owner of the tables"),
@@ -286,6 +314,8 @@ pub static CAUSES: &[Cause] = &[
 
     cause(Id::MysqlVitess, "MYSQL_VITESS", "the server is Vitess, which only speaks MySQL's protocol", "it understands SHOW VITESS_TABLETS, or its version names Vitess", ""),
     cause(Id::MysqlBinaryLog, "MYSQL_BINARY_LOG_OFF", "there is no binary log", "log_bin", ""),
+    cause(Id::MysqlBinaryLog, "MYSQL_BACKUPS_OFF", "automated backups are off, and RDS keeps a binary log only for them", LOOK_AT_RDS, "give the instance a backup retention of a day or more"),
+    cause(Id::MysqlBinaryLog, "MYSQL_PENDING_REBOOT", "settings of the parameter group wait for a reboot", LOOK_AT_RDS, "reboot the instance"),
     cause(Id::MysqlBinlogStatus, "MYSQL_NO_REPLICATION_CLIENT", "the user may not ask where the binary log stands", "error 1227 to SHOW BINARY LOG STATUS or what it is called", ""),
     cause(Id::MysqlBinlogStatus, "MYSQL_NO_BINLOG_POSITION", "the binary log is on and has no position that can be started from", "SHOW BINARY LOG STATUS has no row, or one of 0 or beyond 4 GiB",
         "wait a few minutes after turning it on"),
@@ -327,12 +357,14 @@ mod tests {
     fn said() -> BTreeSet<String> {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/checks");
         let files = ["credentials", "reach", "postgres", "postgres/publication", "mysql", "tables"];
+        let operators = ["operator/database", "operator/permission", "operator/trust"];
         let mut said = BTreeSet::new();
-        for file in files {
+        for file in files.into_iter().chain(operators) {
             let text = std::fs::read_to_string(folder.join(format!("{file}.rs"))).unwrap();
             let quoted = text.split('"').skip(1).step_by(2);
             let is_code = |word: &&str| {
                 word.contains('_')
+                    && !word.starts_with("POLICY_") // lint's
                     && word.chars().all(|c| c.is_ascii_uppercase() || c == '_' || c.is_ascii_digit())
             };
             said.extend(quoted.filter(is_code).map(str::to_owned));

@@ -1,4 +1,5 @@
 mod fixtures;
+mod records;
 
 use std::time::Duration;
 

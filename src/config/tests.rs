@@ -242,6 +242,7 @@ fn the_sample_file_shows_every_field_with_its_default() {
         .into_iter()
         .chain(["replication_mode", "replication_mechanism", "tables", "publication"])
         .chain(["require", "tls_certificate", "tls_key", "plaintext_beyond_loopback"])
+        .chain(["explain_with_profile", "explain_with_role"])
     {
         assert!(text.contains(&format!("# {field} = ")), "{field} is missing from the sample");
     }

@@ -1,6 +1,6 @@
 //! What is counted over the daemon's life, beside the gauges of [`crate::report::metrics`].
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use jiff::Timestamp;
 use prometheus_client::{
@@ -13,12 +13,16 @@ use prometheus_client::{
         gauge::{ConstGauge, Gauge},
         histogram::Histogram,
     },
-    registry::{Registry, Unit},
+    registry::{Metric, Registry, Unit},
 };
 
-use super::board::{Board, Change, Health};
+use super::{
+    board::{Board, Change, Entry, Health},
+    served::{self, Served},
+};
 use crate::{
     checks::{CAUSES, CHECKS},
+    finding::printable,
     report::{Report, metrics::Gauges},
 };
 
@@ -69,44 +73,22 @@ impl Meters {
         meters.reloaded(true, now);
         let mut registry = Registry::default();
         registry.register_collector(Box::new(meters.gauges.clone()));
-        registry.register("pipeprobe_checks", "Checks that ended, probes included", meters.checks.clone());
-        registry.register(
-            "pipeprobe_check_failures",
-            "Checks that did not meet what is required, by the code of the cause",
-            meters.failures.clone(),
-        );
-        registry.register(
-            "pipeprobe_health_changes",
-            "How often a target became healthy or unhealthy, by the thresholds",
-            meters.changes.clone(),
-        );
-        registry.register_with_unit(
-            "pipeprobe_stage_duration",
-            "How long a stage of a check takes, over all targets",
-            Unit::Seconds,
-            meters.stages.clone(),
-        );
-        registry.register(
-            "pipeprobe_config_last_reload_successful",
-            "Whether the configuration could be used when it was last read: 1 or 0",
-            meters.reload_succeeded.clone(),
-        );
-        registry.register_with_unit(
-            "pipeprobe_config_last_reload_success_timestamp",
-            "When a configuration was last taken over, since 1970",
-            Unit::Seconds,
-            meters.reloaded_at.clone(),
-        );
+        register(&mut registry, &served::CHECKS, meters.checks.clone());
+        register(&mut registry, &served::FAILURES, meters.failures.clone());
+        register(&mut registry, &served::CHANGES, meters.changes.clone());
+        register(&mut registry, &served::STAGES, meters.stages.clone());
+        register(&mut registry, &served::RELOADED, meters.reload_succeeded.clone());
+        register(&mut registry, &served::RELOADED_AT, meters.reloaded_at.clone());
         Self { registry, ..meters }
     }
 
     pub(super) fn note(&self, report: &Report, change: Option<Change>) {
         self.gauges.observe(report);
-        let target = OfTarget { target: report.target.clone() };
+        let target = OfTarget { target: printable(&report.target) };
         self.checks.get_or_create(&target).inc();
         if !report.verdict.met {
             let code = report.cause().unwrap_or_default().to_owned();
-            self.failures.get_or_create(&ByCode { target: report.target.clone(), code }).inc();
+            self.failures.get_or_create(&ByCode { target: target.target.clone(), code }).inc();
         }
         let changes = self.changes.get_or_create(&target);
         // A first result is no change, but the series begins.
@@ -122,11 +104,11 @@ impl Meters {
     /// Drops the series of a target that is no longer watched.
     pub(super) fn forget(&self, target: &str) {
         self.gauges.forget(target);
-        let name = OfTarget { target: target.to_owned() };
+        let name = OfTarget { target: printable(target) };
         self.checks.remove(&name);
         self.changes.remove(&name);
         for code in CHECKS.iter().map(|check| check.code).chain(CAUSES.iter().map(|cause| cause.code)) {
-            self.failures.remove(&ByCode { target: target.to_owned(), code: code.to_owned() });
+            self.failures.remove(&ByCode { target: name.target.clone(), code: code.to_owned() });
         }
     }
 
@@ -150,33 +132,76 @@ impl Meters {
     }
 }
 
-/// Each target's health, since when, and whether its last check was in full.
+fn register(registry: &mut Registry, served: &Served, metric: impl Metric) {
+    match served.in_seconds {
+        true => registry.register_with_unit(served.base, served.help, Unit::Seconds, metric),
+        false => registry.register(served.base, served.help, metric),
+    }
+}
+
+/// What the board knows of one target.
 #[derive(Debug)]
-struct Healths(Vec<(String, Health, Option<Timestamp>)>);
+struct OnBoard {
+    target: String,
+    health: Health,
+    since: Option<Timestamp>,
+    /// Of the last check, where it did not meet what is required.
+    cause: Option<String>,
+    interval: Duration,
+}
+
+#[derive(Debug)]
+struct Healths(Vec<OnBoard>);
 
 impl Healths {
     fn of(board: &Board) -> Self {
-        Self(board.entries().map(|(name, entry)| (name.to_owned(), entry.health, entry.since)).collect())
+        let of_target = |(name, entry): (&str, &Entry)| OnBoard {
+            target: printable(name),
+            health: entry.health,
+            since: entry.since,
+            cause: entry
+                .last
+                .as_ref()
+                .filter(|last| !last.verdict.met)
+                .and_then(|last| last.cause())
+                .map(str::to_owned),
+            interval: entry.watched.rhythm.interval,
+        };
+        Self(board.entries().map(of_target).collect())
     }
 }
 
 impl Collector for Healths {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let help = "Whether the target meets what is required of it, by the thresholds: 1 or 0; absent before the first check";
-        let mut family = encoder.encode_descriptor("pipeprobe_healthy", help, None, MetricType::Gauge)?;
-        for (target, health, _) in self.0.iter().filter(|(_, health, _)| *health != Health::Unknown) {
-            let value = i64::from(*health == Health::Healthy);
-            ConstGauge::new(value).encode(family.encode_family(&[("target", target.as_str())])?)?;
-        }
-        let help = "Since when the target has been as healthy or unhealthy as it is, since 1970";
-        let unit = Some(&Unit::Seconds);
-        let mut family =
-            encoder.encode_descriptor("pipeprobe_health_since_timestamp", help, unit, MetricType::Gauge)?;
-        for (target, _, since) in &self.0 {
-            let Some(since) = since else { continue };
-            ConstGauge::new(since.as_second())
-                .encode(family.encode_family(&[("target", target.as_str())])?)?;
-        }
-        Ok(())
+        let encoder = &mut encoder;
+        let healthy = |it: &OnBoard| {
+            (it.health != Health::Unknown).then(|| f64::from(u8::from(it.health == Health::Healthy)))
+        };
+        family(encoder, &served::HEALTHY, self.0.iter().filter_map(|it| Some((it, None, healthy(it)?))))?;
+        let since = |it: &OnBoard| it.since.map(|since| since.as_duration().as_secs_f64());
+        family(encoder, &served::SINCE, self.0.iter().filter_map(|it| Some((it, None, since(it)?))))?;
+        let causes = self.0.iter().filter_map(|it| Some((it, Some(it.cause.as_deref()?), 1.0)));
+        family(encoder, &served::CAUSE, causes)?;
+        family(encoder, &served::INTERVAL, self.0.iter().map(|it| (it, None, it.interval.as_secs_f64())))
     }
+}
+
+/// A value a target, with a code where there is one; nothing at all where there is no value.
+fn family<'a>(
+    encoder: &mut DescriptorEncoder<'_>,
+    served: &Served,
+    values: impl Iterator<Item = (&'a OnBoard, Option<&'a str>, f64)>,
+) -> fmt::Result {
+    let mut values = values.peekable();
+    if values.peek().is_none() {
+        return Ok(());
+    }
+    let unit = served.in_seconds.then_some(&Unit::Seconds);
+    let mut family = encoder.encode_descriptor(served.base, served.help, unit, MetricType::Gauge)?;
+    for (of, code, value) in values {
+        let labels: Vec<_> =
+            [("target", of.target.as_str())].into_iter().chain(code.map(|code| ("code", code))).collect();
+        ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
 }

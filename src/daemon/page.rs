@@ -21,7 +21,8 @@ pub(super) fn index(board: &Board, started_at: Timestamp, now: Timestamp) -> Str
     let mut entries: Vec<_> = board.entries().collect();
     entries.sort_by_key(|(name, entry)| (entry.health, *name));
     let count = |health| entries.iter().filter(|(_, entry)| entry.health == health).count();
-    let (healthy, unhealthy) = (count(Health::Healthy), count(Health::Unhealthy));
+    let counts = [Health::Unhealthy, Health::Healthy, Health::Unknown].map(|health| (health, count(health)));
+    let [(_, unhealthy), (_, healthy), _] = counts;
     let summary = match (unhealthy, healthy == entries.len()) {
         (0, true) => format!("All {healthy} targets are healthy"),
         (0, false) => {
@@ -31,6 +32,11 @@ pub(super) fn index(board: &Board, started_at: Timestamp, now: Timestamp) -> Str
     };
     let body = html! {
         h1 { (summary) }
+        ul.counts {
+            @for (health, count) in counts.iter().filter(|(_, count)| *count > 0) {
+                li { strong { (count) } " " (badge(*health)) }
+            }
+        }
         p { "Can ClickPipes use these databases with IAM, and for what: Initial Load Only, or CDC?" }
         table.targets {
             caption { "Targets" }
@@ -53,7 +59,12 @@ pub(super) fn index(board: &Board, started_at: Timestamp, now: Timestamp) -> Str
             a href="/metrics" { "/metrics" } " and " a href="/api/v1/targets" { "/api/v1/targets" } "."
         }
     };
-    document("pipeprobe", now, &body)
+    // What is seen of it where many pages are open.
+    let title = match unhealthy {
+        0 => "pipeprobe".to_owned(),
+        n => format!("{n} unhealthy – pipeprobe"),
+    };
+    document(&title, now, &body)
 }
 
 fn row(name: &str, entry: &Entry, now: Timestamp) -> Markup {
@@ -65,9 +76,9 @@ fn row(name: &str, entry: &Entry, now: Timestamp) -> Markup {
                 a href=(path(name)) { (name) }
                 @if let Some(report) = last { div.small { (report.source_type) } }
             }
-            td { @if let Some(report) = last { (report.verdict.capability.name()) } }
-            td { @if let Some(since) = entry.since { (ago(since, now)) } }
-            td {
+            td data-label="Verdict" { @if let Some(report) = last { (report.verdict.capability.name()) } }
+            td data-label="Since" { @if let Some(since) = entry.since { (ago(since, now)) } }
+            td data-label="What to fix" {
                 @match last.filter(|_| entry.health == Health::Unhealthy) {
                     Some(report) => {
                         @if let Some(code) = report.cause() { code { (code) } " " }
@@ -79,7 +90,7 @@ fn row(name: &str, entry: &Entry, now: Timestamp) -> Markup {
                     None => "–",
                 }
             }
-            td { (plot::strip(entry.past.iter().rev().take(STRIP).rev())) }
+            td data-label="Last checks" { (plot::strip(entry.past.iter().rev().take(STRIP).rev())) }
         }
     }
 }
@@ -137,6 +148,15 @@ fn time(at: Timestamp) -> Markup {
 fn ago(at: Timestamp, now: Timestamp) -> Markup {
     let whole = at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     html! { time datetime=(whole) title=(whole) { (words(now.duration_since(at))) } }
+}
+
+/// Milliseconds as they are read: `171 ms`, `12.8 s`.
+fn took(milliseconds: f64) -> String {
+    match milliseconds {
+        ms if ms < 10.0 => format!("{ms:.1} ms"),
+        ms if ms < 1000.0 => format!("{ms:.0} ms"),
+        ms => format!("{:.1} s", ms / 1000.0),
+    }
 }
 
 fn words(past: SignedDuration) -> String {

@@ -12,7 +12,12 @@ use axum::{
 use prometheus_client::{encoding::text, metrics::gauge::Gauge, registry::Registry};
 use serde::Deserialize;
 
-use super::{Daemon, board::Board, http::exposition};
+use super::{
+    Daemon,
+    board::Board,
+    http::exposition,
+    served::{self, Served},
+};
 use crate::{
     report::{Report, metrics::Gauges, text as screen},
     target::quoted,
@@ -88,21 +93,16 @@ pub(super) fn no_such_target(name: &str, board: &Board) -> String {
 /// The names that every prober has, unprefixed, and our own for this one target.
 fn metrics(report: &Report, timeout: Duration) -> String {
     let mut registry = Registry::default();
-    let mut add = |name, help, value: f64| {
+    let mut add = |served: Served, value: f64| {
         let gauge = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
         gauge.set(value);
-        registry.register(name, help, gauge);
+        registry.register(served.base, served.help, gauge);
     };
-    add(
-        "probe_success",
-        "Whether the target meets what is required of it",
-        f64::from(u8::from(report.verdict.met)),
-    );
-    add("probe_duration_seconds", "How long the probe took", report.duration_ms / 1e3);
-    add("probe_timeout_seconds", "How long it could have taken", timeout.as_secs_f64());
+    add(served::PROBE_SUCCESS, f64::from(u8::from(report.verdict.met)));
+    add(served::PROBE_DURATION, report.duration_ms / 1e3);
+    add(served::PROBE_TIMEOUT, timeout.as_secs_f64());
     if let Some(at) = report.first_certificate_to_end() {
-        let at = at.as_duration().as_secs_f64();
-        add("probe_ssl_earliest_cert_expiry", "When the first certificate of the chain ends, since 1970", at);
+        add(served::PROBE_CERTIFICATE, at.as_duration().as_secs_f64());
     }
     let gauges = Gauges::default();
     gauges.observe(report);

@@ -39,7 +39,10 @@ pub(super) fn offset(clock: &SharedClock) -> Option<i64> {
     clock.lock().ok().and_then(|offset| *offset)
 }
 
-pub(super) fn client(roots: Arc<RootCertStore>, clock: SharedClock) -> Result<SharedHttpClient, String> {
+/// What the SDK's clients are given.
+pub(super) type Client = SharedHttpClient;
+
+pub(super) fn client(roots: Arc<RootCertStore>, clock: SharedClock) -> Result<Client, String> {
     let (tls, _) = trust::client_config(roots).map_err(|e| e.to_string())?;
     Ok(http_client_fn(move |settings, _| {
         SharedHttpConnector::new(Connector {

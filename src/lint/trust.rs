@@ -16,7 +16,7 @@ use crate::{
         document::{Document, Effect, Statement, Who, Word},
         evaluate::{Decision, Request, decide},
         pattern::fits_ignoring_case,
-        principal::Principal,
+        principal::{Caller, Principal},
         subject::Subject,
     },
     target::quoted,
@@ -37,7 +37,7 @@ const KNOWN: &[&str] = &[
 pub(super) fn lint(document: &Document, subject: &Subject, spoilt: Option<&str>) -> (Vec<Finding>, Answer) {
     let context = Context::of_assume_role(subject);
     let decisions = NEEDED.map(|action| {
-        let caller = subject.service_role.as_ref();
+        let caller = subject.service_role.as_ref().map(Caller::Role);
         (action, decide(&[document], Request { action, caller, database: None, context: &context }))
     });
     let mut findings = Vec::new();
@@ -80,7 +80,7 @@ fn explain(
     subject: &Subject,
     context: &Context,
 ) -> Vec<Finding> {
-    let caller = subject.service_role.as_ref();
+    let caller = subject.service_role.as_ref().map(Caller::Role);
     match decision {
         Decision::Allowed(_) => return Vec::new(),
         Decision::Denied(statement) => return vec![condition::denies(statement, action)],
@@ -116,7 +116,7 @@ fn explain(
 
 /// No statement allows the action at all.
 fn missing(action: &str, document: &Document, subject: &Subject) -> Finding {
-    let caller = subject.service_role.as_ref();
+    let caller = subject.service_role.as_ref().map(Caller::Role);
     let allows = |s: &&Statement| s.effect == Effect::Allow;
     let other = NEEDED.iter().find(|needed| **needed != action).copied().unwrap_or_default();
     let statements = || document.statements.iter().filter(allows);
@@ -150,7 +150,7 @@ fn missing(action: &str, document: &Document, subject: &Subject) -> Finding {
 
 /// What lets ClickPipes in, or has nothing to do with it, and should be looked at.
 fn remarks(document: &Document, subject: &Subject) -> Vec<Finding> {
-    let caller = subject.service_role.as_ref();
+    let caller = subject.service_role.as_ref().map(Caller::Role);
     let mut findings = Vec::new();
     for statement in document.statements.iter().filter(|s| s.effect == Effect::Allow) {
         for word in statement.actions.iter().flat_map(|element| &element.items) {

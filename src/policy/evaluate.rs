@@ -9,15 +9,15 @@ use super::{
     database::{Database, Fit},
     document::{Document, Effect, Element, Kind, Statement, Word},
     pattern::{self, Expanded},
+    principal::Caller,
 };
-use crate::target::RoleArn;
 
 /// What is asked.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     pub action: &'a str,
-    /// Of a trust policy: whose session asks; `None` where that is not known.
-    pub caller: Option<&'a RoleArn>,
+    /// Of a trust policy: who asks; `None` where that is not known.
+    pub caller: Option<Caller<'a>>,
     /// Of a permission policy: what is asked for.
     pub database: Option<&'a Database>,
     pub context: &'a Context,
@@ -71,7 +71,7 @@ impl Statement {
     }
 
     /// Whether the caller is among its principals; a permission policy has none.
-    pub fn names(&self, document: &Document, caller: Option<&RoleArn>) -> Truth {
+    pub fn names(&self, document: &Document, caller: Option<Caller<'_>>) -> Truth {
         match &self.principals {
             None => Truth::from(document.kind == Kind::Permission),
             Some(element) => {

@@ -5,6 +5,28 @@
 use super::Truth;
 use crate::target::RoleArn;
 
+/// Who asks to assume the role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller<'a> {
+    /// A session of a role, whatever its name.
+    Role(&'a RoleArn),
+    /// An IAM user, by its ARN.
+    User(&'a str),
+}
+
+impl<'a> Caller<'a> {
+    pub fn arn(self) -> &'a str {
+        match self {
+            Self::Role(role) => role.as_str(),
+            Self::User(arn) => arn,
+        }
+    }
+
+    fn part(self, n: usize) -> &'a str {
+        self.arn().split(':').nth(n).unwrap_or_default()
+    }
+}
+
 /// One entry of a `Principal` element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Principal<'a> {
@@ -23,7 +45,9 @@ pub enum Principal<'a> {
         account: &'a str,
         role: &'a str,
     },
-    User,
+    User {
+        arn: &'a str,
+    },
     /// A unique id (`AROA…`, `AIDA…`): what IAM shows once whom it stood for is gone.
     Id,
     /// `Service`, `Federated`, `CanonicalUser`: never a role.
@@ -57,7 +81,7 @@ impl<'a> Principal<'a> {
                 Self::Account { partition: Some(partition), id: account }
             }
             ("iam", Some(("role", _))) => Self::Role { arn: text },
-            ("iam", Some(("user", _))) | ("sts", Some(("federated-user", _))) => Self::User,
+            ("iam", Some(("user", _))) | ("sts", Some(("federated-user", _))) => Self::User { arn: text },
             ("sts", Some(("assumed-role", rest))) => {
                 let role = rest.split('/').next().unwrap_or_default();
                 Self::Session { arn: text, account, role }
@@ -66,23 +90,25 @@ impl<'a> Principal<'a> {
         }
     }
 
-    /// Whether a session of the caller's role, whatever its name, is named.
-    pub fn names(self, caller: Option<&RoleArn>) -> Truth {
+    /// Whether the caller is named: for a role, a session of it, whatever its name.
+    pub fn names(self, caller: Option<Caller<'_>>) -> Truth {
         match (self, caller) {
             (Self::Anyone, _) => Truth::Yes,
-            (Self::User | Self::Id | Self::OtherKind | Self::Malformed, _) => Truth::No,
+            (Self::User { arn }, Some(Caller::User(caller))) => (arn == caller).into(),
+            (Self::User { .. } | Self::Id | Self::OtherKind | Self::Malformed, _) => Truth::No,
             (Self::Account { .. } | Self::Role { .. } | Self::Session { .. }, None) => Truth::Unknown,
             (Self::Account { partition, id }, Some(caller)) => {
-                let same = partition.is_none_or(|partition| partition == caller.partition());
-                (same && id == caller.account()).into()
+                let same = partition.is_none_or(|partition| partition == caller.part(1));
+                (same && id == caller.part(4)).into()
             }
-            (Self::Role { arn }, Some(caller)) => (arn == caller.as_str()).into(),
+            (Self::Role { arn }, Some(Caller::Role(caller))) => (arn == caller.as_str()).into(),
             // The session's name is ClickHouse's to choose.
-            (Self::Session { arn, account, role }, Some(caller)) => {
+            (Self::Session { arn, account, role }, Some(Caller::Role(caller))) => {
                 let partition = arn.split(':').nth(1) == Some(caller.partition());
                 let same = partition && account == caller.account() && role == name(caller);
                 if same && !arn.contains(['*', '?']) { Truth::Unknown } else { Truth::No }
             }
+            (Self::Role { .. } | Self::Session { .. }, Some(Caller::User(_))) => Truth::No,
         }
     }
 }

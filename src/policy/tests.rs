@@ -121,3 +121,28 @@ fn truths_are_taken_together() {
     assert_eq!((any([Yes, Unknown]), any([No, Unknown])), (Yes, Unknown));
     assert_eq!((!Yes, !Unknown), (No, Unknown));
 }
+
+#[test]
+fn a_user_is_named_by_its_arn_or_its_account() {
+    use Truth::{No, Yes};
+    use principal::{Caller, Principal};
+    let user = Caller::User("arn:aws:iam::999988887777:user/probe");
+    for (kind, text, expected) in [
+        (Some("AWS"), "arn:aws:iam::999988887777:user/probe", Yes),
+        (Some("AWS"), "arn:aws:iam::999988887777:user/other", No),
+        (Some("AWS"), "arn:aws:iam::999988887777:role/probe", No),
+        (Some("AWS"), "arn:aws:sts::999988887777:assumed-role/probe/probe", No),
+        (Some("AWS"), "arn:aws:iam::999988887777:root", Yes),
+        (Some("AWS"), "arn:aws-cn:iam::999988887777:root", No),
+        (Some("AWS"), "999988887777", Yes),
+        (Some("AWS"), "123456789012", No),
+        (Some("AWS"), "*", Yes),
+        (None, "*", Yes),
+        (Some("Service"), "rds.amazonaws.com", No),
+    ] {
+        assert_eq!(Principal::read(kind, text).names(Some(user)), expected, "{text}");
+    }
+    let role = "arn:aws:iam::999988887777:role/probe".parse().unwrap();
+    let named = Principal::read(Some("AWS"), "arn:aws:iam::999988887777:user/probe");
+    assert_eq!(named.names(Some(Caller::Role(&role))), No);
+}

@@ -261,7 +261,8 @@ fn since_1970(time: Timestamp) -> f64 {
 /// The page of metrics, in Markdown: `src/report/metrics.md`, which a test holds current.
 pub fn page() -> String {
     let mut page = String::from(
-        "# Metrics\n\nWhat `pipeprobe check -o prometheus` prints, and `/metrics` shows. Made from the table in\n\
+        "# Metrics\n\nWhat `pipeprobe check -o prometheus` prints, and `/metrics` shows, [beside what `serve` itself\n\
+         counts](../daemon/metrics.md). Made from the table in\n\
          `src/report/metrics.rs`; change that. Names, labels and meanings are stable. All are gauges: what the last\n\
          check of a target found. Seconds are Prometheus' unit for times, points in time included.\n\n\
          | metric | labels | meaning |\n|---|---|---|\n",

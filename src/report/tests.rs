@@ -86,7 +86,51 @@ fn seen(replication: Result<SystemIdentity, crate::connection::ConnectError>) ->
             ..Evidence::default()
         },
         facts: Some(facts(replication)),
+        operator: None,
     }
+}
+
+/// A run whose token was refused, and an operator who could see why, but not everything.
+fn explained() -> Report {
+    let look = r#"
+        operator = "arn:aws:iam::123456789012:user/ops"
+        asked = [
+            { call = "rds:DescribeDBInstances" },
+            { call = "iam:GetRole", about = "clickpipes-rds-access" },
+            { call = "iam:ListRolePolicies", about = "clickpipes-rds-access" },
+            { call = "iam:GetRolePolicy", about = "connect" },
+            { call = "iam:ListAttachedRolePolicies", about = "clickpipes-rds-access", refused = "AccessDenied: User: arn:aws:iam::123456789012:user/ops is not authorized to perform: iam:ListAttachedRolePolicies on resource: role clickpipes-rds-access because no identity-based policy allows the iam:ListAttachedRolePolicies action" },
+        ]
+        [database.here.instance]
+        identifier = "orders"
+        arn = "arn:aws:rds:eu-west-1:123456789012:db:orders"
+        resource_id = "db-ABCDEFGHIJKL01234"
+        status = "available"
+        port = 5432
+        iam = { on = false, pending = true }
+        ca = "rds-ca-rsa2048-g1"
+        parameter_groups = [{ name = "orders15", status = "pending-reboot" }]
+        [role.here]
+        arn = "arn:aws:iam::123456789012:role/clickpipes-rds-access"
+        whole = false
+        trust = '{ "Version": "2012-10-17", "Statement": { "Effect": "Allow", "Principal": { "AWS": "999988887777" }, "Action": "sts:*" } }'
+        policies = [{ name = "connect", text = '{ "Version": "2012-10-17", "Statement": { "Effect": "Allow", "Action": "rds-db:connect", "Resource": "*" } }' }]
+    "#;
+    let mut look: crate::operator::Look = toml::from_str(look).unwrap();
+    look.took = Duration::from_millis(213);
+    let refusal = Refusal {
+        code: "28000".into(),
+        message: "PAM authentication failed for user \"clickpipes_iam_user\"".into(),
+        ..Refusal::default()
+    };
+    let error = crate::connection::ConnectError::Refused { stage: Stage::LogIn, refusal };
+    let all_well = seen(Ok(SystemIdentity { timeline: "1".into(), position: "0/0".into() }));
+    let seen = Observations { login: Some(Err(error)), facts: None, operator: Some(look), ..all_well };
+    let started_at = "2026-01-02T03:04:05Z".parse().unwrap();
+    let clocked =
+        Clocked { started_at, took: Duration::from_millis(251), facts_took: None, facts_as_of: None };
+    let terms = Terms { policy: Policy::Documented, required: Capability::InitialLoadOnly };
+    Report::new(&target(), &seen, terms, clocked)
 }
 
 pub(crate) fn report(replication_on: bool, policy: Policy) -> Report {
@@ -154,13 +198,14 @@ fn both_answers_are_in_every_report_and_the_policy_chooses() {
 #[test]
 fn the_screen_is_as_shown() {
     // UPDATE=1 cargo test --lib writes them anew; read the difference.
-    for (name, on, policy) in [
-        ("documented", false, Policy::Documented),
-        ("documented-server-allows-more", true, Policy::Documented),
-        ("observed-cdc", true, Policy::Observed),
+    for (name, report) in [
+        ("documented", report(false, Policy::Documented)),
+        ("documented-server-allows-more", report(true, Policy::Documented)),
+        ("observed-cdc", report(true, Policy::Observed)),
+        ("operators-look", explained()),
     ] {
         let path = format!("{}/tests/screens/{name}.txt", env!("CARGO_MANIFEST_DIR"));
-        let screen = rendered(&report(on, policy));
+        let screen = rendered(&report);
         if std::env::var_os("UPDATE").is_some() {
             std::fs::write(&path, &screen).unwrap();
         }
@@ -210,7 +255,7 @@ fn json_keeps_to_the_shipped_schema_which_is_current() {
     }
     assert!(generated == json::SCHEMA, "src/report/schema.json is not current: UPDATE=1 cargo test --lib");
     let validator = jsonschema::validator_for(&serde_json::from_str(json::SCHEMA).unwrap()).unwrap();
-    let reports = [report(true, Policy::Documented), report(false, Policy::Observed)];
+    let reports = [report(true, Policy::Documented), report(false, Policy::Observed), explained()];
     let invalid = Invalid::new("host", "a name", "nothing");
     let mut waited_for = reports.clone();
     waited_for[0].waited = Some(Waited::new(2, Duration::from_secs(1)));

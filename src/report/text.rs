@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use textwrap::{Options, core::display_width, wrap};
 
-use super::{Report, Row};
+use super::{OperatorsLook, Report, Row};
 use crate::{
     checks::Group,
     finding::{Capability, Outcome, Policy},
@@ -55,6 +55,9 @@ pub fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
             write_row(out, row)?;
         }
     }
+    if let Some(look) = &report.operator {
+        write_look(out, look)?;
+    }
     write_endpoints(out, report)?;
     write_timings(out, report)?;
     write_verdict(out, report)
@@ -62,8 +65,11 @@ pub fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
 
 /// √ holds, ‼ holds but look at it, × does not, ? is not known, · was not reached, not asked or does not count.
 fn mark(row: &Row) -> (&'static str, Style) {
-    match row.outcome {
-        _ if !row.counts => ("·", DIM),
+    if row.counts { mark_of(row.outcome) } else { ("·", DIM) }
+}
+
+fn mark_of(outcome: Outcome) -> (&'static str, Style) {
+    match outcome {
         Outcome::Pass => ("√", GREEN),
         Outcome::Warn => ("‼", YELLOW),
         Outcome::Fail => ("×", RED),
@@ -113,6 +119,48 @@ fn write_row(out: &mut impl Write, row: &Row) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+fn write_look(out: &mut impl Write, look: &OperatorsLook) -> io::Result<()> {
+    writeln!(out, "\n  {STRONG}operator's look{STRONG:#}")?;
+    if let Some(operator) = &look.operator {
+        paragraph(out, "    as      ", "            ", operator, Style::new())?;
+    }
+    for found in &look.findings {
+        let (mark, style) = mark_of(found.outcome);
+        write!(out, "  {style}{mark}{style:#} {}", found.subject)?;
+        match &found.cause {
+            Some(cause) => {
+                let taken = 4 + display_width(&found.subject) + display_width(cause);
+                writeln!(out, "{:gap$}{DIM}{cause}{DIM:#}", "", gap = WIDTH.saturating_sub(taken).max(2))?;
+            }
+            None => writeln!(out)?,
+        }
+        match &found.remedy {
+            None if found.outcome == Outcome::Pass => paragraph(out, "    ", "    ", &found.found, DIM)?,
+            remedy => {
+                paragraph(out, "    found   ", "            ", &found.found, Style::new())?;
+                if let Some(remedy) = remedy {
+                    paragraph(out, "    to do   ", "            ", remedy, Style::new())?;
+                }
+            }
+        }
+    }
+    let mut answered: Vec<&str> = Vec::new();
+    for asked in look.asked.iter().filter(|asked| asked.refused.is_none()) {
+        if !answered.contains(&asked.call.as_str()) {
+            answered.push(&asked.call);
+        }
+    }
+    if !answered.is_empty() {
+        paragraph(out, "    asked   ", "            ", &answered.join(", "), DIM)?;
+    }
+    for asked in &look.asked {
+        if let Some(words) = &asked.refused {
+            paragraph(out, "    refused ", "            ", &format!("{}: {words}", asked.call), DIM)?;
+        }
+    }
+    paragraph(out, "    so      ", "            ", &look.conclusion, Style::new())
 }
 
 /// Text broken into lines, the first one after `first`.

@@ -1,5 +1,8 @@
 //! `pipeprobe lint`: read the documents, judge them, print.
 
+pub(super) mod json;
+mod text;
+
 use std::{
     fs::File,
     io::{self, Read, Write},
@@ -9,7 +12,7 @@ use super::Exit;
 use crate::{
     cli::Format,
     config::LintConfig,
-    lint::{self, Source, json, text},
+    lint::{self, Source},
     target::Invalid,
 };
 

@@ -19,8 +19,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        lint,
-        run::{explain, token},
+        run::{explain, lint, token},
         setup,
     };
 

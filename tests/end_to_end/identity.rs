@@ -96,6 +96,9 @@ fn profiles_and_credential_process_give_source_credentials() {
         let by_environment = run(&[]).env("AWS_PROFILE", profile).json();
         assert_eq!(by_environment.status, 0, "{profile}: {:#}", by_environment.report());
     }
+    // Keys of the environment are not taken for those of a profile that is named.
+    let other = run(&["--profile", "keys"]).env("AWS_ACCESS_KEY_ID", "AKIANOBODYKNOWSTHIS0");
+    assert_eq!(other.env("AWS_SECRET_ACCESS_KEY", "of-somebody-else").json().status, 0);
     run(&["--profile", "nobody"]).json().fails_at("AWS_CREDENTIALS", "AWS_NO_CREDENTIALS");
 }
 

@@ -1,6 +1,6 @@
 //! Second opinions: botocore on what a token is, the databases' own clients on whether ours works.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use aws_credential_types::Credentials;
 use lab::{Engine, Lab, Lane};
@@ -51,6 +51,21 @@ for session_token in case["session_tokens"]:
 json.dump(tokens, sys.stdout)
 "#;
 
+/// What a script prints as JSON, given this on its stdin.
+fn ask_python<T: serde::de::DeserializeOwned>(python: &Path, script: &str, case: &serde_json::Value) -> T {
+    let mut child = Command::new(python)
+        .args(["-c", script])
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    serde_json::to_writer(child.stdin.take().unwrap(), case).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
 #[test]
 fn tokens_equal_botocores_byte_for_byte() {
     let Some(python) = lab::oracle_python() else {
@@ -65,16 +80,7 @@ fn tokens_equal_botocores_byte_for_byte() {
         "at": at, "region": "us-east-1", "key": "AKIDEXAMPLE", "secret": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
         "session_tokens": session_tokens, "endpoints": endpoints, "users": USERS,
     });
-    let mut child = Command::new(python)
-        .args(["-c", BOTOCORE])
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    serde_json::to_writer(child.stdin.take().unwrap(), &case).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success());
-    let theirs: Vec<String> = serde_json::from_slice(&output.stdout).unwrap();
+    let theirs: Vec<String> = ask_python(&python, BOTOCORE, &case);
     let mut ours = Vec::new();
     for session_token in &session_tokens {
         let secret = case["secret"].as_str().unwrap();
@@ -140,4 +146,132 @@ fn a_signed_token_is_printed_as_its_schema_says() {
     let schema = serde_json::from_str(pipeprobe::run::schema(pipeprobe::cli::Documented::Token)).unwrap();
     jsonschema::validator_for(&schema).unwrap().validate(&answer.document).unwrap();
     assert!(text(&answer.document["token"]).contains("X-Amz-Signature"));
+}
+
+/// Reads the records with botocore's own models, pages and all, and prints what it understood.
+const RECORDS: &str = r#"
+import json, sys, botocore.session
+case = json.load(sys.stdin)
+session = botocore.session.get_session()
+def client(name):
+    return session.create_client(name, region_name="us-east-1", endpoint_url=case["endpoint"],
+        aws_access_key_id=case["key"], aws_secret_access_key=case["secret"])
+rds, iam = client("rds"), client("iam")
+def pages(client, call, key, **more):
+    return [item for page in client.get_paginator(call).paginate(**more) for item in page[key]]
+role = case["role"]
+attached = pages(iam, "list_attached_role_policies", "AttachedPolicies", RoleName=role)
+versions = [iam.get_policy(PolicyArn=policy["PolicyArn"])["Policy"]["DefaultVersionId"] for policy in attached]
+try:
+    iam.get_role(RoleName="nobody")
+except iam.exceptions.NoSuchEntityException as error:
+    missing = error.response["Error"]["Message"]
+json.dump({
+    "instances": pages(rds, "describe_db_instances", "DBInstances"),
+    "clusters": pages(rds, "describe_db_clusters", "DBClusters"),
+    "proxies": pages(rds, "describe_db_proxies", "DBProxies"),
+    "role": iam.get_role(RoleName=role)["Role"],
+    "inline": [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        for name in pages(iam, "list_role_policies", "PolicyNames", RoleName=role)],
+    "attached": [iam.get_policy_version(PolicyArn=policy["PolicyArn"], VersionId=version)["PolicyVersion"]["Document"]
+        for policy, version in zip(attached, versions)],
+    "missing": missing,
+}, sys.stdout, default=str)
+"#;
+
+#[test]
+fn the_stand_ins_records_are_read_by_botocores_models() {
+    use lab_aws::{Aws, DbCluster, DbInstance, DbProxy, ManagedPolicy, Role, User, World};
+    let Some(python) = lab::oracle_python() else {
+        skipped("the reading of records by botocore: it could not be installed");
+        return;
+    };
+    let policy = |id: &str| lab::connect_policy(&[id]);
+    let managed = |n: usize| ManagedPolicy {
+        arn: format!("arn:aws:iam::123456789012:policy/p{n}"),
+        document: policy(&format!("db-MANAGED{n}")),
+    };
+    let instance = DbInstance {
+        iam: false,
+        iam_pending: Some(true),
+        cluster: Some("orders".into()),
+        ..DbInstance::new("db", "db-ONE", "db.abc.us-east-1.rds.amazonaws.com", 5432)
+    };
+    let cluster = DbCluster {
+        identifier: "orders".into(),
+        resource_id: "cluster-ONE".into(),
+        engine: "aurora-postgresql".into(),
+        endpoint: "orders.cluster-abc.us-east-1.rds.amazonaws.com".into(),
+        reader_endpoint: "orders.cluster-ro-abc.us-east-1.rds.amazonaws.com".into(),
+        custom_endpoints: vec!["some.cluster-custom-abc.us-east-1.rds.amazonaws.com".into()],
+        port: 5432,
+        region: "us-east-1".into(),
+        account: "123456789012".into(),
+        iam: true,
+        iam_pending: Some(false),
+        members: vec![("db".into(), "pending-reboot".into())],
+    };
+    let proxy = DbProxy {
+        name: "pool".into(),
+        resource_id: "prx-ONE".into(),
+        endpoint: "pool.proxy-abc.us-east-1.rds.amazonaws.com".into(),
+        region: "us-east-1".into(),
+        account: "123456789012".into(),
+        iam_auth: "REQUIRED".into(),
+        default_auth_scheme: "IAM_AUTH".into(),
+    };
+    let role = Role {
+        attached_policies: (0..3).map(|n| managed(n).arn).collect(),
+        permissions_boundary: Some(managed(0).arn),
+        ..Role::new("arn:aws:iam::123456789012:role/team/r", lab::trust_policy(&[lab::CALLER]))
+    };
+    let role = (0..3).fold(role, |role, n| role.with_policy(policy(&format!("db-INLINE{n}"))));
+    let aws = Aws::start(World {
+        users: vec![User {
+            arn: "arn:aws:iam::123456789012:user/ops".into(),
+            access_key_id: "AKIAOPERATOR".into(),
+            secret_access_key: "secret".into(),
+            identity_policies: vec![lab::may_look()],
+        }],
+        instances: (0..119).map(|n| DbInstance { identifier: format!("x{n}"), ..instance.clone() }).collect(),
+        clusters: vec![cluster],
+        proxies: vec![proxy],
+        managed_policies: (0..3).map(managed).collect(),
+        roles: vec![role.clone()],
+        ..World::default()
+    })
+    .unwrap();
+    let case = serde_json::json!({
+        "endpoint": aws.endpoint(), "key": "AKIAOPERATOR", "secret": "secret", "role": "r",
+    });
+    let read: serde_json::Value = ask_python(&python, RECORDS, &case);
+
+    assert_eq!(read["instances"].as_array().unwrap().len(), 119);
+    for (pointer, wanted) in [
+        ("/instances/118/DBInstanceIdentifier", serde_json::json!("x118")),
+        ("/instances/0/Endpoint/Address", "db.abc.us-east-1.rds.amazonaws.com".into()),
+        ("/instances/0/Endpoint/Port", 5432.into()),
+        ("/instances/0/IAMDatabaseAuthenticationEnabled", false.into()),
+        ("/instances/0/PendingModifiedValues/IAMDatabaseAuthenticationEnabled", true.into()),
+        ("/instances/0/DbiResourceId", "db-ONE".into()),
+        ("/instances/0/DBClusterIdentifier", "orders".into()),
+        ("/instances/0/CACertificateIdentifier", "rds-ca-rsa2048-g1".into()),
+        ("/instances/0/BackupRetentionPeriod", 7.into()),
+        ("/instances/0/DBParameterGroups/0/ParameterApplyStatus", "in-sync".into()),
+        ("/clusters/0/DbClusterResourceId", "cluster-ONE".into()),
+        ("/clusters/0/CustomEndpoints/0", "some.cluster-custom-abc.us-east-1.rds.amazonaws.com".into()),
+        ("/clusters/0/PendingModifiedValues/IAMDatabaseAuthenticationEnabled", false.into()),
+        ("/clusters/0/DBClusterMembers/0/DBClusterParameterGroupStatus", "pending-reboot".into()),
+        ("/proxies/0/DBProxyArn", "arn:aws:rds:us-east-1:123456789012:db-proxy:prx-ONE".into()),
+        ("/proxies/0/Auth/0/IAMAuth", "REQUIRED".into()),
+        ("/proxies/0/DefaultAuthScheme", "IAM_AUTH".into()),
+        ("/role/Path", "/team/".into()),
+        ("/role/AssumeRolePolicyDocument", role.trust_policy.clone()),
+        ("/role/PermissionsBoundary/PermissionsBoundaryArn", managed(0).arn.into()),
+        ("/inline", role.identity_policies.clone().into()),
+        ("/attached", (0..3).map(|n| managed(n).document).collect::<Vec<_>>().into()),
+        ("/missing", "The role with name nobody cannot be found.".into()),
+    ] {
+        assert_eq!(read.pointer(pointer), Some(&wanted), "{pointer}");
+    }
 }

@@ -139,6 +139,8 @@ fn no_input_to_any_command_prints_a_secret() {
         "--table",
         "--publication",
         "--config-file",
+        "--explain-with-profile",
+        "--explain-with-role",
         "-o",
     ]);
     let values = prop_oneof![
@@ -190,6 +192,8 @@ fn no_input_to_any_command_prints_a_secret() {
                     ("AWS_SECRET_ACCESS_KEY", SECRETS[0]),
                     ("AWS_SESSION_TOKEN", SECRETS[1]),
                     ("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9"),
+                    ("AWS_ENDPOINT_URL_RDS", "http://127.0.0.1:9"),
+                    ("AWS_ENDPOINT_URL_IAM", "http://127.0.0.1:9"),
                     ("AWS_MAX_ATTEMPTS", "1"),
                     ("RUST_BACKTRACE", "full"),
                 ])

@@ -1,7 +1,7 @@
 //! `serve` on real servers: what it says of them, when that changes, and how it starts, reloads and ends.
 
 #[path = "serve/client.rs"]
-mod client;
+pub(crate) mod client;
 #[path = "serve/lifecycle.rs"]
 mod lifecycle;
 #[path = "serve/probe.rs"]
@@ -29,9 +29,9 @@ use client::{Answer, get};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running `pipeprobe serve`, and what it has logged. Dropped, it is ended.
-struct Served {
+pub(crate) struct Served {
     child: Child,
-    address: String,
+    pub(crate) address: String,
     log: Arc<Mutex<Vec<String>>>,
     reading: Option<JoinHandle<()>>,
     config: PathBuf,
@@ -40,7 +40,7 @@ struct Served {
 
 impl Served {
     /// With this table in place of `[serve]`, before the targets.
-    fn start(lab: &Lab, head: &str, targets: &str) -> Self {
+    pub(crate) fn start(lab: &Lab, head: &str, targets: &str) -> Self {
         Self::start_with(lab, head, targets, |command| command)
     }
 
@@ -100,8 +100,20 @@ impl Served {
         })
     }
 
+    /// What `pipeprobe healthy` says of it: exit code and words.
+    fn healthy(&self) -> (i32, String) {
+        self.healthy_on(&self.address)
+    }
+
+    fn healthy_on(&self, address: &str) -> (i32, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pipeprobe"));
+        command.args(["healthy", "--listen", address, "--config-file"]).arg(&self.config).env_clear();
+        let output = command.output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    }
+
     #[track_caller]
-    fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         get(&self.address, path, &[])
     }
 
@@ -112,7 +124,7 @@ impl Served {
     }
 
     #[track_caller]
-    fn becomes(&self, name: &str, health: &str) -> Value {
+    pub(crate) fn becomes(&self, name: &str, health: &str) -> Value {
         wait(&format!("{name} becomes {health}"), || {
             let target = self.target(name);
             if target["health"] == health { Ok(target) } else { Err(format!("{target:#}")) }
@@ -144,7 +156,7 @@ impl Drop for Served {
 
 /// Asks until there is an answer.
 #[track_caller]
-fn wait<T>(what: &str, mut ask: impl FnMut() -> Result<T, String>) -> T {
+pub(crate) fn wait<T>(what: &str, mut ask: impl FnMut() -> Result<T, String>) -> T {
     let start = Instant::now();
     loop {
         match ask() {
@@ -156,10 +168,10 @@ fn wait<T>(what: &str, mut ask: impl FnMut() -> Result<T, String>) -> T {
 }
 
 /// Checks follow one another as fast as they may.
-const QUICK: &str = "[defaults]\ninterval = \"1s\"\n";
+pub(crate) const QUICK: &str = "[defaults]\ninterval = \"1s\"\n";
 
 /// The lanes that are always there.
-fn two() -> Lab {
+pub(crate) fn two() -> Lab {
     Lab::start(&[Lane::Postgres15, Lane::MariaDb10_11]).unwrap()
 }
 

@@ -87,7 +87,7 @@ fn flags(fields: &BTreeMap<String, toml::Value>) -> Vec<String> {
     flags
 }
 
-fn outcome(outcome: Outcome) -> &'static str {
+pub(super) fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Pass => "pass",
         Outcome::Warn => "warn",

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::took;
 use crate::daemon::board::Past;
 
 /// A bar a check, the newest on the right.
@@ -35,12 +36,12 @@ pub(super) fn durations<'a>(past: impl ExactSizeIterator<Item = &'a Past> + Clon
     let line: Vec<String> = points.iter().map(|(x, y, _)| format!("{x:.1},{y:.1}")).collect();
     html! {
         svg.plot role="img" viewBox={ "-5 -5 " (WIDTH + 10.0) " " (HEIGHT + 10.0) }
-            aria-label={ "duration of the last " (points.len()) " checks, at most " (format!("{longest:.0}")) " ms" } {
+            aria-label={ "duration of the last " (points.len()) " checks, at most " (took(longest)) } {
             polyline points=(line.join(" ")) {}
             @for (x, y, past) in &points {
                 circle class=(if past.met { "good" } else { "bad" }) cx=(format!("{x:.1}")) cy=(format!("{y:.1}"))
                     r=(if past.met { 2 } else { 4 }) {
-                    title { (past.at) ": " (format!("{:.1}", past.duration_ms)) " ms, " (past.capability.name()) }
+                    title { (past.at) ": " (took(past.duration_ms)) ", " (past.capability.name()) }
                 }
             }
         }

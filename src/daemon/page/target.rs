@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::{ago, badge, class, document, plot};
+use super::{ago, badge, class, document, plot, took};
 use crate::{
     daemon::board::{Entry, Health, Past},
     finding::Outcome,
@@ -44,7 +44,7 @@ fn last(report: &Report, now: Timestamp) -> Markup {
             dt { "Required" } dd { (verdict.required.name()) ": " (if verdict.met { "met" } else { "not met" }) }
             dt { "By the guide" } dd { (verdict.documented.name()) }
             dt { "By the evidence" } dd { (verdict.observed.name()) }
-            dt { "Last checked" } dd { (started(report, now)) ", in " (format!("{:.0}", report.duration_ms)) " ms" }
+            dt { "Last checked" } dd { (started(report, now)) ", in " (took(report.duration_ms)) }
             dt { "Asked everything" } dd {
                 @match report.facts_as_of.as_deref().and_then(|at| at.parse().ok()) {
                     Some(at) => { (ago(at, now)) " ago" },
@@ -61,10 +61,10 @@ fn last(report: &Report, now: Timestamp) -> Markup {
         @for group in ["identity", "connection", "capability"] { (checks(report, group)) }
         table {
             caption { "Time" }
-            thead { tr { th scope="col" { "Stage" } th scope="col" { "Milliseconds" } } }
+            thead { tr { th scope="col" { "Stage" } th scope="col" { "Took" } } }
             tbody {
                 @for timing in &report.timings {
-                    tr { th scope="row" { (timing.step) } td.number { (format!("{:.1}", timing.duration_ms)) } }
+                    tr { th scope="row" { (timing.step) } td.number { (took(timing.duration_ms)) } }
                 }
             }
         }
@@ -129,7 +129,7 @@ fn history(entry: &Entry) -> Markup {
             thead {
                 tr {
                     th scope="col" { "At" } th scope="col" { "Verdict" } th scope="col" { "Cause" }
-                    th scope="col" { "Milliseconds" }
+                    th scope="col" { "Took" }
                 }
             }
             tbody { @for past in entry.past.iter().rev().take(SHOWN) { (past_row(past)) } }
@@ -141,9 +141,9 @@ fn past_row(past: &Past) -> Markup {
     html! {
         tr class=(if past.met { "good" } else { "bad" }) {
             th scope="row" { time datetime=(past.at) { (past.at) } }
-            td { (past.capability.name()) (if past.met { "" } else { ", not met" }) }
-            td { @if let Some(code) = &past.cause { code { (code) } } }
-            td.number { (format!("{:.1}", past.duration_ms)) }
+            td data-label="Verdict" { (past.capability.name()) (if past.met { "" } else { ", not met" }) }
+            td data-label="Cause" { @if let Some(code) = &past.cause { code { (code) } } }
+            td.number data-label="Took" { (took(past.duration_ms)) }
         }
     }
 }

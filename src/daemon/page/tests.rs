@@ -66,3 +66,57 @@ fn how_long_ago_is_said_in_words() {
         ["0 s", "59 s", "1 min", "1 h 0 min", "1 d 1 h"]
     );
 }
+
+#[test]
+fn colours_are_told_from_their_ground_by_everyone() {
+    for theme in STYLE.split("@media (prefers-color-scheme: dark)") {
+        let colour = |name: &str| {
+            let (_, after) = theme.split_once(&format!("--{name}: #")).unwrap_or_else(|| panic!("{name}"));
+            luminance(&after[..6])
+        };
+        let ground = colour("ground");
+        for name in ["text", "faint", "good", "bad", "warn"] {
+            let (a, b) = (colour(name).max(ground), colour(name).min(ground));
+            let contrast = (a + 0.05) / (b + 0.05);
+            assert!(contrast >= 4.5, "--{name}: {contrast:.2}");
+        }
+    }
+}
+
+/// WCAG 2.1, relative luminance of `rrggbb`.
+fn luminance(colour: &str) -> f64 {
+    let linear = |i: usize| {
+        let value = f64::from(u8::from_str_radix(&colour[i..i + 2], 16).unwrap()) / 255.0;
+        if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+    };
+    0.2126 * linear(0) + 0.7152 * linear(2) + 0.0722 * linear(4)
+}
+
+#[test]
+fn a_page_of_two_hundred_targets_is_light() {
+    let mut board = after_results("-+-+-+-+");
+    let one = std::sync::Arc::clone(&board.entries().next().unwrap().1.watched);
+    let many: Vec<_> = (0..200)
+        .map(|i| {
+            let mut watched = (*one).clone();
+            watched.target.name = format!("shop-{i:03}");
+            std::sync::Arc::new(watched)
+        })
+        .collect();
+    board.watch(&many);
+    let thresholds = crate::config::Thresholds { healthy: 2, unhealthy: 1 };
+    let report = std::sync::Arc::new(crate::report::tests::report(false, crate::finding::Policy::Documented));
+    for watched in &many {
+        for _ in 0..STRIP {
+            board.note(watched, std::sync::Arc::clone(&report), thresholds, STRIP, now());
+        }
+    }
+    let page = index(&board, Timestamp::UNIX_EPOCH, now());
+    assert_eq!(page.matches("<a href=\"/targets/shop").count(), 200);
+    assert!(page.len() < 1_500_000, "{}", page.len());
+}
+
+#[test]
+fn times_are_said_as_they_are_read() {
+    assert_eq!([took(0.04), took(171.2), took(12_778.0)], ["0.0 ms", "171 ms", "12.8 s"]);
+}

@@ -5,7 +5,7 @@ use crate::{
     policy::{
         Truth,
         document::{Statement, Who},
-        principal::{Principal, name},
+        principal::{Caller, Principal, name},
         subject::Subject,
     },
     target::{RoleArn, quoted},
@@ -82,7 +82,7 @@ fn slip(who: &Who, subject: &Subject) -> Option<Finding> {
     let error = |rule, found: String| Some(Finding::error(rule, who, found));
     match who.principal() {
         Principal::Session { arn, .. } => {
-            let finding = match Principal::names(who.principal(), subject.service_role.as_ref()) {
+            let finding = match who.principal().names(subject.service_role.as_ref().map(Caller::Role)) {
                 Truth::No if subject.service_role.is_some() && !arn.contains(['*', '?']) => return None,
                 _ => error(Rule::PrincipalSession, quoted(text))?,
             };
@@ -91,7 +91,7 @@ fn slip(who: &Who, subject: &Subject) -> Option<Finding> {
                 service_role(subject)
             )))
         }
-        Principal::User => error(Rule::PrincipalUser, quoted(text))
+        Principal::User { .. } => error(Rule::PrincipalUser, quoted(text))
             .map(|finding| finding.wanted(format!("a role: {}", service_role(subject)))),
         Principal::Id => error(Rule::PrincipalId, format!("the unique id {}", quoted(text))).map(|finding| {
             finding.wanted("an ARN: IAM shows an id where the role that was named has been deleted since")

@@ -10,20 +10,20 @@ use serde_json::Value;
 
 /// An answer, whole.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) head: String,
-    pub(super) body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
     #[track_caller]
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {} {}", self.status, self.body))
     }
 
     /// The value of a series, named with its labels.
-    pub(super) fn series(&self, series: &str) -> Option<f64> {
+    pub(crate) fn series(&self, series: &str) -> Option<f64> {
         let line =
             self.body.lines().find(|line| line.strip_prefix(series).is_some_and(|l| l.starts_with(' ')))?;
         line.rsplit(' ').next()?.parse().ok()
@@ -31,17 +31,17 @@ impl Answer {
 }
 
 #[track_caller]
-pub(super) fn get(address: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+pub(crate) fn get(address: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
     request(TcpStream::connect(address).unwrap(), "GET", path, headers)
 }
 
 #[track_caller]
-pub(super) fn post(address: &str, path: &str) -> Answer {
+pub(crate) fn post(address: &str, path: &str) -> Answer {
     request(TcpStream::connect(address).unwrap(), "POST", path, &[])
 }
 
 #[track_caller]
-pub(super) fn request(
+pub(crate) fn request(
     mut stream: impl Read + Write,
     method: &str,
     path: &str,
@@ -81,7 +81,7 @@ fn whole(mut chunks: &str) -> String {
 }
 
 /// Longer than any answer here.
-pub(super) fn connect(address: &str) -> TcpStream {
+pub(crate) fn connect(address: &str) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     stream

@@ -52,6 +52,27 @@ fn it_ends_by_itself_when_told_to_and_lets_a_check_in_flight_end() {
 }
 
 #[test]
+fn whoever_cannot_ask_over_http_asks_with_healthy() {
+    let lab = two();
+    let served = Served::start(&lab, QUICK, &lab.config_toml());
+    let before = served.metric("pipeprobe_config_last_reload_successful");
+    assert_eq!(served.healthy(), (0, format!("√ answers on {}\n", served.address)));
+    assert_eq!(served.metric("pipeprobe_config_last_reload_successful"), before);
+
+    // Stopped as a hung program is: the system still takes connections for it.
+    served.signal(Signal::STOP);
+    let (status, words) = served.healthy();
+    assert!(status == 3 && words.contains("does not answer") && words.contains("timed out"), "{words}");
+    served.signal(Signal::CONT);
+    assert_eq!(served.healthy().0, 0);
+
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (status, words) = served.healthy_on(&nobody.to_string());
+    assert!(status == 3 && words.contains("refused"), "{words}");
+    assert_eq!(served.healthy_on("nowhere").0, 2);
+}
+
+#[test]
 fn what_cannot_be_served_is_refused_before_anything_is_dialled() {
     let lab = two();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -65,6 +65,7 @@ fn with_a_certificate_and_users_only_they_are_answered_and_only_over_tls() {
     }
     // What an orchestrator asks, it asks without a password.
     assert_eq!(tls.get(&served.address, "/-/healthy", &[]).body, "healthy\n");
+    assert_eq!(served.healthy(), (0, format!("√ answers on {}\n", served.address)));
     // Plain HTTP gets no HTTP.
     let plain = std::panic::catch_unwind(|| client::get(&served.address, "/-/healthy", &[]));
     assert!(plain.is_err());

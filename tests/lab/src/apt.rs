@@ -21,9 +21,7 @@ pub(crate) fn install_missing() -> io::Result<()> {
     }
     let packages = missing.join(" ");
     if !ServerUser::we_are_root() {
-        return Err(io::Error::other(format!(
-            "please install, as root: apt-get install --no-install-recommends {packages}"
-        )));
+        return Err(please_install(&packages));
     }
     step("refreshing the package index", || apt(&["update"]))?;
     if missing.contains(&"postgresql-15") && !Path::new(CLUSTERS).exists() {
@@ -32,6 +30,25 @@ pub(crate) fn install_missing() -> io::Result<()> {
         make_no_cluster()?;
     }
     step(&format!("installing {packages}"), || install(&missing))
+}
+
+/// Installs a package that only some commands need, unless its program is there.
+///
+/// # Errors
+/// As [`install_missing`].
+pub(crate) fn need(program: &str, package: &str) -> io::Result<()> {
+    if Path::new(program).is_file() {
+        return Ok(());
+    }
+    if !ServerUser::we_are_root() {
+        return Err(please_install(package));
+    }
+    step("refreshing the package index", || apt(&["update"]))?;
+    step(&format!("installing {package}"), || install(&[package]))
+}
+
+fn please_install(packages: &str) -> io::Error {
+    io::Error::other(format!("please install, as root: apt-get install --no-install-recommends {packages}"))
 }
 
 const CLUSTERS: &str = "/etc/postgresql-common/createcluster.conf";
@@ -52,10 +69,25 @@ fn missing() -> Vec<&'static str> {
         .args(["-c", "import ensurepip, venv"])
         .stderr(Stdio::null())
         .status();
-    if !crate::python::is_there() && !ensurepip.is_ok_and(|status| status.success()) {
+    if !crate::python::CLIENTS.is_there() && !ensurepip.is_ok_and(|status| status.success()) {
         packages.push("python3-venv");
     }
     packages
+}
+
+/// Installs packages that only some tests want.
+pub(crate) fn install_wanted(packages: &[&str]) -> io::Result<()> {
+    if !ServerUser::we_are_root() {
+        let packages = packages.join(" ");
+        return Err(io::Error::other(format!(
+            "to be installed, as root: apt-get install --no-install-recommends {packages}"
+        )));
+    }
+    install(packages).or_else(|_| {
+        // There may be no index yet, or an old one.
+        apt(&["update"])?;
+        install(packages)
+    })
 }
 
 fn make_no_cluster() -> io::Result<()> {

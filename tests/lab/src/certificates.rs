@@ -2,9 +2,7 @@
 //! start, so that none ever expires in a repository.
 
 use std::fmt;
-use std::fs;
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -47,6 +45,13 @@ pub enum Certificate {
 pub(crate) struct ServerFiles {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
+}
+
+impl ServerFiles {
+    /// Where [`Authority::issue`] puts them.
+    pub(crate) fn within(folder: &Path) -> Self {
+        Self { certificate: folder.join("server.pem"), key: folder.join("server.key") }
+    }
 }
 
 impl Authority {
@@ -93,9 +98,9 @@ impl Authority {
         }
         .map_err(io::Error::other)?;
 
-        let files = ServerFiles { certificate: folder.join("server.pem"), key: folder.join("server.key") };
+        let files = ServerFiles::within(folder);
         files::write(&files.certificate, &certificate.pem())?;
-        private(&files.key, &key.serialize_pem())?;
+        files::write_private(&files.key, &key.serialize_pem())?;
         Ok(files)
     }
 }
@@ -105,11 +110,4 @@ fn valid_for(params: &mut CertificateParams, days: u64) {
     let now = SystemTime::now();
     params.not_before = (now - Duration::from_secs(60 * 60)).into();
     params.not_after = (now + Duration::from_secs(days * 24 * 60 * 60)).into();
-}
-
-fn private(path: &Path, content: &str) -> io::Result<()> {
-    use io::Write;
-    let mut file = fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    file.set_permissions(fs::Permissions::from_mode(0o600))?;
-    file.write_all(content.as_bytes())
 }

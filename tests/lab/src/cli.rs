@@ -2,10 +2,12 @@
 
 mod bench;
 mod clean;
+mod containers;
 mod demo;
 mod http;
 mod process;
 mod serve;
+mod service;
 mod setup;
 mod soak;
 mod test;
@@ -53,7 +55,11 @@ enum Command {
     Soak(soak::Arguments),
     /// Measure pipeprobe beside Prometheus' exporters, with many targets, and beside a shell script; in release
     Bench(bench::Arguments),
-    /// Remove the cache: fetched servers, templates, Python's libraries
+    /// Run docker-compose.yml for real, on base images made from this machine's mirror: a part of `test`
+    Containers,
+    /// One piece of the lab in the foreground, for a container of its own: what docker-compose.yml runs
+    Service(service::Arguments),
+    /// Remove the cache: fetched servers, templates, Python's libraries, cargo's tools, base images
     Clean,
 }
 
@@ -67,6 +73,8 @@ impl Arguments {
             Command::Test { .. } => test::run(std::env::args_os().skip(2)),
             Command::Soak(arguments) => soak::run(&arguments),
             Command::Bench(arguments) => bench::run(&arguments),
+            Command::Containers => containers::run(),
+            Command::Service(arguments) => service::run(arguments),
             Command::Clean => clean::run(),
         }
     }

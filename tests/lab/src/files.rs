@@ -1,8 +1,8 @@
 //! Files and folders that the servers' user can read, whatever our umask, and errors that say which file they are about.
 
 use std::fs::{self, Permissions};
-use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 /// Makes a folder, and those above it that are missing.
@@ -22,6 +22,16 @@ pub(crate) fn create(folder: &Path) -> io::Result<()> {
 /// Writes a file.
 pub(crate) fn write(path: &Path, content: &str) -> io::Result<()> {
     fs::write(path, content).and_then(|()| allow(path, 0o644)).map_err(|e| named(path, &e))
+}
+
+/// Writes a file that nobody else may read.
+pub(crate) fn write_private(path: &Path, content: &str) -> io::Result<()> {
+    let mut options = fs::File::options();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(path).map_err(|e| named(path, &e))?;
+    // An older one keeps its mode when it is opened.
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    file.write_all(content.as_bytes())
 }
 
 /// Writes a script.

@@ -1,12 +1,13 @@
-//! Where the programs of a lane lie on this machine, and how to run them.
+//! Which lanes can run on this machine.
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::cache;
 use crate::lane::{Lane, Source};
+use crate::programs::Programs;
 
 /// The programs of one lane, ready to run.
 #[derive(Clone, Debug)]
@@ -14,7 +15,7 @@ pub struct Installed {
     pub lane: Lane,
     /// What the server's `--version` says, shortened to one word, such as `15.18`.
     pub version: String,
-    root: PathBuf,
+    pub(crate) programs: Programs,
 }
 
 /// Why a lane cannot run here, in words for a person.
@@ -36,11 +37,9 @@ pub fn obtain(lane: Lane) -> Result<Installed, Skipped> {
             cache::excuse(lane.name()).unwrap_or_else(|| "not fetched yet: run `cargo lab setup`".to_owned());
         return Err(skipped(why));
     }
-    let mut installed = Installed { lane, version: String::new(), root };
-    for program in lane.engine().programs() {
-        if installed.find(program).is_none() {
-            return Err(skipped(format!("{program} is missing: run `cargo lab setup`")));
-        }
+    let mut installed = Installed { lane, version: String::new(), programs: Programs::of_lane(lane, &root) };
+    if let Some(program) = installed.programs.missing() {
+        return Err(skipped(format!("{program} is missing: run `cargo lab setup`")));
     }
     installed.version = installed.ask_version().map_err(skipped)?;
     Ok(installed)
@@ -55,29 +54,7 @@ impl Installed {
     /// The path of a program, such as `psql`. Programs of fetched lanes are small scripts that start the real one with its
     /// own libraries, and keep the process id.
     pub fn program(&self, name: &str) -> PathBuf {
-        self.find(name).unwrap_or_else(|| self.root.join("usr/bin").join(name))
-    }
-
-    /// Makes a program of this lane load `library` before its own.
-    pub(crate) fn preload(&self, command: &mut Command, library: &Path) {
-        let variable = match self.lane.source() {
-            Source::System => "LD_PRELOAD",
-            Source::Fetched { .. } => "PIPEPROBE_LAB_PRELOAD",
-        };
-        command.env(variable, library);
-    }
-
-    /// `usr` of the packages: what MySQL and MariaDB call their base.
-    pub(crate) fn base(&self) -> PathBuf {
-        self.root.join("usr")
-    }
-
-    fn find(&self, name: &str) -> Option<PathBuf> {
-        self.lane
-            .program_folders()
-            .iter()
-            .map(|folder| self.root.join(folder).join(name))
-            .find(|path| path.is_file())
+        self.programs.program(name)
     }
 
     fn ask_version(&self) -> Result<String, String> {

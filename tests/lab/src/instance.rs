@@ -7,15 +7,16 @@ use std::path::Path;
 use std::process::Child;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use lab_aws::{Aws, Database, Decision, Verifier};
+use lab_aws::{Aws, DbInstance, Decision, Verifier};
 
 use crate::account::ServerUser;
 use crate::certificates::{Authority, Certificate};
 use crate::guide;
 use crate::installed::Installed;
 use crate::lane::{Engine, Lane};
+use crate::naming::Naming;
 use crate::plugins::Plugins;
-use crate::site::{Primary, Site, StartError, free_port, make_folder};
+use crate::site::{Around, Primary, Site, StartError, free_port, make_folder};
 use crate::world::{CUSTOMER_ACCOUNT, REGION};
 use crate::{mysql, postgres, template};
 
@@ -35,6 +36,7 @@ pub struct Instance {
     pub port: u16,
     /// The guide's `{RDS_RESOURCE_ID}`.
     pub resource_id: String,
+    installed: Installed,
     site: Site,
     verifier: Verifier,
     state: Mutex<State>,
@@ -49,9 +51,7 @@ struct State {
 /// What is known of an instance before it runs.
 pub(crate) struct Plan {
     pub(crate) installed: Installed,
-    pub(crate) name: String,
-    pub(crate) host: String,
-    pub(crate) resource_id: String,
+    pub(crate) naming: Naming,
 }
 
 /// What every instance of a lab is made with.
@@ -67,9 +67,9 @@ pub(crate) struct Parts<'a> {
 impl Instance {
     /// Starts a server, or a standby of `primary`.
     pub(crate) fn start(plan: &Plan, parts: &Parts<'_>, primary: Option<&Self>) -> io::Result<Self> {
-        let folder = parts.lab.join(&plan.name);
+        let folder = parts.lab.join(&plan.naming.name);
         make_folder(&folder, parts.user)?;
-        let tls = parts.authority.issue(&plan.host, Certificate::Good, &folder)?;
+        let tls = parts.authority.issue(&plan.naming.host, Certificate::Good, &folder)?;
         parts.user.owns(&tls.key)?;
         match primary {
             Some(primary) if plan.installed.lane.engine() == Engine::Postgres => {
@@ -79,7 +79,7 @@ impl Instance {
             _ => template::copy(&template::template(&plan.installed, parts.user)?, parts.user, &folder)?,
         }
         let mut site = Site {
-            installed: plan.installed.clone(),
+            programs: plan.installed.programs.clone(),
             user: parts.user.clone(),
             plugins: parts.plugins.clone(),
             folder,
@@ -87,6 +87,7 @@ impl Instance {
             tls,
             trust_root: parts.trust_root.to_owned(),
             primary: primary.map(|p| Primary { scratch: p.site.scratch(), port: p.port }),
+            around: Around::Machine,
         };
         make_folder(&site.scratch(), parts.user)?;
         if plan.installed.lane.engine() != Engine::Postgres {
@@ -115,14 +116,25 @@ impl Instance {
         mut server: Child,
         primary: Option<&Self>,
     ) -> io::Result<Self> {
-        let database = Database {
-            host: plan.host.clone(),
-            port: site.port,
+        let engine = match plan.installed.lane.engine() {
+            Engine::Postgres => "postgres",
+            Engine::Mysql => "mysql",
+            Engine::MariaDb => "mariadb",
+        };
+        let record = DbInstance {
+            engine: engine.to_owned(),
             region: REGION.to_owned(),
             account: CUSTOMER_ACCOUNT.to_owned(),
-            resource_id: plan.resource_id.clone(),
+            parameter_group: (format!("lab-{engine}"), "in-sync".to_owned()),
+            ..DbInstance::new(
+                identifier(&plan.naming.host),
+                &plan.naming.resource_id,
+                &plan.naming.host,
+                site.port,
+            )
         };
-        let verifier = match parts.aws.verify_on(&site.verifier(), database) {
+        parts.aws.change(|world| world.instances.push(record));
+        let verifier = match parts.aws.verify_on(&site.verifier(), plan.naming.database(site.port)) {
             Ok(verifier) => verifier,
             Err(e) => {
                 site.abandon(&mut server);
@@ -131,12 +143,13 @@ impl Instance {
         };
         let instance = Self {
             lane: plan.installed.lane,
-            name: plan.name.clone(),
-            host: plan.host.clone(),
+            name: plan.naming.name.clone(),
+            host: plan.naming.host.clone(),
             port: site.port,
-            resource_id: plan.resource_id.clone(),
+            resource_id: plan.naming.resource_id.clone(),
             verifier,
             state: Mutex::new(State { server: Some(server), settings: Vec::new() }),
+            installed: plan.installed.clone(),
             site,
         };
         // The server runs as another user than the verifier when we are root.
@@ -157,7 +170,7 @@ impl Instance {
 
     /// The programs it runs from; its client too.
     pub fn installed(&self) -> &Installed {
-        &self.site.installed
+        &self.installed
     }
 
     /// Runs SQL in database `app` as the superuser, over the Unix socket, and returns the rows: a line each, columns divided by
@@ -323,6 +336,11 @@ impl Instance {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The name RDS has it under: the first label of its endpoint.
+fn identifier(host: &str) -> &str {
+    host.split('.').next().unwrap_or_default()
 }
 
 impl Drop for Instance {

@@ -1,7 +1,6 @@
 //! The lab as a value: start gives endpoints and credentials, drop takes everything away.
 
 use std::collections::HashMap;
-use std::fmt::Write;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -13,15 +12,18 @@ use lab_aws::Aws;
 use crate::account::ServerUser;
 use crate::certificates::{Authority, Certificate};
 use crate::files;
-use crate::guide;
 use crate::installed::{Installed, obtain};
 use crate::instance::{Instance, Parts, Plan};
 use crate::keeper::Keeper;
-use crate::lane::{Engine, Lane};
+use crate::lane::Lane;
+use crate::naming::Naming;
 use crate::plugins::{self, Plugins};
 use crate::random;
 use crate::standby::Standby;
-use crate::world::{self, ACCESS_ROLE, CALLER_ACCESS_KEY_ID, REGION};
+use crate::target::Target;
+use crate::world::{
+    self, ACCESS_ROLE, CALLER_ACCESS_KEY_ID, OPERATOR_ACCESS_KEY_ID, OPERATOR_PROFILE, REGION,
+};
 
 /// An AWS stand-in and database servers that check IAM tokens with it, on loopback, in a folder of their own.
 #[derive(Debug)]
@@ -53,7 +55,8 @@ impl Lab {
         let plugins = plugins::copy_to(&folder.0)?;
 
         let secret_access_key = random::secret(40); // as long as AWS's
-        let resource_ids: Vec<String> = plans.iter().map(|p| p.resource_id.clone()).collect();
+        files::write(&folder.0.join("credentials"), &credentials(&secret_access_key))?;
+        let resource_ids: Vec<String> = plans.iter().map(|p| p.naming.resource_id.clone()).collect();
         let aws = Aws::start(world::world(&resource_ids, &secret_access_key))?;
 
         let mut lab = Self {
@@ -105,11 +108,11 @@ impl Lab {
             0 => format!("{}_standby", primary.name),
             n => format!("{}_standby_{}", primary.name, n + 1),
         };
-        let plan = Plan::new(primary.installed().clone(), name);
+        let plan = Plan::new(primary.installed().clone(), &name);
         let instance = self.start_one(&plan, Some(primary))?;
         self.aws.change(|world| {
             for role in world.roles.iter_mut().filter(|role| role.arn == ACCESS_ROLE) {
-                role.identity_policies.push(world::connect_policy(&[&plan.resource_id]));
+                role.identity_policies.push(world::connect_policy(&[&plan.naming.resource_id]));
             }
         });
         let standby = Standby { instance, primary };
@@ -171,7 +174,8 @@ impl Lab {
         &self.secret_access_key
     }
 
-    /// The environment of the caller: its keys, where STS is, and nothing of the machine's own AWS configuration.
+    /// The environment of the caller: its keys, where AWS is, and nothing of the machine's own AWS configuration. The
+    /// one profile there is, [`OPERATOR_PROFILE`], is the operator's.
     pub fn environment(&self) -> Vec<(String, String)> {
         let empty = self.folder.0.join("empty").display().to_string();
         [
@@ -179,9 +183,11 @@ impl Lab {
             ("AWS_SECRET_ACCESS_KEY", self.secret_access_key.clone()),
             ("AWS_REGION", REGION.to_owned()),
             ("AWS_ENDPOINT_URL_STS", self.aws.endpoint()),
+            ("AWS_ENDPOINT_URL_RDS", self.aws.endpoint()),
+            ("AWS_ENDPOINT_URL_IAM", self.aws.endpoint()),
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
-            ("AWS_CONFIG_FILE", empty.clone()),
-            ("AWS_SHARED_CREDENTIALS_FILE", empty),
+            ("AWS_CONFIG_FILE", empty),
+            ("AWS_SHARED_CREDENTIALS_FILE", self.folder.0.join("credentials").display().to_string()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()
@@ -195,26 +201,37 @@ impl Lab {
 
     /// One table of such a file, under a name and with a role of your own.
     pub fn target_toml(&self, name: &str, instance: &Instance, iam_role: &str) -> String {
-        let kind = match instance.lane.engine() {
-            Engine::Postgres => "rdspostgres",
-            Engine::Mysql => "rdsmysql",
-            Engine::MariaDb => "rdsmariadb",
-        };
-        let mut table = format!("[targets.{name}]\n");
-        for (key, value) in [
-            ("type", kind),
-            ("host", &instance.host),
-            ("database", guide::DATABASE),
-            ("iam_role", iam_role),
-            ("region", REGION),
-            ("ca_certificate", &self.ca_pem().display().to_string()),
-            ("connect_to", &instance.address().to_string()),
-        ] {
-            let _ = writeln!(table, "{key} = \"{value}\"");
-        }
-        let _ = writeln!(table, "port = {}\n", instance.port);
-        table
+        table(name, instance, iam_role, &self.ca_pem().display().to_string())
     }
+
+    /// Writes the configuration file into [`Self::dir`] and returns its path. What it names lies there too, so the folder may be
+    /// mounted elsewhere: in a container, say.
+    pub fn write_config(&self) -> io::Result<PathBuf> {
+        let tables = self.instances.iter().map(|i| table(&i.name, i, ACCESS_ROLE, "root.pem"));
+        let path = self.folder.0.join("pipeprobe.toml");
+        files::write(&path, &tables.collect::<String>())?;
+        Ok(path)
+    }
+}
+
+fn table(name: &str, instance: &Instance, iam_role: &str, ca_certificate: &str) -> String {
+    Target {
+        name,
+        engine: instance.lane.engine(),
+        host: &instance.host,
+        port: instance.port,
+        connect_to: &instance.address().to_string(),
+        iam_role,
+        ca_certificate,
+    }
+    .table()
+}
+
+/// The shared credentials file. Its secrets are the lab's own, and worth nothing elsewhere.
+fn credentials(secret: &str) -> String {
+    format!(
+        "[{OPERATOR_PROFILE}]\naws_access_key_id = {OPERATOR_ACCESS_KEY_ID}\naws_secret_access_key = {secret}\n"
+    )
 }
 
 fn plan(lanes: &[Lane]) -> io::Result<Vec<Plan>> {
@@ -227,22 +244,15 @@ fn plan(lanes: &[Lane]) -> io::Result<Vec<Plan>> {
             1 => lane.name().to_owned(),
             n => format!("{lane}_{n}"),
         };
-        plans.push(Plan::new(obtain(lane)?, name));
+        plans.push(Plan::new(obtain(lane)?, &name));
     }
     Ok(plans)
 }
 
 impl Plan {
-    fn new(installed: Installed, name: String) -> Self {
-        let host = format!("{}.c9lab0example.{REGION}.rds.amazonaws.com", name.replace('_', "-"));
-        Self { installed, host, resource_id: resource_id(&name), name }
+    fn new(installed: Installed, name: &str) -> Self {
+        Self { installed, naming: Naming::new(name) }
     }
-}
-
-/// `db-` and 26 capital letters and digits, as RDS has them; readable, for whoever reads a policy.
-fn resource_id(name: &str) -> String {
-    let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-    format!("db-{:0<26}", format!("LAB{}", name.to_ascii_uppercase()))
 }
 
 /// A new folder that goes when the value does.

@@ -16,6 +16,9 @@
 //! [`Lab::standby`] adds a read replica of a server. A [`Consumer`] reads a server's tables, or the stream of their changes, as
 //! ClickPipes would: the truth that a verdict is compared with.
 //!
+//! [`service`] is the same lab in pieces, for docker-compose.yml: AWS in one container, each database in its own, with whatever
+//! server its image has. [`containers`] runs that file for real on images that need no registry.
+//!
 //! What differs from RDS, as far as we know:
 //!
 //! - The MySQL is 9.7, because no distribution packages an 8.x; nothing here stands for RDS MySQL 8.
@@ -31,9 +34,11 @@ mod cache;
 mod files;
 mod installed;
 mod lane;
+mod programs;
 
 // Getting what is missing.
 mod apt;
+mod cargo_tool;
 mod exporters;
 mod fetch;
 mod mirror;
@@ -41,12 +46,15 @@ pub mod policy;
 mod python;
 mod readers;
 pub mod setup;
+mod tool;
 
 // What a server needs.
 mod certificates;
 mod guide;
 mod plugins;
 mod random;
+mod naming;
+mod target;
 mod world;
 
 // Running one.
@@ -61,6 +69,10 @@ mod instance;
 mod standby;
 
 mod lab;
+
+// The lab in pieces.
+pub mod containers;
+pub mod service;
 
 // Who reads a database in earnest.
 mod consumer;
@@ -79,7 +91,9 @@ pub use lane::{Engine, Lane};
 pub use python::{python, python as oracle_python};
 pub use readers::reader;
 pub use standby::Standby;
+pub use tool::Tool;
 pub use world::{
-    ACCESS_ROLE, CALLER, CALLER_ACCESS_KEY_ID, CUSTOMER_ACCOUNT, REGION, SERVICE_ROLE, access_role,
-    connect_policy, trust_policy,
+    ACCESS_ROLE, CALLER, CALLER_ACCESS_KEY_ID, CUSTOMER_ACCOUNT, OPERATOR, OPERATOR_ACCESS_KEY_ID,
+    OPERATOR_PROFILE, REGION, SERVICE_ROLE, WRONG_RESOURCE, WRONG_ROLE, access_role, connect_policy,
+    may_look, trust_policy,
 };

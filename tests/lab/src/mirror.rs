@@ -54,6 +54,19 @@ impl Mirror {
         format!("deb [signed-by={}{stale}] {} {release} main\n", self.signed_by, self.uri)
     }
 
+    pub(crate) fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    pub(crate) fn keyring(&self) -> &str {
+        &self.signed_by
+    }
+
+    /// The proxies that apt is told of, as the environment of a program that is not apt.
+    pub(crate) fn proxies(&self) -> Vec<(String, String)> {
+        proxies(&self.how_to_reach())
+    }
+
     /// The machine's own settings for reaching archives (proxies, certificates), as apt configuration.
     pub(crate) fn how_to_reach(&self) -> String {
         let dump = Command::new("apt-config").arg("dump").output();
@@ -64,6 +77,16 @@ impl Mirror {
             .map(|l| format!("{l}\n"))
             .collect()
     }
+}
+
+fn proxies(apt: &str) -> Vec<(String, String)> {
+    let proxy = |line: &str| {
+        let (scheme, value) = line.strip_prefix("Acquire::")?.split_once("::Proxy ")?;
+        let value = value.trim_end_matches(';').trim_matches('"');
+        // DIRECT is apt's word for none.
+        (!value.is_empty() && value != "DIRECT").then(|| (format!("{scheme}_proxy"), value.to_owned()))
+    };
+    apt.lines().filter_map(proxy).collect()
 }
 
 /// The old format: `deb [options] URI suite component…`.
@@ -124,6 +147,13 @@ mod tests {
         assert_eq!(in_list(list, "bookworm"), wanted);
         assert_eq!(in_sources(sources, "bookworm"), wanted);
         assert_eq!(in_sources(sources, "trixie"), None);
+    }
+
+    #[test]
+    fn proxies_of_apt_are_those_of_others() {
+        let apt = "Acquire::http \"\";\nAcquire::http::Proxy \"http://proxy.test:3128\";\n\
+                   Acquire::https::Proxy \"DIRECT\";\nAcquire::http::Timeout \"20\";\n";
+        assert_eq!(proxies(apt), [("http_proxy".to_owned(), "http://proxy.test:3128".to_owned())]);
     }
 
     #[test]

@@ -12,19 +12,19 @@ use std::time::Duration;
 use crate::account::ServerUser;
 use crate::files;
 use crate::guide;
-use crate::installed::Installed;
 use crate::lane::Engine;
+use crate::programs::Programs;
 use crate::random;
 use crate::site::Site;
 use crate::template;
 
-pub(crate) fn initialise(installed: &Installed, user: &ServerUser, folder: &Path) -> io::Result<()> {
-    let engine = installed.lane.engine();
+pub(crate) fn initialise(programs: &Programs, user: &ServerUser, folder: &Path) -> io::Result<()> {
+    let engine = programs.engine;
     let data = folder.join("data");
-    let mut server = Command::new(installed.program(engine.server()));
+    let mut server = Command::new(programs.program(engine.server()));
     server
         .arg("--no-defaults")
-        .arg(with("--basedir=", &installed.base()))
+        .arg(with("--basedir=", programs.base()))
         .arg(with("--datadir=", &data))
         .arg(with("--tmpdir=", folder))
         .arg("--innodb-flush-method=nosync")
@@ -49,12 +49,12 @@ pub(crate) fn initialise(installed: &Installed, user: &ServerUser, folder: &Path
     writeln!(file, "CREATE DATABASE IF NOT EXISTS mysql;\nUSE mysql;")?;
     writeln!(file, "SET @auth_root_socket = NULL;\nSET @skip_auth_anonymous = 1;")?;
     for part in ["system_tables", "performance_tables", "system_tables_data"] {
-        let share = installed.base().join("share");
-        // The name moved with MariaDB 11.
-        let old = share.join(format!("mysql/mysql_{part}.sql"));
-        let new = share.join(format!("mariadb/mariadb_{part}.sql"));
-        let path = if new.is_file() { new } else { old };
-        io::copy(&mut File::open(&path).map_err(|e| files::named(&path, &e))?, &mut file)?;
+        // Both names moved with MariaDB 11, the folder's not in every package.
+        let share = programs.base().join("share");
+        let places = [("mariadb", "mariadb"), ("mysql", "mariadb"), ("mysql", "mysql")]
+            .map(|(folder, name)| share.join(folder).join(format!("{name}_{part}.sql")));
+        let path = places.iter().find(|path| path.is_file()).unwrap_or(&places[2]);
+        io::copy(&mut File::open(path).map_err(|e| files::named(path, &e))?, &mut file)?;
     }
     server.args(["--bootstrap", LOG_SIZE]);
     template::run(server, user, folder, Some(&script))
@@ -67,7 +67,10 @@ const LOG_SIZE: &str = "--innodb-log-file-size=8M";
 pub(crate) fn configure(site: &Site) -> io::Result<()> {
     let folder = plugin_folder(site);
     files::create(&folder)?;
-    symlink(&site.plugins.aws_auth, folder.join("AWSAuthenticationPlugin.so"))
+    match symlink(&site.plugins.aws_auth, folder.join("AWSAuthenticationPlugin.so")) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(e),
+        _ => Ok(()), // an earlier start's
+    }
 }
 
 fn plugin_folder(site: &Site) -> PathBuf {
@@ -82,13 +85,13 @@ pub(crate) fn arguments(site: &Site, settings: &[(String, String)], command: &mu
     let scratch = site.scratch();
     command
         .arg("--no-defaults")
-        .arg(with("--basedir=", &site.installed.base()))
+        .arg(with("--basedir=", site.programs.base()))
         .arg(with("--datadir=", &site.data()))
         .arg(with("--tmpdir=", &scratch))
         .arg(with("--socket=", &socket(site)))
         .arg(with("--pid-file=", &scratch.join("server.pid")))
         .arg(format!("--port={}", site.port))
-        .arg("--bind-address=127.0.0.1")
+        .arg(format!("--bind-address={}", site.listens_on()))
         .arg(with("--plugin-dir=", &plugin_folder(site)))
         .arg("--plugin-load-add=AWSAuthenticationPlugin=AWSAuthenticationPlugin.so")
         .arg(with("--ssl-cert=", &site.tls.certificate))
@@ -104,7 +107,7 @@ pub(crate) fn arguments(site: &Site, settings: &[(String, String)], command: &mu
         .args(["--innodb-buffer-pool-size=32M", "--innodb-flush-log-at-trx-commit=0"])
         .args(["--innodb-flush-method=nosync", "--sync-binlog=0"])
         .arg("--performance-schema=OFF");
-    match site.installed.lane.engine() {
+    match site.programs.engine {
         Engine::Mysql => command.args([
             "--mysqlx=OFF",
             // It spins for ten seconds when a server with a replica is shut down.
@@ -131,7 +134,7 @@ pub(crate) fn arguments(site: &Site, settings: &[(String, String)], command: &mu
         command.arg(format!("--{name}={value}"));
     }
     command.env("PIPEPROBE_LAB_VERIFIER", site.verifier());
-    site.installed.preload(command, &site.plugins.names_shim);
+    site.programs.preload(command, &site.plugins.names_shim);
 }
 
 /// The server greets on its Unix socket once it takes connections.
@@ -147,7 +150,7 @@ pub(crate) fn is_ready(site: &Site) -> bool {
 }
 
 pub(crate) fn client(site: &Site, database: Option<&str>) -> Command {
-    let mut client = Command::new(site.installed.program(site.installed.lane.engine().client()));
+    let mut client = Command::new(site.programs.program(site.programs.engine.client()));
     client
         .env_clear()
         .args(["--no-defaults", "--batch", "--skip-column-names", "-uroot"])
@@ -158,14 +161,14 @@ pub(crate) fn client(site: &Site, database: Option<&str>) -> Command {
 
 /// What a person types to be the superuser.
 pub(crate) fn shell(site: &Site) -> String {
-    let client = site.installed.program(site.installed.lane.engine().client());
+    let client = site.programs.program(site.programs.engine.client());
     let (client, socket) = (client.display(), socket(site));
     format!("{client} --no-defaults --socket={} -uroot {}", socket.display(), guide::DATABASE)
 }
 
 /// What RDS brings, what the customer has, and what the guides tell them to type.
 pub(crate) fn furnish(site: &Site) -> io::Result<()> {
-    let beyond = match site.installed.lane.engine() {
+    let beyond = match site.programs.engine {
         Engine::MariaDb => guide::MARIADB_BEYOND_THE_GUIDE,
         _ => "",
     };
@@ -211,7 +214,7 @@ pub(crate) fn follow(site: &Site, primary: &Site) -> io::Result<()> {
     )?;
     let (port, root) = (primary.port, site.trust_root.display());
     // The name in the certificate resolves nowhere, so only its chain is verified.
-    let script = match site.installed.lane.engine() {
+    let script = match site.programs.engine {
         Engine::Mysql => format!(
             "CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = {port},
                SOURCE_USER = '{user}', SOURCE_PASSWORD = '{password}', SOURCE_CONNECT_RETRY = 1,
@@ -231,7 +234,7 @@ pub(crate) fn follow(site: &Site, primary: &Site) -> io::Result<()> {
 
 /// Every transaction of its binlog, as GTIDs.
 pub(crate) fn position(site: &Site) -> io::Result<String> {
-    let question = match site.installed.lane.engine() {
+    let question = match site.programs.engine {
         Engine::Mysql => "SELECT REPLACE(@@GLOBAL.gtid_executed, '\n', '')",
         _ => "SELECT @@GLOBAL.gtid_binlog_pos",
     };
@@ -240,7 +243,7 @@ pub(crate) fn position(site: &Site) -> io::Result<String> {
 
 /// Waits up to a second for it.
 pub(crate) fn has(site: &Site, position: &str) -> io::Result<bool> {
-    let wait = match site.installed.lane.engine() {
+    let wait = match site.programs.engine {
         Engine::Mysql => format!("SELECT WAIT_FOR_EXECUTED_GTID_SET('{position}', 1)"),
         _ => format!("SELECT MASTER_GTID_WAIT('{position}', 1)"),
     };

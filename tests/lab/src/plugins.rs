@@ -60,7 +60,8 @@ pub(crate) fn target_folder() -> io::Result<PathBuf> {
     Ok(folder.to_owned())
 }
 
-fn within(folder: &Path) -> Plugins {
+/// Those that lie in `folder` under the names that cargo gives them.
+pub(crate) fn within(folder: &Path) -> Plugins {
     let [aws_auth, pam_module, pam_shim, names_shim] =
         PACKAGES.map(|package| folder.join(format!("lib{package}.so")));
     Plugins { aws_auth, pam_module, pam_shim, names_shim }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::account::ServerUser;
 use crate::files;
 use crate::guide;
-use crate::installed::Installed;
+use crate::programs::Programs;
 use crate::site::{Site, make_folder};
 use crate::template;
 
@@ -20,8 +20,8 @@ const SUPERUSER: &str = "rdsadmin";
 /// A reload is a signal; the postmaster takes it when it can.
 const RELOAD: Duration = Duration::from_secs(10);
 
-pub(crate) fn initialise(installed: &Installed, user: &ServerUser, folder: &Path) -> io::Result<()> {
-    let mut initdb = Command::new(installed.program("initdb"));
+pub(crate) fn initialise(programs: &Programs, user: &ServerUser, folder: &Path) -> io::Result<()> {
+    let mut initdb = Command::new(programs.program("initdb"));
     initdb
         .arg("-D")
         .arg(folder.join("data"))
@@ -35,7 +35,7 @@ pub(crate) fn initialise(installed: &Installed, user: &ServerUser, folder: &Path
 pub(crate) fn configure(site: &Site) -> io::Result<()> {
     let scratch = site.scratch();
     let settings = format!(
-        "listen_addresses = '127.0.0.1'
+        "listen_addresses = '{address}'
 port = {port}
 unix_socket_directories = '{scratch}'
 max_connections = 60
@@ -63,6 +63,7 @@ shared_buffers = 16MB
 dynamic_shared_memory_type = mmap
 jit = off
 ",
+        address = site.listens_on(),
         port = site.port,
         scratch = scratch.display(),
         certificate = site.tls.certificate.display(),
@@ -106,7 +107,7 @@ pub(crate) fn arguments(site: &Site, settings: &[(String, String)], command: &mu
         command.arg("-c").arg(format!("{name}={value}"));
     }
     command.env("PIPEPROBE_LAB_PAM_DIR", site.folder.join("pam.d"));
-    site.installed.preload(command, &site.plugins.pam_shim);
+    site.programs.preload(command, &site.plugins.pam_shim);
 }
 
 /// Copies the running primary's data, as for a standby of it, to `folder/data`.
@@ -219,7 +220,7 @@ fn asked_for_archive(site: &Site) -> std::path::PathBuf {
 }
 
 pub(crate) fn client(site: &Site, database: Option<&str>) -> Command {
-    let mut psql = Command::new(site.installed.program("psql"));
+    let mut psql = Command::new(site.programs.program("psql"));
     psql.env_clear()
         .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-f", "-"])
         .arg("-h")
@@ -231,7 +232,7 @@ pub(crate) fn client(site: &Site, database: Option<&str>) -> Command {
 
 /// What a person types to be the superuser.
 pub(crate) fn shell(site: &Site) -> String {
-    let (psql, scratch) = (site.installed.program("psql"), site.scratch());
+    let (psql, scratch) = (site.programs.program("psql"), site.scratch());
     let (psql, scratch) = (psql.display(), scratch.display());
     format!("{psql} -h {scratch} -p {} -U {SUPERUSER} {}", site.port, guide::DATABASE)
 }

@@ -8,6 +8,7 @@ use std::time::Instant;
 use crate::account::ServerUser;
 use crate::installed::{Installed, Skipped, obtain};
 use crate::lane::Lane;
+use crate::tool::Tool;
 use crate::{apt, cache, fetch, plugins, python, readers, template};
 
 /// What a lane turned out to be.
@@ -38,14 +39,27 @@ pub fn run(again: bool) -> io::Result<Vec<Outcome>> {
         template::template(installed, &user)?;
     }
     plugins::find_or_build()?;
-    if !python::is_there() && (again || !cache::failed_lately(python::NAME)) {
+    let python = python::CLIENTS;
+    if !python.is_there() && (again || !cache::failed_lately(python.name)) {
         // Some tests go without it, and say so.
-        let _ = python::make();
+        let _ = python.make();
     }
     if !readers::is_there() && (again || !cache::failed_lately(readers::NAME)) {
         let _ = readers::fetch();
     }
     Ok(outcomes)
+}
+
+/// Gets the tools that only some tests want, and says of each why it cannot be had, if it cannot; `again` as for [`run`].
+pub fn tools(again: bool) -> Vec<(Tool, Result<(), String>)> {
+    let get = |tool: Tool| {
+        if tool.find().is_err() && (again || !tool.failed_lately()) {
+            // Why it failed is kept for `find`.
+            let _ = tool.get();
+        }
+        (tool, tool.find().map(drop))
+    };
+    Tool::ALL.into_iter().map(get).collect()
 }
 
 /// The folder that cargo builds programs of this profile into, such as `target/debug`.

@@ -11,10 +11,10 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::account::ServerUser;
 use crate::certificates::ServerFiles;
-use crate::installed::Installed;
 use crate::keeper::PID_FILE;
 use crate::lane::Engine;
 use crate::plugins::Plugins;
+use crate::programs::Programs;
 use crate::{files, mysql, postgres};
 
 /// How long a server may take until it answers. Only a machine under load comes near.
@@ -24,7 +24,7 @@ const STOP: Duration = Duration::from_secs(20);
 /// One server's place on this machine.
 #[derive(Debug)]
 pub(crate) struct Site {
-    pub(crate) installed: Installed,
+    pub(crate) programs: Programs,
     pub(crate) user: ServerUser,
     pub(crate) plugins: Plugins,
     pub(crate) folder: PathBuf,
@@ -33,6 +33,16 @@ pub(crate) struct Site {
     pub(crate) trust_root: PathBuf,
     /// Of a standby.
     pub(crate) primary: Option<Primary>,
+    pub(crate) around: Around,
+}
+
+/// What is around a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Around {
+    /// A container of its own: it is reached from outside, writes to the container's log, and ends with the container.
+    Container,
+    /// A machine with others on it: it keeps to loopback and its folder, and a keeper ends it.
+    Machine,
 }
 
 /// Where a standby finds its primary.
@@ -70,6 +80,14 @@ impl Site {
         self.folder.join("server.log")
     }
 
+    /// What it listens on: `listen_addresses` and `bind_address`.
+    pub(crate) fn listens_on(&self) -> Ipv4Addr {
+        match self.around {
+            Around::Container => Ipv4Addr::UNSPECIFIED,
+            Around::Machine => Ipv4Addr::LOCALHOST,
+        }
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.port).into()
     }
@@ -78,7 +96,7 @@ impl Site {
     pub(crate) fn start(&self, settings: &[(String, String)]) -> Result<Child, StartError> {
         self.start_until(
             settings,
-            match self.installed.lane.engine() {
+            match self.programs.engine {
                 Engine::Postgres => postgres::is_ready,
                 Engine::Mysql | Engine::MariaDb => mysql::is_ready,
             },
@@ -91,6 +109,7 @@ impl Site {
         settings: &[(String, String)],
         is_there: fn(&Self) -> bool,
     ) -> Result<Child, StartError> {
+        let engine = self.programs.engine;
         let log_before = fs::metadata(self.log()).map_or(0, |m| m.len());
         let mut child = self.command(settings).and_then(|mut c| c.spawn()).map_err(StartError::Other)?;
         let deadline = Instant::now() + START;
@@ -108,18 +127,43 @@ impl Site {
                 }
                 return Err(StartError::Other(io::Error::other(format!(
                     "{} did not start; it said:\n{said}",
-                    self.installed.lane
+                    engine.server()
                 ))));
             }
             std::thread::sleep(Duration::from_millis(10));
         }
     }
 
-    /// The server's command: in a session of its own, with no terminal and no pipe of ours, recorded for the keeper before it
-    /// becomes the server.
+    /// The server's command. On a machine it is in a session of its own, with no terminal and no pipe of ours, recorded for the
+    /// keeper before it becomes the server.
     fn command(&self, settings: &[(String, String)]) -> io::Result<Command> {
-        let engine = self.installed.lane.engine();
-        let signal = match engine {
+        let engine = self.programs.engine;
+        let mut command = match self.around {
+            Around::Container => Command::new(self.programs.program(engine.server())),
+            Around::Machine => self.recorded(),
+        };
+        command
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("HOME", &self.folder)
+            .env("LC_ALL", "C")
+            .env("TZ", "UTC");
+        match engine {
+            Engine::Postgres => postgres::arguments(self, settings, &mut command),
+            Engine::Mysql | Engine::MariaDb => mysql::arguments(self, settings, &mut command),
+        }
+        if self.around == Around::Machine {
+            let log = File::options().create(true).append(true).open(self.log())?;
+            command.stdout(log.try_clone()?).stderr(log);
+        }
+        command.current_dir(&self.folder).stdin(Stdio::null());
+        self.user.runs(&mut command);
+        Ok(command)
+    }
+
+    /// The start of a command that tells the keeper of itself first.
+    fn recorded(&self) -> Command {
+        let signal = match self.programs.engine {
             Engine::Postgres => "QUIT",
             Engine::Mysql | Engine::MariaDb => "KILL",
         };
@@ -130,20 +174,8 @@ impl Site {
             .arg("pipeprobe-lab")
             .arg(self.folder.join(PID_FILE))
             .arg(signal)
-            .arg(self.installed.program(engine.server()))
-            .env_clear()
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-            .env("HOME", &self.folder)
-            .env("LC_ALL", "C")
-            .env("TZ", "UTC");
-        match engine {
-            Engine::Postgres => postgres::arguments(self, settings, &mut command),
-            Engine::Mysql | Engine::MariaDb => mysql::arguments(self, settings, &mut command),
-        }
-        let log = File::options().create(true).append(true).open(self.log())?;
-        command.current_dir(&self.folder).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        self.user.runs(&mut command);
-        Ok(command)
+            .arg(self.programs.program(self.programs.engine.server()));
+        command
     }
 
     /// Asks for a shutdown that waits for the last session, and waits until no new one is taken.
@@ -161,7 +193,7 @@ impl Site {
 
     /// Ends the server in order, so that it can be started again.
     pub(crate) fn shut_down(&self, child: &mut Child) {
-        let gently = match self.installed.lane.engine() {
+        let gently = match self.programs.engine {
             Engine::Postgres => Signal::INT, // fast shutdown
             Engine::Mysql | Engine::MariaDb => Signal::TERM,
         };
@@ -170,7 +202,7 @@ impl Site {
 
     /// Ends the server at once; its data is about to go.
     pub(crate) fn abandon(&self, child: &mut Child) {
-        let quickly = match self.installed.lane.engine() {
+        let quickly = match self.programs.engine {
             Engine::Postgres => Signal::QUIT, // it must still end its own children
             Engine::Mysql | Engine::MariaDb => Signal::KILL,
         };
@@ -180,7 +212,7 @@ impl Site {
     /// Runs SQL as the server's superuser over its Unix socket.
     pub(crate) fn sql(&self, database: Option<&str>, script: &str) -> io::Result<String> {
         use io::Write;
-        let mut client = match self.installed.lane.engine() {
+        let mut client = match self.programs.engine {
             Engine::Postgres => postgres::client(self, database),
             Engine::Mysql | Engine::MariaDb => mysql::client(self, database),
         };

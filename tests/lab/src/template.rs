@@ -20,8 +20,8 @@ pub(crate) fn template(installed: &Installed, user: &ServerUser) -> io::Result<P
     cache::publish(&name, |aside| {
         user.owns(aside)?;
         match installed.lane.engine() {
-            Engine::Postgres => postgres::initialise(installed, user, aside),
-            Engine::Mysql | Engine::MariaDb => mysql::initialise(installed, user, aside),
+            Engine::Postgres => postgres::initialise(&installed.programs, user, aside),
+            Engine::Mysql | Engine::MariaDb => mysql::initialise(&installed.programs, user, aside),
         }
     })
 }

@@ -1,4 +1,4 @@
-//! Who signed a request to STS: the `Authorization` header, checked. Pure.
+//! Who signed a request: the `Authorization` header, checked. Pure.
 
 use hyper::header::HeaderMap;
 use jiff::{SignedDuration, Timestamp};
@@ -28,6 +28,7 @@ pub(crate) struct Signed<'a> {
 /// `SignatureDoesNotMatch`.
 pub(crate) fn authenticate(
     request: Signed<'_>,
+    service: &str,
     find: impl Fn(&str) -> Option<Key>,
     now: Timestamp,
 ) -> Result<(Caller, String), ApiError> {
@@ -51,7 +52,7 @@ pub(crate) fn authenticate(
             "Date must be in ISO-8601 'basic format'. Got '{date}'. See http://en.wikipedia.org/wiki/ISO_8601"
         ))
     })?;
-    scope_fits(of, &date)?;
+    scope_fits(of, service, &date)?;
 
     let invalid = || {
         ApiError::new(403, "InvalidClientTokenId", "The security token included in the request is invalid.")
@@ -144,12 +145,12 @@ impl Signed<'_> {
     }
 }
 
-fn scope_fits(of: Credential<'_>, date: &str) -> Result<(), ApiError> {
+fn scope_fits(of: Credential<'_>, service: &str, date: &str) -> Result<(), ApiError> {
     let wrong = |what: &str, expected: &str| {
         Err(ApiError::signature(format!("Credential should be scoped to {what}: '{expected}'.")))
     };
-    if of.service != "sts" {
-        return wrong("correct service", "sts");
+    if of.service != service {
+        return wrong("correct service", service);
     }
     if of.terminator != "aws4_request" {
         return wrong("a valid termination string", "aws4_request");

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use crate::assume_role::Grant;
 use crate::fault::Fault;
 use crate::http::{self, AsyncAccept};
+use crate::service::Service;
 use crate::session::{Credentials, Tag};
 use crate::state::{Ledger, State};
 use crate::sts::{self, Call};
@@ -72,7 +73,7 @@ impl Aws {
         Ok(Self { state, calls, address, runtime: handle, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// For `AWS_ENDPOINT_URL_STS`: `http://127.0.0.1:PORT`.
+    /// For `AWS_ENDPOINT_URL_STS`, `…_RDS` and `…_IAM`: `http://127.0.0.1:PORT`.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -87,7 +88,12 @@ impl Aws {
 
     /// From now on STS behaves so. Verifiers are not touched.
     pub fn set_fault(&self, fault: Fault) {
-        *self.state.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
+        self.set_fault_of(Service::Sts, fault);
+    }
+
+    /// From now on that service behaves so.
+    pub fn set_fault_of(&self, service: Service, fault: Fault) {
+        self.state.faults.lock().unwrap_or_else(PoisonError::into_inner).insert(service, fault);
     }
 
     /// Sets AWS's clock `seconds` ahead of ours (not of where it was before); 0 makes it right again.
@@ -95,7 +101,7 @@ impl Aws {
         self.state.clock.shift(seconds);
     }
 
-    /// What STS was asked and answered, oldest first.
+    /// What STS, RDS and IAM were asked and answered, oldest first.
     pub fn calls(&self) -> Vec<Call> {
         self.calls.all()
     }

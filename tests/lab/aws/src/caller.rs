@@ -20,6 +20,7 @@ pub(crate) struct Caller {
     pub(crate) user_id: String,
     pub(crate) session: Option<Arc<Session>>,
     policies: Vec<Value>,
+    boundary: Option<Value>,
 }
 
 /// A caller with the secret its requests must have been signed with.
@@ -33,8 +34,12 @@ impl Key {
     /// The caller whose access key this is. A deleted role's sessions are still someone, but may do nothing.
     pub(crate) fn find(access_key_id: &str, world: &World, sessions: &Sessions) -> Option<Self> {
         if let Some(session) = sessions.find(access_key_id) {
-            let policies = world.role(&session.role).map(|role| role.identity_policies.clone());
+            let role = world.role(&session.role);
+            let policies = role.map(|role| world.policies_of(role));
+            let boundary =
+                role.and_then(|role| world.boundary_of(role)).map(|policy| policy.document.clone());
             let caller = Caller::of_session(&session, policies.unwrap_or_default())?;
+            let caller = Caller { boundary, ..caller };
             return Some(Self { secret: session.credentials.secret_access_key.clone(), caller });
         }
         let user = world.users.iter().find(|user| user.access_key_id == access_key_id)?;
@@ -49,6 +54,7 @@ impl Key {
             user_id: unique_id("AIDA", &user.arn),
             session: None,
             policies: user.identity_policies.clone(),
+            boundary: None,
         };
         Some(Self { secret: user.secret_access_key.clone(), caller })
     }
@@ -67,12 +73,19 @@ impl Caller {
             user_id: format!("{}:{}", unique_id("AROA", &session.role), session.name),
             session: Some(Arc::clone(session)),
             policies,
+            boundary: None,
         })
     }
 
-    /// What the user's or role's own policies say.
+    /// What the user's or role's own policies say, as far as a boundary leaves it to them.
     pub(crate) fn identity(&self, request: Request<'_>) -> Verdict {
-        policy::evaluate(&self.policies, Kind::Identity, request)
+        let own = policy::evaluate(&self.policies, Kind::Identity, request);
+        let Some(boundary) = &self.boundary else { return own };
+        match policy::evaluate([boundary], Kind::Identity, request) {
+            Verdict::Allow => own,
+            within if own == Verdict::Allow => within,
+            _ => own,
+        }
     }
 
     /// What the policies passed to AssumeRole leave of it; `Allow` if none were.

@@ -66,7 +66,7 @@ impl Answer {
     }
 }
 
-/// A request to STS in one region's scope.
+/// A request to STS, or another service, in one region's scope.
 pub(crate) struct Sts<'a> {
     pub(crate) endpoint: &'a str,
     pub(crate) region: &'a str,
@@ -86,7 +86,12 @@ impl<'a> Sts<'a> {
     }
 
     pub(crate) fn request(&self, keys: &Keys, form: &[(&str, &str)]) -> String {
-        let form = [&[("Version", "2011-06-15")], form].concat();
+        let version = match self.service {
+            "rds" => "2014-10-31",
+            "iam" => "2010-05-08",
+            _ => "2011-06-15",
+        };
+        let form = [&[("Version", version)], form].concat();
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
         let date = clock::basic(self.time);
         let host = self.endpoint.strip_prefix("http://").expect("http");

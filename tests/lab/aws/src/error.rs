@@ -1,4 +1,4 @@
-//! STS's refusals: status, code and words.
+//! AWS's refusals: status, code and words.
 
 /// What goes into `<ErrorResponse>`. Codes and wordings as seen from AWS; they are not part of its contract.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
-//! Weather: what STS does instead of answering.
+//! Weather: what a service does instead of answering.
 
-/// A fault of STS, switched on with [`crate::Aws::set_fault`]. The databases' verifiers are not touched by it.
+/// A fault of a service, switched on with [`crate::Aws::set_fault`] (STS) and [`crate::Aws::set_fault_of`]. The databases' verifiers are not touched by it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Fault {
     #[default]

@@ -7,6 +7,8 @@ use std::fmt;
 pub enum Refusal {
     /// The connection is not encrypted.
     NoTls,
+    /// IAM authentication is off on record. RDS would have taken the token for a password.
+    IamOff,
     /// Not a presigned request: cut, altered, or a password. The text says what is missing.
     Malformed(&'static str),
     WrongEndpoint {
@@ -87,6 +89,7 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::IamOff => write!(f, "IAM authentication is off"),
             Self::NoTls => write!(f, "the connection is not encrypted"),
             Self::Malformed(what) => write!(f, "not a token: {what}"),
             Self::WrongEndpoint { signed_for, expected } => {

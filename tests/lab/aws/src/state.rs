@@ -1,11 +1,12 @@
 //! What the running parts share.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::caller::Key;
 use crate::clock::Clock;
 use crate::fault::Fault;
+use crate::service::Service;
 use crate::session::Sessions;
 use crate::world::World;
 
@@ -13,7 +14,7 @@ use crate::world::World;
 pub(crate) struct State {
     pub(crate) clock: Clock,
     pub(crate) sessions: Sessions,
-    pub(crate) fault: Mutex<Fault>,
+    pub(crate) faults: Mutex<HashMap<Service, Fault>>,
     world: RwLock<Arc<World>>,
 }
 
@@ -45,8 +46,9 @@ impl State {
         Key::find(access_key_id, &self.world(), &self.sessions)
     }
 
-    pub(crate) fn take_fault(&self) -> Fault {
-        self.fault.lock().unwrap_or_else(PoisonError::into_inner).take()
+    pub(crate) fn take_fault(&self, service: Service) -> Fault {
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        faults.get_mut(&service).map_or(Fault::None, Fault::take)
     }
 }
 

@@ -1,4 +1,4 @@
-//! STS's Query API: one signed request in, XML out.
+//! The Query API: one signed request in, XML out. STS's own actions, and the way to RDS's and IAM's.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,13 +14,16 @@ use crate::caller::{Caller, session_arn, unique_id};
 use crate::clock;
 use crate::error::ApiError;
 use crate::fault::Fault;
+use crate::iam;
+use crate::rds;
+use crate::service::{Service, field, no_such_action};
 use crate::session::{Credentials, Session, Tag, random};
 use crate::sigv4::hex;
 use crate::state::{Ledger, State};
 use crate::world::Arn;
 use crate::xml::{leaf, node, root};
 
-/// One request to STS and what it got. No secret is in it.
+/// One request to STS, RDS or IAM and what it got. No secret is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     /// By AWS's clock.
@@ -61,9 +64,10 @@ pub(crate) fn answer(
     let sent = if request.body().is_empty() { query.as_bytes() } else { request.body() };
     let form: Vec<(String, String)> = form_urlencoded::parse(sent).into_owned().collect();
     let mut call = note(&form, now);
+    let service = Service::of(field(&form, "Version").unwrap_or_default());
 
-    let answered = match state.take_fault() {
-        Fault::None | Fault::Next { .. } => act(state, request, query, &form, now, peer, &mut call),
+    let answered = match state.take_fault(service) {
+        Fault::None | Fault::Next { .. } => act(state, service, request, query, &form, now, peer, &mut call),
         Fault::Throttle => Err(ApiError::throttled()),
         Fault::InternalFailure => Err(ApiError::internal()),
         Fault::ServiceUnavailable => Err(ApiError::unavailable()),
@@ -78,11 +82,11 @@ pub(crate) fn answer(
         }
     };
     let (status, body) = match answered {
-        Ok(result) => (200, success(&call.action, &result, &id)),
+        Ok(result) => (200, success(service, &call.action, &result, &id)),
         Err(error) => {
             call.error = Some(error.code.to_owned());
             call.message = Some(error.message.clone());
-            (error.status, failure(&error, &id))
+            (error.status, failure(service, &error, &id))
         }
     };
     call.status = status;
@@ -91,8 +95,10 @@ pub(crate) fn answer(
 }
 
 /// The elements of the action's result.
+#[expect(clippy::too_many_arguments, reason = "all of one request")]
 fn act(
     state: &State,
+    service: Service,
     request: &Request<Vec<u8>>,
     query: &str,
     form: &Form,
@@ -107,9 +113,15 @@ fn act(
         headers: request.headers(),
         body: request.body(),
     };
-    let (caller, region) = authenticate(signed, |access_key_id| state.key(access_key_id), now)?;
+    let (caller, region) =
+        authenticate(signed, service.name(), |access_key_id| state.key(access_key_id), now)?;
     call.caller = Some(caller.principal.arn.clone());
     call.region = Some(region.clone());
+    match service {
+        Service::Rds => return rds::act(&state.world(), &caller, &region, form, now),
+        Service::Iam => return iam::act(&state.world(), &caller, form, now),
+        Service::Sts => {}
+    }
     match call.action.as_str() {
         "AssumeRole" => {
             let input = Input::read(form)?;
@@ -127,11 +139,7 @@ fn act(
             "MissingAction",
             "The request is missing an action or a required parameter.",
         )),
-        other => {
-            let version = field(form, "Version").unwrap_or_default();
-            let message = format!("Could not find operation {other} for version {version}");
-            Err(ApiError::new(400, "InvalidAction", message))
-        }
+        other => Err(no_such_action(form, other)),
     }
 }
 
@@ -180,19 +188,24 @@ fn identity(caller: &Caller) -> Vec<String> {
     vec![leaf("Arn", &principal.arn), leaf("UserId", &caller.user_id), leaf("Account", &principal.account)]
 }
 
-fn success(action: &str, result: &[String], id: &str) -> String {
+fn success(service: Service, action: &str, result: &[String], id: &str) -> String {
     let metadata = node("ResponseMetadata", &[leaf("RequestId", id)]);
-    root(&format!("{action}Response"), &[node(&format!("{action}Result"), result), metadata])
+    root(
+        &format!("{action}Response"),
+        service.namespace(),
+        &[node(&format!("{action}Result"), result), metadata],
+    )
 }
 
-fn failure(error: &ApiError, id: &str) -> String {
+fn failure(service: Service, error: &ApiError, id: &str) -> String {
     let inner = [leaf("Type", error.side()), leaf("Code", error.code), leaf("Message", &error.message)];
-    root("ErrorResponse", &[node("Error", &inner), leaf("RequestId", id)])
+    root("ErrorResponse", service.namespace(), &[node("Error", &inner), leaf("RequestId", id)])
 }
 
 /// A proxy that gave up, say: a good beginning, and no end.
 fn half_an_answer(id: &str) -> String {
-    let whole = success("AssumeRole", &[node("Credentials", &[leaf("AccessKeyId", "ASIA")])], id);
+    let whole =
+        success(Service::Sts, "AssumeRole", &[node("Credentials", &[leaf("AccessKeyId", "ASIA")])], id);
     whole.split_once("</AccessKeyId>").map_or_else(String::new, |(half, _)| half.to_owned())
 }
 
@@ -223,10 +236,6 @@ fn note(form: &Form, now: Timestamp) -> Call {
         error: None,
         message: None,
     }
-}
-
-fn field<'a>(form: &'a Form, name: &str) -> Option<&'a str> {
-    form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
 /// Shaped like a UUID.

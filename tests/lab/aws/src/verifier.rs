@@ -131,6 +131,9 @@ impl Desk {
             return Err(Refusal::NoTls);
         }
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if self.state.world().iam_is_off(&database.resource_id) {
+            return Err(Refusal::IamOff);
+        }
         let token = std::str::from_utf8(token).map_err(|_| Refusal::Malformed("not UTF-8"))?;
         let caller = token::verify(token, &decision.user, &database, |key| self.state.key(key), now)?;
         decision.caller = Some(caller.principal.arn.clone());

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::policy::{self, Kind};
+use crate::record::{DbCluster, DbInstance, DbProxy, ManagedPolicy};
 
 /// Users, roles and the switches of the accounts. One world may hold several accounts: an ARN says whose it is.
 #[derive(Clone, Debug, Deserialize)]
@@ -21,6 +22,15 @@ pub struct World {
     /// Regions in which STS issues nothing (`RegionDisabledException`).
     #[serde(default)]
     pub disabled_sts_regions: Vec<String>,
+    #[serde(default)]
+    pub managed_policies: Vec<ManagedPolicy>,
+    /// What RDS has on record.
+    #[serde(default)]
+    pub instances: Vec<DbInstance>,
+    #[serde(default)]
+    pub clusters: Vec<DbCluster>,
+    #[serde(default)]
+    pub proxies: Vec<DbProxy>,
 }
 
 /// An IAM user with one long-lived access key.
@@ -43,8 +53,15 @@ pub struct Role {
     /// `arn:aws:iam::222222222222:role/name`
     pub arn: String,
     pub trust_policy: Value,
+    /// Inline ones.
     #[serde(default)]
     pub identity_policies: Vec<Value>,
+    /// ARNs of managed policies.
+    #[serde(default)]
+    pub attached_policies: Vec<String>,
+    /// The ARN of a managed policy: what it does not allow, the role's own cannot give.
+    #[serde(default)]
+    pub permissions_boundary: Option<String>,
     /// Seconds; AWS's default is 3600.
     #[serde(default = "one_hour")]
     pub max_session_duration: u32,
@@ -81,7 +98,41 @@ impl World {
                 policy::check(document, Kind::Identity).map_err(|why| format!("{}: {why}", role.arn))?;
             }
         }
+        for managed in &self.managed_policies {
+            Arn::iam(&managed.arn, "policy/")
+                .ok_or_else(|| format!("not the ARN of a policy: {}", managed.arn))?;
+            policy::check(&managed.document, Kind::Identity)
+                .map_err(|why| format!("{}: {why}", managed.arn))?;
+        }
+        for role in &self.roles {
+            let named = role.attached_policies.iter().chain(&role.permissions_boundary);
+            if let Some(stray) = named.into_iter().find(|arn| self.managed(arn).is_none()) {
+                return Err(format!("{}: no such policy: {stray}", role.arn));
+            }
+        }
         Ok(())
+    }
+
+    fn managed(&self, arn: &str) -> Option<&ManagedPolicy> {
+        self.managed_policies.iter().find(|policy| policy.arn == arn)
+    }
+
+    /// Everything that says what the role may do, inline and attached.
+    pub(crate) fn policies_of(&self, role: &Role) -> Vec<Value> {
+        let attached = role.attached_policies.iter().filter_map(|arn| self.managed(arn));
+        role.identity_policies.iter().chain(attached.map(|policy| &policy.document)).cloned().collect()
+    }
+
+    pub(crate) fn boundary_of(&self, role: &Role) -> Option<&ManagedPolicy> {
+        role.permissions_boundary.as_ref().and_then(|arn| self.managed(arn))
+    }
+
+    /// Whether RDS has IAM authentication off for the database with this resource id. One without a record has it on.
+    pub(crate) fn iam_is_off(&self, resource_id: &str) -> bool {
+        let instance = self.instances.iter().find(|instance| instance.resource_id == resource_id);
+        let cluster = self.clusters.iter().find(|cluster| cluster.resource_id == resource_id);
+        instance.is_some_and(|instance| instance.cluster.is_none() && !instance.iam)
+            || cluster.is_some_and(|cluster| !cluster.iam)
     }
 
     pub(crate) fn role(&self, arn: &str) -> Option<&Role> {
@@ -91,7 +142,16 @@ impl World {
 
 impl Default for World {
     fn default() -> Self {
-        Self { partition: aws(), users: Vec::new(), roles: Vec::new(), disabled_sts_regions: Vec::new() }
+        Self {
+            partition: aws(),
+            users: Vec::new(),
+            roles: Vec::new(),
+            disabled_sts_regions: Vec::new(),
+            managed_policies: Vec::new(),
+            instances: Vec::new(),
+            clusters: Vec::new(),
+            proxies: Vec::new(),
+        }
     }
 }
 
@@ -102,6 +162,8 @@ impl Role {
             arn: arn.into(),
             trust_policy,
             identity_policies: Vec::new(),
+            attached_policies: Vec::new(),
+            permissions_boundary: None,
             max_session_duration: one_hour(),
         }
     }

@@ -1,4 +1,4 @@
-//! The little XML that STS writes.
+//! The little XML that the Query protocol takes.
 
 /// `<name>text</name>`, with the text escaped.
 pub(crate) fn leaf(name: &str, text: &str) -> String {
@@ -10,9 +10,9 @@ pub(crate) fn node(name: &str, inner: &[String]) -> String {
     format!("<{name}>{}</{name}>", inner.concat())
 }
 
-/// The root element, in STS's namespace.
-pub(crate) fn root(name: &str, inner: &[String]) -> String {
-    format!("<{name} xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">{}</{name}>\n", inner.concat())
+/// The root element, in the service's namespace.
+pub(crate) fn root(name: &str, namespace: &str, inner: &[String]) -> String {
+    format!("<{name} xmlns=\"{namespace}\">{}</{name}>\n", inner.concat())
 }
 
 /// Characters XML 1.0 has no way to write become U+FFFD.

@@ -4,13 +4,9 @@ use std::fs;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use lab::{Engine, Lab, Lane};
+use lab::{Engine, Lab, Lane, WRONG_RESOURCE, WRONG_ROLE};
 
 use super::setup;
-
-/// A role that someone made with the resource id of another database: the commonest mistake there is.
-const WRONG_ROLE: &str = "arn:aws:iam::123456789012:role/clickpipes-rds-wrong-resource";
-const WRONG_RESOURCE: &str = "db-SOMEOTHERDATABASEENTIRELY0";
 
 /// pipeprobe's exit code when a database refuses.
 const REFUSED: i32 = 3;

@@ -10,6 +10,7 @@ use lab::{Lab, Lane, Skipped};
 
 pub(crate) fn run() -> io::Result<ExitCode> {
     let outcomes = prepare(true)?;
+    let tools = lab::setup::tools(true);
     println!("{:<14} {:<8} what", "lane", "state");
     for outcome in &outcomes {
         match outcome {
@@ -21,6 +22,12 @@ pub(crate) fn run() -> io::Result<ExitCode> {
                 println!("{:<14} {:<8} {} from {from}", installed.lane, "ready", installed.version);
             }
             Err(skipped) => println!("{:<14} {:<8} {}", skipped.lane, "SKIPPED", skipped.reason.trim()),
+        }
+    }
+    for (tool, outcome) in &tools {
+        match outcome {
+            Ok(()) => println!("{:<14} {:<8} for the tests of what operators run", tool.name(), "ready"),
+            Err(reason) => println!("{:<14} {:<8} {reason}", tool.name(), "SKIPPED"),
         }
     }
     println!("cache: {}", lab::cache_folder().display());
@@ -44,6 +51,15 @@ pub(crate) fn one_of_each() -> Vec<Lane> {
 pub(crate) fn announce(skipped: &[Skipped]) {
     for lane in skipped {
         eprintln!("lab: SKIPPED {}: {}", lane.lane, lane.reason.trim());
+    }
+}
+
+/// The same of the tools that only some tests want.
+pub(crate) fn announce_tools(tools: &[(lab::Tool, Result<(), String>)]) {
+    for (tool, outcome) in tools {
+        if let Err(reason) = outcome {
+            eprintln!("lab: SKIPPED {}: {reason}", tool.name());
+        }
     }
 }
 

@@ -1,26 +1,46 @@
-//! `cargo lab test`: every test, then the dependency policy.
+//! `cargo lab test`: every test, then the containers and the dependency policy.
 
 use std::ffi::OsString;
 use std::io;
 use std::process::{Command, ExitCode};
 
-use super::setup;
+use super::{containers, setup};
 
 pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> io::Result<ExitCode> {
     let outcomes = setup::prepare(false)?;
+    let tools = lab::setup::tools(false);
+    let arguments: Vec<OsString> = arguments.collect();
+    let mut skipped = Vec::new();
     let folder = lab::setup::target_folder()?;
     let status = setup::cargo()
-        .args(["test", "--workspace", "--target-dir"])
+        // The operator's look is left out of ordinary builds for what it costs to build, and of no test.
+        .args(["test", "--workspace", "--features", "pipeprobe/operator", "--target-dir"])
         .arg(folder.parent().unwrap_or(&folder))
-        .args(arguments)
+        .args(&arguments)
         .env("PIPEPROBE_LAB_CACHE", lab::cache_folder())
         .status()?;
+    // Whoever chooses tests does not mean this one, which takes minutes.
+    let containers = match arguments.is_empty() {
+        true => containers::prove(&mut |line| skipped.push(line)),
+        false => {
+            let why = "tests were chosen; run `cargo lab containers`";
+            skipped.push(format!("lab: SKIPPED containers: {why}"));
+            Ok(())
+        }
+    };
+    if let Err(e) = &containers {
+        eprintln!("lab: docker-compose.yml: {e}");
+    }
     let policy = Command::new(lab::policy::cargo_deny(setup::cargo)?)
         .args(["check", "bans", "licenses", "sources"])
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
         .status()?;
     setup::announce(&outcomes.into_iter().filter_map(Result::err).collect::<Vec<_>>());
-    Ok(match status.success() && policy.success() {
+    setup::announce_tools(&tools);
+    for line in skipped {
+        eprintln!("{line}");
+    }
+    Ok(match status.success() && policy.success() && containers.is_ok() {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })

@@ -1,6 +1,5 @@
 //! `cargo lab up`.
 
-use std::fs;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -21,8 +20,7 @@ pub(crate) fn run(mut lanes: Vec<Lane>, no_setup: bool) -> io::Result<ExitCode> 
     // Before anything is started; until here a signal just ends us.
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
     let lab = Lab::start(&lanes)?;
-    let config = lab.dir().join("pipeprobe.toml");
-    fs::write(&config, lab.config_toml())?;
+    let config = lab.write_config()?;
     print(&lab, &config.display().to_string())?;
 
     signals.forever().next();

@@ -235,7 +235,7 @@ fn a_scope_that_is_signed_but_wrong() {
     let (_aws, endpoint) = start();
     for (sts, words) in [
         (
-            Sts { service: "iam", ..Sts::at(&endpoint) },
+            Sts { service: "ec2", ..Sts::at(&endpoint) },
             "Credential should be scoped to correct service: 'sts'.",
         ),
         (Sts { region: "", ..Sts::at(&endpoint) }, "Credential should be scoped to a valid region."),
@@ -489,3 +489,5 @@ fn a_world_that_is_none_is_refused() {
     changed.expect_err("no such world");
     assert_eq!(Sts::at(&endpoint).call(&keys("AKIAPLATFORM"), &WHO).status, 200, "the old one stays");
 }
+
+mod records;

@@ -5,13 +5,12 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::Lint;
-use crate::report::json::SCHEMA_VERSION;
+use crate::{lint::Lint, report::json::SCHEMA_VERSION};
 
 /// What `lint -o json` prints.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Document<'a> {
+pub(in crate::run) struct Document<'a> {
     schema_version: u32,
     /// Version of pipeprobe.
     pipeprobe: &'a str,
@@ -23,7 +22,7 @@ pub struct Document<'a> {
 
 /// # Errors
 /// The writer's.
-pub fn write(out: &mut impl Write, lint: &Lint) -> io::Result<()> {
+pub(super) fn write(out: &mut impl Write, lint: &Lint) -> io::Result<()> {
     let document = Document {
         schema_version: SCHEMA_VERSION,
         pipeprobe: env!("CARGO_PKG_VERSION"),

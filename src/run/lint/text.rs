@@ -5,12 +5,14 @@ use std::io::{self, Write};
 use anstyle::Style;
 use textwrap::core::display_width;
 
-use super::{Answer, Examined, Lint, Row, Says, Severity};
-use crate::report::text::{DIM, GREEN, RED, STRONG, WIDTH, YELLOW, paragraph};
+use crate::{
+    lint::{Answer, Examined, Lint, Row, Says, Severity},
+    report::text::{DIM, GREEN, RED, STRONG, WIDTH, YELLOW, paragraph},
+};
 
 /// # Errors
 /// The writer's.
-pub fn write(out: &mut impl Write, lint: &Lint) -> io::Result<()> {
+pub(super) fn write(out: &mut impl Write, lint: &Lint) -> io::Result<()> {
     for document in &lint.documents {
         write_document(out, document)?;
     }

@@ -1,0 +1,217 @@
+//! `tests/operator/*.toml`: a failure and what RDS and IAM have on record in → what the look says and how the causes
+//! are ranked out, a file for each situation. A file says how the records differ from `records/in-order.toml`.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use serde::Deserialize;
+
+use super::{super::*, at_the_door, fixtures::outcome, whole};
+use crate::{
+    config::tests::read,
+    connection::{Asked, Refusal, Stage},
+    finding::Outcome,
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Situation {
+    /// Fields of the target, as flags name them, beside the usual ones.
+    #[serde(default)]
+    target: BTreeMap<String, toml::Value>,
+    /// The cause that the check found; none where it went well. ` before`: at a role before the access role.
+    failure: Option<String>,
+    /// ARN of the source credentials.
+    caller: Option<String>,
+    /// How the records differ. Tables are merged; everything else takes the place of what was there.
+    #[serde(default)]
+    look: toml::Table,
+    expect: Expected,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expected {
+    /// What does not pass: `outcome subject CAUSE`.
+    #[serde(default)]
+    says: Vec<String>,
+    /// The ranked causes of the row that failed.
+    #[serde(default)]
+    ranked: Vec<String>,
+    /// Those of them that are ruled out.
+    #[serde(default)]
+    ruled_out: Vec<String>,
+    /// Words of what there is to do first.
+    to_do: Option<String>,
+    /// Words of what was found.
+    #[serde(default)]
+    found: Vec<String>,
+    conclusion: String,
+}
+
+fn merge(below: &mut toml::Table, above: toml::Table) {
+    for (key, value) in above {
+        match (below.get_mut(&key), value) {
+            (Some(toml::Value::Table(below)), toml::Value::Table(above)) => merge(below, above),
+            (_, value) => drop(below.insert(key, value)),
+        }
+    }
+}
+
+fn target(fields: &BTreeMap<String, toml::Value>) -> Target {
+    let mut all: BTreeMap<String, String> = BTreeMap::from([
+        ("type".into(), "rdspostgres".into()),
+        ("host".into(), "db.abc.eu-west-1.rds.amazonaws.com".into()),
+        ("iam-role".into(), "arn:aws:iam::123456789012:role/r".into()),
+    ]);
+    for (key, value) in fields {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        all.insert(key.clone(), text);
+    }
+    let flags: Vec<String> = all.into_iter().flat_map(|(key, value)| [format!("--{key}"), value]).collect();
+    read(&flags.iter().map(String::as_str).collect::<Vec<_>>()).unwrap().targets.remove(0)
+}
+
+/// What a check sees that ends with this cause.
+fn seen(failure: Option<&str>, caller: Option<String>) -> Observations {
+    let refused = |code: &str, message: &str| {
+        let refusal = Refusal { code: code.into(), message: message.into(), ..Refusal::default() };
+        Some(Err(ConnectError::Refused { stage: Stage::LogIn, refusal }))
+    };
+    let denied_by = |role: &str, action: &str| {
+        let message = format!("User: u is not authorized to perform: {action} on resource: r");
+        let (role, code) = (role.into(), "AccessDenied".into());
+        Some(Err(IdentityError::Refused { role, code, message, request_id: None }))
+    };
+    let denied = |action: &str| denied_by("arn:aws:iam::123456789012:role/r", action);
+    let mut seen = match failure {
+        None => whole(),
+        Some("PG_TOKEN_REFUSED") => {
+            Observations { login: refused("28000", "PAM authentication failed"), ..at_the_door() }
+        }
+        Some("MYSQL_TOKEN_REFUSED") => {
+            Observations { login: refused("1045", "Access denied"), ..at_the_door() }
+        }
+        Some("PG_PASSWORD_REFUSED") => {
+            Observations { login: refused("28P01", "password authentication failed"), ..at_the_door() }
+        }
+        Some("PG_NO_DATABASE") => Observations { login: refused("3D000", "no such"), ..at_the_door() },
+        Some("AUTH_NOT_IAM") => {
+            let asked = Asked::Sasl(vec!["SCRAM-SHA-256".into()]);
+            Observations { climb: Some(Err(ConnectError::NotIam(asked))), ..at_the_door() }
+        }
+        Some("NET_TIMED_OUT") => {
+            let after = std::time::Duration::from_secs(5);
+            let climb = Some(Err(ConnectError::Timeout { stage: Stage::Dial, after }));
+            Observations { climb, ..at_the_door() }
+        }
+        Some("STS_ASSUME_ROLE_DENIED before") => {
+            let identity = denied_by("arn:aws:iam::999988887777:role/CH", "sts:AssumeRole");
+            Observations { identity, ..at_the_door() }
+        }
+        Some("STS_ASSUME_ROLE_DENIED") => {
+            Observations { identity: denied("sts:AssumeRole"), ..at_the_door() }
+        }
+        Some("STS_TAG_SESSION_DENIED") => {
+            Observations { identity: denied("sts:TagSession"), ..at_the_door() }
+        }
+        Some(other) => panic!("no way to fail with {other}"),
+    };
+    let probe = "arn:aws:iam::999988887777:user/probe".to_owned();
+    seen.identity_evidence.caller = Some(caller.unwrap_or(probe)).filter(|arn| !arn.is_empty());
+    seen
+}
+
+fn differences(path: &Path, folder: &Path) -> Result<(), String> {
+    let text = fs::read_to_string(path).unwrap();
+    let situation: Situation = toml::from_str(&text).map_err(|e| e.to_string())?;
+    let base = fs::read_to_string(folder.join("records/in-order.toml")).unwrap();
+    let mut look: toml::Table = toml::from_str(&base).unwrap();
+    merge(&mut look, situation.look);
+    // A proxy's record is its own.
+    if let Some(record) = look.get_mut("database").and_then(|d| d.get_mut("here")?.as_table_mut())
+        && record.contains_key("proxy")
+    {
+        record.remove("instance");
+    }
+    let mut seen = seen(situation.failure.as_deref(), situation.caller);
+    let target = target(&situation.target);
+    let before = judge(&target, &seen);
+    seen.operator = Some(look.try_into().map_err(|e: toml::de::Error| e.to_string())?);
+    let findings = judge(&target, &seen);
+    let remarks = operator::remarks(&target, &seen);
+
+    let mut wrong = Vec::new();
+    let mut compare = |what: &str, wanted: &dyn std::fmt::Debug, found: &dyn std::fmt::Debug| {
+        let (wanted, found) = (format!("{wanted:?}"), format!("{found:?}"));
+        if wanted != found {
+            wrong.push(format!("{what}: expected {wanted}, found {found}"));
+        }
+    };
+    for (a, b) in before.iter().zip(&findings) {
+        let same = |f: &Finding| (f.check, f.outcome, f.cause, f.found.clone());
+        compare("a row's outcome", &same(a), &same(b));
+    }
+    let not_passed = remarks.iter().filter(|remark| remark.outcome != Outcome::Pass);
+    let says: Vec<String> = not_passed
+        .map(|remark| {
+            let words = [outcome(remark.outcome), remark.subject, remark.cause.unwrap_or_default()];
+            words.join(" ").trim().to_owned()
+        })
+        .collect();
+    compare("says", &situation.expect.says, &says);
+    compare(
+        "conclusion",
+        &situation.expect.conclusion,
+        &operator::conclusion(&target, &seen, &findings, &remarks),
+    );
+    let failed = findings.iter().find(|finding| finding.outcome == Outcome::Fail);
+    let failure = situation.failure.as_deref().map(|failure| failure.trim_end_matches(" before"));
+    compare("failure", &failure, &failed.and_then(|finding| finding.cause));
+    if let Some(failed) = failed {
+        let ranked: Vec<&str> = failed.candidates.iter().map(|c| c.cause).collect();
+        compare("ranked", &situation.expect.ranked, &ranked);
+        let out = failed.candidates.iter().filter(|c| c.because.starts_with("ruled out"));
+        compare("ruled out", &situation.expect.ruled_out, &out.map(|c| c.cause).collect::<Vec<_>>());
+        let remedy = failed.remedy.clone().unwrap_or_default();
+        let to_do = situation.expect.to_do.unwrap_or_default();
+        compare(
+            "to do",
+            &true,
+            &(remedy.contains(&to_do) || {
+                println!("{remedy}");
+                false
+            }),
+        );
+    }
+    for words in &situation.expect.found {
+        let there = remarks.iter().any(|remark| remark.found.contains(words));
+        compare(
+            words,
+            &true,
+            &(there || {
+                println!("{remarks:#?}");
+                false
+            }),
+        );
+    }
+    for remark in remarks.iter().filter(|remark| remark.cause.is_some()) {
+        compare(remark.subject, &true, &remark.remedy.is_some());
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n    ")) }
+}
+
+#[test]
+fn every_record_is_judged_as_its_file_says() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/operator");
+    let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|e| e == "toml"));
+    files.sort();
+    let mut wrong = String::new();
+    for path in &files {
+        if let Err(why) = differences(path, &folder) {
+            wrong += &format!("{}\n    {why}\n", path.file_name().unwrap().to_string_lossy());
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+    assert!(files.len() >= 40, "{} situations", files.len());
+}

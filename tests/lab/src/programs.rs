@@ -1,0 +1,74 @@
+//! Where the programs of one server lie, and how to run them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::lane::{Engine, Lane, Source};
+
+/// A server, the tool that initialises it and its client.
+#[derive(Clone, Debug)]
+pub(crate) struct Programs {
+    pub(crate) engine: Engine,
+    /// Looked through in this order.
+    folders: Vec<PathBuf>,
+    base: PathBuf,
+    preload: &'static str,
+}
+
+impl Programs {
+    /// Those of a lane whose packages lie below `root`.
+    pub(crate) fn of_lane(lane: Lane, root: &Path) -> Self {
+        Self {
+            engine: lane.engine(),
+            folders: lane.program_folders().iter().map(|folder| root.join(folder)).collect(),
+            base: root.join("usr"),
+            preload: match lane.source() {
+                Source::System => "LD_PRELOAD",
+                Source::Fetched { .. } => "PIPEPROBE_LAB_PRELOAD",
+            },
+        }
+    }
+
+    /// Those of whatever server this machine, a container most likely, was made for: on the path, or where Debian keeps
+    /// PostgreSQL, the newest first.
+    pub(crate) fn on_path(engine: Engine) -> Self {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+        let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+        let mut versions: Vec<PathBuf> = versions.map(|entry| entry.path()).collect();
+        versions.sort();
+        folders.extend(versions.into_iter().rev().map(|version| version.join("bin")));
+        let mut programs = Self { engine, folders, base: "/usr".into(), preload: "LD_PRELOAD" };
+        let server = programs.find(engine.server());
+        if let Some(base) = server.as_deref().and_then(Path::parent).and_then(Path::parent) {
+            programs.base = base.to_owned();
+        }
+        programs
+    }
+
+    /// The path of a program, such as `psql`. Programs of fetched lanes are small scripts that start the real one with its
+    /// own libraries, and keep the process id.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        // The name alone makes for an error that says what is missing.
+        self.find(name).unwrap_or_else(|| name.into())
+    }
+
+    /// The first that this engine needs and that is not there.
+    pub(crate) fn missing(&self) -> Option<&'static str> {
+        self.engine.programs().iter().find(|program| self.find(program).is_none()).copied()
+    }
+
+    /// Makes a program load `library` before its own.
+    pub(crate) fn preload(&self, command: &mut Command, library: &Path) {
+        command.env(self.preload, library);
+    }
+
+    /// `usr` of the packages: what MySQL and MariaDB call their base.
+    pub(crate) fn base(&self) -> &Path {
+        &self.base
+    }
+
+    fn find(&self, name: &str) -> Option<PathBuf> {
+        self.folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file())
+    }
+}

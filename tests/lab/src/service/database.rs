@@ -1,0 +1,115 @@
+//! The container that is a database: whatever server its image brings, set up as the lab sets up its own.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Child, ExitStatus};
+
+use super::Member;
+use crate::account::ServerUser;
+use crate::certificates::ServerFiles;
+use crate::lane::Engine;
+use crate::programs::Programs;
+use crate::site::{Around, Site, StartError, make_folder};
+use crate::{files, mysql, plugins, postgres};
+
+/// In the container: short, because a Unix socket lies in it.
+const HOME: &str = "/var/lib/pipeprobe-lab";
+
+/// There once the database has its users and tables. Without it, a start begins from nothing.
+const FURNISHED: &str = "furnished";
+
+/// A running server.
+#[derive(Debug)]
+pub struct Running {
+    site: Site,
+    server: Child,
+}
+
+/// Starts `member` with these settings, such as `("wal_level", "replica")`, and returns when it is furnished. The image's own
+/// way of starting is not used, only its programs, so that any base will do.
+///
+/// # Errors
+/// If the image has no such server, `aws` has not prepared `shared`, or the server does not start; the container's log has the
+/// server's words.
+pub fn start(shared: &Path, member: &Member, settings: &[(String, String)]) -> io::Result<Running> {
+    let programs = Programs::on_path(member.engine);
+    if let Some(program) = programs.missing() {
+        return Err(io::Error::other(format!("this image has no {program}; it was built on the wrong base")));
+    }
+    let user = ServerUser::find()?;
+    let home = Path::new(HOME);
+    make_folder(home, &user)?;
+    // The server's own copy of the key: it refuses one that belongs to someone else.
+    let (made, tls) = (member.files(shared), ServerFiles::within(home));
+    for (from, to) in [(&made.certificate, &tls.certificate), (&made.key, &tls.key)] {
+        fs::copy(from, to).map_err(|e| files::named(from, &e))?;
+        user.owns(to)?;
+    }
+    let site = Site {
+        programs,
+        user,
+        plugins: plugins::within(&plugins::target_folder()?),
+        folder: home.to_owned(),
+        port: member.port(),
+        tls,
+        trust_root: shared.join("root.pem"),
+        primary: None,
+        around: Around::Container,
+    };
+    link(&member.verifier(shared), &site.verifier())?;
+    make_folder(&site.scratch(), &site.user)?;
+
+    let furnished = home.join(FURNISHED);
+    if !furnished.is_file() {
+        files::remove(&site.data())?;
+        match member.engine {
+            Engine::Postgres => postgres::initialise(&site.programs, &site.user, home)?,
+            Engine::Mysql | Engine::MariaDb => mysql::initialise(&site.programs, &site.user, home)?,
+        }
+    }
+    match member.engine {
+        Engine::Postgres => {
+            // Left by a container that was killed; here, another process may have the number in it by now.
+            match fs::remove_file(site.data().join("postmaster.pid")) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+                _ => postgres::configure(&site)?,
+            }
+        }
+        Engine::Mysql | Engine::MariaDb => mysql::configure(&site)?,
+    }
+    let server = site.start(settings).map_err(|e| match e {
+        StartError::PortTaken => io::Error::other(format!("port {} is taken", site.port)),
+        StartError::Other(e) => e,
+    })?;
+    let running = Running { site, server };
+    if !furnished.is_file() {
+        match member.engine {
+            Engine::Postgres => postgres::furnish(&running.site)?,
+            Engine::Mysql | Engine::MariaDb => mysql::furnish(&running.site)?,
+        }
+        files::write(&furnished, "")?;
+    }
+    Ok(running)
+}
+
+/// Makes `at` lead to `to`, whatever it was.
+fn link(to: &Path, at: &Path) -> io::Result<()> {
+    match fs::remove_file(at) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(files::named(at, &e)),
+        _ => symlink(to, at).map_err(|e| files::named(at, &e)),
+    }
+}
+
+impl Running {
+    /// How the server ended, if it has.
+    pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.server.try_wait()
+    }
+
+    /// Shuts the server down in order.
+    pub fn stop(mut self) {
+        self.site.shut_down(&mut self.server);
+    }
+}

@@ -1,0 +1,88 @@
+//! Programs of others that the tests of what operators run ask: is this file good, what does this page look like. None is
+//! needed for anything else, and a test that cannot have one says so by name.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use crate::setup::step;
+use crate::{apt, cache, python, readers};
+
+/// One of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tool {
+    /// One of the [`crate::reader`]s.
+    Prometheus,
+    /// Prometheus' judge of configurations, rules and metrics; another.
+    Promtool,
+    /// A browser without a screen (100 MB with its libraries, installed).
+    Chromium,
+    /// systemd's judge of units; of the package systemd, installed.
+    SystemdAnalyze,
+    /// A Python interpreter that can `import kubernetes_validate, yaml`.
+    Kubernetes,
+}
+
+impl Tool {
+    pub const ALL: [Self; 5] =
+        [Self::Prometheus, Self::Promtool, Self::Chromium, Self::SystemdAnalyze, Self::Kubernetes];
+
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Prometheus => "prometheus",
+            Self::Promtool => "promtool",
+            Self::Chromium => "chromium",
+            Self::SystemdAnalyze => "systemd",
+            Self::Kubernetes => python::KUBERNETES.name,
+        }
+    }
+
+    /// What the reason that it cannot be had is kept under.
+    fn excuse(self) -> &'static str {
+        match self {
+            Self::Prometheus | Self::Promtool => readers::NAME,
+            _ => self.name(),
+        }
+    }
+
+    /// Whether it could not be had within the last hour.
+    pub(crate) fn failed_lately(self) -> bool {
+        cache::failed_lately(self.excuse())
+    }
+
+    /// The program, or why it is not there. Never downloads anything: `cargo lab setup` does.
+    pub fn find(self) -> Result<PathBuf, String> {
+        let found = match self {
+            Self::Prometheus | Self::Promtool => readers::reader(&format!("usr/bin/{}", self.name())),
+            Self::Chromium => installed(&["chromium-headless-shell", "chromium"]),
+            Self::SystemdAnalyze => installed(&["systemd-analyze"]),
+            Self::Kubernetes => python::KUBERNETES.python(),
+        };
+        found.ok_or_else(|| {
+            cache::excuse(self.excuse()).unwrap_or_else(|| "not there yet: run `cargo lab setup`".to_owned())
+        })
+    }
+
+    /// Gets it.
+    pub(crate) fn get(self) -> io::Result<()> {
+        let got = match self {
+            // It keeps its own excuse.
+            Self::Prometheus | Self::Promtool => return readers::fetch().map(drop),
+            Self::Chromium => step("installing Chromium without a screen", || {
+                apt::install_wanted(&["chromium-headless-shell"])
+            }),
+            Self::SystemdAnalyze => {
+                step("installing systemd, for its judge of units", || apt::install_wanted(&["systemd"]))
+            }
+            Self::Kubernetes => python::KUBERNETES.make(),
+        };
+        cache::remember(self.name(), &got);
+        got
+    }
+}
+
+/// The first of these programs that the machine has.
+fn installed(names: &[&str]) -> Option<PathBuf> {
+    names.iter().map(|name| PathBuf::from("/usr/bin").join(name)).find(|path| fs::metadata(path).is_ok())
+}
