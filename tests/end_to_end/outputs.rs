@@ -5,7 +5,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     path::PathBuf,
-    process::{Child, Command, Output, Stdio},
+    process::{Child, ChildStderr, Command, Output, Stdio},
 };
 
 use lab::{Lab, Lane};
@@ -89,6 +89,8 @@ fn promtool_and_node_exporter_read_the_metrics() {
 struct NodeExporter {
     process: Child,
     address: String,
+    /// Open for as long as it runs: what it says to nobody would end it.
+    _log: BufReader<ChildStderr>,
 }
 
 impl NodeExporter {
@@ -105,14 +107,15 @@ impl NodeExporter {
             .spawn()
             .unwrap();
         // ts=… msg="Listening on" address=127.0.0.1:34567
-        let log = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let mut log = BufReader::new(process.stderr.take().unwrap());
         let mut said = Vec::new();
-        let address = log.inspect(|line| said.push(line.clone())).find_map(|line| {
+        let address = log.by_ref().lines().map_while(Result::ok).find_map(|line| {
+            said.push(line.clone());
             let (_, address) = line.split_once("Listening on")?.1.split_once("address=")?;
             Some(address.trim().to_owned())
         });
         let address = address.unwrap_or_else(|| panic!("{said:#?}"));
-        Self { process, address }
+        Self { process, address, _log: log }
     }
 
     fn scrape(&self) -> String {
