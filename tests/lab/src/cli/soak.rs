@@ -281,7 +281,9 @@ fn report_levels(samples: &[(Duration, process::Usage)], failures: &mut Failures
         "uses", "first third: least, mean, most", "last third: least, mean, most"
     );
     // Sockets and the threads that resolve names come and go with checks: of those it is the floor that must not rise.
-    let series: [(&str, fn(&process::Usage) -> f64, fn(&Thirds) -> bool); 3] = [
+    type Value = fn(&process::Usage) -> f64;
+    type Flat = fn(&Thirds) -> bool;
+    let series: [(&str, Value, Flat); 3] = [
         ("memory MiB", |usage| usage.resident as f64 / (1024.0 * 1024.0), |t| t.is_flat(0.05, 1.0)),
         ("descriptors", |usage| usage.descriptors as f64, |t| t.has_flat_floor(5.0)),
         ("threads", |usage| usage.threads as f64, |t| t.has_flat_floor(1.0)),

@@ -41,7 +41,12 @@ pub(crate) fn make_roles(lab: &Lab) {
 pub(crate) fn targets(instances: &[Instance], count: usize) -> Vec<Target> {
     let target = |i: usize| {
         let (instance, role) = (i % instances.len(), i / instances.len() % ROLES);
-        Target { name: format!("{}_{i:03}", instances[instance].name), instance, role, by_name: i % 5 == 0 }
+        Target {
+            name: format!("{}_{i:03}", instances[instance].name),
+            instance,
+            role,
+            by_name: i.is_multiple_of(5),
+        }
     };
     (0..count).map(target).collect()
 }
