@@ -6,7 +6,7 @@
 mod causes;
 mod credentials;
 mod mysql;
-pub mod operator;
+pub mod aws;
 mod page;
 mod postgres;
 mod reach;
@@ -14,11 +14,11 @@ mod table;
 mod tables;
 
 use crate::{
-    connection::{ConnectError, Evidence},
+    aws::AwsRecords,
+    connection::{ConnectError, ConnectionEvidence},
+    diagnostic::{CheckId, Diagnostic, Outcome, Severity},
     facts::{Fact, Facts},
-    finding::{CheckId, Denies, Finding, Outcome},
     identity::{IdentityError, IdentityEvidence},
-    operator::Look,
     target::{Engine, RdsName, ReplicationMechanism, ReplicationMode, ResourceKind, Target},
     token::AuthToken,
 };
@@ -41,12 +41,12 @@ pub fn check(id: CheckId) -> &'static Check {
 }
 
 /// What a finding takes away.
-pub fn denied(finding: &Finding) -> Denies {
-    let check = check(finding.check);
-    match finding.outcome {
-        Outcome::Pass | Outcome::Warn | Outcome::NotAsked => Denies::Nothing,
-        Outcome::Unknown => check.unknown_denies,
-        Outcome::Fail | Outcome::Unreached => check.denies,
+pub fn denied(diagnostic: &Diagnostic) -> Severity {
+    let check = check(diagnostic.check);
+    match diagnostic.outcome {
+        Outcome::Pass | Outcome::Warn | Outcome::NotApplicable => Severity::Advisory,
+        Outcome::Unknown => check.severity_if_unknown,
+        Outcome::Fail | Outcome::NotReached => check.severity,
     }
 }
 
@@ -57,19 +57,19 @@ pub struct Observations {
     pub identity_evidence: IdentityEvidence,
     pub token: Option<Result<AuthToken, String>>,
     /// Up to the door: everything before the token.
-    pub climb: Option<Result<(), ConnectError>>,
+    pub connect: Option<Result<(), ConnectError>>,
     /// The refusal after which a second login was tried, with another token.
     pub first_login: Option<ConnectError>,
     /// The last login that was tried.
     pub login: Option<Result<(), ConnectError>>,
-    pub connection: Evidence,
+    pub connection: ConnectionEvidence,
     pub facts: Option<Facts>,
     /// What an operator saw on record, where one was asked to look. Judges what a failure could be, and no row.
-    pub operator: Option<Look>,
+    pub operator: Option<AwsRecords>,
 }
 
 /// What was seen → one finding a row, in the table's order.
-pub fn judge(target: &Target, seen: &Observations) -> Vec<Finding> {
+pub fn judge(target: &Target, seen: &Observations) -> Vec<Diagnostic> {
     let kind = kind(target, seen);
     let mut answers = credentials::judge(target, seen);
     answers.extend(reach::judge(target, seen));
@@ -82,16 +82,16 @@ pub fn judge(target: &Target, seen: &Observations) -> Vec<Finding> {
         answers.push(reach::endpoint(target));
     }
     let answer = |check: &'static Check| match pointless(check, target) {
-        Some(why) => Finding::not_asked(check.id, why),
+        Some(why) => Diagnostic::not_applicable(check.id, why),
         None => {
             let found = answers.iter().find(|f| f.check == check.id).cloned();
-            found.unwrap_or_else(|| Finding::unreached(check.id))
+            found.unwrap_or_else(|| Diagnostic::unreached(check.id))
         }
     };
-    let remarks = operator::remarks(target, seen);
+    let aws_evidence = aws::aws_evidence(target, seen);
     of(target.engine())
-        .map(|check| with_the_tables_words(check, &kind, answer(check)))
-        .map(|finding| operator::weigh(finding, target, seen, &remarks))
+        .map(|check| with_default_text(check, &kind, answer(check)))
+        .map(|diagnostic| aws::rank_causes(diagnostic, target, seen, &aws_evidence))
         .collect()
 }
 
@@ -133,15 +133,15 @@ fn pointless(check: &Check, target: &Target) -> Option<String> {
 }
 
 /// What the row wants and how it is fixed, where the finding has no words of its own.
-fn with_the_tables_words(check: &Check, kind: &Kind, finding: Finding) -> Finding {
-    let short = matches!(finding.outcome, Outcome::Fail | Outcome::Warn | Outcome::Unknown);
-    let wanted = match finding.wanted.is_empty() && short {
-        true => check.wanted.to_owned(),
-        false => finding.wanted,
+fn with_default_text(check: &Check, kind: &Kind, diagnostic: Diagnostic) -> Diagnostic {
+    let short = matches!(diagnostic.outcome, Outcome::Fail | Outcome::Warn | Outcome::Unknown);
+    let expected = match diagnostic.expected.is_empty() && short {
+        true => check.expected.to_owned(),
+        false => diagnostic.expected,
     };
-    let fixable = !check.fix.is_empty() && matches!(finding.outcome, Outcome::Fail | Outcome::Warn);
-    let remedy = finding.remedy.or_else(|| fixable.then(|| check.remedy(kind)));
-    Finding { wanted, remedy, ..finding }
+    let fixable = !check.fix.is_empty() && matches!(diagnostic.outcome, Outcome::Fail | Outcome::Warn);
+    let remedy = diagnostic.remedy.or_else(|| fixable.then(|| check.remedy(kind)));
+    Diagnostic { expected, remedy, ..diagnostic }
 }
 
 /// The resource an identity policy must allow `rds-db:connect` on, as far as it can be known from here.
@@ -165,12 +165,12 @@ pub(crate) fn string(text: &str) -> String {
 }
 
 /// A question without an answer is unknown, with the server's words.
-fn unanswered<T>(check: CheckId, cause: &'static str, fact: &Fact<T>) -> Finding {
+fn unanswered<T>(check: CheckId, cause: &'static str, fact: &Fact<T>) -> Diagnostic {
     match fact {
         Fact::Refused(refusal) => {
-            Finding::unknown(check, cause, format!("the server would not say: {refusal}"))
+            Diagnostic::unknown(check, cause, format!("the server would not say: {refusal}"))
         }
-        Fact::Absent | Fact::Read(_) => Finding::unknown(check, cause, "the server gave no answer"),
+        Fact::Absent | Fact::Read(_) => Diagnostic::unknown(check, cause, "the server gave no answer"),
     }
 }
 

@@ -36,7 +36,8 @@ pub enum Command {
     Setup(Box<Setup>),
     Lint(Box<Lint>),
     Serve(Serve),
-    Healthy(Healthy),
+    #[command(alias = "healthy")]
+    Health(Health),
     /// Read configuration files, and print what to start from
     Config {
         #[command(subcommand)]
@@ -76,11 +77,11 @@ pub struct Check {
     pub file: ConfigFile,
 
     /// Which answer is the verdict; the report carries both
-    #[arg(long, env = "PIPEPROBE_POLICY", value_name = "POLICY", hide_env_values = true)]
+    #[arg(long, alias = "policy", env = "PIPEPROBE_BASIS", value_name = "BASIS", hide_env_values = true)]
     #[arg(
         help = "Which answer is the verdict: documented (the guide's rule, the default) or observed (the evidence)"
     )]
-    pub policy: Option<String>,
+    pub basis: Option<String>,
 
     /// Capability that must be met for exit code 0: initial-load or cdc [default: what --replication-mode needs]
     #[arg(long, env = "PIPEPROBE_REQUIRE", value_name = "CAPABILITY", hide_env_values = true)]
@@ -263,8 +264,8 @@ pub struct Serve {
     pub listen: Option<String>,
 
     /// Which answer is the verdict: documented (the guide's rule, the default) or observed (the evidence)
-    #[arg(long, env = "PIPEPROBE_POLICY", value_name = "POLICY", hide_env_values = true)]
-    pub policy: Option<String>,
+    #[arg(long, alias = "policy", env = "PIPEPROBE_BASIS", value_name = "BASIS", hide_env_values = true)]
+    pub basis: Option<String>,
 
     /// Capability that makes a target healthy: initial-load or cdc [default: what its replication_mode needs]
     #[arg(long, env = "PIPEPROBE_REQUIRE", value_name = "CAPABILITY", hide_env_values = true)]
@@ -280,7 +281,7 @@ pub struct Serve {
 /// Reads the same file, to know where it listens. Nothing else is dialled. Exit codes: 0 it answers, 2 bad usage or
 /// configuration, 3 it does not answer within three seconds.
 #[derive(Debug, Args)]
-pub struct Healthy {
+pub struct Health {
     #[command(flatten)]
     pub serve: Serve,
 }

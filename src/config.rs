@@ -9,13 +9,13 @@ mod subject;
 use std::{collections::BTreeMap, fs, path::Path, str::FromStr, time::Duration};
 
 use file::{Fields, File, Number};
-pub use serve::{Rhythm, Serve, Thresholds, Watched, Web};
+pub use serve::{MonitoredTarget, Schedule, Serve, Thresholds, Web};
 pub use setup::Setup;
 pub use subject::LintConfig;
 
 use crate::{
     cli::{self, CheckFormat, TargetArgs},
-    finding::{Capability, Policy, Terms},
+    diagnostic::{Basis, Capability, Requirement},
     target::{
         Access, CaCertificate, DbUser, Endpoint, Engine, Host, Invalid, Operator, Pipe, RdsName, Region,
         ReplicationMode, RoleArn, SessionName, SessionTag, SessionTags, SourceType, Target, no_placeholder,
@@ -28,7 +28,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Config {
     pub targets: Vec<Target>,
-    pub policy: Policy,
+    pub basis: Basis,
     /// What every target must allow; `None` where each target's own `replication_mode` says it.
     pub require: Option<Capability>,
     pub fail_on_warning: bool,
@@ -37,7 +37,7 @@ pub struct Config {
     /// How long to check again what is not met; `None`: check once.
     pub wait: Option<Duration>,
     /// After a refusal, at most one more STS call and one more login.
-    pub second_look: bool,
+    pub retry: bool,
     pub output: CheckFormat,
 }
 
@@ -63,10 +63,10 @@ impl Config {
                 read_target(name, chosen.clone().over(fields), Needs::AccessRole, environment)
             })
             .collect::<Result<Vec<_>, _>>()?;
-        may_look(&targets)?;
+        require_feature(&targets)?;
         let config = Self {
             targets,
-            policy: given(args.policy).map_or(Ok(Policy::Documented), |text| text.parse())?,
+            basis: given(args.basis).map_or(Ok(Basis::Guide), |text| text.parse())?,
             require: required_capability(args.require)?,
             fail_on_warning: fail_on_warning(args.fail_on)?,
             timeout: given(args.timeout).map_or(Ok(DEFAULT_TIMEOUT), |text| {
@@ -75,7 +75,7 @@ impl Config {
             wait: given(args.wait)
                 .map(|text| duration("wait", &text, Duration::from_secs(1)..=Duration::from_secs(86_400)))
                 .transpose()?,
-            second_look: !args.no_second_look,
+            retry: !args.no_second_look,
             output: args.output.output,
         };
         config.targets.iter().try_for_each(|target| can_be_required(config.require, target))?;
@@ -83,18 +83,18 @@ impl Config {
     }
 
     /// By what a target's run is judged.
-    pub fn terms(&self, target: &Target) -> Terms {
-        terms(self.policy, self.require, target)
+    pub fn requirement(&self, target: &Target) -> Requirement {
+        requirement(self.basis, self.require, target)
     }
 }
 
 /// What must be met: what is required of every target, else the mode that was asked for, which must be possible.
-fn terms(policy: Policy, require: Option<Capability>, target: &Target) -> Terms {
+fn requirement(basis: Basis, require: Option<Capability>, target: &Target) -> Requirement {
     let required = require.unwrap_or(match target.pipe.mode {
         Some(ReplicationMode::Cdc | ReplicationMode::CdcOnly) => Capability::Cdc,
         Some(ReplicationMode::Snapshot) | None => Capability::InitialLoadOnly,
     });
-    Terms { policy, required }
+    Requirement { basis, required }
 }
 
 fn required_capability(text: Option<String>) -> Result<Option<Capability>, Invalid> {
@@ -118,10 +118,10 @@ fn can_be_required(require: Option<Capability>, target: &Target) -> Result<(), I
 }
 
 /// The operator's look costs two large SDK crates, so not every pipeprobe has it.
-fn may_look(targets: &[Target]) -> Result<(), Invalid> {
+fn require_feature(targets: &[Target]) -> Result<(), Invalid> {
     let operator = targets.iter().find_map(|target| target.operator.as_ref());
     match operator {
-        Some(operator) if !cfg!(feature = "operator") => {
+        Some(operator) if !cfg!(feature = "aws-diagnostics") => {
             let field = if operator.profile.is_some() { "explain_with_profile" } else { "explain_with_role" };
             Err(Invalid::new(
                 field,
@@ -138,24 +138,24 @@ fn may_look(targets: &[Target]) -> Result<(), Invalid> {
 /// # Errors
 /// The first field that cannot be used, or no single target named.
 pub fn token_target(args: cli::Token, environment: Environment<'_>) -> Result<Target, Invalid> {
-    let wanted = ("NAME", "one target to sign for");
-    let (name, fields) = one_target(&args.file, args.name, args.target, environment, wanted)?;
+    let expected = ("NAME", "one target to sign for");
+    let (name, fields) = one_target(&args.file, args.name, args.target, environment, expected)?;
     read_target(name, fields, Needs::NoRole, environment)
 }
 
-/// For commands that are about one target. `wanted`: the field that names it, and what it is for.
+/// For commands that are about one target. `expected`: the field that names it, and what it is for.
 fn one_target(
     file: &cli::ConfigFile,
     name: Option<String>,
     args: TargetArgs,
     environment: Environment<'_>,
-    (field, wanted): (&str, &str),
+    (field, expected): (&str, &str),
 ) -> Result<(Option<String>, Fields), Invalid> {
     let names: Vec<String> = name.into_iter().collect();
     let mut found = targets(file.config_file.as_deref(), &names, args, environment)?;
     match (found.pop(), found.len()) {
         (Some(one), 0) => Ok(one),
-        (_, more) => Err(Invalid::new(field, wanted, format!("{} in the file", more + 1))),
+        (_, more) => Err(Invalid::new(field, expected, format!("{} in the file", more + 1))),
     }
 }
 
@@ -425,12 +425,12 @@ fn only_of(
     Ok(value)
 }
 
-fn required(field: &str, value: Option<String>, wanted: &str) -> Result<String, Invalid> {
+fn required(field: &str, value: Option<String>, expected: &str) -> Result<String, Invalid> {
     value.filter(|v| !v.is_empty()).ok_or_else(|| {
         let (flag, variable) = (field.replace('_', "-"), field.to_uppercase());
         Invalid::new(
             field,
-            wanted,
+            expected,
             format!("nothing (give --{flag}, PIPEPROBE_{variable}, or `{field}` in the file)"),
         )
     })
@@ -508,8 +508,8 @@ fn roles(
     }
     for (field, role) in &roles {
         if role.partition() != region.partition() {
-            let wanted = format!("a role of partition {}, as Region {region} is", region.partition());
-            return Err(Invalid::new(field, wanted, quoted(role)));
+            let expected = format!("a role of partition {}, as Region {region} is", region.partition());
+            return Err(Invalid::new(field, expected, quoted(role)));
         }
     }
     Ok(roles.into_iter().map(|(_, role)| role).collect())
@@ -524,8 +524,8 @@ fn operator(
     let role = role.map(|text| RoleArn::parse(field, &text)).transpose()?;
     match &role {
         Some(role) if role.partition() != region.partition() => {
-            let wanted = format!("a role of partition {}, as Region {region} is", region.partition());
-            Err(Invalid::new(field, wanted, quoted(role)))
+            let expected = format!("a role of partition {}, as Region {region} is", region.partition());
+            Err(Invalid::new(field, expected, quoted(role)))
         }
         None if profile.is_none() => Ok(None),
         _ => Ok(Some(Operator { profile, role })),
@@ -557,12 +557,12 @@ fn duration(field: &str, text: &str, range: std::ops::RangeInclusive<Duration>) 
             s if s % 60 == 0 => format!("{}m", s / 60),
             s => format!("{s}s"),
         };
-        let wanted = format!(
+        let expected = format!(
             "a duration from {} to {}, such as 30s, 15m or 1h",
             shown(range.start()),
             shown(range.end())
         );
-        Invalid::new(field, wanted, quoted(text))
+        Invalid::new(field, expected, quoted(text))
     })
 }
 

@@ -7,10 +7,10 @@
 //!
 //! Drivers' and TLS errors become plain data here ([`ConnectError`]) and go no further.
 
-mod bounded;
+mod limited_stream;
 mod dial;
 mod mysql;
-mod pace;
+mod rate_limit;
 mod postgres;
 pub(crate) mod task;
 mod tls;
@@ -30,11 +30,11 @@ use tokio_rustls::client::TlsStream;
 #[cfg(fuzzing)]
 pub use mysql::fuzzing as mysql_fuzzing;
 pub use mysql::{BinlogPosition, MysqlSession};
-pub use pace::Pace;
 #[cfg(fuzzing)]
 pub use postgres::fuzzing as postgres_fuzzing;
 pub use postgres::{PostgresSession, Purpose, literal as postgres_literal};
-pub use tls::{CertificateSummary, TlsFailure, TlsSeen};
+pub use rate_limit::RateLimit;
+pub use tls::{CertificateSummary, TlsEvidence, TlsFailure};
 
 use task::Task;
 
@@ -48,29 +48,29 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     Resolve,
-    Dial,
-    Encrypt,
+    Connect,
+    Tls,
     /// Who we are is said; the server names the authentication it wants.
-    Ask,
-    LogIn,
+    AuthRequest,
+    Login,
 }
 
 impl Stage {
     pub fn name(self) -> &'static str {
         match self {
             Self::Resolve => "resolve",
-            Self::Dial => "dial",
-            Self::Encrypt => "encrypt",
-            Self::Ask => "ask",
-            Self::LogIn => "log in",
+            Self::Connect => "dial",
+            Self::Tls => "encrypt",
+            Self::AuthRequest => "ask",
+            Self::Login => "log in",
         }
     }
 
     /// The most a rung may take, inside the overall deadline. Login is long: RDS asks IAM meanwhile.
     fn budget(self) -> Duration {
         Duration::from_secs(match self {
-            Self::Resolve | Self::Dial | Self::Encrypt | Self::Ask => 5,
-            Self::LogIn => 15,
+            Self::Resolve | Self::Connect | Self::Tls | Self::AuthRequest => 5,
+            Self::Login => 15,
         })
     }
 }
@@ -114,7 +114,7 @@ impl fmt::Display for Refusal {
 
 /// The authentication a server asked for, before any secret was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum AuthRequest {
     /// PostgreSQL `AuthenticationCleartextPassword` (PAM), or the plugin `mysql_clear_password`: IAM is in force.
     Cleartext,
     /// Let in without any authentication.
@@ -129,7 +129,7 @@ pub enum Asked {
     Plugin(String),
 }
 
-impl fmt::Display for Asked {
+impl fmt::Display for AuthRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cleartext => f.write_str("a cleartext password (the token)"),
@@ -149,13 +149,13 @@ pub enum ConnectError {
     Resolve(String),
     /// The resolver came to no answer, so whether the name has one is not known. Its words.
     Resolver(String),
-    /// No address could be connected to; the attempts are in [`Evidence::attempts`].
+    /// No address could be connected to; the attempts are in [`ConnectionEvidence::attempts`].
     Dial,
     /// The server does not offer TLS, so nothing was said to it.
     PlaintextOnly,
     Tls(TlsFailure),
     /// The server asks for something other than the token: IAM is not in force for this user.
-    NotIam(Asked),
+    NotIam(AuthRequest),
     /// The server's own refusal, at this rung.
     Refused {
         stage: Stage,
@@ -188,7 +188,7 @@ impl fmt::Display for ConnectError {
             Self::Dial => f.write_str("no address could be connected to"),
             Self::PlaintextOnly => f.write_str("the server offers no TLS"),
             Self::Tls(failure) => failure.fmt(f),
-            Self::NotIam(asked) => write!(f, "the server asks for {asked}"),
+            Self::NotIam(auth_request) => write!(f, "the server asks for {auth_request}"),
             Self::Refused { refusal, .. } => refusal.fmt(f),
             Self::Protocol { what, .. } => write!(f, "the server {what}"),
             Self::Local(what) => write!(f, "on this machine: {what}"),
@@ -228,23 +228,23 @@ pub struct Attempt {
 
 /// What was seen on the way up; kept whether or not the top was reached.
 #[derive(Clone, Debug, Default)]
-pub struct Evidence {
+pub struct ConnectionEvidence {
     pub addresses: Vec<IpAddr>,
     /// The name that the dialled one is an alias (CNAME) of, at the end of all aliases. Comes from DNS: shown and
     /// suggested, never believed.
     pub alias_of: Option<String>,
     pub attempts: Vec<Attempt>,
     pub peer: Option<SocketAddr>,
-    pub tls: Option<TlsSeen>,
+    pub tls: Option<TlsEvidence>,
     /// MySQL and MariaDB greet before TLS: version and default authentication plugin as greeted.
     pub greeting: Option<Greeting>,
-    pub asked: Option<Asked>,
-    pub rungs: Vec<(Stage, Duration)>,
+    pub auth_request: Option<AuthRequest>,
+    pub stage_durations: Vec<(Stage, Duration)>,
 }
 
-impl Evidence {
+impl ConnectionEvidence {
     pub fn took(&self, stage: Stage) -> Option<Duration> {
-        self.rungs.iter().find(|(s, _)| *s == stage).map(|(_, took)| *took)
+        self.stage_durations.iter().find(|(s, _)| *s == stage).map(|(_, took)| *took)
     }
 }
 
@@ -256,14 +256,14 @@ pub struct Greeting {
 }
 
 /// A verified, encrypted connection whose server has asked for the token.
-pub struct Door(Box<Inner>);
+pub struct PendingAuth(Box<Inner>);
 
 enum Inner {
-    Postgres(postgres::Door),
-    Mysql(mysql::Door),
+    Postgres(postgres::PendingAuth),
+    Mysql(mysql::PendingAuth),
 }
 
-impl fmt::Debug for Door {
+impl fmt::Debug for PendingAuth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Door")
     }
@@ -291,24 +291,26 @@ impl Session {
 ///
 /// # Errors
 /// The first rung that failed; `evidence` keeps what was seen below it.
-pub async fn climb(
+pub async fn connect_until_auth(
     target: &Target,
     purpose: Purpose,
     roots: &Arc<RootCertStore>,
     deadline: Instant,
-    evidence: &mut Evidence,
-) -> Result<Door, ConnectError> {
+    evidence: &mut ConnectionEvidence,
+) -> Result<PendingAuth, ConnectError> {
     let resolve = dial::resolve(&target.dial, &mut evidence.alias_of);
-    let addresses = timed(Stage::Resolve, deadline, &mut evidence.rungs, resolve).await?;
+    let addresses = timed(Stage::Resolve, deadline, &mut evidence.stage_durations, resolve).await?;
     evidence.addresses = addresses.iter().map(SocketAddr::ip).collect();
 
     let attempts = &mut evidence.attempts;
-    let stream = timed(Stage::Dial, deadline, &mut evidence.rungs, dial::race(&addresses, attempts)).await?;
+    let stream =
+        timed(Stage::Connect, deadline, &mut evidence.stage_durations, dial::race(&addresses, attempts))
+            .await?;
     evidence.peer = stream.peer_addr().ok();
 
-    let (tls, witness) = trust::client_config(Arc::clone(roots))
+    let (tls, captured) = trust::client_config(Arc::clone(roots))
         .map_err(|e| ConnectError::Tls(TlsFailure::Other(e.to_string())))?;
-    let encrypted = timed(Stage::Encrypt, deadline, &mut evidence.rungs, async {
+    let encrypted = timed(Stage::Tls, deadline, &mut evidence.stage_durations, async {
         match target.engine() {
             Engine::Postgres => {
                 postgres::encrypt(stream, tls, target).await.map(|s| Encrypted::Postgres(Box::new(s)))
@@ -320,28 +322,32 @@ pub async fn climb(
         }
     })
     .await;
-    evidence.tls = tls::seen(encrypted.as_ref().ok().map(Encrypted::stream), &witness.presented());
+    evidence.tls = tls::seen(encrypted.as_ref().ok().map(Encrypted::stream), &captured.presented());
     let encrypted = encrypted?;
 
-    let asked = timed(Stage::Ask, deadline, &mut evidence.rungs, async {
+    let auth_request = timed(Stage::AuthRequest, deadline, &mut evidence.stage_durations, async {
         match encrypted {
             Encrypted::Postgres(stream) => {
-                let (asked, door) = postgres::ask(*stream, target, purpose).await?;
-                Ok((asked, Inner::Postgres(door)))
+                let (auth_request, pending) = postgres::ask(*stream, target, purpose).await?;
+                Ok((auth_request, Inner::Postgres(pending)))
             }
             Encrypted::Mysql(greeted) => {
-                let (asked, door) = mysql::ask(*greeted, target).await?;
-                Ok((asked, Inner::Mysql(door)))
+                let (auth_request, pending) = mysql::ask(*greeted, target).await?;
+                Ok((auth_request, Inner::Mysql(pending)))
             }
         }
     })
     .await?;
-    let (asked, door) = asked;
-    evidence.asked = Some(asked.clone());
-    if asked == Asked::Cleartext { Ok(Door(Box::new(door))) } else { Err(ConnectError::NotIam(asked)) }
+    let (auth_request, pending) = auth_request;
+    evidence.auth_request = Some(auth_request.clone());
+    if auth_request == AuthRequest::Cleartext {
+        Ok(PendingAuth(Box::new(pending)))
+    } else {
+        Err(ConnectError::NotIam(auth_request))
+    }
 }
 
-impl Door {
+impl PendingAuth {
     /// Sends the token and hands the session to the driver.
     ///
     /// # Errors
@@ -350,18 +356,18 @@ impl Door {
         self,
         token: &Secret,
         deadline: Instant,
-        evidence: &mut Evidence,
+        evidence: &mut ConnectionEvidence,
     ) -> Result<Session, ConnectError> {
-        timed(Stage::LogIn, deadline, &mut evidence.rungs, async {
+        timed(Stage::Login, deadline, &mut evidence.stage_durations, async {
             let token = token.clone();
             let work = Task::spawn(async move {
                 match *self.0 {
-                    Inner::Postgres(door) => door.log_in(&token).await.map(Session::Postgres),
-                    Inner::Mysql(door) => door.log_in(&token).await.map(Session::Mysql),
+                    Inner::Postgres(pending) => pending.log_in(&token).await.map(Session::Postgres),
+                    Inner::Mysql(pending) => pending.log_in(&token).await.map(Session::Mysql),
                 }
             });
             work.await.unwrap_or_else(|_| {
-                Err(ConnectError::protocol(Stage::LogIn, "sent what its driver cannot read"))
+                Err(ConnectError::protocol(Stage::Login, "sent what its driver cannot read"))
             })
         })
         .await
@@ -386,15 +392,15 @@ impl Encrypted {
 async fn timed<T>(
     stage: Stage,
     deadline: Instant,
-    rungs: &mut Vec<(Stage, Duration)>,
-    rung: impl Future<Output = Result<T, ConnectError>>,
+    stage_durations: &mut Vec<(Stage, Duration)>,
+    step: impl Future<Output = Result<T, ConnectError>>,
 ) -> Result<T, ConnectError> {
     let start = Instant::now();
     let budget = stage.budget().min(deadline.saturating_duration_since(start));
-    let result = tokio::time::timeout(budget, rung).await;
+    let result = tokio::time::timeout(budget, step).await;
     let took = start.elapsed();
     tracing::debug!(stage = stage.name(), ?took, "rung");
-    rungs.push((stage, took));
+    stage_durations.push((stage, took));
     result.unwrap_or(Err(ConnectError::Timeout { stage, after: took }))
 }
 
@@ -408,7 +414,7 @@ async fn handshake(
 }
 
 /// How long a goodbye may take: a second, and not beyond `by`.
-fn briefly(by: Instant) -> tokio::time::Instant {
+fn close_timeout(by: Instant) -> tokio::time::Instant {
     by.min(Instant::now() + Duration::from_secs(1)).into()
 }
 

@@ -1,6 +1,6 @@
 //! What the server said, uninterpreted. Judging it is [`crate::checks`]' work.
 
-mod measures;
+mod measurements;
 mod mysql;
 mod postgres;
 mod version;
@@ -12,7 +12,7 @@ use crate::{
     target::{TablePattern, like},
 };
 
-pub use measures::Measures;
+pub use measurements::Measurements;
 pub use mysql::{ask as ask_mysql, unanswered as unanswered_mysql};
 pub use postgres::{ask as ask_postgres, identify_system};
 pub use version::Version;

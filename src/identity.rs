@@ -4,8 +4,8 @@
 //! Source: AWS STS API Reference, `AssumeRole` and `GetCallerIdentity`.
 
 mod http;
-#[cfg(feature = "operator")]
-mod operator;
+#[cfg(feature = "aws-diagnostics")]
+mod diagnostics;
 mod sessions;
 
 use std::{
@@ -37,12 +37,12 @@ use rustls::RootCertStore;
 pub use sessions::Sessions;
 
 use crate::{
-    finding::printable,
+    diagnostic::printable,
     target::{Access, Region, RoleArn, SessionTag},
 };
 
-#[cfg(feature = "operator")]
-pub(crate) use operator::{OperatorSdk, Said, SdkFailure, operator};
+#[cfg(feature = "aws-diagnostics")]
+pub(crate) use diagnostics::{OperatorSdk, Said, SdkFailure, operator};
 
 /// The most one STS call may take, its retries included.
 const CALL_BUDGET: Duration = Duration::from_secs(10);
@@ -96,7 +96,7 @@ pub enum IdentityError {
 }
 
 /// Assumes `access.roles` in order and returns the last session's credentials; the source
-/// credentials themselves where there is no role. `second_look`: a role that refuses is asked once more,
+/// credentials themselves where there is no role. `retry`: a role that refuses is asked once more,
 /// without tags, which only adds to the evidence.
 ///
 /// Tags: transitive ones are passed at the first hop and inherited from there (passing them again
@@ -108,12 +108,12 @@ pub async fn assume(
     access: &Access,
     region: &Region,
     roots: Arc<RootCertStore>,
-    second_look: bool,
+    retry: bool,
     evidence: &mut IdentityEvidence,
 ) -> Result<Identity, IdentityError> {
     let start = Instant::now();
     let clock = Arc::default();
-    let result = assume_in_turn(access, region, roots, second_look, &clock, evidence).await;
+    let result = assume_in_turn(access, region, roots, retry, &clock, evidence).await;
     evidence.clock_offset_seconds = http::offset(&clock);
     evidence.took = start.elapsed();
     result
@@ -123,7 +123,7 @@ async fn assume_in_turn(
     access: &Access,
     region: &Region,
     roots: Arc<RootCertStore>,
-    second_look: bool,
+    retry: bool,
     clock: &http::SharedClock,
     evidence: &mut IdentityEvidence,
 ) -> Result<Identity, IdentityError> {
@@ -141,7 +141,7 @@ async fn assume_in_turn(
     let credentials = match credentials {
         Ok(credentials) => credentials,
         Err((at, error)) => {
-            if second_look {
+            if retry {
                 evidence.untagged = chain.untagged(at, &error).await;
             }
             return Err(error);
@@ -217,8 +217,8 @@ impl Chain<'_> {
     ) -> Result<Credentials, (At, IdentityError)> {
         let mut credentials = source;
         for i in 0..self.access.roles.len() {
-            let asked = self.hop(i, credentials.clone(), &self.tags(i)).await;
-            let (next, hop) = asked.map_err(|error| ((i, credentials), error))?;
+            let auth_request = self.hop(i, credentials.clone(), &self.tags(i)).await;
+            let (next, hop) = auth_request.map_err(|error| ((i, credentials), error))?;
             tracing::debug!(role = hop.role, took = ?hop.took, "assumed");
             evidence.push(hop);
             credentials = next;

@@ -17,7 +17,7 @@
 //!
 //! [`operator`] looks, where it is asked to, at what RDS and IAM have on record: evidence about the cause of a
 //! failure, and never a verdict.
-//! [`verify`] tells that story once, for [`run`]'s `check`. [`daemon`] tells it for many targets for ever, keeps
+//! [`verify`] tells that story once, for [`run`]'s `check`. [`serve`] tells it for many targets for ever, keeps
 //! what is known of each and answers over HTTP; its runs are [given](verify::Given) what earlier ones found.
 //!
 //! Three rooms stand beside that flow and touch no server. [`setup`] goes the other way: from a target alone
@@ -30,7 +30,7 @@
 // The words everything is said in.
 pub mod secret;
 pub mod target;
-pub mod finding;
+pub mod diagnostic;
 pub mod policy;
 pub mod lint;
 
@@ -42,7 +42,7 @@ pub mod config;
 // Who we are, and what we send.
 pub mod identity;
 pub mod token;
-pub mod operator;
+pub mod aws;
 
 // The database: how it is reached, what it says.
 pub mod connection;
@@ -59,5 +59,5 @@ pub mod ship;
 
 // The story of one target, of many for ever, and what a command makes of them.
 pub mod verify;
-pub mod daemon;
+pub mod serve;
 pub mod run;

@@ -67,7 +67,7 @@ pub struct Row {
     pub column: usize,
     /// `Statement[0].Principal.AWS`
     pub path: String,
-    pub wanted: Option<String>,
+    pub expected: Option<String>,
     pub found: Option<String>,
     pub remedy: Option<String>,
 }
@@ -104,7 +104,7 @@ impl Draft<'_> {
     }
 
     /// Why IAM would not save it, if it would not.
-    fn spoilt(&self) -> Option<String> {
+    fn invalid(&self) -> Option<String> {
         let codes = answer::codes(&self.findings, Severity::Error);
         (!codes.is_empty()).then(|| format!("IAM would not save it: {codes}"))
     }
@@ -116,9 +116,9 @@ pub fn lint(sources: &[Source], subject: &Subject) -> Lint {
     let mut answers = Vec::new();
     let several = drafts.iter().filter(|draft| draft.is(Kind::Trust)).count() > 1;
     for draft in drafts.iter_mut().filter(|draft| draft.is(Kind::Trust)) {
-        let spoilt = draft.spoilt();
+        let invalid = draft.invalid();
         let Some(document) = &draft.document else { continue };
-        let (findings, mut answer) = trust::lint(document, subject, spoilt.as_deref());
+        let (findings, mut answer) = trust::lint(document, subject, invalid.as_deref());
         if several {
             // A role has one: each is asked.
             answer.sentence = format!("by {}, {}", draft.source.file, answer.sentence);
@@ -126,12 +126,12 @@ pub fn lint(sources: &[Source], subject: &Subject) -> Lint {
         draft.findings.extend(findings);
         answers.push(with_a_why(answer, &draft.findings));
     }
-    let spoilt = drafts.iter().filter(|draft| draft.is(Kind::Permission)).find_map(Draft::spoilt);
+    let invalid = drafts.iter().filter(|draft| draft.is(Kind::Permission)).find_map(Draft::invalid);
     let documents: Vec<Document> =
         drafts.iter().filter(|d| d.is(Kind::Permission)).filter_map(|d| d.document.clone()).collect();
     if !documents.is_empty() {
         let (findings, answer) =
-            permission::lint(&documents.iter().collect::<Vec<_>>(), subject, spoilt.as_deref());
+            permission::lint(&documents.iter().collect::<Vec<_>>(), subject, invalid.as_deref());
         let mut all = Vec::new();
         for (draft, findings) in drafts.iter_mut().filter(|d| d.is(Kind::Permission)).zip(findings) {
             draft.findings.extend(findings);
@@ -201,7 +201,7 @@ fn finish(draft: Draft<'_>) -> Examined {
             line,
             column,
             path: finding.path,
-            wanted: given(finding.wanted),
+            expected: given(finding.expected),
             found: given(finding.found),
             remedy: given(finding.remedy),
         }

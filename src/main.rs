@@ -25,7 +25,7 @@ const TOKEN_TIMEOUT: Duration = Duration::from_secs(30);
 fn main() -> ExitCode {
     let exit = match Cli::try_parse() {
         Ok(cli) => start(cli),
-        Err(error) => misused(&error),
+        Err(error) => usage_error(&error),
     };
     let exit = exit.unwrap_or_else(|error| match error.kind() {
         // A plugin that could not speak is UNKNOWN, which no other reading of its exit code may hide.
@@ -52,7 +52,7 @@ fn start(cli: Cli) -> io::Result<Exit> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         tokio::select! {
-            exit = obey(command) => exit,
+            exit = dispatch(command) => exit,
             _ = interrupt.recv() => Ok(Exit::Interrupted),
             _ = terminate.recv() => Ok(Exit::Terminated),
         }
@@ -75,7 +75,7 @@ async fn serve(args: cli::Serve) -> io::Result<Exit> {
     }
 }
 
-async fn obey(command: Command) -> io::Result<Exit> {
+async fn dispatch(command: Command) -> io::Result<Exit> {
     let mut out = anstream::stdout();
     match command {
         Command::Check(args) => {
@@ -119,8 +119,8 @@ async fn obey(command: Command) -> io::Result<Exit> {
         }
         Command::Config { command: ConfigCommand::Example(args) } => run::example(args.name, &mut out),
         Command::Serve(args) => serve(args).await,
-        Command::Healthy(args) => match config::Serve::read(args.serve, &environment) {
-            Ok(config) => run::healthy(&config, &mut out).await,
+        Command::Health(args) => match config::Serve::read(args.serve, &environment) {
+            Ok(config) => run::health(&config, &mut out).await,
             Err(invalid) => run::refuse(&invalid, Format::Text, &mut out),
         },
         Command::Completions { shell } => {
@@ -132,7 +132,7 @@ async fn obey(command: Command) -> io::Result<Exit> {
 }
 
 /// clap's words, or the format that the arguments ask for where a program reads it.
-fn misused(error: &clap::Error) -> io::Result<Exit> {
+fn usage_error(error: &clap::Error) -> io::Result<Exit> {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         error.print()?;
         return Ok(Exit::Met);

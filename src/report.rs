@@ -13,11 +13,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    checks::{self, Group, Observations, operator::Remark},
-    connection::{CertificateSummary, TlsSeen},
-    facts::Measures,
-    finding::{Capability, Denies, Finding, Outcome, Policy, Terms},
-    operator::Asked,
+    aws::ApiCall,
+    checks::{self, Group, Observations, aws::AwsEvidence},
+    connection::{CertificateSummary, TlsEvidence},
+    diagnostic::{Basis, Capability, Diagnostic, Outcome, Requirement, Severity},
+    facts::Measurements,
     target::{ReplicationMode, Target},
     verdict,
 };
@@ -48,9 +48,9 @@ pub struct Report {
     /// One row a check, in order; a row that was not reached says so.
     pub checks: Vec<Row>,
     /// What RDS and IAM have on record; null where nobody was asked to look (`--explain-with-profile`).
-    pub operator: Option<OperatorsLook>,
-    pub measures: Measures,
-    pub timings: Vec<Timing>,
+    pub operator: Option<AwsDiagnostics>,
+    pub measurements: Measurements,
+    pub timings: Vec<StageTiming>,
 }
 
 /// How long a target was waited for.
@@ -73,20 +73,20 @@ impl Waited {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Verdict {
-    /// The answer under `policy`.
+    /// The answer under `basis`.
     pub capability: Capability,
-    pub policy: Policy,
+    pub basis: Basis,
     /// By the rule of the ClickPipes guide.
-    pub documented: Capability,
+    pub guide: Capability,
     /// By what the server allowed.
-    pub observed: Capability,
+    pub server: Capability,
     /// `settings.replication_mode` for a ClickPipe; null where none can be created.
     pub replication_mode: Option<String>,
     /// What was required (`--require`, or what `replication_mode` needs), and whether it is met.
     pub required: Capability,
     pub met: bool,
     /// Codes of the checks that hold the capability back; every one of them.
-    pub held_back_by: Vec<String>,
+    pub blocked_by: Vec<String>,
     /// Why, in a sentence or two.
     pub why: String,
     /// What to do to get more; all of it.
@@ -185,15 +185,15 @@ pub struct Row {
     pub description: String,
     pub outcome: Outcome,
     /// What is lost unless it passes.
-    pub denies: Denies,
-    /// What is lost as it ended: less than `denies` where it is not known and ClickPipes lets that pass.
+    pub severity: Severity,
+    /// What is lost as it ended: less than `severity` where it is not known and ClickPipes lets that pass.
     #[serde(skip)]
-    pub denied: Denies,
+    pub denied: Severity,
     /// False where the row does not count under the report's policy.
     pub counts: bool,
     /// Stable code of the cause, where it did not pass.
     pub cause: Option<String>,
-    pub wanted: Option<String>,
+    pub expected: Option<String>,
     pub found: Option<String>,
     pub remedy: Option<String>,
     /// Where the evidence leaves several causes: all of them, the likeliest first.
@@ -202,14 +202,14 @@ pub struct Row {
 
 /// What a row comes to, for renderings that count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    Holds,
+pub enum Status {
+    Passed,
     /// It holds with a warning, or is not known and let pass.
-    Warns,
+    Warning,
     /// It does not hold, or is not known, which denies as a failure does.
-    Fails,
+    Failed,
     /// Not reached, not asked, or without weight under this policy.
-    Silent,
+    NotCounted,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -225,20 +225,20 @@ pub struct Candidate {
 /// What RDS and IAM have on record, as an operator saw it. It ranks causes and decides nothing.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct OperatorsLook {
+pub struct AwsDiagnostics {
     /// ARN of who looked, where AWS said so.
     pub operator: Option<String>,
     /// What came of it, in a sentence.
     pub conclusion: String,
-    pub findings: Vec<OperatorsFinding>,
+    pub diagnostics: Vec<AwsFinding>,
     /// Every call, in order; a denied one says so.
-    pub asked: Vec<OperatorsCall>,
+    pub asked: Vec<AwsCall>,
     pub duration_ms: f64,
 }
 
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct OperatorsFinding {
+pub struct AwsFinding {
     /// What it is about: `IAM authentication`.
     pub subject: String,
     /// `fail` where it keeps ClickPipes out, `warn` where it may.
@@ -251,7 +251,7 @@ pub struct OperatorsFinding {
 
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct OperatorsCall {
+pub struct AwsCall {
     /// As a policy names it: `rds:DescribeDBInstances`.
     pub call: String,
     /// What it was asked about; null for everything there is.
@@ -263,14 +263,14 @@ pub struct OperatorsCall {
 /// One step and how long it took. Steps overlap: they do not add up to the whole.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Timing {
+pub struct StageTiming {
     pub step: String,
     pub duration_ms: f64,
 }
 
 /// When a run began and how long it and its facts took.
 #[derive(Clone, Copy, Debug)]
-pub struct Clocked {
+pub struct Timing {
     pub started_at: Timestamp,
     pub took: Duration,
     pub facts_took: Option<Duration>,
@@ -279,16 +279,16 @@ pub struct Clocked {
 
 impl Report {
     /// Puts a run into words. Pure.
-    pub fn new(target: &Target, seen: &Observations, terms: Terms, clocked: Clocked) -> Self {
-        let findings = checks::judge(target, seen);
+    pub fn new(target: &Target, seen: &Observations, requirement: Requirement, timing: Timing) -> Self {
+        let diagnostics = checks::judge(target, seen);
         Self {
             target: target.name.clone(),
             source_type: target.source_type.name().to_owned(),
-            started_at: clocked.started_at.to_string(),
-            duration_ms: ms(clocked.took),
-            facts_as_of: clocked.facts_as_of.map(|at| at.to_string()),
+            started_at: timing.started_at.to_string(),
+            duration_ms: ms(timing.took),
+            facts_as_of: timing.facts_as_of.map(|at| at.to_string()),
             waited: None,
-            verdict: Verdict::new(&findings, target, terms),
+            verdict: Verdict::new(&diagnostics, target, requirement),
             endpoints: endpoints(target, seen),
             identity: identity(seen),
             token: seen.token.as_ref().and_then(|t| t.as_ref().ok()).map(|token| Token {
@@ -297,16 +297,19 @@ impl Report {
                 length: token.text.len(),
             }),
             tls: seen.connection.tls.as_ref().map(tls),
-            checks: findings.iter().map(|finding| Row::new(target, finding, terms.policy)).collect(),
-            operator: operators_look(target, seen, &findings),
-            measures: seen.facts.as_ref().map(Measures::of).unwrap_or_default(),
-            timings: timings(seen, clocked),
+            checks: diagnostics
+                .iter()
+                .map(|diagnostic| Row::new(target, diagnostic, requirement.basis))
+                .collect(),
+            operator: aws_diagnostics(target, seen, &diagnostics),
+            measurements: seen.facts.as_ref().map(Measurements::of).unwrap_or_default(),
+            timings: timings(seen, timing),
         }
     }
 
     /// Code of what holds it back: of the first row that failed, or else is not known.
     pub fn cause(&self) -> Option<&str> {
-        let held = || self.checks.iter().filter(|row| self.verdict.held_back_by.contains(&row.check));
+        let held = || self.checks.iter().filter(|row| self.verdict.blocked_by.contains(&row.check));
         let row = held().find(|row| row.outcome == Outcome::Fail).or_else(|| held().next())?;
         Some(row.cause.as_deref().unwrap_or(&row.check))
     }
@@ -319,29 +322,29 @@ impl Report {
 
     /// Something passed with a warning, or is not known and let pass.
     pub fn has_warnings(&self) -> bool {
-        self.checks.iter().any(|row| row.standing() == Standing::Warns)
+        self.checks.iter().any(|row| row.status() == Status::Warning)
     }
 
     /// Whether the row keeps the target from what is required of it. What was not reached does not: the
     /// verdict says so.
-    pub fn is_in_the_way(&self, row: &Row) -> bool {
+    pub fn blocks_requirement(&self, row: &Row) -> bool {
         let denies_it = match self.verdict.required {
             Capability::Blocked => false,
-            Capability::InitialLoadOnly => row.denied == Denies::Everything,
-            Capability::Cdc => row.denied >= Denies::Cdc,
+            Capability::InitialLoadOnly => row.denied == Severity::Blocks,
+            Capability::Cdc => row.denied >= Severity::BlocksCdc,
         };
-        row.standing() == Standing::Fails && denies_it
+        row.status() == Status::Failed && denies_it
     }
 
     /// The rule by which what is required cannot be had under this policy, whatever the server comes to say.
-    pub fn ruled_out_by(&self) -> Option<&Row> {
-        let is_rule = |row: &&Row| checks::CHECKS.iter().any(|c| c.code == row.check && c.policy.is_some());
-        self.checks.iter().filter(is_rule).find(|row| self.is_in_the_way(row))
+    pub fn blocking_rule(&self) -> Option<&Row> {
+        let is_rule = |row: &&Row| checks::CHECKS.iter().any(|c| c.code == row.check && c.basis.is_some());
+        self.checks.iter().filter(is_rule).find(|row| self.blocks_requirement(row))
     }
 
     /// The first code that holds the target back, with its cause where that says more: `NET_DIAL (NET_REFUSED)`.
     pub fn held_back(&self) -> Option<String> {
-        let code = self.verdict.held_back_by.first()?;
+        let code = self.verdict.blocked_by.first()?;
         let cause = self.checks.iter().find(|row| row.check == *code).and_then(|row| row.cause.as_ref());
         Some(match cause {
             Some(cause) if cause != code => format!("{code} ({cause})"),
@@ -351,23 +354,23 @@ impl Report {
 }
 
 impl Verdict {
-    fn new(findings: &[Finding], target: &Target, terms: Terms) -> Self {
-        let Terms { policy, required } = terms;
+    fn new(diagnostics: &[Diagnostic], target: &Target, requirement: Requirement) -> Self {
+        let Requirement { basis, required } = requirement;
         // Nothing was asked about changes where none are to be followed, so nothing is said of them.
         let most = if target.pipe.follows_changes() { Capability::Cdc } else { Capability::InitialLoadOnly };
-        let documented = verdict::capability(findings, Policy::Documented).min(most);
-        let observed = verdict::capability(findings, Policy::Observed).min(most);
-        let capability = if policy == Policy::Documented { documented } else { observed };
-        let words = Words { findings, policy, capability, documented, observed };
+        let guide = verdict::capability(diagnostics, Basis::Guide).min(most);
+        let server = verdict::capability(diagnostics, Basis::Server).min(most);
+        let capability = if basis == Basis::Guide { guide } else { server };
+        let words = Words { diagnostics, basis, capability, guide, server };
         Self {
             capability,
-            policy,
-            documented,
-            observed,
+            basis,
+            guide,
+            server,
             required,
             met: capability >= required,
             replication_mode: replication_mode(target, capability).map(str::to_owned),
-            held_back_by: words.held().iter().map(|f| checks::check(f.check).code.to_owned()).collect(),
+            blocked_by: words.held().iter().map(|f| checks::check(f.check).code.to_owned()).collect(),
             why: if most == capability && most < Capability::Cdc { words.as_asked() } else { words.why() },
             next: words.next(),
         }
@@ -386,37 +389,37 @@ fn replication_mode(target: &Target, capability: Capability) -> Option<&'static 
 
 /// What a verdict says.
 struct Words<'a> {
-    findings: &'a [Finding],
-    policy: Policy,
+    diagnostics: &'a [Diagnostic],
+    basis: Basis,
     capability: Capability,
-    documented: Capability,
-    observed: Capability,
+    guide: Capability,
+    server: Capability,
 }
 
 /// Whether the finding is the guide's rule, and not something the server showed.
-fn is_rule(finding: &Finding) -> bool {
-    checks::check(finding.check).policy.is_some()
+fn is_rule(diagnostic: &Diagnostic) -> bool {
+    checks::check(diagnostic.check).basis.is_some()
 }
 
 /// What a finding saw, or that it was not come to.
-fn seen(finding: &Finding) -> String {
-    let code = checks::check(finding.check).code;
-    match (finding.outcome, finding.found.as_str()) {
-        (Outcome::Unreached, "") => format!("{code} was not reached"),
-        (Outcome::Unreached | Outcome::Unknown, found) => format!("{code} is not known: {found}"),
+fn seen(diagnostic: &Diagnostic) -> String {
+    let code = checks::check(diagnostic.check).code;
+    match (diagnostic.outcome, diagnostic.found.as_str()) {
+        (Outcome::NotReached, "") => format!("{code} was not reached"),
+        (Outcome::NotReached | Outcome::Unknown, found) => format!("{code} is not known: {found}"),
         (_, found) => found.to_owned(),
     }
 }
 
 impl<'a> Words<'a> {
-    fn held(&self) -> Vec<&'a Finding> {
-        verdict::held_back_by(self.findings, self.policy)
+    fn held(&self) -> Vec<&'a Diagnostic> {
+        verdict::blocked_by(self.diagnostics, self.basis)
     }
 
     /// What the server showed, beside the guide's rule.
-    fn evidence(&self) -> Vec<&'a Finding> {
+    fn evidence(&self) -> Vec<&'a Diagnostic> {
         match self.held().first() {
-            Some(first) if is_rule(first) => verdict::held_back_by(self.findings, Policy::Observed),
+            Some(first) if is_rule(first) => verdict::blocked_by(self.diagnostics, Basis::Server),
             _ => self.held(),
         }
     }
@@ -434,7 +437,7 @@ impl<'a> Words<'a> {
         let rule = self.held().into_iter().find(|f| is_rule(f));
         match (rule, next.is_empty()) {
             (Some(rule), true) => next.extend(rule.remedy.clone()),
-            (Some(_), false) => next.push("then judge with --policy observed".to_owned()),
+            (Some(_), false) => next.push("then judge with --basis server".to_owned()),
             (None, _) => {}
         }
         next
@@ -455,7 +458,7 @@ impl<'a> Words<'a> {
             Capability::Cdc => "ClickPipes can copy its tables and follow their changes",
         };
         // A failure says more than what it kept from being tried.
-        let reason = |held: &[&Finding]| -> Option<String> {
+        let reason = |held: &[&Diagnostic]| -> Option<String> {
             let first = held.iter().find(|f| f.outcome == Outcome::Fail).or(held.first())?;
             let more = match held.iter().filter(|f| f.outcome == Outcome::Fail).count() {
                 0 | 1 => String::new(),
@@ -469,22 +472,22 @@ impl<'a> Words<'a> {
             _ => reason(&held),
         };
         let because = because.map(|reason| format!(": {reason}")).unwrap_or_default();
-        let guide_is_stricter = self.documented < self.observed;
-        let unknown = self.findings.iter().filter(|f| f.outcome == Outcome::Unknown);
+        let guide_is_stricter = self.guide < self.server;
+        let unknown = self.diagnostics.iter().filter(|f| f.outcome == Outcome::Unknown);
         let unknown: Vec<&str> = unknown.map(|f| checks::check(f.check).code).collect();
         let unknown = match (self.capability, unknown.is_empty()) {
             (Capability::Cdc, false) => format!(" Not known, and let pass: {}.", unknown.join(", ")),
             _ => String::new(),
         };
-        let other = match self.policy {
-            Policy::Documented if guide_is_stricter => {
+        let other = match self.basis {
+            Basis::Guide if guide_is_stricter => {
                 " The server itself allows more, as newer RDS and ClickPipes do.".to_owned()
             }
-            Policy::Observed if guide_is_stricter => {
-                let documented = self.documented;
-                format!(" The ClickPipes guide is older, and says {documented} for Postgres with IAM.")
+            Basis::Server if guide_is_stricter => {
+                let guide = self.guide;
+                format!(" The ClickPipes guide is older, and says {guide} for Postgres with IAM.")
             }
-            Policy::Documented if held.first().is_some_and(|f| is_rule(f)) => {
+            Basis::Guide if held.first().is_some_and(|f| is_rule(f)) => {
                 let words = reason(&self.evidence());
                 words.map(|words| format!(" The server itself allows no more: {words}.")).unwrap_or_default()
             }
@@ -495,22 +498,22 @@ impl<'a> Words<'a> {
 }
 
 impl Row {
-    fn new(target: &Target, finding: &Finding, policy: Policy) -> Self {
-        let check = checks::check(finding.check);
+    fn new(target: &Target, diagnostic: &Diagnostic, basis: Basis) -> Self {
+        let check = checks::check(diagnostic.check);
         let filled = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         Self {
             group: check.group.name().to_owned(),
             check: check.code.to_owned(),
             description: check.phrase_for(target),
-            outcome: finding.outcome,
-            denies: check.denies,
-            denied: checks::denied(finding),
-            counts: check.counts(policy),
-            cause: finding.cause.map(str::to_owned),
-            wanted: filled(&finding.wanted),
-            found: filled(&finding.found),
-            remedy: finding.remedy.clone(),
-            candidates: finding
+            outcome: diagnostic.outcome,
+            severity: check.severity,
+            denied: checks::denied(diagnostic),
+            counts: check.counts(basis),
+            cause: diagnostic.cause.map(str::to_owned),
+            expected: filled(&diagnostic.expected),
+            found: filled(&diagnostic.found),
+            remedy: diagnostic.remedy.clone(),
+            candidates: diagnostic
                 .candidates
                 .iter()
                 .map(|candidate| Candidate {
@@ -523,14 +526,14 @@ impl Row {
     }
 
     /// What the outcome comes to under the report's policy.
-    pub fn standing(&self) -> Standing {
+    pub fn status(&self) -> Status {
         match self.outcome {
-            _ if !self.counts => Standing::Silent,
-            Outcome::Pass => Standing::Holds,
-            Outcome::Warn => Standing::Warns,
-            Outcome::Unknown if self.denied == Denies::Nothing => Standing::Warns,
-            Outcome::Fail | Outcome::Unknown => Standing::Fails,
-            Outcome::Unreached | Outcome::NotAsked => Standing::Silent,
+            _ if !self.counts => Status::NotCounted,
+            Outcome::Pass => Status::Passed,
+            Outcome::Warn => Status::Warning,
+            Outcome::Unknown if self.denied == Severity::Advisory => Status::Warning,
+            Outcome::Fail | Outcome::Unknown => Status::Failed,
+            Outcome::NotReached | Outcome::NotApplicable => Status::NotCounted,
         }
     }
 
@@ -539,25 +542,29 @@ impl Row {
     }
 }
 
-fn operators_look(target: &Target, seen: &Observations, findings: &[Finding]) -> Option<OperatorsLook> {
+fn aws_diagnostics(
+    target: &Target,
+    seen: &Observations,
+    diagnostics: &[Diagnostic],
+) -> Option<AwsDiagnostics> {
     let look = seen.operator.as_ref()?;
-    let remarks = checks::operator::remarks(target, seen);
-    let finding = |remark: &Remark| OperatorsFinding {
-        subject: remark.subject.to_owned(),
-        outcome: remark.outcome,
-        cause: remark.cause.map(str::to_owned),
-        found: remark.found.clone(),
-        remedy: remark.remedy.clone(),
+    let aws_evidence = checks::aws::aws_evidence(target, seen);
+    let diagnostic = |evidence: &AwsEvidence| AwsFinding {
+        subject: evidence.subject.to_owned(),
+        outcome: evidence.outcome,
+        cause: evidence.cause.map(str::to_owned),
+        found: evidence.found.clone(),
+        remedy: evidence.remedy.clone(),
     };
-    let call = |asked: &Asked| OperatorsCall {
+    let call = |asked: &ApiCall| AwsCall {
         call: asked.call.clone(),
         about: (!asked.about.is_empty()).then(|| asked.about.clone()),
         refused: asked.refused.clone(),
     };
-    Some(OperatorsLook {
+    Some(AwsDiagnostics {
         operator: look.operator.clone(),
-        conclusion: checks::operator::conclusion(target, seen, findings, &remarks),
-        findings: remarks.iter().map(finding).collect(),
+        conclusion: checks::aws::conclusion(target, seen, diagnostics, &aws_evidence),
+        diagnostics: aws_evidence.iter().map(diagnostic).collect(),
         asked: look.asked.iter().map(call).collect(),
         duration_ms: ms(look.took),
     })
@@ -602,7 +609,7 @@ fn identity(seen: &Observations) -> Identity {
     }
 }
 
-fn tls(seen: &TlsSeen) -> Tls {
+fn tls(seen: &TlsEvidence) -> Tls {
     let certificate = |c: &CertificateSummary| Certificate {
         subject: c.subject.clone(),
         issuer: c.issuer.clone(),
@@ -617,18 +624,18 @@ fn tls(seen: &TlsSeen) -> Tls {
     }
 }
 
-fn timings(seen: &Observations, clocked: Clocked) -> Vec<Timing> {
+fn timings(seen: &Observations, timing: Timing) -> Vec<StageTiming> {
     let evidence = &seen.identity_evidence;
     let identity = seen.identity.as_ref().filter(|_| !evidence.kept).map(|_| ("identity", evidence.took));
-    let rungs = seen.connection.rungs.iter().map(|(stage, took)| (stage.name(), *took));
-    let facts = clocked.facts_took.map(|took| ("facts", took));
+    let stage_durations = seen.connection.stage_durations.iter().map(|(stage, took)| (stage.name(), *took));
+    let facts = timing.facts_took.map(|took| ("facts", took));
     let look = seen.operator.as_ref().map(|look| ("operator's look", look.took));
     identity
         .into_iter()
-        .chain(rungs)
+        .chain(stage_durations)
         .chain(facts)
         .chain(look)
-        .map(|(step, took)| Timing { step: step.to_owned(), duration_ms: ms(took) })
+        .map(|(step, took)| StageTiming { step: step.to_owned(), duration_ms: ms(took) })
         .collect()
 }
 

@@ -3,7 +3,7 @@
 mod check;
 mod example;
 mod explain;
-mod healthy;
+mod health;
 mod lint;
 mod progress;
 mod serve;
@@ -17,7 +17,7 @@ use std::io::{self, Write};
 pub use check::{check, refuse_check};
 pub use example::example;
 pub use explain::{explain, list};
-pub use healthy::healthy;
+pub use health::health;
 pub use lint::lint;
 pub use schema::schema;
 pub use serve::{config_check, serve};
@@ -72,5 +72,5 @@ pub fn refuse(invalid: &Invalid, format: Format, out: &mut impl Write) -> io::Re
 }
 
 fn say(invalid: &Invalid) {
-    eprintln!("error: {}\n  wanted: {}\n  found:  {}", invalid.field, invalid.wanted, invalid.found);
+    eprintln!("error: {}\n  wanted: {}\n  found:  {}", invalid.field, invalid.expected, invalid.found);
 }

@@ -19,19 +19,19 @@ pub use tag::{ExternalId, SessionName, SessionTag, SessionTags};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
     pub field: String,
-    pub wanted: String,
+    pub expected: String,
     pub found: String,
 }
 
 impl Invalid {
-    pub fn new(field: &str, wanted: impl Into<String>, found: impl fmt::Display) -> Self {
-        Self { field: field.to_owned(), wanted: wanted.into(), found: found.to_string() }
+    pub fn new(field: &str, expected: impl Into<String>, found: impl fmt::Display) -> Self {
+        Self { field: field.to_owned(), expected: expected.into(), found: found.to_string() }
     }
 }
 
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: wanted {}, found {}", self.field, self.wanted, self.found)
+        write!(f, "{}: wanted {}, found {}", self.field, self.expected, self.found)
     }
 }
 
@@ -142,7 +142,7 @@ impl Host {
     /// Names `field` when the text has a scheme, a port, a path, white space or bad characters.
     pub fn parse(field: &str, text: &str) -> Result<Self, Invalid> {
         no_placeholder(field, text)?;
-        let wrong = |wanted: &str| Err(Invalid::new(field, wanted, quoted(text)));
+        let wrong = |expected: &str| Err(Invalid::new(field, expected, quoted(text)));
         if text.is_empty() {
             return wrong("a host name, such as mydb.abc123.us-east-1.rds.amazonaws.com");
         }

@@ -67,35 +67,37 @@ fn add(roots: &mut RootCertStore, pem: &[u8]) -> Result<(), Invalid> {
 ///
 /// # Errors
 /// Only where the roots are empty or the provider lacks the protocol versions: an internal error.
-pub fn client_config(roots: Arc<RootCertStore>) -> Result<(Arc<ClientConfig>, Arc<Witness>), Error> {
+pub fn client_config(
+    roots: Arc<RootCertStore>,
+) -> Result<(Arc<ClientConfig>, Arc<CapturingVerifier>), Error> {
     let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider())
         .build()
         .map_err(|e| Error::General(e.to_string()))?;
-    let witness = Arc::new(Witness { verifier, presented: Mutex::default() });
+    let captured = Arc::new(CapturingVerifier { verifier, presented: Mutex::default() });
     let config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
         .dangerous() // rustls' word for any verifier but its own; ours is its own, watched
-        .with_custom_certificate_verifier(witness.clone())
+        .with_custom_certificate_verifier(captured.clone())
         .with_no_client_auth();
-    Ok((Arc::new(config), witness))
+    Ok((Arc::new(config), captured))
 }
 
 /// rustls' own verifier, which also keeps the chain it was shown, so that a refused certificate is
 /// evidence too.
 #[derive(Debug)]
-pub struct Witness {
+pub struct CapturingVerifier {
     verifier: Arc<WebPkiServerVerifier>,
     presented: Mutex<Vec<CertificateDer<'static>>>,
 }
 
-impl Witness {
+impl CapturingVerifier {
     /// The chain of the last handshake, leaf first; empty when none was shown.
     pub fn presented(&self) -> Vec<CertificateDer<'static>> {
         self.presented.lock().map(|chain| chain.clone()).unwrap_or_default()
     }
 }
 
-impl ServerCertVerifier for Witness {
+impl ServerCertVerifier for CapturingVerifier {
     fn verify_server_cert(
         &self,
         leaf: &CertificateDer<'_>,

@@ -3,71 +3,71 @@
 
 use crate::{
     checks,
-    finding::{Capability, Denies, Finding, Outcome, Policy},
+    diagnostic::{Basis, Capability, Diagnostic, Outcome, Severity},
 };
 
 /// The capability under one policy.
-pub fn capability(findings: &[Finding], policy: Policy) -> Capability {
-    let denied = findings.iter().filter(|f| counts(f, policy)).map(checks::denied).max();
+pub fn capability(diagnostics: &[Diagnostic], basis: Basis) -> Capability {
+    let denied = diagnostics.iter().filter(|f| counts(f, basis)).map(checks::denied).max();
     match denied {
         // No finding at all proves nothing.
-        None | Some(Denies::Everything) => Capability::Blocked,
-        Some(Denies::Cdc) => Capability::InitialLoadOnly,
-        Some(Denies::Nothing) => Capability::Cdc,
+        None | Some(Severity::Blocks) => Capability::Blocked,
+        Some(Severity::BlocksCdc) => Capability::InitialLoadOnly,
+        Some(Severity::Advisory) => Capability::Cdc,
     }
 }
 
 /// Every finding that holds the capability back under this policy, in the table's order: all of them
 /// must pass for more. What was not reached is named only where nothing else stands in the way.
-pub fn held_back_by(findings: &[Finding], policy: Policy) -> Vec<&Finding> {
-    let weight = match capability(findings, policy) {
-        Capability::Blocked => Denies::Everything,
-        Capability::InitialLoadOnly => Denies::Cdc,
+pub fn blocked_by(diagnostics: &[Diagnostic], basis: Basis) -> Vec<&Diagnostic> {
+    let weight = match capability(diagnostics, basis) {
+        Capability::Blocked => Severity::Blocks,
+        Capability::InitialLoadOnly => Severity::BlocksCdc,
         Capability::Cdc => return Vec::new(),
     };
-    let held = findings.iter().filter(|f| counts(f, policy) && checks::denied(f) == weight);
-    let (unreached, tried): (Vec<_>, Vec<_>) = held.partition(|f| f.outcome == Outcome::Unreached);
+    let held = diagnostics.iter().filter(|f| counts(f, basis) && checks::denied(f) == weight);
+    let (unreached, tried): (Vec<_>, Vec<_>) = held.partition(|f| f.outcome == Outcome::NotReached);
     if tried.is_empty() { unreached } else { tried }
 }
 
-fn counts(finding: &Finding, policy: Policy) -> bool {
-    checks::check(finding.check).counts(policy)
+fn counts(diagnostic: &Diagnostic, basis: Basis) -> bool {
+    checks::check(diagnostic.check).counts(basis)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{finding::CheckId, target::Engine};
+    use crate::{diagnostic::CheckId, target::Engine};
 
-    fn all_pass(engine: Engine) -> Vec<Finding> {
-        checks::of(engine).map(|check| Finding::pass(check.id, "")).collect()
+    fn all_pass(engine: Engine) -> Vec<Diagnostic> {
+        checks::of(engine).map(|check| Diagnostic::pass(check.id, "")).collect()
     }
 
     #[test]
     fn nothing_found_is_blocked() {
-        assert_eq!(capability(&[], Policy::Observed), Capability::Blocked);
+        assert_eq!(capability(&[], Basis::Server), Capability::Blocked);
     }
 
     #[test]
     fn every_row_denies_what_it_says_whether_it_fails_is_unknown_or_unreached() {
         for engine in [Engine::Postgres, Engine::Mysql, Engine::Mariadb] {
             for row in checks::of(engine) {
-                for outcome in [Outcome::Fail, Outcome::Unknown, Outcome::Unreached] {
-                    let mut findings = all_pass(engine);
-                    findings.iter_mut().find(|f| f.check == row.id).unwrap().outcome = outcome;
-                    for policy in [Policy::Documented, Policy::Observed] {
-                        let denies =
-                            if outcome == Outcome::Unknown { row.unknown_denies } else { row.denies };
-                        let expected = match denies {
-                            _ if row.policy.is_some_and(|only| only != policy) => Capability::Cdc,
-                            Denies::Everything => Capability::Blocked,
-                            Denies::Cdc => Capability::InitialLoadOnly,
-                            Denies::Nothing => Capability::Cdc,
+                for outcome in [Outcome::Fail, Outcome::Unknown, Outcome::NotReached] {
+                    let mut diagnostics = all_pass(engine);
+                    diagnostics.iter_mut().find(|f| f.check == row.id).unwrap().outcome = outcome;
+                    for basis in [Basis::Guide, Basis::Server] {
+                        let severity =
+                            if outcome == Outcome::Unknown { row.severity_if_unknown } else { row.severity };
+                        let expected = match severity {
+                            _ if row.basis.is_some_and(|only| only != basis) => Capability::Cdc,
+                            Severity::Blocks => Capability::Blocked,
+                            Severity::BlocksCdc => Capability::InitialLoadOnly,
+                            Severity::Advisory => Capability::Cdc,
                         };
                         assert_eq!(
-                            capability(&findings, policy),
+                            capability(&diagnostics, basis),
                             expected,
-                            "{} {outcome:?} {policy:?}",
+                            "{} {outcome:?} {basis:?}",
                             row.code
                         );
                     }
@@ -78,25 +78,25 @@ mod tests {
 
     #[test]
     fn every_row_that_holds_back_is_named() {
-        let mut findings = all_pass(Engine::Postgres);
-        assert!(held_back_by(&findings, Policy::Observed).is_empty());
+        let mut diagnostics = all_pass(Engine::Postgres);
+        assert!(blocked_by(&diagnostics, Basis::Server).is_empty());
         let (rule, replication) = (CheckId::PostgresDocumentedRule, CheckId::PostgresIamReplication);
         for id in [rule, replication, CheckId::TokenLife] {
-            findings.iter_mut().find(|f| f.check == id).unwrap().outcome = Outcome::Fail;
+            diagnostics.iter_mut().find(|f| f.check == id).unwrap().outcome = Outcome::Fail;
         }
-        let by = |policy| held_back_by(&findings, policy).iter().map(|f| f.check).collect::<Vec<_>>();
-        assert_eq!(by(Policy::Observed), [replication]);
-        assert_eq!(by(Policy::Documented), [rule, replication]);
+        let by = |basis| blocked_by(&diagnostics, basis).iter().map(|f| f.check).collect::<Vec<_>>();
+        assert_eq!(by(Basis::Server), [replication]);
+        assert_eq!(by(Basis::Guide), [rule, replication]);
     }
 
     #[test]
     fn what_is_not_asked_denies_nothing() {
         for engine in [Engine::Postgres, Engine::Mysql, Engine::Mariadb] {
-            let not_asked = checks::of(engine).map(|check| match check.denies {
-                Denies::Cdc => Finding::not_asked(check.id, ""),
-                _ => Finding::pass(check.id, ""),
+            let not_applicable = checks::of(engine).map(|check| match check.severity {
+                Severity::BlocksCdc => Diagnostic::not_applicable(check.id, ""),
+                _ => Diagnostic::pass(check.id, ""),
             });
-            assert_eq!(capability(&not_asked.collect::<Vec<_>>(), Policy::Observed), Capability::Cdc);
+            assert_eq!(capability(&not_applicable.collect::<Vec<_>>(), Basis::Server), Capability::Cdc);
         }
     }
 }

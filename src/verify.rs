@@ -2,7 +2,7 @@
 //! It cannot fail; it can only report.
 //!
 //! A run stands alone ([`verify`]), or is one of many of a process that lives ([`observe`]): then it is
-//! [`Given`] what need not be found out again each time.
+//! [`RunContext`] what need not be found out again each time.
 
 use std::{
     sync::Arc,
@@ -14,13 +14,15 @@ use jiff::Timestamp;
 use rustls::RootCertStore;
 
 use crate::{
+    aws,
     checks::Observations,
-    connection::{self, ConnectError, Door, Evidence, Pace, Purpose, Session, Stage, task::Task},
+    connection::{
+        self, ConnectError, ConnectionEvidence, PendingAuth, Purpose, RateLimit, Session, Stage, task::Task,
+    },
+    diagnostic::Requirement,
     facts::{self, Fact, Facts, SystemIdentity},
-    finding::Terms,
     identity::{self, Identity, IdentityError, Sessions},
-    operator,
-    report::{Clocked, Report},
+    report::{Report, Timing},
     target::Target,
     token::{self, AuthToken},
     trust,
@@ -31,99 +33,97 @@ pub type Clock = fn() -> Timestamp;
 
 /// How far a run may go.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct Budget {
     /// From the first step to the last.
     pub timeout: Duration,
     /// After a refusal that leaves more than one cause: at most one more STS call and one more login.
-    pub second_look: bool,
+    pub retry: bool,
 }
 
 /// What a run need not find out by itself. Nothing, for one that stands alone.
 #[derive(Debug, Default)]
-pub struct Given<'a> {
+pub struct RunContext<'a> {
     /// Sessions that are kept, and how old one may be.
     pub sessions: Option<(&'a Sessions, Duration)>,
     /// The trust anchors for the database, which take a millisecond to read.
     pub roots: Option<Arc<RootCertStore>>,
     /// Waited for before every login.
-    pub pace: Option<&'a Pace>,
+    pub rate_limit: Option<&'a RateLimit>,
     /// What the database said in an earlier run. It then is not asked again where the login works; where
     /// it does not, these are dropped.
-    pub facts: Option<Known>,
+    pub facts: Option<CachedFacts>,
 }
 
 /// What a database said, and when.
 #[derive(Clone, Debug)]
-pub struct Known {
+pub struct CachedFacts {
     pub facts: Facts,
     pub as_of: Timestamp,
 }
 
 /// What a run saw, before it is put into words.
 #[derive(Debug)]
-pub struct Observed {
+pub struct RunResult {
     pub seen: Observations,
-    pub clocked: Clocked,
+    pub timing: Timing,
 }
 
 /// Verifies one target.
-pub async fn verify(target: &Target, terms: Terms, limits: Limits, clock: Clock) -> Report {
+pub async fn verify(target: &Target, requirement: Requirement, budget: Budget, clock: Clock) -> Report {
     let start = Instant::now();
     // Beside the check: it costs no time of the run's, and what a failure means is known when it is told.
     let look = async {
         match &target.operator {
-            Some(operator) => {
-                Some(operator::look(target, operator, start + limits.timeout.mul_f32(0.9)).await)
-            }
+            Some(operator) => Some(aws::look(target, operator, start + budget.timeout.mul_f32(0.9)).await),
             None => None,
         }
     };
-    let (observed, look) = tokio::join!(observe(target, limits, Given::default(), clock), look);
-    let Observed { mut seen, mut clocked } = observed;
+    let (observed, look) = tokio::join!(observe(target, budget, RunContext::default(), clock), look);
+    let RunResult { mut seen, mut timing } = observed;
     seen.operator = look;
-    clocked.took = start.elapsed();
-    Report::new(target, &seen, terms, clocked)
+    timing.took = start.elapsed();
+    Report::new(target, &seen, requirement, timing)
 }
 
 /// Looks at one target.
-pub async fn observe(target: &Target, limits: Limits, given: Given<'_>, clock: Clock) -> Observed {
+pub async fn observe(target: &Target, budget: Budget, given: RunContext<'_>, clock: Clock) -> RunResult {
     let started_at = clock();
     let start = Instant::now();
     // The last tenth is for saying goodbye, so that a slow answer costs itself and nothing else.
-    let until = |part| start + limits.timeout.mul_f32(part);
-    let second_look = limits.second_look;
-    let Given { sessions, roots, pace, facts } = given;
+    let until = |part| start + budget.timeout.mul_f32(part);
+    let retry = budget.retry;
+    let RunContext { sessions, roots, rate_limit, facts } = given;
     // The configuration has read both once already. Without anchors nothing would verify.
     let roots = roots.unwrap_or_else(|| {
         Arc::new(
             trust::database_roots(target.ca_certificate.as_ref()).unwrap_or_else(|_| RootCertStore::empty()),
         )
     });
-    let (deadline, goodbye) = (until(0.9), until(0.95));
-    let run = Run { target, deadline, goodbye, second_look, clock, sessions, roots, pace };
+    let (deadline, close_by) = (until(0.9), until(0.95));
+    let run = Run { target, deadline, close_by, retry, clock, sessions, roots, rate_limit };
     let mut seen = Observations::default();
-    let mut clocked = Clocked { started_at, took: Duration::ZERO, facts_took: None, facts_as_of: None };
-    run.observe(facts, &mut seen, &mut clocked).await;
-    clocked.took = start.elapsed();
-    Observed { seen, clocked }
+    let mut timing = Timing { started_at, took: Duration::ZERO, facts_took: None, facts_as_of: None };
+    run.observe(facts, &mut seen, &mut timing).await;
+    timing.took = start.elapsed();
+    RunResult { seen, timing }
 }
 
 /// The report of a run that saw nothing.
-pub fn unreached(target: &Target, terms: Terms, now: Timestamp) -> Report {
-    let clocked = Clocked { started_at: now, took: Duration::ZERO, facts_took: None, facts_as_of: None };
-    Report::new(target, &Observations::default(), terms, clocked)
+pub fn unreached(target: &Target, requirement: Requirement, now: Timestamp) -> Report {
+    let timing = Timing { started_at: now, took: Duration::ZERO, facts_took: None, facts_as_of: None };
+    Report::new(target, &Observations::default(), requirement, timing)
 }
 
 struct Run<'a> {
     target: &'a Target,
     deadline: Instant,
     /// When sessions that have not closed are dropped.
-    goodbye: Instant,
-    second_look: bool,
+    close_by: Instant,
+    retry: bool,
     clock: Clock,
     sessions: Option<(&'a Sessions, Duration)>,
     roots: Arc<RootCertStore>,
-    pace: Option<&'a Pace>,
+    rate_limit: Option<&'a RateLimit>,
 }
 
 /// Between a refused token and the next: a token of the same second would be the same one, and a server
@@ -134,16 +134,16 @@ impl Run<'_> {
     /// `None` as soon as there is nothing to go on with.
     async fn observe(
         &self,
-        known: Option<Known>,
+        known: Option<CachedFacts>,
         seen: &mut Observations,
-        clocked: &mut Clocked,
+        timing: &mut Timing,
     ) -> Option<()> {
         let identity = self.identity(&mut seen.identity_evidence);
-        let climb = self.climb(Purpose::Queries, &mut seen.connection);
-        let (identity, climb) = tokio::join!(identity, climb);
+        let connect = self.connect_until_auth(Purpose::Queries, &mut seen.connection);
+        let (identity, connect) = tokio::join!(identity, connect);
 
-        let (door, climbed) = split(climb);
-        seen.climb = Some(climbed);
+        let (pending, connected) = split(connect);
+        seen.connect = Some(connected);
         let credentials = match identity {
             Ok(identity) => {
                 seen.identity = Some(Ok(()));
@@ -156,9 +156,9 @@ impl Run<'_> {
         };
         let token = self.sign(&credentials);
         seen.token = Some(token.clone());
-        let mut session = self.log_in(door?, &token.ok()?, &mut seen.connection).await;
+        let mut session = self.log_in(pending?, &token.ok()?, &mut seen.connection).await;
         if let Err(refused) = &session
-            && self.second_look
+            && self.retry
             && may_pass(refused)
             && self.deadline.saturating_duration_since(Instant::now()) > 2 * BETWEEN_TOKENS
         {
@@ -170,15 +170,15 @@ impl Run<'_> {
 
         let (session, start) = (session?, Instant::now());
         let facts = match known {
-            Some(Known { facts, as_of }) => {
-                session.close(self.goodbye).await;
-                clocked.facts_as_of = Some(as_of);
+            Some(CachedFacts { facts, as_of }) => {
+                session.close(self.close_by).await;
+                timing.facts_as_of = Some(as_of);
                 facts
             }
             None => {
-                clocked.facts_as_of = Some((self.clock)());
+                timing.facts_as_of = Some((self.clock)());
                 let facts = self.ask(session, &credentials).await;
-                clocked.facts_took = Some(start.elapsed());
+                timing.facts_took = Some(start.elapsed());
                 facts
             }
         };
@@ -197,7 +197,7 @@ impl Run<'_> {
                 Some((sessions, oldest)) => {
                     sessions.assume(access, region, roots, oldest, (self.clock)(), evidence).await
                 }
-                None => identity::assume(access, region, roots(), self.second_look, evidence).await,
+                None => identity::assume(access, region, roots(), self.retry, evidence).await,
             }
         };
         tokio::time::timeout(left, assume).await.unwrap_or_else(|_| {
@@ -219,12 +219,16 @@ impl Run<'_> {
     }
 
     /// Up to the door, when it is this login's turn.
-    async fn climb(&self, purpose: Purpose, evidence: &mut Evidence) -> Result<Door, ConnectError> {
-        if let Some(pace) = self.pace {
+    async fn connect_until_auth(
+        &self,
+        purpose: Purpose,
+        evidence: &mut ConnectionEvidence,
+    ) -> Result<PendingAuth, ConnectError> {
+        if let Some(rate_limit) = self.rate_limit {
             // What waits too long has no time left for the climb, and says so there.
-            let _ = tokio::time::timeout_at(self.deadline.into(), pace.turn()).await;
+            let _ = tokio::time::timeout_at(self.deadline.into(), rate_limit.acquire()).await;
         }
-        connection::climb(self.target, purpose, &self.roots, self.deadline, evidence).await
+        connection::connect_until_auth(self.target, purpose, &self.roots, self.deadline, evidence).await
     }
 
     /// A further connection, with a token of its own. What is seen on the way up is the first one's to report.
@@ -233,23 +237,23 @@ impl Run<'_> {
         purpose: Purpose,
         credentials: &Credentials,
     ) -> Result<Session, ConnectError> {
-        let mut evidence = Evidence::default();
-        let door = self.climb(purpose, &mut evidence).await?;
+        let mut evidence = ConnectionEvidence::default();
+        let pending = self.connect_until_auth(purpose, &mut evidence).await?;
         let token = self.sign(credentials).map_err(|_| ConnectError::NoToken)?;
-        self.log_in(door, &token, &mut evidence).await
+        self.log_in(pending, &token, &mut evidence).await
     }
 
     async fn log_in(
         &self,
-        door: Door,
+        pending: PendingAuth,
         token: &AuthToken,
-        evidence: &mut Evidence,
+        evidence: &mut ConnectionEvidence,
     ) -> Result<Session, ConnectError> {
-        door.log_in(&token.text, self.deadline, evidence).await
+        pending.log_in(&token.text, self.deadline, evidence).await
     }
 
     async fn ask(&self, session: Session, credentials: &Credentials) -> Facts {
-        let (deadline, goodbye, pipe) = (self.deadline, self.goodbye, &self.target.pipe);
+        let (deadline, close_by, pipe) = (self.deadline, self.close_by, &self.target.pipe);
         match session {
             Session::Postgres(session) => {
                 let replication = async {
@@ -259,14 +263,14 @@ impl Run<'_> {
                     }
                 };
                 let facts = facts::ask_postgres(&session, deadline, pipe, replication).await;
-                session.close(goodbye).await;
+                session.close(close_by).await;
                 Facts::Postgres(Box::new(facts))
             }
             Session::Mysql(session) => {
                 // Apart, because mysql_async may panic on what a server sends.
                 let pipe = pipe.clone();
                 let asking =
-                    Task::spawn(async move { facts::ask_mysql(session, deadline, goodbye, &pipe).await });
+                    Task::spawn(async move { facts::ask_mysql(session, deadline, close_by, &pipe).await });
                 let facts = asking.await;
                 Facts::Mysql(Box::new(facts.unwrap_or_else(|_| {
                     facts::unanswered_mysql("the server sent what its driver cannot read")
@@ -280,11 +284,11 @@ impl Run<'_> {
         match self.another_session(Purpose::Replication, credentials).await? {
             Session::Postgres(session) => {
                 let identified = facts::identify_system(&session, self.deadline).await;
-                session.close(self.goodbye).await;
+                session.close(self.close_by).await;
                 identified
             }
             Session::Mysql(_) => {
-                Err(ConnectError::Protocol { stage: Stage::LogIn, what: "is no PostgreSQL".into() })
+                Err(ConnectError::Protocol { stage: Stage::Login, what: "is no PostgreSQL".into() })
             }
         }
     }
@@ -295,7 +299,7 @@ impl Run<'_> {
 /// authentication": memory, 200 logins a second).
 fn may_pass(error: &ConnectError) -> bool {
     match error {
-        ConnectError::Refused { stage: Stage::LogIn, refusal } => match refusal.code.as_str() {
+        ConnectError::Refused { stage: Stage::Login, refusal } => match refusal.code.as_str() {
             "28000" => refusal.message.contains("authentication failed"),
             code => code == "1045",
         },

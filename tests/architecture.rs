@@ -77,28 +77,24 @@ fn each_outside_crate_has_its_doors() {
     let doors: &[(&str, &[&str], &str)] = &[
         (
             "aws_sdk_sts",
-            &["identity.rs", "identity/operator.rs"],
+            &["identity.rs", "identity/diagnostics.rs"],
             "STS is spoken to in one place; its errors become plain data there",
         ),
-        ("aws_sdk_rds", &["operator/rds.rs"], "records become plain data where they are read"),
-        ("aws_sdk_iam", &["operator/iam.rs"], "records become plain data where they are read"),
-        ("aws_config", &["identity.rs", "identity/operator.rs"], "credential sources belong to identity"),
+        ("aws_sdk_rds", &["aws/rds.rs"], "records become plain data where they are read"),
+        ("aws_sdk_iam", &["aws/iam.rs"], "records become plain data where they are read"),
+        ("aws_config", &["identity.rs", "identity/diagnostics.rs"], "credential sources belong to identity"),
         ("aws_smithy_runtime_api", &["identity/http.rs"], "the SDK's HTTP is ours, in one file"),
         ("aws_smithy_types", &["identity/http.rs"], "the SDK's HTTP is ours, in one file"),
-        (
-            "hyper",
-            &["daemon/http.rs", "identity/http.rs"],
-            "the SDK's HTTP is ours, in one file; who asks us",
-        ),
-        ("axum", &["daemon/http.rs", "daemon/probe.rs"], "HTTP ends where its answer is a value"),
-        ("base64", &["daemon/auth.rs"], "HTTP authentication is checked in one place"),
-        ("bcrypt", &["config/serve.rs", "daemon/auth.rs"], "a password's hash is read, and checked"),
-        ("fastrand", &["daemon/fleet.rs"], "what is drawn is an argument, as time is"),
-        ("governor", &["connection/pace.rs"], "logins have one pace"),
-        ("maud", &["daemon/page.rs", "daemon/page/plot.rs", "daemon/page/target.rs"], "HTML is the pages'"),
-        ("rustix", &["daemon/descriptors.rs"], "the system's limits are raised in one place"),
-        ("sd_notify", &["daemon/notify.rs"], "systemd is told in one place"),
-        ("subtle", &["daemon/auth.rs"], "passwords are compared in one place"),
+        ("hyper", &["serve/http.rs", "identity/http.rs"], "the SDK's HTTP is ours, in one file; who asks us"),
+        ("axum", &["serve/http.rs", "serve/probe.rs"], "HTTP ends where its answer is a value"),
+        ("base64", &["serve/auth.rs"], "HTTP authentication is checked in one place"),
+        ("bcrypt", &["config/serve.rs", "serve/auth.rs"], "a password's hash is read, and checked"),
+        ("fastrand", &["serve/scheduler.rs"], "what is drawn is an argument, as time is"),
+        ("governor", &["connection/rate_limit.rs"], "logins have one pace"),
+        ("maud", &["serve/page.rs", "serve/page/plot.rs", "serve/page/target.rs"], "HTML is the pages'"),
+        ("rustix", &["serve/descriptors.rs"], "the system's limits are raised in one place"),
+        ("sd_notify", &["serve/notify.rs"], "systemd is told in one place"),
+        ("subtle", &["serve/auth.rs"], "passwords are compared in one place"),
         ("aws_sigv4", &["token.rs"], "tokens are signed in one place"),
         ("tokio_postgres", &["connection/postgres.rs"], "drivers stop at the door"),
         ("postgres_protocol", &["connection/postgres.rs"], "drivers stop at the door"),
@@ -110,7 +106,7 @@ fn each_outside_crate_has_its_doors() {
         ),
         (
             "futures_util",
-            &["connection/mysql.rs", "facts/postgres.rs", "operator/iam.rs"],
+            &["connection/mysql.rs", "facts/postgres.rs", "aws/iam.rs"],
             "a stream of binlog events, and questions that go out together",
         ),
         ("dns_lookup", &["connection/dial.rs"], "names become addresses in one place"),
@@ -120,7 +116,7 @@ fn each_outside_crate_has_its_doors() {
         ("indicatif", &["run/progress.rs"], "progress is the command's, not the story's"),
         (
             "prometheus_client",
-            &["report/metrics.rs", "daemon/meters.rs", "daemon/probe.rs"],
+            &["report/metrics.rs", "serve/metrics.rs", "serve/probe.rs"],
             "what a report says, what is counted, what every prober says",
         ),
         ("quick_junit", &["report/junit.rs"], "JUnit is written in one place"),
@@ -180,8 +176,8 @@ fn secrets_leave_through_few_doors() {
         "connection/postgres.rs",
         "connection/mysql.rs",
         "run/token.rs",
-        "daemon/auth.rs", // what a browser sends, to be hashed
-        "daemon/http.rs", // the server's own TLS key
+        "serve/auth.rs", // what a browser sends, to be hashed
+        "serve/http.rs", // the server's own TLS key
     ];
     for (file, code) in sources() {
         assert!(!code.contains(".reveal()") || allowed.contains(&file.as_str()), "{file} reveals a secret");

@@ -6,7 +6,7 @@ fn screens() {
     // Whatever this machine trusts, the screens are the same.
     let screens = trycmd::TestCases::new();
     screens.env("AWS_CA_BUNDLE", "").case("tests/cli/*.toml");
-    if cfg!(feature = "operator") {
+    if cfg!(feature = "aws-diagnostics") {
         screens.skip("tests/cli/explain-with-profile-not-built.toml");
     }
 }

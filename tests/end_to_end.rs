@@ -16,9 +16,9 @@ mod faults;
 mod hostile;
 #[path = "end_to_end/identity.rs"]
 mod identity;
-#[cfg(feature = "operator")]
-#[path = "end_to_end/operator.rs"]
-mod operator;
+#[cfg(feature = "aws-diagnostics")]
+#[path = "end_to_end/aws_records.rs"]
+mod aws_records;
 #[path = "end_to_end/operators.rs"]
 mod operators;
 #[path = "end_to_end/oracles.rs"]

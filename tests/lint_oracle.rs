@@ -283,20 +283,20 @@ fn the_labs_aws_agrees_with_every_yes_and_every_no() {
         };
         let which = usize::from(!first);
         let said = judge(&[&trust, &permission])[which];
-        let Some(asked) = ask(&trust, &permission, &socket) else {
+        let Some(auth_request) = ask(&trust, &permission, &socket) else {
             counts[3] += 1;
             continue;
         };
         let agrees = match said {
-            Says::Yes => asked[which],
-            Says::No => !asked[which],
+            Says::Yes => auth_request[which],
+            Says::No => !auth_request[which],
             Says::Unknown => true,
             Says::NotAsked => false,
         };
         counts[said as usize] += 1;
         if !agrees {
             let document = if first { &trust } else { &permission };
-            disagreements.push(format!("lint: {said:?}, lab: {}: {document:#}", asked[which]));
+            disagreements.push(format!("lint: {said:?}, lab: {}: {document:#}", auth_request[which]));
         }
     }
     eprintln!("yes, no, unknown, refused by the lab: {counts:?}");

@@ -112,12 +112,12 @@ fn one_artefact_alone_is_also_one_field_alone() {
     let document = stdout(setup("rdspostgres", &["--only", "sql", "-o", "json"]));
     let document: serde_json::Value = serde_json::from_str(&document).unwrap();
     assert!(document["sql"].is_string() && document.get("trust_policy").is_none());
-    let whole: serde_json::Value =
+    let complete: serde_json::Value =
         serde_json::from_str(&stdout(setup("rdspostgres", &["-o", "json"]))).unwrap();
     for field in ["trust_policy", "connect_policy", "sql", "parameters", "steps", "terraform", "check"] {
-        assert!(whole.get(field).is_some(), "{field}");
+        assert!(complete.get(field).is_some(), "{field}");
     }
-    assert_eq!(whole["parameters"]["settings"][0]["apply_method"], "pending-reboot");
+    assert_eq!(complete["parameters"]["settings"][0]["apply_method"], "pending-reboot");
 }
 
 #[test]

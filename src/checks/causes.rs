@@ -1,7 +1,7 @@
 //! The table of causes: why a row did not pass. Each has one code, what singles it out, and what to do.
 //! `pipeprobe explain` and the page of checks are made from it.
 
-use crate::finding::CheckId;
+use crate::diagnostic::CheckId;
 
 /// One way for a row not to pass.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct Cause {
 
 impl Cause {
     /// What it could be, where the evidence leaves several: the reports rank them.
-    pub fn could_be(&self) -> &'static [&'static str] {
+    pub fn with_candidates(&self) -> &'static [&'static str] {
         match self.code {
             "STS_ASSUME_ROLE_DENIED" => {
                 &["STS_NOT_TRUSTED", "STS_EXTERNAL_ID", "STS_CALLER_NOT_ALLOWED", "STS_NO_SUCH_ROLE"]
@@ -357,7 +357,7 @@ mod tests {
     fn said() -> BTreeSet<String> {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/checks");
         let files = ["credentials", "reach", "postgres", "postgres/publication", "mysql", "tables"];
-        let operators = ["operator/database", "operator/permission", "operator/trust"];
+        let operators = ["aws/database", "aws/permission", "aws/trust"];
         let mut said = BTreeSet::new();
         for file in files.into_iter().chain(operators) {
             let text = std::fs::read_to_string(folder.join(format!("{file}.rs"))).unwrap();
@@ -384,7 +384,7 @@ mod tests {
 
     #[test]
     fn what_a_cause_could_be_is_explained_too() {
-        for code in CAUSES.iter().flat_map(Cause::could_be) {
+        for code in CAUSES.iter().flat_map(Cause::with_candidates) {
             assert!(cause_of(code).is_some(), "{code}");
         }
     }
@@ -393,7 +393,7 @@ mod tests {
     fn every_cause_says_what_to_do_here_or_in_its_row() {
         for cause in CAUSES.iter().filter(|cause| cause.fix.is_empty()) {
             let row = super::super::check(cause.check);
-            assert!(!cause.could_be().is_empty() || !row.fix.is_empty(), "{}", cause.code);
+            assert!(!cause.with_candidates().is_empty() || !row.fix.is_empty(), "{}", cause.code);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Observations;
 use crate::{
-    finding::{Candidate, CheckId, Finding},
+    diagnostic::{Candidate, CheckId, Diagnostic},
     identity::{IdentityError, IdentityEvidence},
     target::Target,
     token::LIFETIME,
@@ -11,36 +11,36 @@ use crate::{
 /// Below this, a token may expire on its way.
 const SHORT_LIFE_SECONDS: i64 = 300;
 
-pub(super) fn judge(target: &Target, seen: &Observations) -> Vec<Finding> {
+pub(super) fn judge(target: &Target, seen: &Observations) -> Vec<Diagnostic> {
     let evidence = &seen.identity_evidence;
-    let mut findings = match &seen.identity {
+    let mut diagnostics = match &seen.identity {
         None => return Vec::new(),
         Some(Err(IdentityError::NoCredentials(why))) => return vec![no_credentials(why)],
         Some(Err(error)) => vec![source(evidence), refused(target, evidence, error)],
         Some(Ok(())) => vec![source(evidence), assumed(evidence)],
     };
     if let Some(token) = &seen.token {
-        findings.push(match token {
+        diagnostics.push(match token {
             Ok(token) => life(
                 token.expires_at.duration_since(token.signed_at).as_secs(),
                 evidence.clock_offset_seconds,
             ),
-            Err(why) => Finding::fail(CheckId::TokenLife, "TOKEN_NOT_SIGNED", why),
+            Err(why) => Diagnostic::fail(CheckId::TokenLife, "TOKEN_NOT_SIGNED", why),
         });
     }
-    findings
+    diagnostics
 }
 
-fn no_credentials(why: &str) -> Finding {
-    Finding::fail(CheckId::Credentials, "AWS_NO_CREDENTIALS", why).remedy(
+fn no_credentials(why: &str) -> Diagnostic {
+    Diagnostic::fail(CheckId::Credentials, "AWS_NO_CREDENTIALS", why).remedy(
         "give credentials in any of AWS's standard ways, for example AWS_PROFILE=<name>, `aws sso login`, \
          or AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY",
     )
 }
 
-fn source(evidence: &IdentityEvidence) -> Finding {
+fn source(evidence: &IdentityEvidence) -> Diagnostic {
     let key = evidence.source_key.as_deref().unwrap_or_default();
-    Finding::pass(
+    Diagnostic::pass(
         CheckId::Credentials,
         match &evidence.caller {
             Some(arn) => format!("{arn} ({key})"),
@@ -49,9 +49,9 @@ fn source(evidence: &IdentityEvidence) -> Finding {
     )
 }
 
-fn assumed(evidence: &IdentityEvidence) -> Finding {
+fn assumed(evidence: &IdentityEvidence) -> Diagnostic {
     let Some(last) = evidence.hops.last() else {
-        return Finding::pass(CheckId::AccessRole, "no role: the source credentials sign the token");
+        return Diagnostic::pass(CheckId::AccessRole, "no role: the source credentials sign the token");
     };
     let tags = evidence
         .hops
@@ -66,16 +66,16 @@ fn assumed(evidence: &IdentityEvidence) -> Finding {
     if let Some(end) = last.expires_at {
         found += &format!(" until {end}");
     }
-    Finding::pass(CheckId::AccessRole, found)
+    Diagnostic::pass(CheckId::AccessRole, found)
 }
 
 /// A clock further off than this shortens a token's life, or makes it one of the future.
 const CLOCK_SKEW_SECONDS: i64 = 60;
 
-fn life(seconds: i64, clock_offset: Option<i64>) -> Finding {
+fn life(seconds: i64, clock_offset: Option<i64>) -> Diagnostic {
     let full = LIFETIME.as_secs();
     if let Some(offset) = clock_offset.filter(|offset| offset.abs() > CLOCK_SKEW_SECONDS) {
-        return Finding::warn(
+        return Diagnostic::warn(
             CheckId::TokenLife,
             "CLOCK_SKEW",
             format!("AWS's clock is {offset:+} s from this machine's, and a token carries its signing time"),
@@ -83,19 +83,19 @@ fn life(seconds: i64, clock_offset: Option<i64>) -> Finding {
         .remedy("set this machine's clock (NTP)");
     }
     if seconds < SHORT_LIFE_SECONDS {
-        return Finding::warn(
+        return Diagnostic::warn(
             CheckId::TokenLife,
             "TOKEN_SHORT_LIFE",
             format!("{seconds} s of {full} s: the credentials end first"),
         )
-        .wanted(format!("at least {SHORT_LIFE_SECONDS} s"))
+        .expected(format!("at least {SHORT_LIFE_SECONDS} s"))
         .remedy("renew the source credentials, or raise `duration`");
     }
-    Finding::pass(CheckId::TokenLife, format!("{} min {} s", seconds / 60, seconds % 60))
+    Diagnostic::pass(CheckId::TokenLife, format!("{} min {} s", seconds / 60, seconds % 60))
 }
 
-fn refused(target: &Target, evidence: &IdentityEvidence, error: &IdentityError) -> Finding {
-    let fail = |cause, found: String| Finding::fail(CheckId::AccessRole, cause, found);
+fn refused(target: &Target, evidence: &IdentityEvidence, error: &IdentityError) -> Diagnostic {
+    let fail = |cause, found: String| Diagnostic::fail(CheckId::AccessRole, cause, found);
     let (role, code, message) = match error {
         IdentityError::Refused { role, code, message, .. } => (role, code.as_str(), message.as_str()),
         IdentityError::Unreachable { role, what } => {
@@ -139,7 +139,7 @@ fn refused(target: &Target, evidence: &IdentityEvidence, error: &IdentityError) 
             fail("STS_TAG_SESSION_DENIED", words + &untagged).remedy(tag_session(role))
         }
         "AccessDenied" | "AccessDeniedException" => {
-            fail("STS_ASSUME_ROLE_DENIED", words + &untagged).could_be(denied(target, role, caller))
+            fail("STS_ASSUME_ROLE_DENIED", words + &untagged).with_candidates(denied(target, role, caller))
         }
         "ExpiredToken" | "ExpiredTokenException" => {
             fail("STS_CREDENTIALS_EXPIRED", words).remedy("renew the source credentials (`aws sso login`, a new session)")

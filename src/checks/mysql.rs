@@ -3,8 +3,8 @@
 use super::tables::{self, of_these, some_of};
 use crate::{
     connection::Refusal,
+    diagnostic::{CheckId, Diagnostic},
     facts::{self, Fact, MysqlFacts, Settings, Version},
-    finding::{CheckId, Finding},
     target::{Engine, ReplicationMechanism, SourceType, Target},
 };
 
@@ -17,8 +17,8 @@ const ADVISED_RETENTION_HOURS: u64 = 72;
 const ADVISED_PACKET_BYTES: u64 = 16 << 20;
 
 /// `account`: the user, as GRANT has it.
-pub(super) fn judge(target: &Target, facts: &MysqlFacts, account: &str) -> Vec<Finding> {
-    let mut findings = vec![tables::read(
+pub(super) fn judge(target: &Target, facts: &MysqlFacts, account: &str) -> Vec<Diagnostic> {
+    let mut diagnostics = vec![tables::read(
         target,
         &facts.tables,
         facts.tables.read().into_iter().flat_map(|tables| &tables.seen),
@@ -26,11 +26,11 @@ pub(super) fn judge(target: &Target, facts: &MysqlFacts, account: &str) -> Vec<F
     )];
     let Fact::Read(settings) = &facts.settings else {
         let unanswered = |check| unanswered(check, &facts.settings);
-        findings.extend([CheckId::Engine, CheckId::Version, CheckId::MysqlBinaryLog].map(unanswered));
-        return findings;
+        diagnostics.extend([CheckId::Engine, CheckId::Version, CheckId::MysqlBinaryLog].map(unanswered));
+        return diagnostics;
     };
     let server = Server { target, facts, settings, version: facts::version_of(settings), account };
-    findings.extend([
+    diagnostics.extend([
         server.engine(),
         server.version(),
         server.vitess(),
@@ -50,7 +50,7 @@ pub(super) fn judge(target: &Target, facts: &MysqlFacts, account: &str) -> Vec<F
         compressed_columns(target, facts),
         server.max_allowed_packet(),
     ]);
-    findings
+    diagnostics
 }
 
 struct Server<'a> {
@@ -77,10 +77,10 @@ impl Server<'_> {
         self.version.is_none_or(|version| version >= first)
     }
 
-    fn engine(&self) -> Finding {
+    fn engine(&self) -> Diagnostic {
         let check = CheckId::Engine;
         let Some(version) = self.get("version") else {
-            return Finding::unknown(check, "MYSQL_UNANSWERED", "the server gave no version");
+            return Diagnostic::unknown(check, "MYSQL_UNANSWERED", "the server gave no version");
         };
         let comment = self.get("version_comment").map(|c| format!(" ({})", c.trim_matches(['(', ')'])));
         let comment = comment.unwrap_or_default();
@@ -89,36 +89,36 @@ impl Server<'_> {
         if runs != self.target.engine() {
             let right =
                 if runs == Engine::Mariadb { "\"rdsmariadb\"" } else { "\"rdsmysql\" or \"auroramysql\"" };
-            return Finding::fail(check, "DB_WRONG_ENGINE", found)
-                .wanted(self.target.engine().name())
+            return Diagnostic::fail(check, "DB_WRONG_ENGINE", found)
+                .expected(self.target.engine().name())
                 .remedy(format!("set type = {right}: ClickPipes refuses a pipe of the other flavour"));
         }
         match (self.get("aurora_version"), self.target.source_type) {
             (None, SourceType::AuroraMysql) => {
-                Finding::warn(check, "DB_NOT_AURORA", format!("{found}, without aurora_version"))
+                Diagnostic::warn(check, "DB_NOT_AURORA", format!("{found}, without aurora_version"))
                     .remedy("if this is RDS and not Aurora, set type = \"rdsmysql\"")
             }
             (Some(aurora), SourceType::RdsMysql) => {
-                Finding::warn(check, "DB_IS_AURORA", format!("{found}, Aurora {aurora}")).remedy(
+                Diagnostic::warn(check, "DB_IS_AURORA", format!("{found}, Aurora {aurora}")).remedy(
                     "set type = \"auroramysql\": Aurora's settings live in the DB cluster parameter group",
                 )
             }
-            _ => Finding::pass(check, found),
+            _ => Diagnostic::pass(check, found),
         }
     }
 
     /// IAM logins exist on RDS for MySQL 5.7 and MariaDB 10.6 onwards (RDS User Guide, "IAM database
     /// authentication"); a server that took the token and is older is odd, not blocked.
-    fn version(&self) -> Finding {
+    fn version(&self) -> Diagnostic {
         let check = CheckId::Version;
         let text = self.get("version").unwrap_or_default();
         let Some(version) = self.version else {
-            return Finding::unknown(check, "DB_VERSION_UNREADABLE", format!("`{text}`"));
+            return Diagnostic::unknown(check, "DB_VERSION_UNREADABLE", format!("`{text}`"));
         };
         let oldest = if self.is_mariadb() { Version(10, 6, 0) } else { Version(5, 7, 0) };
         if version < oldest {
-            return Finding::warn(check, "DB_VERSION_OLD", text)
-                .wanted(format!(
+            return Diagnostic::warn(check, "DB_VERSION_OLD", text)
+                .expected(format!(
                     "{} {}.{} or newer",
                     if self.is_mariadb() { Engine::Mariadb.name() } else { Engine::Mysql.name() },
                     oldest.0,
@@ -127,22 +127,22 @@ impl Server<'_> {
                 .remedy("RDS offers IAM authentication from that version on; upgrade before relying on it");
         }
         if self.is_mariadb() && version >= Version(12, 3, 0) && self.target.pipe.follows_changes() {
-            return Finding::warn(check, "MARIADB_PARTIAL_ROW_EVENTS", text)
-                .wanted("MariaDB before 12.3, or rows short enough never to be split over several events")
+            return Diagnostic::warn(check, "MARIADB_PARTIAL_ROW_EVENTS", text)
+                .expected("MariaDB before 12.3, or rows short enough never to be split over several events")
                 .remedy("ClickPipes does not read the partial row events of MariaDB 12.3 and newer");
         }
-        Finding::pass(check, text)
+        Diagnostic::pass(check, text)
     }
 
-    fn vitess(&self) -> Finding {
+    fn vitess(&self) -> Diagnostic {
         let check = CheckId::MysqlVitess;
         let version = self.get("version").unwrap_or_default();
         match &self.facts.is_vitess {
-            Fact::Read(true) => Finding::fail(check, "MYSQL_VITESS", version),
+            Fact::Read(true) => Diagnostic::fail(check, "MYSQL_VITESS", version),
             _ if version.to_ascii_lowercase().contains("vitess") => {
-                Finding::fail(check, "MYSQL_VITESS", version)
+                Diagnostic::fail(check, "MYSQL_VITESS", version)
             }
-            Fact::Read(false) => Finding::pass(check, "SHOW VITESS_TABLETS is not understood"),
+            Fact::Read(false) => Diagnostic::pass(check, "SHOW VITESS_TABLETS is not understood"),
             other => unanswered(check, other),
         }
     }
@@ -151,56 +151,58 @@ impl Server<'_> {
         matches!(self.get("log_bin"), Some("ON" | "1"))
     }
 
-    fn binary_log(&self) -> Finding {
+    fn binary_log(&self) -> Diagnostic {
         let check = CheckId::MysqlBinaryLog;
         match self.get("log_bin") {
-            Some("ON" | "1") => Finding::pass(check, "log_bin is ON"),
-            Some(value) => Finding::fail(check, "MYSQL_BINARY_LOG_OFF", format!("log_bin is {value}")),
-            None => Finding::unknown(check, "MYSQL_UNANSWERED", "the server has no log_bin"),
+            Some("ON" | "1") => Diagnostic::pass(check, "log_bin is ON"),
+            Some(value) => Diagnostic::fail(check, "MYSQL_BINARY_LOG_OFF", format!("log_bin is {value}")),
+            None => Diagnostic::unknown(check, "MYSQL_UNANSWERED", "the server has no log_bin"),
         }
     }
 
-    fn without_binary_log(check: CheckId) -> Finding {
-        Finding::held_up(check, "there is no binary log")
+    fn without_binary_log(check: CheckId) -> Diagnostic {
+        Diagnostic::skipped(check, "there is no binary log")
     }
 
-    fn binlog_status(&self) -> Finding {
+    fn binlog_status(&self) -> Diagnostic {
         let check = CheckId::MysqlBinlogStatus;
         match &self.facts.position {
             // The protocol has four bytes for it.
-            Fact::Read(at) if at.position == 0 || at.position > u64::from(u32::MAX) => Finding::fail(
+            Fact::Read(at) if at.position == 0 || at.position > u64::from(u32::MAX) => Diagnostic::fail(
                 check,
                 "MYSQL_NO_BINLOG_POSITION",
                 format!("{}, position {}", at.file, at.position),
             )
             .remedy("as the master user: FLUSH BINARY LOGS; begins a new file"),
-            Fact::Read(at) => Finding::pass(check, format!("{}, position {}", at.file, at.position)),
+            Fact::Read(at) => Diagnostic::pass(check, format!("{}, position {}", at.file, at.position)),
             Fact::Refused(refusal) if is_denial(refusal) => {
-                Finding::fail(check, "MYSQL_NO_REPLICATION_CLIENT", refusal.to_string())
+                Diagnostic::fail(check, "MYSQL_NO_REPLICATION_CLIENT", refusal.to_string())
             }
             Fact::Absent if !self.has_binary_log() => Self::without_binary_log(check),
-            Fact::Absent => Finding::fail(check, "MYSQL_NO_BINLOG_POSITION", "the server names no position")
-                .remedy("wait a few minutes after turning the binary log on, then check again"),
+            Fact::Absent => {
+                Diagnostic::fail(check, "MYSQL_NO_BINLOG_POSITION", "the server names no position")
+                    .remedy("wait a few minutes after turning the binary log on, then check again")
+            }
             other => unanswered(check, other),
         }
     }
 
     /// A setting that must have one value.
-    fn must_be(&self, check: CheckId, cause: &'static str, name: &str, wanted: &str) -> Finding {
+    fn must_be(&self, check: CheckId, cause: &'static str, name: &str, expected: &str) -> Diagnostic {
         let found = |value: &str| format!("{name} is {}", if value.is_empty() { "''" } else { value });
         match self.get(name) {
-            Some(value) if value == wanted => Finding::pass(check, found(value)),
-            Some(value) => Finding::fail(check, cause, found(value)),
-            None => Finding::unknown(check, "MYSQL_UNANSWERED", format!("the server has no {name}")),
+            Some(value) if value == expected => Diagnostic::pass(check, found(value)),
+            Some(value) => Diagnostic::fail(check, cause, found(value)),
+            None => Diagnostic::unknown(check, "MYSQL_UNANSWERED", format!("the server has no {name}")),
         }
     }
 
-    fn not_there_yet(&self, check: CheckId, name: &str) -> Finding {
+    fn not_there_yet(&self, check: CheckId, name: &str) -> Diagnostic {
         let version = self.get("version").unwrap_or_default();
-        Finding::pass(check, format!("{version} is older than {name}"))
+        Diagnostic::pass(check, format!("{version} is older than {name}"))
     }
 
-    fn binlog_format(&self) -> Finding {
+    fn binlog_format(&self) -> Diagnostic {
         let (check, name) = (CheckId::MysqlBinlogFormat, "binlog_format");
         // Aurora says OFF for "no binary log".
         match self.get(name) {
@@ -209,7 +211,7 @@ impl Server<'_> {
         }
     }
 
-    fn row_image(&self) -> Finding {
+    fn row_image(&self) -> Diagnostic {
         let (check, name) = (CheckId::MysqlBinlogRowImage, "binlog_row_image");
         match self.since(Version(5, 6, 2), Version(10, 1, 6)) {
             true => self.must_be(check, "MYSQL_BINLOG_ROW_IMAGE", name, "FULL"),
@@ -217,7 +219,7 @@ impl Server<'_> {
         }
     }
 
-    fn row_metadata(&self) -> Finding {
+    fn row_metadata(&self) -> Diagnostic {
         let (check, name) = (CheckId::MysqlBinlogRowMetadata, "binlog_row_metadata");
         match self.since(Version(8, 0, 1), Version(10, 5, 0)) {
             true => self.must_be(check, "MYSQL_BINLOG_ROW_METADATA", name, "FULL"),
@@ -225,7 +227,7 @@ impl Server<'_> {
         }
     }
 
-    fn row_value_options(&self) -> Finding {
+    fn row_value_options(&self) -> Diagnostic {
         let (check, name) = (CheckId::MysqlBinlogRowValueOptions, "binlog_row_value_options");
         match self.since(Version(8, 0, 3), Version(u32::MAX, 0, 0)) {
             true => self.must_be(check, "MYSQL_PARTIAL_JSON", name, ""),
@@ -233,7 +235,7 @@ impl Server<'_> {
         }
     }
 
-    fn expiry(&self) -> Finding {
+    fn expiry(&self) -> Diagnostic {
         let (check, name) = (CheckId::MysqlBinlogExpiry, "binlog_expire_logs_seconds");
         if !self.since(Version(8, 0, 1), Version(10, 6, 1)) {
             return self.not_there_yet(check, name);
@@ -241,21 +243,21 @@ impl Server<'_> {
         let value = self.get(name);
         let found = format!("{name} is {}", value.unwrap_or_default());
         match value.map(str::parse::<u64>) {
-            Some(Ok(0)) => Finding::pass(check, format!("{found} (never)")),
-            Some(Ok(seconds)) if seconds >= DAY_SECONDS => Finding::pass(check, found),
-            Some(Ok(_)) => Finding::fail(check, "MYSQL_BINLOG_EXPIRY", found),
+            Some(Ok(0)) => Diagnostic::pass(check, format!("{found} (never)")),
+            Some(Ok(seconds)) if seconds >= DAY_SECONDS => Diagnostic::pass(check, found),
+            Some(Ok(_)) => Diagnostic::fail(check, "MYSQL_BINLOG_EXPIRY", found),
             Some(Err(_)) | None => {
-                Finding::unknown(check, "MYSQL_UNANSWERED", format!("the server gave no {name}"))
+                Diagnostic::unknown(check, "MYSQL_UNANSWERED", format!("the server gave no {name}"))
             }
         }
     }
 
-    fn gtid(&self) -> Finding {
+    fn gtid(&self) -> Diagnostic {
         let check = CheckId::MysqlGtid;
         let version = self.get("version").unwrap_or_default();
         let without = |found: String| match self.target.pipe.mechanism {
-            ReplicationMechanism::Gtid => Finding::fail(check, "MYSQL_GTID_OFF", found),
-            _ => Finding::warn(
+            ReplicationMechanism::Gtid => Diagnostic::fail(check, "MYSQL_GTID_OFF", found),
+            _ => Diagnostic::warn(
                 check,
                 "MYSQL_GTID_OFF",
                 format!("{found}: the pipe will go by file and position, which a failover breaks"),
@@ -265,8 +267,8 @@ impl Server<'_> {
             (true, _) if self.get("gtid_binlog_pos").is_none() => {
                 without(format!("{version} has no gtid_binlog_pos"))
             }
-            (true, _) => Finding::pass(check, "gtid_binlog_pos is there"),
-            (false, Some("ON")) => Finding::pass(check, "gtid_mode is ON"),
+            (true, _) => Diagnostic::pass(check, "gtid_binlog_pos is there"),
+            (false, Some("ON")) => Diagnostic::pass(check, "gtid_mode is ON"),
             (false, Some(mode)) => without(format!("gtid_mode is {mode}")),
             (false, None) => without(format!("{version} has no gtid_mode"))
                 .remedy("upgrade to MySQL 5.6 or newer, or go by file and position (--replication-mechanism file_pos)"),
@@ -274,48 +276,52 @@ impl Server<'_> {
     }
 
     /// The trap of MariaDB: since 10.5.9 REPLICATION CLIENT, which the guides grant, no longer allows it.
-    fn replica_status(&self) -> Finding {
+    fn replica_status(&self) -> Diagnostic {
         let check = CheckId::MysqlReplicaStatus;
         match &self.facts.is_replica {
-            Fact::Read(true) => Finding::pass(check, "it is a replica of another server"),
-            Fact::Read(false) => Finding::pass(check, "it is no replica"),
+            Fact::Read(true) => Diagnostic::pass(check, "it is a replica of another server"),
+            Fact::Read(false) => Diagnostic::pass(check, "it is no replica"),
             Fact::Refused(refusal) if is_denial(refusal) => {
                 let of_its_own = self.is_mariadb() && self.since(Version(0, 0, 0), REPLICA_MONITOR);
                 if !of_its_own && matches!(&self.facts.position, Fact::Refused(r) if is_denial(r)) {
-                    return Finding::held_up(check, "the right is the same as for MYSQL_BINLOG_STATUS");
+                    return Diagnostic::skipped(check, "the right is the same as for MYSQL_BINLOG_STATUS");
                 }
-                let finding = Finding::fail(check, "MYSQL_NO_REPLICA_MONITOR", refusal.to_string());
+                let diagnostic = Diagnostic::fail(check, "MYSQL_NO_REPLICA_MONITOR", refusal.to_string());
                 match of_its_own {
-                    true => finding.remedy(format!("GRANT REPLICA MONITOR ON *.* TO {};", self.account)),
-                    false => finding.remedy(format!("GRANT REPLICATION CLIENT ON *.* TO {};", self.account)),
+                    true => diagnostic.remedy(format!("GRANT REPLICA MONITOR ON *.* TO {};", self.account)),
+                    false => {
+                        diagnostic.remedy(format!("GRANT REPLICATION CLIENT ON *.* TO {};", self.account))
+                    }
                 }
             }
             other => unanswered(check, other),
         }
     }
 
-    fn replica_updates(&self) -> Finding {
+    fn replica_updates(&self) -> Diagnostic {
         let check = CheckId::MysqlReplicaUpdates;
         let names = ["log_replica_updates", "log_slave_updates"];
         let value = names.iter().find_map(|name| Some((name, self.get(name)?)));
         match (&self.facts.is_replica, value) {
-            (Fact::Read(false), _) => Finding::pass(check, "it is no replica"),
+            (Fact::Read(false), _) => Diagnostic::pass(check, "it is no replica"),
             (Fact::Read(true), Some((name, value @ ("ON" | "1")))) => {
-                Finding::pass(check, format!("{name} is {value}"))
+                Diagnostic::pass(check, format!("{name} is {value}"))
             }
-            (Fact::Read(true), Some((name, value))) => {
-                Finding::fail(check, "MYSQL_REPLICA_UPDATES_OFF", format!("a replica, and {name} is {value}"))
-            }
+            (Fact::Read(true), Some((name, value))) => Diagnostic::fail(
+                check,
+                "MYSQL_REPLICA_UPDATES_OFF",
+                format!("a replica, and {name} is {value}"),
+            ),
             (Fact::Read(true), None) => {
-                Finding::unknown(check, "MYSQL_UNANSWERED", "the server has no log_replica_updates")
+                Diagnostic::unknown(check, "MYSQL_UNANSWERED", "the server has no log_replica_updates")
             }
             // On a server that logs what it replicates it does not matter which it is.
-            (_, Some((name, value @ ("ON" | "1")))) => Finding::pass(check, format!("{name} is {value}")),
-            _ => Finding::held_up(check, "whether it is a replica is not known"),
+            (_, Some((name, value @ ("ON" | "1")))) => Diagnostic::pass(check, format!("{name} is {value}")),
+            _ => Diagnostic::skipped(check, "whether it is a replica is not known"),
         }
     }
 
-    fn server_id(&self) -> Finding {
+    fn server_id(&self) -> Diagnostic {
         let check = CheckId::MysqlServerId;
         let replicas = match self.facts.replicas.read().map(Vec::as_slice) {
             None | Some([]) => String::new(),
@@ -328,50 +334,50 @@ impl Server<'_> {
             }
         };
         match self.get("server_id") {
-            Some("0") => Finding::fail(check, "MYSQL_NO_SERVER_ID", "server_id is 0"),
-            Some(id) => Finding::pass(check, format!("server_id is {id}{replicas}")),
-            None => Finding::unknown(check, "MYSQL_UNANSWERED", "the server has no server_id"),
+            Some("0") => Diagnostic::fail(check, "MYSQL_NO_SERVER_ID", "server_id is 0"),
+            Some(id) => Diagnostic::pass(check, format!("server_id is {id}{replicas}")),
+            None => Diagnostic::unknown(check, "MYSQL_UNANSWERED", "the server has no server_id"),
         }
     }
 
-    fn stream(&self) -> Finding {
+    fn stream(&self) -> Diagnostic {
         let check = CheckId::MysqlBinlogStream;
         match &self.facts.stream {
             Fact::Refused(_) if self.get("server_id") == Some("0") => {
-                Finding::held_up(check, "the server has no server id")
+                Diagnostic::skipped(check, "the server has no server id")
             }
-            Fact::Read(stream) => Finding::pass(
+            Fact::Read(stream) => Diagnostic::pass(
                 check,
                 format!("registered as replica {}, {} events to the end", stream.server_id, stream.events),
             ),
             // 1045 is what COM_REGISTER_SLAVE answers without the right.
             Fact::Refused(refusal) if is_denial(refusal) => {
-                Finding::fail(check, "MYSQL_NO_REPLICATION_SLAVE", refusal.to_string())
+                Diagnostic::fail(check, "MYSQL_NO_REPLICATION_SLAVE", refusal.to_string())
             }
             Fact::Refused(refusal) if refusal.code.parse::<u16>().is_ok() => {
-                Finding::fail(check, "MYSQL_BINLOG_STREAM_REFUSED", refusal.to_string())
+                Diagnostic::fail(check, "MYSQL_BINLOG_STREAM_REFUSED", refusal.to_string())
                     .remedy("the server's words name the cause; the right to stream is not it")
             }
             refused @ Fact::Refused(_) => unanswered(check, refused),
             Fact::Absent if !self.has_binary_log() => Self::without_binary_log(check),
-            Fact::Absent => Finding::held_up(check, "without a position there is nowhere to start"),
+            Fact::Absent => Diagnostic::skipped(check, "without a position there is nowhere to start"),
         }
     }
 
-    fn max_allowed_packet(&self) -> Finding {
+    fn max_allowed_packet(&self) -> Diagnostic {
         let (check, name) = (CheckId::MysqlMaxAllowedPacket, "max_allowed_packet");
         match self.get(name).map(|value| (value, value.parse::<u64>())) {
             Some((value, Ok(bytes))) if bytes < ADVISED_PACKET_BYTES => {
-                Finding::warn(check, "MYSQL_MAX_ALLOWED_PACKET", format!("{name} is {value} bytes"))
+                Diagnostic::warn(check, "MYSQL_MAX_ALLOWED_PACKET", format!("{name} is {value} bytes"))
             }
-            Some((value, Ok(_))) => Finding::pass(check, format!("{name} is {value} bytes")),
-            _ => Finding::unknown(check, "MYSQL_UNANSWERED", format!("the server gave no {name}")),
+            Some((value, Ok(_))) => Diagnostic::pass(check, format!("{name} is {value} bytes")),
+            _ => Diagnostic::unknown(check, "MYSQL_UNANSWERED", format!("the server gave no {name}")),
         }
     }
 
     /// ClickPipes' engine goes on where it may not read this or there is nothing to read, so not knowing
     /// denies nothing; another error stops it.
-    fn retention(&self) -> Finding {
+    fn retention(&self) -> Diagnostic {
         let check = CheckId::MysqlBinlogRetention;
         let show = "look as the master user: CALL mysql.rds_show_configuration; and set it if need be: \
                     CALL mysql.rds_set_configuration('binlog retention hours', 72);";
@@ -379,29 +385,31 @@ impl Server<'_> {
         let hours = match &self.facts.retention_hours {
             Fact::Read(value) => value.as_str(),
             Fact::Refused(refusal) if refusal.code == "1142" => {
-                return Finding::unknown(check, cause, refusal.to_string()).remedy(show);
+                return Diagnostic::unknown(check, cause, refusal.to_string()).remedy(show);
             }
-            Fact::Refused(refusal) => return Finding::fail(check, cause, refusal.to_string()).remedy(show),
+            Fact::Refused(refusal) => {
+                return Diagnostic::fail(check, cause, refusal.to_string()).remedy(show);
+            }
             Fact::Absent => {
                 let found = "the server has no mysql.rds_configuration with 'binlog retention hours', as RDS and Aurora have";
-                return Finding::unknown(check, cause, found).remedy(show);
+                return Diagnostic::unknown(check, cause, found).remedy(show);
             }
         };
         let advised = if self.is_mariadb() { SHORTEST_RETENTION_HOURS } else { ADVISED_RETENTION_HOURS };
         match (hours, hours.parse::<u64>()) {
-            ("", _) => Finding::fail(
+            ("", _) => Diagnostic::fail(
                 check,
                 "MYSQL_RETENTION_UNSET",
                 "'binlog retention hours' is NULL: the log goes as soon as RDS itself has no use for it",
             ),
             (text, Ok(hours)) if hours < SHORTEST_RETENTION_HOURS => {
-                Finding::fail(check, "MYSQL_RETENTION_SHORT", format!("{text} hours"))
+                Diagnostic::fail(check, "MYSQL_RETENTION_SHORT", format!("{text} hours"))
             }
             (text, Ok(hours)) if hours < advised => {
-                Finding::warn(check, "MYSQL_RETENTION_SHORT", format!("{text} hours"))
+                Diagnostic::warn(check, "MYSQL_RETENTION_SHORT", format!("{text} hours"))
             }
-            (text, Ok(_)) => Finding::pass(check, format!("{text} hours")),
-            (text, Err(_)) => Finding::fail(check, cause, format!("`{text}`")).remedy(show),
+            (text, Ok(_)) => Diagnostic::pass(check, format!("{text} hours")),
+            (text, Err(_)) => Diagnostic::fail(check, cause, format!("`{text}`")).remedy(show),
         }
     }
 }
@@ -411,7 +419,7 @@ fn is_denial(refusal: &Refusal) -> bool {
     matches!(refusal.code.as_str(), "1044" | "1045" | "1142" | "1143" | "1227")
 }
 
-fn compressed_columns(target: &Target, facts: &MysqlFacts) -> Finding {
+fn compressed_columns(target: &Target, facts: &MysqlFacts) -> Diagnostic {
     let check = CheckId::MariadbCompressedColumns;
     let columns = match &facts.compressed_columns {
         Fact::Read(columns) => columns,
@@ -422,15 +430,15 @@ fn compressed_columns(target: &Target, facts: &MysqlFacts) -> Finding {
     tables.dedup();
     let all = facts.tables.read().map_or(tables.len(), |tables| tables.total);
     let words = format!("compressed columns ({}) in", some_of(columns));
-    let finding = of_these(check, "MARIADB_COMPRESSED_COLUMNS", target, (&tables, all), &words);
+    let diagnostic = of_these(check, "MARIADB_COMPRESSED_COLUMNS", target, (&tables, all), &words);
     match tables.is_empty() {
-        true => finding,
-        false => finding.remedy(
+        true => diagnostic,
+        false => diagnostic.remedy(
             "leave these tables out (--table), or ALTER TABLE … MODIFY the columns without COMPRESSED",
         ),
     }
 }
 
-fn unanswered<T>(check: CheckId, fact: &Fact<T>) -> Finding {
+fn unanswered<T>(check: CheckId, fact: &Fact<T>) -> Diagnostic {
     super::unanswered(check, "MYSQL_UNANSWERED", fact)
 }

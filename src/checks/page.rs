@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{CAUSES, CHECKS, Cause, Check, Group, Part, cause_of, check};
 use crate::{
-    finding::{Denies, Policy},
+    diagnostic::{Basis, Severity},
     target::Engine,
 };
 
@@ -49,9 +49,9 @@ fn one_cause(page: &mut String, cause: &Cause) {
             let _ = writeln!(page, "- {name}: {text}");
         }
     }
-    if !cause.could_be().is_empty() {
+    if !cause.with_candidates().is_empty() {
         let _ = writeln!(page, "\nIt could be, and the report ranks them:\n");
-        causes(page, cause.could_be().iter().filter_map(|code| cause_of(code)));
+        causes(page, cause.with_candidates().iter().filter_map(|code| cause_of(code)));
     }
 }
 
@@ -87,7 +87,7 @@ fn facts(page: &mut String, check: &Check) {
         }
     };
     line("concerns", &concerns(check));
-    line("wanted", check.wanted);
+    line("expected", check.expected);
     line("without it", &lost(check));
     match check.fix_aurora {
         None => line("to do", &plain(check.fix)),
@@ -113,21 +113,21 @@ fn concerns(check: &Check) -> String {
         Part::Load => text += "; pipes that copy rows",
         Part::Changes => text += "; pipes that follow changes",
     }
-    if check.policy == Some(Policy::Documented) {
+    if check.basis == Some(Basis::Guide) {
         text += "; counts under the policy `documented` only";
     }
     text
 }
 
 fn lost(check: &Check) -> String {
-    let lost = |denies| match denies {
-        Denies::Nothing => "a warning",
-        Denies::Cdc => "Initial Load Only",
-        Denies::Everything => "Blocked",
+    let lost = |severity| match severity {
+        Severity::Advisory => "a warning",
+        Severity::BlocksCdc => "Initial Load Only",
+        Severity::Blocks => "Blocked",
     };
-    let mut text = lost(check.denies).to_owned();
-    if check.unknown_denies != check.denies {
-        text += &format!("; where the server would not say, {}", lost(check.unknown_denies));
+    let mut text = lost(check.severity).to_owned();
+    if check.severity_if_unknown != check.severity {
+        text += &format!("; where the server would not say, {}", lost(check.severity_if_unknown));
     }
     text
 }

@@ -4,9 +4,9 @@ mod publication;
 
 use super::tables::{self, counted, of_these};
 use crate::{
-    connection::{Asked, ConnectError, Refusal},
+    connection::{AuthRequest, ConnectError, Refusal},
+    diagnostic::{CheckId, Diagnostic},
     facts::{Fact, PostgresFacts, PostgresTable},
-    finding::{CheckId, Finding},
     target::Target,
 };
 
@@ -19,10 +19,10 @@ const FEWEST_WAL_SENDERS: u32 = 2;
 const ADVISED_SENDER_TIMEOUT_MS: u64 = 300_000;
 const ADVISED_SLOT_WAL_MB: u64 = 200 * 1024;
 
-pub(super) fn judge(target: &Target, facts: &PostgresFacts) -> Vec<Finding> {
+pub(super) fn judge(target: &Target, facts: &PostgresFacts) -> Vec<Diagnostic> {
     let tables = facts.tables.read().map(|tables| tables.seen.as_slice()).unwrap_or_default();
     let server = Server { target, facts };
-    let mut findings = vec![
+    let mut diagnostics = vec![
         server.engine(),
         server.version(),
         server.documented_rule(),
@@ -48,10 +48,10 @@ pub(super) fn judge(target: &Target, facts: &PostgresFacts) -> Vec<Finding> {
         CheckId::PostgresRowSecurity,
     ];
     if readable.is_empty() {
-        findings.extend(of_tables.map(|check| Finding::held_up(check, "there is no table to look at")));
-        return findings;
+        diagnostics.extend(of_tables.map(|check| Diagnostic::skipped(check, "there is no table to look at")));
+        return diagnostics;
     }
-    findings.extend([
+    diagnostics.extend([
         server.publication(&readable),
         server.replica_identity(&readable),
         server.unlogged(&readable),
@@ -59,7 +59,7 @@ pub(super) fn judge(target: &Target, facts: &PostgresFacts) -> Vec<Finding> {
         server.generated(&readable),
         server.row_security(&readable),
     ]);
-    findings
+    diagnostics
 }
 
 struct Server<'a> {
@@ -77,27 +77,27 @@ fn dotted(number: u32) -> String {
 }
 
 impl Server<'_> {
-    fn engine(&self) -> Finding {
+    fn engine(&self) -> Diagnostic {
         let (check, facts) = (CheckId::Engine, self.facts);
         let Some(version) = facts.version.read() else {
             return unanswered(check, &facts.version);
         };
         if version.contains("YugabyteDB") || version.contains("-YB-") {
-            return Finding::fail(check, "DB_STAND_IN", version)
+            return Diagnostic::fail(check, "DB_STAND_IN", version)
                 .remedy("ClickPipes reads PostgreSQL itself, not YugabyteDB");
         }
         let short = version.split(',').next().unwrap_or(version);
         match (facts.is_aurora.read(), self.target.source_type.is_aurora()) {
             (Some(false), true) => {
-                Finding::warn(check, "DB_NOT_AURORA", format!("{short}, without aurora_version()"))
+                Diagnostic::warn(check, "DB_NOT_AURORA", format!("{short}, without aurora_version()"))
                     .remedy("if this is RDS and not Aurora, set type = \"rdspostgres\"")
             }
             (Some(true), false) => {
-                Finding::warn(check, "DB_IS_AURORA", format!("{short}, with aurora_version()")).remedy(
+                Diagnostic::warn(check, "DB_IS_AURORA", format!("{short}, with aurora_version()")).remedy(
                     "set type = \"aurorapostgres\": Aurora's settings live in the cluster parameter group",
                 )
             }
-            _ => Finding::pass(check, short),
+            _ => Diagnostic::pass(check, short),
         }
     }
 
@@ -105,61 +105,61 @@ impl Server<'_> {
         self.facts.version_number.read().map(|number| number / 10_000)
     }
 
-    fn version(&self) -> Finding {
+    fn version(&self) -> Diagnostic {
         let (check, number) = (CheckId::Version, &self.facts.version_number);
         match number.read() {
             None => unanswered(check, number),
             Some(number) if number / 10_000 < OLDEST => {
-                Finding::fail(check, "DB_VERSION_TOO_OLD", format!("PostgreSQL {}", dotted(*number)))
-                    .wanted(format!("PostgreSQL {OLDEST} or newer"))
+                Diagnostic::fail(check, "DB_VERSION_TOO_OLD", format!("PostgreSQL {}", dotted(*number)))
+                    .expected(format!("PostgreSQL {OLDEST} or newer"))
             }
-            Some(number) => Finding::pass(check, dotted(*number)),
+            Some(number) => Diagnostic::pass(check, dotted(*number)),
         }
     }
 
     /// The rule of the ClickPipes guide (`secure-rds`): with IAM, Postgres is Initial Load Only.
-    fn documented_rule(&self) -> Finding {
-        Finding::fail(
+    fn documented_rule(&self) -> Diagnostic {
+        Diagnostic::fail(
             CheckId::PostgresDocumentedRule,
             "PG_DOCUMENTED_RULE",
             "by the ClickPipes guide, Postgres with IAM is Initial Load Only",
         )
-        .wanted("MySQL or MariaDB, or the newer rule (--policy observed)")
+        .expected("MySQL or MariaDB, or the newer rule (--basis server)")
     }
 
-    fn standby(&self) -> Finding {
+    fn standby(&self) -> Diagnostic {
         let (check, facts) = (CheckId::PostgresStandby, self.facts);
         match (facts.in_recovery.read(), facts.version_number.read()) {
-            (Some(false), _) => Finding::pass(check, "it is the writer"),
+            (Some(false), _) => Diagnostic::pass(check, "it is the writer"),
             (Some(true), _) if facts.is_aurora == Fact::Read(true) => {
-                Finding::fail(check, "PG_AURORA_READER", "a reader of an Aurora cluster")
+                Diagnostic::fail(check, "PG_AURORA_READER", "a reader of an Aurora cluster")
                     .remedy("give the writer endpoint of the cluster")
             }
             (Some(true), _) if facts.is_aurora.read().is_none() => unanswered(check, &facts.is_aurora),
             (Some(true), Some(number)) if number / 10_000 >= STANDBY_SINCE => {
-                Finding::pass(check, format!("a standby of version {}", dotted(*number)))
+                Diagnostic::pass(check, format!("a standby of version {}", dotted(*number)))
             }
             (Some(true), Some(number)) => {
-                Finding::fail(check, "PG_STANDBY", format!("a standby of version {}", dotted(*number)))
+                Diagnostic::fail(check, "PG_STANDBY", format!("a standby of version {}", dotted(*number)))
             }
             (Some(true), None) => unanswered(check, &facts.version_number),
             (None, _) => unanswered(check, &facts.in_recovery),
         }
     }
 
-    fn hot_standby_feedback(&self) -> Finding {
+    fn hot_standby_feedback(&self) -> Diagnostic {
         let (check, facts) = (CheckId::PostgresHotStandbyFeedback, self.facts);
         match (facts.in_recovery.read(), self.setting("hot_standby_feedback")) {
-            (Some(false), _) => Finding::pass(check, "it is the writer"),
+            (Some(false), _) => Diagnostic::pass(check, "it is the writer"),
             (None, _) => unanswered(check, &facts.in_recovery),
             (Some(true), _) if facts.is_aurora == Fact::Read(true) => {
-                Finding::held_up(check, "an Aurora reader holds no slot")
+                Diagnostic::skipped(check, "an Aurora reader holds no slot")
             }
             (Some(true), _) if self.major().is_some_and(|major| major < STANDBY_SINCE) => {
-                Finding::held_up(check, "a standby of before 16 holds no slot")
+                Diagnostic::skipped(check, "a standby of before 16 holds no slot")
             }
-            (Some(true), Some("on")) => Finding::pass(check, "hot_standby_feedback is on"),
-            (Some(true), Some(value)) => Finding::fail(
+            (Some(true), Some("on")) => Diagnostic::pass(check, "hot_standby_feedback is on"),
+            (Some(true), Some(value)) => Diagnostic::fail(
                 check,
                 "PG_HOT_STANDBY_FEEDBACK",
                 format!("a standby, and hot_standby_feedback is {value}"),
@@ -172,42 +172,42 @@ impl Server<'_> {
         self.facts.settings.read()?.get(name).map(String::as_str)
     }
 
-    fn no_setting(&self, check: CheckId) -> Finding {
+    fn no_setting(&self, check: CheckId) -> Diagnostic {
         unanswered(check, &self.facts.settings)
     }
 
-    fn wal_level(&self) -> Finding {
+    fn wal_level(&self) -> Diagnostic {
         let check = CheckId::PostgresWalLevel;
         match self.setting("wal_level") {
-            Some("logical") => Finding::pass(check, "wal_level is logical"),
-            Some(level) => Finding::fail(check, "PG_WAL_LEVEL", format!("wal_level is {level}")),
+            Some("logical") => Diagnostic::pass(check, "wal_level is logical"),
+            Some(level) => Diagnostic::fail(check, "PG_WAL_LEVEL", format!("wal_level is {level}")),
             None => self.no_setting(check),
         }
     }
 
-    fn wal_senders(&self) -> Finding {
+    fn wal_senders(&self) -> Diagnostic {
         let (check, used) = (CheckId::PostgresWalSenders, &self.facts.wal_senders_in_use);
         let Some(most) = self.setting("max_wal_senders").and_then(|value| value.parse::<u32>().ok()) else {
             return self.no_setting(check);
         };
         if most < FEWEST_WAL_SENDERS {
-            return Finding::fail(check, "PG_MAX_WAL_SENDERS", format!("max_wal_senders is {most}"));
+            return Diagnostic::fail(check, "PG_MAX_WAL_SENDERS", format!("max_wal_senders is {most}"));
         }
         if let Fact::Read(Err(ConnectError::Refused { refusal, .. })) = &self.facts.replication
             && is_out_of_wal_senders(refusal)
         {
-            return Finding::fail(check, "PG_NO_WAL_SENDER", refusal.to_string());
+            return Diagnostic::fail(check, "PG_NO_WAL_SENDER", refusal.to_string());
         }
         match used.read() {
             Some(used) if *used >= most => {
-                Finding::fail(check, "PG_NO_WAL_SENDER", format!("{used} of {most} in use"))
+                Diagnostic::fail(check, "PG_NO_WAL_SENDER", format!("{used} of {most} in use"))
             }
-            Some(used) => Finding::pass(check, format!("{used} of {most} in use")),
+            Some(used) => Diagnostic::pass(check, format!("{used} of {most} in use")),
             None => unanswered(check, used),
         }
     }
 
-    fn iam_replication(&self) -> Finding {
+    fn iam_replication(&self) -> Diagnostic {
         let (check, facts) = (CheckId::PostgresIamReplication, self.facts);
         let parameter = match &facts.iam_auth_for_replication {
             Fact::Read(value) => format!("rds.iam_auth_for_replication is {value}"),
@@ -216,34 +216,35 @@ impl Server<'_> {
         };
         let is_on = facts.iam_auth_for_replication.read().is_some_and(|value| is_on(value));
         let fail = |words: String| {
-            let finding = Finding::fail(check, "PG_REPLICATION_NOT_IAM", format!("{words}; {parameter}"));
+            let diagnostic =
+                Diagnostic::fail(check, "PG_REPLICATION_NOT_IAM", format!("{words}; {parameter}"));
             match facts.iam_auth_for_replication {
-                Fact::Absent => finding.remedy(
+                Fact::Absent => diagnostic.remedy(
                     "upgrade to an engine version that has rds.iam_auth_for_replication, and set it to 1; or use a \
                      password for CDC",
                 ),
-                _ => finding,
+                _ => diagnostic,
             }
         };
         let unknown = |words: String| {
-            Finding::unknown(check, "PG_REPLICATION_UNKNOWN", format!("{words}; {parameter}"))
+            Diagnostic::unknown(check, "PG_REPLICATION_UNKNOWN", format!("{words}; {parameter}"))
         };
         let outcome = match &facts.replication {
             Fact::Read(outcome) => outcome,
             other => return unanswered(check, other),
         };
         match outcome {
-            Ok(system) => Finding::pass(
+            Ok(system) => Diagnostic::pass(
                 check,
                 format!("IDENTIFY_SYSTEM: timeline {}, WAL at {}", system.timeline, system.position),
             ),
             Err(ConnectError::Refused { refusal, .. }) => match refusal.code.as_str() {
                 // The right to replicate is looked at after the authentication.
-                "42501" => Finding::pass(check, "the token was accepted"),
+                "42501" => Diagnostic::pass(check, "the token was accepted"),
                 // … and the number of WAL senders before it.
-                _ if is_out_of_wal_senders(refusal) => Finding::held_up(check, "no WAL sender was free"),
+                _ if is_out_of_wal_senders(refusal) => Diagnostic::skipped(check, "no WAL sender was free"),
                 // "RDS Proxy currently doesn't support streaming replication mode", whatever its name.
-                "0A000" => Finding::fail(check, "DB_ENDPOINT_PROXY", refusal.to_string())
+                "0A000" => Diagnostic::fail(check, "DB_ENDPOINT_PROXY", refusal.to_string())
                     .remedy("give the endpoint of the instance or the cluster itself"),
                 // While the parameter is off the token is judged as a password, or PAM refuses it.
                 "28000" | "28P01" if !is_on => fail(refusal.to_string()),
@@ -251,15 +252,15 @@ impl Server<'_> {
                     "try again: the server refused the replication connection for a reason of its own",
                 ),
             },
-            Err(ConnectError::NotIam(asked @ (Asked::Sasl(_) | Asked::Md5))) => {
-                let finding = fail(format!("the server asks for {asked}"));
+            Err(ConnectError::NotIam(auth_request @ (AuthRequest::Sasl(_) | AuthRequest::Md5))) => {
+                let diagnostic = fail(format!("the server asks for {auth_request}"));
                 // With the parameter on, IAM is for the members of both rds_iam and rds_replication.
                 match is_on && facts.in_rds_replication != Fact::Read(true) {
-                    true => finding.remedy(format!(
+                    true => diagnostic.remedy(format!(
                         "GRANT rds_replication TO {};",
                         super::identifier(self.target.user.as_str())
                     )),
-                    false => finding,
+                    false => diagnostic,
                 }
             }
             Err(other) => {
@@ -269,7 +270,7 @@ impl Server<'_> {
     }
 
     /// By trial where it came to that, else by what the catalogue says.
-    fn replication_right(&self) -> Finding {
+    fn replication_right(&self) -> Diagnostic {
         let (check, facts) = (CheckId::PostgresReplicationRight, self.facts);
         let by = match (facts.has_replication_attribute.read(), facts.in_rds_replication.read()) {
             (Some(true), _) => Some("it has the attribute REPLICATION"),
@@ -277,23 +278,23 @@ impl Server<'_> {
             _ => None,
         };
         match &facts.replication {
-            Fact::Read(Ok(_)) => Finding::pass(check, by.unwrap_or("it was let in")),
+            Fact::Read(Ok(_)) => Diagnostic::pass(check, by.unwrap_or("it was let in")),
             Fact::Read(Err(ConnectError::Refused { refusal, .. })) if refusal.code == "42501" => {
                 let is_off = facts.logical_replication.read().is_some_and(|value| !is_on(value));
                 match by {
                     // What RDS' role gives, it gives only then.
                     Some(by) if is_off => {
-                        Finding::held_up(check, format!("{by}, and rds.logical_replication is off"))
+                        Diagnostic::skipped(check, format!("{by}, and rds.logical_replication is off"))
                     }
-                    _ => Finding::fail(check, "PG_NO_REPLICATION_RIGHT", refusal.to_string()),
+                    _ => Diagnostic::fail(check, "PG_NO_REPLICATION_RIGHT", refusal.to_string()),
                 }
             }
             _ => match (by, &facts.has_replication_attribute) {
-                (Some(by), _) => Finding::pass(check, by),
+                (Some(by), _) => Diagnostic::pass(check, by),
                 (None, _) if matches!(facts.in_rds_replication, Fact::Refused(_)) => {
                     unanswered(check, &facts.in_rds_replication)
                 }
-                (None, Fact::Read(false)) => Finding::fail(
+                (None, Fact::Read(false)) => Diagnostic::fail(
                     check,
                     "PG_NO_REPLICATION_RIGHT",
                     "no member of rds_replication, and without the attribute REPLICATION",
@@ -304,60 +305,63 @@ impl Server<'_> {
     }
 
     /// As ClickPipes' engine has it: the parameter counts where the right does not come from the attribute.
-    fn logical_replication(&self) -> Finding {
+    fn logical_replication(&self) -> Diagnostic {
         let (check, facts) = (CheckId::PostgresLogicalReplication, self.facts);
         let found = |value: &str| format!("rds.logical_replication is {value}");
         match (&facts.logical_replication, facts.has_replication_attribute.read()) {
-            (Fact::Read(value), _) if is_on(value) => Finding::pass(check, found(value)),
-            (Fact::Read(value), Some(true)) => {
-                Finding::pass(check, format!("{}, which the attribute REPLICATION makes good", found(value)))
-            }
-            (Fact::Read(value), _) => Finding::fail(check, "PG_LOGICAL_REPLICATION_OFF", found(value)),
-            (Fact::Absent, _) => Finding::pass(check, "the server knows no rds.logical_replication"),
-            (Fact::Refused(_), Some(true)) => Finding::pass(check, "it has the attribute REPLICATION"),
+            (Fact::Read(value), _) if is_on(value) => Diagnostic::pass(check, found(value)),
+            (Fact::Read(value), Some(true)) => Diagnostic::pass(
+                check,
+                format!("{}, which the attribute REPLICATION makes good", found(value)),
+            ),
+            (Fact::Read(value), _) => Diagnostic::fail(check, "PG_LOGICAL_REPLICATION_OFF", found(value)),
+            (Fact::Absent, _) => Diagnostic::pass(check, "the server knows no rds.logical_replication"),
+            (Fact::Refused(_), Some(true)) => Diagnostic::pass(check, "it has the attribute REPLICATION"),
             (refused @ Fact::Refused(_), _) => unanswered(check, refused),
         }
     }
 
-    fn replication_slots(&self) -> Finding {
+    fn replication_slots(&self) -> Diagnostic {
         let (check, used) = (CheckId::PostgresReplicationSlots, &self.facts.replication_slots_in_use);
         let most = self.setting("max_replication_slots").and_then(|value| value.parse::<u32>().ok());
         match (used.read(), most) {
             (Some(used), Some(most)) if *used >= most => {
-                Finding::fail(check, "PG_NO_REPLICATION_SLOT", format!("{used} of {most} in use"))
+                Diagnostic::fail(check, "PG_NO_REPLICATION_SLOT", format!("{used} of {most} in use"))
             }
-            (Some(used), Some(most)) => Finding::pass(check, format!("{used} of {most} in use")),
+            (Some(used), Some(most)) => Diagnostic::pass(check, format!("{used} of {most} in use")),
             (None, _) => unanswered(check, used),
             (_, None) => self.no_setting(check),
         }
     }
 
-    fn wal_sender_timeout(&self) -> Finding {
+    fn wal_sender_timeout(&self) -> Diagnostic {
         let (check, name) = (CheckId::PostgresWalSenderTimeout, "wal_sender_timeout");
         match self.setting(name).and_then(|value| value.parse::<u64>().ok()) {
-            Some(0) => Finding::pass(check, "wal_sender_timeout is 0 (off)"),
-            Some(ms) if ms >= ADVISED_SENDER_TIMEOUT_MS => Finding::pass(check, format!("{name} is {ms} ms")),
-            Some(ms) => Finding::warn(check, "PG_WAL_SENDER_TIMEOUT", format!("{name} is {ms} ms")),
+            Some(0) => Diagnostic::pass(check, "wal_sender_timeout is 0 (off)"),
+            Some(ms) if ms >= ADVISED_SENDER_TIMEOUT_MS => {
+                Diagnostic::pass(check, format!("{name} is {ms} ms"))
+            }
+            Some(ms) => Diagnostic::warn(check, "PG_WAL_SENDER_TIMEOUT", format!("{name} is {ms} ms")),
             None => self.no_setting(check),
         }
     }
 
-    fn slot_wal_keep(&self) -> Finding {
+    fn slot_wal_keep(&self) -> Diagnostic {
         let (check, name) = (CheckId::PostgresSlotWalKeep, "max_slot_wal_keep_size");
         match self.setting(name).map(|value| (value, value.parse::<u64>())) {
-            Some(("-1", _)) => Finding::pass(check, format!("{name} is -1 (no limit)")),
+            Some(("-1", _)) => Diagnostic::pass(check, format!("{name} is -1 (no limit)")),
             Some((_, Ok(mb))) if mb < ADVISED_SLOT_WAL_MB => {
-                Finding::warn(check, "PG_SLOT_WAL_KEEP", format!("{name} is {mb} MB"))
+                Diagnostic::warn(check, "PG_SLOT_WAL_KEEP", format!("{name} is {mb} MB"))
             }
-            Some((value, _)) => Finding::pass(check, format!("{name} is {value} MB")),
+            Some((value, _)) => Diagnostic::pass(check, format!("{name} is {value} MB")),
             None if self.facts.settings.read().is_some() => {
-                Finding::pass(check, format!("the server is older than {name}"))
+                Diagnostic::pass(check, format!("the server is older than {name}"))
             }
             None => self.no_setting(check),
         }
     }
 
-    fn tables_read(&self, tables: &[PostgresTable]) -> Finding {
+    fn tables_read(&self, tables: &[PostgresTable]) -> Diagnostic {
         let usage_missing: Vec<String> =
             tables.iter().filter(|t| !t.usage).map(|t| t.table.schema.clone()).collect();
         tables::read(self.target, &self.facts.tables, tables.iter().map(|t| &t.table), &usage_missing)
@@ -369,12 +373,12 @@ impl Server<'_> {
         tables: &[&PostgresTable],
         is_bad: impl Fn(&PostgresTable) -> bool,
         words: &str,
-    ) -> Finding {
+    ) -> Diagnostic {
         let bad: Vec<String> = tables.iter().filter(|t| is_bad(t)).map(|t| t.table.full_name()).collect();
         of_these(check, cause, self.target, (&bad, tables.len()), words)
     }
 
-    fn replica_identity(&self, tables: &[&PostgresTable]) -> Finding {
+    fn replica_identity(&self, tables: &[&PostgresTable]) -> Diagnostic {
         let has_none = |table: &PostgresTable| match table.replica_identity.as_str() {
             "f" => false,
             "i" => !table.has_identity_index,
@@ -387,44 +391,44 @@ impl Server<'_> {
             .first()
             .map(|t| format!("{}.{}", super::identifier(&t.table.schema), super::identifier(&t.table.name)));
         let row = (CheckId::PostgresReplicaIdentity, "PG_NO_REPLICA_IDENTITY");
-        let finding = self.of_tables(row, tables, has_none, "without a key to tell rows apart");
+        let diagnostic = self.of_tables(row, tables, has_none, "without a key to tell rows apart");
         match first {
             // It has a key, which it was told not to use.
             Some(table) if have_keys => {
-                finding.remedy(format!("as its owner: ALTER TABLE {table} REPLICA IDENTITY DEFAULT;"))
+                diagnostic.remedy(format!("as its owner: ALTER TABLE {table} REPLICA IDENTITY DEFAULT;"))
             }
-            Some(table) => finding.remedy(format!(
+            Some(table) => diagnostic.remedy(format!(
                 "give each a primary key, or as its owner: ALTER TABLE {table} REPLICA IDENTITY FULL;"
             )),
-            None => finding,
+            None => diagnostic,
         }
     }
 
-    fn unlogged(&self, tables: &[&PostgresTable]) -> Finding {
+    fn unlogged(&self, tables: &[&PostgresTable]) -> Diagnostic {
         let row = (CheckId::PostgresUnlogged, "PG_UNLOGGED");
-        let finding = self.of_tables(row, tables, |t| t.unlogged, "unlogged");
+        let diagnostic = self.of_tables(row, tables, |t| t.unlogged, "unlogged");
         match tables.iter().find(|t| t.unlogged).map(|t| &t.table) {
-            Some(table) => finding.remedy(format!(
+            Some(table) => diagnostic.remedy(format!(
                 "leave it out (--table), or as its owner: ALTER TABLE {}.{} SET LOGGED;",
                 super::identifier(&table.schema),
                 super::identifier(&table.name)
             )),
-            None => finding,
+            None => diagnostic,
         }
     }
 
-    fn partitioned(&self, tables: &[&PostgresTable]) -> Finding {
+    fn partitioned(&self, tables: &[&PostgresTable]) -> Diagnostic {
         let row = (CheckId::PostgresPartitioned, "PG_PARTITIONED");
         match self.major() {
             Some(major) if major < PARTITIONED_SINCE => {
                 self.of_tables(row, tables, |t| t.partitioned, "partitioned")
             }
-            Some(_) => Finding::pass(row.0, "publications take partitioned tables"),
+            Some(_) => Diagnostic::pass(row.0, "publications take partitioned tables"),
             None => unanswered(row.0, &self.facts.version_number),
         }
     }
 
-    fn generated(&self, tables: &[&PostgresTable]) -> Finding {
+    fn generated(&self, tables: &[&PostgresTable]) -> Diagnostic {
         self.worth_a_look(
             CheckId::PostgresGenerated,
             "PG_GENERATED",
@@ -434,7 +438,7 @@ impl Server<'_> {
         )
     }
 
-    fn row_security(&self, tables: &[&PostgresTable]) -> Finding {
+    fn row_security(&self, tables: &[&PostgresTable]) -> Diagnostic {
         let (row, cause) = (CheckId::PostgresRowSecurity, "PG_ROW_SECURITY");
         self.worth_a_look(row, cause, tables, |t| t.row_security, "policies hide rows of")
     }
@@ -447,11 +451,11 @@ impl Server<'_> {
         tables: &[&PostgresTable],
         concerns: impl Fn(&PostgresTable) -> bool,
         words: &str,
-    ) -> Finding {
+    ) -> Diagnostic {
         let these: Vec<String> = tables.iter().filter(|t| concerns(t)).map(|t| t.table.full_name()).collect();
         match these.is_empty() {
-            true => Finding::pass(check, counted(tables.len())),
-            false => Finding::warn(check, cause, format!("{words} {}", tables::some_of(&these))),
+            true => Diagnostic::pass(check, counted(tables.len())),
+            false => Diagnostic::warn(check, cause, format!("{words} {}", tables::some_of(&these))),
         }
     }
 }
@@ -466,6 +470,6 @@ fn is_on(value: &str) -> bool {
     matches!(value, "1" | "on" | "true")
 }
 
-fn unanswered<T>(check: CheckId, fact: &Fact<T>) -> Finding {
+fn unanswered<T>(check: CheckId, fact: &Fact<T>) -> Diagnostic {
     super::unanswered(check, "PG_UNANSWERED", fact)
 }

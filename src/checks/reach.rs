@@ -2,57 +2,57 @@
 
 use super::{Observations, identifier, policy_resource, string};
 use crate::{
-    connection::{Asked, ConnectError, Evidence, Refusal, Stage, TlsFailure, TlsSeen},
-    finding::{Candidate, CheckId, Finding},
+    connection::{AuthRequest, ConnectError, ConnectionEvidence, Refusal, Stage, TlsEvidence, TlsFailure},
+    diagnostic::{Candidate, CheckId, Diagnostic},
     target::{Engine, Host, RdsName, RdsNameKind, Target},
 };
 
-pub(super) fn judge(target: &Target, seen: &Observations) -> Vec<Finding> {
+pub(super) fn judge(target: &Target, seen: &Observations) -> Vec<Diagnostic> {
     let evidence = &seen.connection;
-    let mut findings = Vec::new();
+    let mut diagnostics = Vec::new();
     for (stage, pass) in [
         (Stage::Resolve, resolved(evidence)),
-        (Stage::Dial, dialled(evidence)),
-        (Stage::Encrypt, encrypted(evidence)),
-        (Stage::Ask, asked(evidence)),
+        (Stage::Connect, dialled(evidence)),
+        (Stage::Tls, encrypted(evidence)),
+        (Stage::AuthRequest, auth_request(evidence)),
     ] {
-        if let Some(Err(error)) = &seen.climb
+        if let Some(Err(error)) = &seen.connect
             && stage_of(error) == stage
         {
-            findings.push(failed(target, seen, error));
-            return findings;
+            diagnostics.push(failed(target, seen, error));
+            return diagnostics;
         }
         if let (Some(_), Some(found)) = (evidence.took(stage), pass) {
-            findings.push(Finding::pass(row_of(stage), found));
+            diagnostics.push(Diagnostic::pass(row_of(stage), found));
         }
     }
     match &seen.login {
-        Some(Ok(())) => findings.push(match &seen.first_login {
-            None => Finding::pass(CheckId::LogIn, ""),
+        Some(Ok(())) => diagnostics.push(match &seen.first_login {
+            None => Diagnostic::pass(CheckId::LogIn, ""),
             Some(first) => intermittent(first),
         }),
         // The token was never sent, so whether it is accepted stays unreached.
         Some(Err(ConnectError::NoToken)) | None => {}
         Some(Err(error)) => {
-            let finding = failed(target, seen, error);
+            let diagnostic = failed(target, seen, error);
             let twice = match &seen.first_login {
                 Some(first) if first == error => "; and once more, with another token".to_owned(),
                 Some(first) => format!("; the first token: {first}"),
                 None => String::new(),
             };
-            findings.push(Finding { found: finding.found + &twice, ..finding });
+            diagnostics.push(Diagnostic { found: diagnostic.found + &twice, ..diagnostic });
         }
     }
-    findings
+    diagnostics
 }
 
-fn intermittent(first: &ConnectError) -> Finding {
-    Finding::warn(
+fn intermittent(first: &ConnectError) -> Diagnostic {
+    Diagnostic::warn(
         CheckId::LogIn,
         "AUTH_INTERMITTENT",
         format!("the first token was refused ({first}), the next accepted"),
     )
-    .wanted("every good token accepted")
+    .expected("every good token accepted")
     .remedy(
         "look at FreeableMemory (IAM logins need 300 to 1000 MiB to spare) and at IamDbAuthConnectionFailureThrottling \
          (fewer than 200 new logins a second are allowed)",
@@ -62,24 +62,24 @@ fn intermittent(first: &ConnectError) -> Finding {
 fn stage_of(error: &ConnectError) -> Stage {
     match error {
         ConnectError::Resolve(_) | ConnectError::Resolver(_) => Stage::Resolve,
-        ConnectError::Dial => Stage::Dial,
-        ConnectError::PlaintextOnly | ConnectError::Tls(_) => Stage::Encrypt,
-        ConnectError::NotIam(_) => Stage::Ask,
+        ConnectError::Dial => Stage::Connect,
+        ConnectError::PlaintextOnly | ConnectError::Tls(_) => Stage::Tls,
+        ConnectError::NotIam(_) => Stage::AuthRequest,
         ConnectError::Refused { stage, .. }
         | ConnectError::Protocol { stage, .. }
         | ConnectError::Closed { stage }
         | ConnectError::Timeout { stage, .. } => *stage,
-        ConnectError::NoToken | ConnectError::Local(_) => Stage::LogIn,
+        ConnectError::NoToken | ConnectError::Local(_) => Stage::Login,
     }
 }
 
 fn row_of(stage: Stage) -> CheckId {
     match stage {
         Stage::Resolve => CheckId::Resolve,
-        Stage::Dial => CheckId::Dial,
-        Stage::Encrypt => CheckId::Tls,
-        Stage::Ask => CheckId::IamAsked,
-        Stage::LogIn => CheckId::LogIn,
+        Stage::Connect => CheckId::Dial,
+        Stage::Tls => CheckId::Tls,
+        Stage::AuthRequest => CheckId::IamAsked,
+        Stage::Login => CheckId::LogIn,
     }
 }
 
@@ -87,34 +87,34 @@ fn list(items: impl IntoIterator<Item = impl ToString>) -> String {
     items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
 }
 
-fn resolved(evidence: &Evidence) -> Option<String> {
+fn resolved(evidence: &ConnectionEvidence) -> Option<String> {
     let alias = evidence.alias_of.as_ref().map(|name| format!(", an alias of {name}")).unwrap_or_default();
     Some(list(&evidence.addresses) + &alias)
 }
 
-fn dialled(evidence: &Evidence) -> Option<String> {
+fn dialled(evidence: &ConnectionEvidence) -> Option<String> {
     evidence.peer.map(|peer| peer.to_string())
 }
 
-fn encrypted(evidence: &Evidence) -> Option<String> {
+fn encrypted(evidence: &ConnectionEvidence) -> Option<String> {
     let tls = evidence.tls.as_ref()?;
     Some(format!("{}, {}", tls.version.as_deref()?, certificate(tls)))
 }
 
-fn certificate(tls: &TlsSeen) -> String {
+fn certificate(tls: &TlsEvidence) -> String {
     let Some(leaf) = tls.chain.first() else { return "no certificate".into() };
     let until = leaf.not_after.map(|t| format!(" until {}", t.strftime("%Y-%m-%d"))).unwrap_or_default();
     format!("certificate of {}, issued by {}{until}", list(&leaf.names), leaf.issuer)
 }
 
-fn asked(evidence: &Evidence) -> Option<String> {
-    evidence.asked.as_ref().map(ToString::to_string)
+fn auth_request(evidence: &ConnectionEvidence) -> Option<String> {
+    evidence.auth_request.as_ref().map(ToString::to_string)
 }
 
-fn failed(target: &Target, seen: &Observations, error: &ConnectError) -> Finding {
+fn failed(target: &Target, seen: &Observations, error: &ConnectError) -> Diagnostic {
     let evidence = &seen.connection;
     let row = row_of(stage_of(error));
-    let fail = |cause, found: String| Finding::fail(row, cause, found);
+    let fail = |cause, found: String| Diagnostic::fail(row, cause, found);
     match error {
         ConnectError::Resolve(why) => fail("DNS_NOT_RESOLVED", format!("{}: {why}", target.dial.host)).remedy(
             "check the spelling of `host`; a private name resolves only inside its VPC: run this there, or dial \
@@ -125,14 +125,14 @@ fn failed(target: &Target, seen: &Observations, error: &ConnectError) -> Finding
              /etc/resolv.conf can be reached and answer (getent hosts <name>)",
         ),
         ConnectError::Dial => dial(target, evidence),
-        ConnectError::Timeout { stage: Stage::Dial, after } => {
+        ConnectError::Timeout { stage: Stage::Connect, after } => {
             fail("NET_TIMED_OUT", format!("no answer from {} within {} s", target.dial, after.as_secs_f32().round()))
                 .remedy(NET_REMEDY)
         }
         ConnectError::PlaintextOnly => fail("TLS_NOT_OFFERED", "the server offers no TLS; nothing was sent to it".into())
             .remedy("turn TLS on at the server, or check that the port is the database's and not a plain proxy's"),
         ConnectError::Tls(failure) => tls(target, evidence, failure),
-        ConnectError::NotIam(asked) => not_iam(target, asked),
+        ConnectError::NotIam(auth_request) => not_iam(target, auth_request),
         ConnectError::Refused { refusal, .. } => match target.engine() {
             Engine::Postgres => postgres_refused(target, seen, row, refusal),
             Engine::Mysql | Engine::Mariadb => mysql_refused(target, seen, row, refusal),
@@ -145,7 +145,7 @@ fn failed(target: &Target, seen: &Observations, error: &ConnectError) -> Finding
         }
         ConnectError::Timeout { stage: Stage::Resolve, .. } => fail("DNS_TIMED_OUT", error.to_string())
             .remedy("check this machine's resolver: no name server answers"),
-        ConnectError::Timeout { stage: Stage::LogIn, .. } => fail("DB_TIMED_OUT", error.to_string()).remedy(
+        ConnectError::Timeout { stage: Stage::Login, .. } => fail("DB_TIMED_OUT", error.to_string()).remedy(
             "try again; if it stays, look at the server's load: IAM logins need 300 to 1000 MiB of free memory on RDS",
         ),
         ConnectError::Timeout { .. } => fail("DB_TIMED_OUT", error.to_string()).remedy(format!(
@@ -156,34 +156,34 @@ fn failed(target: &Target, seen: &Observations, error: &ConnectError) -> Finding
         )),
         ConnectError::Local(_) => fail("LOCAL_FAILURE", error.to_string())
             .remedy("give the process a folder it may write to (TMPDIR); the server is not to blame"),
-        ConnectError::NoToken => Finding::unreached(row),
+        ConnectError::NoToken => Diagnostic::unreached(row),
     }
 }
 
 const NET_REMEDY: &str = "allow this address inbound in the database's security group (ClickPipes connects from its own \
                           static addresses: they need the same rule), and check route and `port`";
 
-fn dial(target: &Target, evidence: &Evidence) -> Finding {
+fn dial(target: &Target, evidence: &ConnectionEvidence) -> Diagnostic {
     let attempts = list(
         evidence.attempts.iter().map(|a| format!("{} {}", a.address, a.error.as_deref().unwrap_or("ok"))),
     );
     let refused = evidence.attempts.iter().any(|a| a.error.as_deref().is_some_and(|e| e.contains("refused")));
     if refused {
-        Finding::fail(CheckId::Dial, "NET_REFUSED", attempts).remedy(format!(
+        Diagnostic::fail(CheckId::Dial, "NET_REFUSED", attempts).remedy(format!(
             "nothing listens on port {}: check `port`, and that the database is running",
             target.dial.port
         ))
     } else {
-        Finding::fail(CheckId::Dial, "NET_UNREACHABLE", attempts).remedy(NET_REMEDY)
+        Diagnostic::fail(CheckId::Dial, "NET_UNREACHABLE", attempts).remedy(NET_REMEDY)
     }
 }
 
-fn tls(target: &Target, evidence: &Evidence, failure: &TlsFailure) -> Finding {
+fn tls(target: &Target, evidence: &ConnectionEvidence, failure: &TlsFailure) -> Diagnostic {
     let presented =
         evidence.tls.as_ref().map(|tls| format!("; presented: {}", certificate(tls))).unwrap_or_default();
     let fail = |cause| {
-        Finding::fail(CheckId::Tls, cause, format!("{failure}{presented}"))
-            .wanted(format!("a certificate of {}", target.tls_host))
+        Diagnostic::fail(CheckId::Tls, cause, format!("{failure}{presented}"))
+            .expected(format!("a certificate of {}", target.tls_host))
     };
     match failure {
         TlsFailure::WrongName => fail("TLS_WRONG_NAME").remedy(wrong_name(evidence)),
@@ -219,7 +219,7 @@ fn tls(target: &Target, evidence: &Evidence, failure: &TlsFailure) -> Finding {
 }
 
 /// The database's own name, which its certificate carries wherever it is dialled. The chain has been verified by then.
-fn wrong_name(evidence: &Evidence) -> String {
+fn wrong_name(evidence: &ConnectionEvidence) -> String {
     let names = evidence.tls.iter().flat_map(|tls| tls.chain.first()).flat_map(|leaf| &leaf.names);
     let of_rds =
         names.filter(|name| Host::parse("name", name).is_ok_and(|name| RdsName::parse(&name).is_some()));
@@ -241,26 +241,26 @@ fn wrong_name(evidence: &Evidence) -> String {
 }
 
 /// The RDS endpoint that the dialled name is an alias of.
-fn alias_of_rds(evidence: &Evidence) -> Option<&String> {
+fn alias_of_rds(evidence: &ConnectionEvidence) -> Option<&String> {
     let is_of_rds =
         |name: &&String| Host::parse("name", name).is_ok_and(|name| RdsName::parse(&name).is_some());
     evidence.alias_of.as_ref().filter(is_of_rds)
 }
 
 /// No authority issued it: what an RDS endpoint never presents.
-fn is_self_signed(evidence: &Evidence) -> bool {
+fn is_self_signed(evidence: &ConnectionEvidence) -> bool {
     let leaf = evidence.tls.as_ref().and_then(|tls| tls.chain.first());
     leaf.is_some_and(|leaf| leaf.subject == leaf.issuer)
 }
 
-fn not_iam(target: &Target, asked: &Asked) -> Finding {
-    Finding::fail(
+fn not_iam(target: &Target, auth_request: &AuthRequest) -> Diagnostic {
+    Diagnostic::fail(
         CheckId::IamAsked,
         "AUTH_NOT_IAM",
-        format!("the server asks for {asked}; the token was not sent"),
+        format!("the server asks for {auth_request}; the token was not sent"),
     )
-    .wanted("a cleartext password over TLS (the token)")
-    .could_be(not_in_force(target))
+    .expected("a cleartext password over TLS (the token)")
+    .with_candidates(not_in_force(target))
 }
 
 /// Why a server asks this user for something else.
@@ -344,9 +344,9 @@ fn refused_token(
     row: CheckId,
     cause: &'static str,
     refusal: &Refusal,
-) -> Finding {
+) -> Diagnostic {
     let fail = |cause| {
-        Finding::fail(row, cause, refusal.to_string()).wanted(format!(
+        Diagnostic::fail(row, cause, refusal.to_string()).expected(format!(
             "a token for {} on {} in {}, allowed by its policy",
             target.user, target.sign, target.region
         ))
@@ -364,7 +364,7 @@ fn refused_token(
             target.sign.host
         ));
     }
-    fail(cause).could_be(not_accepted(target, seen))
+    fail(cause).with_candidates(not_accepted(target, seen))
 }
 
 /// RDS refuses a token without saying why. What is in it agrees with the target, by the time this is asked.
@@ -432,8 +432,8 @@ fn not_accepted(target: &Target, seen: &Observations) -> Vec<Candidate> {
 const OWN_WORDS: &str =
     "these are the server's own words; its log of this minute may say more (RDS: Logs & events)";
 
-fn postgres_refused(target: &Target, seen: &Observations, row: CheckId, refusal: &Refusal) -> Finding {
-    let fail = |cause| Finding::fail(row, cause, refusal.to_string());
+fn postgres_refused(target: &Target, seen: &Observations, row: CheckId, refusal: &Refusal) -> Diagnostic {
+    let fail = |cause| Diagnostic::fail(row, cause, refusal.to_string());
     let says = |words: &str| refusal.message.contains(words);
     let (user, database) =
         (identifier(target.user.as_str()), identifier(target.database.as_deref().unwrap_or_default()));
@@ -472,8 +472,8 @@ fn postgres_refused(target: &Target, seen: &Observations, row: CheckId, refusal:
     }
 }
 
-fn mysql_refused(target: &Target, seen: &Observations, row: CheckId, refusal: &Refusal) -> Finding {
-    let fail = |cause| Finding::fail(row, cause, refusal.to_string());
+fn mysql_refused(target: &Target, seen: &Observations, row: CheckId, refusal: &Refusal) -> Diagnostic {
+    let fail = |cause| Diagnostic::fail(row, cause, refusal.to_string());
     let user = string(target.user.as_str());
     match refusal.code.as_str() {
         "1045" if row == CheckId::LogIn => refused_token(target, seen, row, "MYSQL_TOKEN_REFUSED", refusal),
@@ -503,19 +503,19 @@ fn mysql_refused(target: &Target, seen: &Observations, row: CheckId, refusal: &R
 
 /// Where changes can be streamed from: not through RDS Proxy ("doesn't support streaming replication
 /// mode"), and not from a reader of a cluster (ClickPipes: "use the writer endpoint").
-pub(super) fn endpoint(target: &Target) -> Finding {
+pub(super) fn endpoint(target: &Target) -> Diagnostic {
     let check = CheckId::Endpoint;
     let host = &target.sign.host;
     match RdsName::parse(host).map(|name| name.kind) {
         Some(RdsNameKind::Proxy) => {
-            Finding::fail(check, "DB_ENDPOINT_PROXY", format!("{host} is an RDS Proxy's"))
+            Diagnostic::fail(check, "DB_ENDPOINT_PROXY", format!("{host} is an RDS Proxy's"))
                 .remedy("give the endpoint of the instance or the cluster itself")
         }
         Some(RdsNameKind::ClusterReader) => {
-            Finding::fail(check, "DB_ENDPOINT_READER", format!("{host} is a reader endpoint"))
+            Diagnostic::fail(check, "DB_ENDPOINT_READER", format!("{host} is a reader endpoint"))
                 .remedy("give the writer endpoint of the cluster")
         }
-        Some(_) => Finding::pass(check, "no proxy and no reader endpoint"),
-        None => Finding::pass(check, format!("{host} is no RDS name, so its kind is not known")),
+        Some(_) => Diagnostic::pass(check, "no proxy and no reader endpoint"),
+        None => Diagnostic::pass(check, format!("{host} is no RDS name, so its kind is not known")),
     }
 }

@@ -2,7 +2,7 @@
 //! above what follows from it. The page of checks in the documentation is made from these rows.
 
 use crate::{
-    finding::{CheckId, Denies, Policy},
+    diagnostic::{Basis, CheckId, Severity},
     target::{Engine, ResourceKind, Target},
 };
 
@@ -16,17 +16,17 @@ pub struct Check {
     /// Finishes the sentence "This database …"; `{user}` and `{engine}` are filled in.
     pub phrase: &'static str,
     /// What is lost unless it passes.
-    pub denies: Denies,
+    pub severity: Severity,
     /// What is lost where the server would not say. Less than by a failure only where ClickPipes itself
     /// goes on without an answer.
-    pub unknown_denies: Denies,
+    pub severity_if_unknown: Severity,
     pub part: Part,
     /// `None` where it counts under both policies.
-    pub policy: Option<Policy>,
+    pub basis: Option<Basis>,
     pub engines: &'static [Engine],
     /// Versions it concerns; every version where empty.
     pub versions: &'static str,
-    pub wanted: &'static str,
+    pub expected: &'static str,
     /// What to do on RDS, with placeholders ([`Check::remedy`]); empty where it depends on the cause.
     pub fix: &'static str,
     /// What to do on Aurora, where that differs.
@@ -72,7 +72,7 @@ const MYSQL: &[Engine] = &[Engine::Mysql];
 const MARIADB: &[Engine] = &[Engine::Mariadb];
 
 use CheckId as Id;
-use Denies::{Cdc, Everything, Nothing};
+use Severity::{Advisory, Blocks, BlocksCdc};
 
 impl Check {
     const fn row(
@@ -87,13 +87,13 @@ impl Check {
             code,
             group,
             phrase,
-            denies: Everything,
-            unknown_denies: Everything,
+            severity: Blocks,
+            severity_if_unknown: Blocks,
             part: Part::Both,
-            policy: None,
+            basis: None,
             engines,
             versions: "",
-            wanted: "",
+            expected: "",
             fix: "",
             fix_aurora: None,
             source: "",
@@ -124,15 +124,15 @@ impl Check {
         phrase: &'static str,
         engines: &'static [Engine],
     ) -> Self {
-        Self { part: Part::Changes, ..Self::capability(id, code, phrase, engines).denies(Cdc) }
+        Self { part: Part::Changes, ..Self::capability(id, code, phrase, engines).severity(BlocksCdc) }
     }
 
-    const fn denies(self, denies: Denies) -> Self {
-        Self { denies, unknown_denies: denies, ..self }
+    const fn severity(self, severity: Severity) -> Self {
+        Self { severity, severity_if_unknown: severity, ..self }
     }
 
-    const fn wanted(self, wanted: &'static str) -> Self {
-        Self { wanted, ..self }
+    const fn expected(self, expected: &'static str) -> Self {
+        Self { expected, ..self }
     }
 
     const fn fix(self, fix: &'static str) -> Self {
@@ -152,8 +152,8 @@ impl Check {
     }
 
     /// Whether it counts under this policy.
-    pub fn counts(&self, policy: Policy) -> bool {
-        self.policy.is_none_or(|only| only == policy)
+    pub fn counts(&self, basis: Basis) -> bool {
+        self.basis.is_none_or(|only| only == basis)
     }
 
     pub fn phrase_for(&self, target: &Target) -> String {
@@ -194,191 +194,191 @@ const MYSQL_FAQ: &str = "ClickPipes documentation, MySQL FAQ";
 
 pub static CHECKS: &[Check] = &[
     Check::identity(Id::Credentials, "AWS_CREDENTIALS", "is asked by a caller with AWS credentials")
-        .wanted("credentials from any of AWS's standard sources")
+        .expected("credentials from any of AWS's standard sources")
         .source("AWS SDKs and Tools reference, Standardized credential providers"),
     Check::identity(Id::AccessRole, "STS_ACCESS_ROLE", "has an access role that lets a tagged session in")
-        .wanted("sts:AssumeRole and sts:TagSession allowed, by the role's trust policy and to the caller")
+        .expected("sts:AssumeRole and sts:TagSession allowed, by the role's trust policy and to the caller")
         .source(STS),
     Check::identity(Id::TokenLife, "TOKEN_LIFE", "is sent a token with its full life ahead")
-        .denies(Nothing)
-        .wanted("15 minutes, of which at least 5 are left, and a clock that is right")
+        .severity(Advisory)
+        .expected("15 minutes, of which at least 5 are left, and a clock that is right")
         .source(IAM_DB),
     Check::connection(Id::Resolve, "DNS_RESOLVE", "has a name that resolves"),
     Check::connection(Id::Dial, "NET_DIAL", "accepts connections")
         .source("ClickPipes documentation, static IP addresses and PrivateLink"),
     Check::connection(Id::Tls, "TLS_VERIFY", "proves its name over TLS")
-        .wanted("TLS 1.2 or 1.3 and a certificate for its name from a known CA")
+        .expected("TLS 1.2 or 1.3 and a certificate for its name from a known CA")
         .source("Amazon RDS User Guide, Using SSL/TLS"),
     Check::connection(Id::IamAsked, "AUTH_IAM_ASKED", "asks {user} for an IAM token")
-        .wanted("a request for a cleartext password, over TLS, before anything secret is sent")
+        .expected("a request for a cleartext password, over TLS, before anything secret is sent")
         .source(IAM_DB),
     Check::connection(Id::LogIn, "AUTH_LOG_IN", "accepts the token as {user}")
-        .wanted("an identity policy that allows rds-db:connect on this database and user")
+        .expected("an identity policy that allows rds-db:connect on this database and user")
         .source(IAM_DB),
     // What every pipe needs.
     Check::capability(Id::Engine, "DB_ENGINE", "runs {engine}", ALL)
-        .wanted("the engine of the target's type itself, and no stand-in (YugabyteDB)")
+        .expected("the engine of the target's type itself, and no stand-in (YugabyteDB)")
         .source("what ClickPipes' engine validates"),
     Check::capability(Id::Version, "DB_VERSION", "runs a version that ClickPipes reads", ALL)
-        .wanted("PostgreSQL 12 or newer; MySQL 5.7 and MariaDB 10.6, from which RDS has IAM, or newer")
+        .expected("PostgreSQL 12 or newer; MySQL 5.7 and MariaDB 10.6, from which RDS has IAM, or newer")
         .fix("upgrade the engine version")
         .source("ClickPipes documentation, supported versions"),
     Check::capability(Id::Tables, "DB_TABLES_READ", "lets {user} read its tables", ALL)
-        .wanted("SELECT on every column of every table that is to be replicated")
+        .expected("SELECT on every column of every table that is to be replicated")
         .source("ClickPipes documentation, source setup"),
     Check { part: Part::Load, ..Check::capability(Id::PostgresRowSecurity, "PG_ROW_SECURITY", "hides no rows from {user}", POSTGRES) }
-        .denies(Nothing)
-        .wanted("no row-level security policy in force for the user, or one that is meant")
+        .severity(Advisory)
+        .expected("no row-level security policy in force for the user, or one that is meant")
         .fix("let the user see every row, where that is meant: a policy of its own (CREATE POLICY … FOR SELECT \
              TO {user} USING (true)), or ALTER ROLE {user} BYPASSRLS by a user who may")
         .source(PG_FAQ),
     // What following changes needs.
     Check::changes(Id::Endpoint, "DB_ENDPOINT", "is reached where changes can be streamed", ALL)
-        .wanted("the endpoint of an instance or of a cluster's writer")
+        .expected("the endpoint of an instance or of a cluster's writer")
         .source("Amazon RDS User Guide, RDS Proxy limitations; ClickPipes documentation, Aurora Postgres source setup"),
-    Check { policy: Some(Policy::Documented), ..Check::changes(Id::PostgresDocumentedRule, "PG_DOCUMENTED_RULE",
+    Check { basis: Some(Basis::Guide), ..Check::changes(Id::PostgresDocumentedRule, "PG_DOCUMENTED_RULE",
             "is documented to allow CDC with IAM", POSTGRES) }
-        .wanted("MySQL or MariaDB: by the guide, Postgres with IAM is Initial Load Only")
-        .fix("newer RDS and ClickPipes allow more than the guide: let the evidence decide with --policy observed, \
+        .expected("MySQL or MariaDB: by the guide, Postgres with IAM is Initial Load Only")
+        .fix("newer RDS and ClickPipes allow more than the guide: let the evidence decide with --basis server, \
              or use a password for CDC")
         .source(GUIDE),
     Check::changes(Id::PostgresStandby, "PG_STANDBY", "can hold a replication slot where it stands", POSTGRES)
-        .wanted("the writer, or a standby of PostgreSQL 16 or newer that is no Aurora reader")
+        .expected("the writer, or a standby of PostgreSQL 16 or newer that is no Aurora reader")
         .fix("give the endpoint of the primary (writer)")
         .source("PostgreSQL documentation, Logical Decoding, Replication Slots"),
     Check::changes(Id::PostgresHotStandbyFeedback, "PG_HOT_STANDBY_FEEDBACK", "keeps the rows its slot will need", POSTGRES)
         .versions("standbys of 16+")
-        .wanted("hot_standby_feedback = on")
+        .expected("hot_standby_feedback = on")
         .fix("set hot_standby_feedback = 1 in the {group} of the standby (takes effect at once)")
         .source(PG_ENGINE),
     Check::changes(Id::PostgresWalLevel, "PG_WAL_LEVEL", "writes its WAL for logical decoding", POSTGRES)
-        .wanted("wal_level = logical")
+        .expected("wal_level = logical")
         .fix("set rds.logical_replication = 1 in the {group} and reboot")
         .source(PG_SOURCE),
     Check::changes(Id::PostgresWalSenders, "PG_WAL_SENDERS", "has a WAL sender to spare", POSTGRES)
-        .wanted("max_wal_senders of at least 2, and one of them free")
+        .expected("max_wal_senders of at least 2, and one of them free")
         .fix("raise max_wal_senders in the {group} and reboot, or end a replication connection")
         .source(PG_ENGINE),
     Check::changes(Id::PostgresIamReplication, "PG_IAM_REPLICATION", "accepts the token for replication", POSTGRES)
-        .wanted("a replication connection with a token, which needs rds.iam_auth_for_replication = 1")
+        .expected("a replication connection with a token, which needs rds.iam_auth_for_replication = 1")
         .fix("set rds.iam_auth_for_replication = 1 in the {group} (takes effect at once)")
         .source("Amazon RDS User Guide, IAM authentication for logical replication connections"),
     Check::changes(Id::PostgresReplicationRight, "PG_REPLICATION_RIGHT", "lets {user} replicate", POSTGRES)
-        .wanted("the role rds_replication, or the attribute REPLICATION")
+        .expected("the role rds_replication, or the attribute REPLICATION")
         .fix("GRANT rds_replication TO {user};")
         .source(PG_SOURCE),
     Check::changes(Id::PostgresLogicalReplication, "PG_LOGICAL_REPLICATION", "has logical replication turned on", POSTGRES)
-        .wanted("rds.logical_replication = on, where RDS has it and the user's right comes from rds_replication")
+        .expected("rds.logical_replication = on, where RDS has it and the user's right comes from rds_replication")
         .fix("set rds.logical_replication = 1 in the {group} and reboot")
         .source(PG_ENGINE),
     Check::changes(Id::PostgresReplicationSlots, "PG_REPLICATION_SLOTS", "has a replication slot to spare", POSTGRES)
-        .wanted("fewer slots than max_replication_slots")
+        .expected("fewer slots than max_replication_slots")
         .fix("raise max_replication_slots in the {group} and reboot, or drop a slot that nobody uses \
              (SELECT slot_name, active FROM pg_replication_slots;)")
         .source(PG_LOGICAL),
     Check::changes(Id::PostgresPublication, "PG_PUBLICATION", "publishes the tables", POSTGRES)
-        .wanted("a publication that has every table, or the right to create one: CREATE on the database, and owning the tables")
+        .expected("a publication that has every table, or the right to create one: CREATE on the database, and owning the tables")
         .source(PG_SOURCE),
     Check::changes(Id::PostgresReplicaIdentity, "PG_REPLICA_IDENTITY", "can tell which row was changed", POSTGRES)
-        .wanted("a primary key, or REPLICA IDENTITY FULL or USING INDEX, on every table")
+        .expected("a primary key, or REPLICA IDENTITY FULL or USING INDEX, on every table")
         .source(PG_SOURCE),
     Check::changes(Id::PostgresUnlogged, "PG_UNLOGGED", "logs the changes of its tables", POSTGRES)
-        .wanted("no unlogged table: what is not in the WAL cannot be followed")
+        .expected("no unlogged table: what is not in the WAL cannot be followed")
         .source(PG_LOGICAL),
     Check::changes(Id::PostgresPartitioned, "PG_PARTITIONED", "can publish its partitioned tables", POSTGRES)
         .versions("before 13")
-        .wanted("no partitioned table: publications take them from PostgreSQL 13 on")
+        .expected("no partitioned table: publications take them from PostgreSQL 13 on")
         .fix("upgrade to PostgreSQL 13 or newer, or replicate the partitions")
         .source(PG_LOGICAL),
     Check::changes(Id::PostgresGenerated, "PG_GENERATED", "publishes every column", POSTGRES)
-        .denies(Nothing)
-        .wanted("no generated columns: changes do not carry them")
+        .severity(Advisory)
+        .expected("no generated columns: changes do not carry them")
         .fix("compute them in ClickHouse; from PostgreSQL 18 on a publication may carry stored ones \
              (publish_generated_columns = stored)")
         .source(PG_LOGICAL),
     Check::changes(Id::PostgresWalSenderTimeout, "PG_WAL_SENDER_TIMEOUT", "is patient with a slow replica", POSTGRES)
-        .denies(Nothing)
-        .wanted("wal_sender_timeout of 0 (off) or at least 5 minutes")
+        .severity(Advisory)
+        .expected("wal_sender_timeout of 0 (off) or at least 5 minutes")
         .fix("set wal_sender_timeout = 300000 (ms) in the {group} (takes effect at once)")
         .source(PG_FAQ),
     Check::changes(Id::PostgresSlotWalKeep, "PG_SLOT_WAL_KEEP", "keeps WAL for a replica that is away", POSTGRES)
-        .denies(Nothing)
+        .severity(Advisory)
         .versions("13+")
-        .wanted("max_slot_wal_keep_size of two days of WAL or 200 GB, or -1 (no limit)")
+        .expected("max_slot_wal_keep_size of two days of WAL or 200 GB, or -1 (no limit)")
         .fix("raise max_slot_wal_keep_size in the {group} (takes effect at once)")
         .source(PG_FAQ),
     Check::changes(Id::MysqlVitess, "MYSQL_VITESS", "is MySQL itself, and not Vitess", MYSQL_FAMILY)
-        .wanted("SHOW VITESS_TABLETS not understood: ClickPipes follows no changes of Vitess")
+        .expected("SHOW VITESS_TABLETS not understood: ClickPipes follows no changes of Vitess")
         .fix("give the MySQL server itself")
         .source(MYSQL_ENGINE),
     Check::changes(Id::MysqlBinaryLog, "MYSQL_BINARY_LOG", "writes a binary log", MYSQL_FAMILY)
-        .wanted("log_bin = ON")
+        .expected("log_bin = ON")
         .fix("turn automated backups on (backup retention of at least 1 day): RDS then writes a binary log")
         .aurora("set binlog_format = ROW in the {group}, then reboot the writer")
         .source("Amazon RDS User Guide, MySQL binary logging; Amazon Aurora User Guide, Binary log replication"),
     Check::changes(Id::MysqlBinlogStatus, "MYSQL_BINLOG_STATUS", "says where its binary log stands", MYSQL_FAMILY)
-        .wanted("REPLICATION CLIENT (MariaDB: BINLOG MONITOR), and a position")
+        .expected("REPLICATION CLIENT (MariaDB: BINLOG MONITOR), and a position")
         .fix("GRANT REPLICATION CLIENT ON *.* TO {user};")
         .source(MYSQL_SOURCE),
     Check::changes(Id::MysqlBinlogFormat, "MYSQL_BINLOG_FORMAT", "logs rows, not statements", MYSQL_FAMILY)
-        .wanted("binlog_format = ROW")
+        .expected("binlog_format = ROW")
         .fix("set binlog_format = ROW in the {group} (takes effect for new connections)")
         .source(MYSQL_SOURCE),
     Check::changes(Id::MysqlBinlogRowImage, "MYSQL_BINLOG_ROW_IMAGE", "logs whole rows", MYSQL_FAMILY)
         .versions("MySQL 5.6.2+, MariaDB 10.1.6+")
-        .wanted("binlog_row_image = FULL")
+        .expected("binlog_row_image = FULL")
         .fix("set binlog_row_image = FULL in the {group} (takes effect for new connections)")
         .source(MYSQL_SOURCE),
     Check::changes(Id::MysqlBinlogRowMetadata, "MYSQL_BINLOG_ROW_METADATA", "logs the names of columns", MYSQL_FAMILY)
         .versions("MySQL 8.0.1+, MariaDB 10.5.0+")
-        .wanted("binlog_row_metadata = FULL")
+        .expected("binlog_row_metadata = FULL")
         .fix("set binlog_row_metadata = FULL in the {group} (takes effect at once)")
         .source(MYSQL_SOURCE),
     Check::changes(Id::MysqlBinlogRowValueOptions, "MYSQL_BINLOG_ROW_VALUE_OPTIONS", "logs JSON values whole", MYSQL)
         .versions("MySQL 8.0.3+")
-        .wanted("binlog_row_value_options = '' (no PARTIAL_JSON)")
+        .expected("binlog_row_value_options = '' (no PARTIAL_JSON)")
         .fix("set binlog_row_value_options to nothing in the {group} (takes effect for new connections)")
         .source(MYSQL_FAQ),
     Check::changes(Id::MysqlBinlogExpiry, "MYSQL_BINLOG_EXPIRY", "does not expire its binary log within a day", MYSQL_FAMILY)
         .versions("MySQL 8.0.1+, MariaDB 10.6.1+")
-        .wanted("binlog_expire_logs_seconds of 0 (never) or at least 86400")
+        .expected("binlog_expire_logs_seconds of 0 (never) or at least 86400")
         .fix("set binlog_expire_logs_seconds to 0 or at least 86400 in the {group} (takes effect at once)")
         .source(MYSQL_ENGINE),
-    Check { unknown_denies: Nothing, ..Check::changes(Id::MysqlBinlogRetention, "MYSQL_BINLOG_RETENTION",
+    Check { severity_if_unknown: Advisory, ..Check::changes(Id::MysqlBinlogRetention, "MYSQL_BINLOG_RETENTION",
             "keeps its binary log for a replica that is away", MYSQL_FAMILY) }
-        .wanted("'binlog retention hours' of at least 24; on MySQL 72 is recommended")
+        .expected("'binlog retention hours' of at least 24; on MySQL 72 is recommended")
         .fix("CALL mysql.rds_set_configuration('binlog retention hours', 72);")
         .source(MYSQL_SOURCE),
     Check::changes(Id::MysqlGtid, "MYSQL_GTID", "numbers its transactions (GTID)", MYSQL_FAMILY)
         .versions("MySQL 5.6+, MariaDB 10.0.2+")
-        .wanted("gtid_mode = ON on MySQL; MariaDB has GTIDs from 10.0.2 on")
+        .expected("gtid_mode = ON on MySQL; MariaDB has GTIDs from 10.0.2 on")
         .fix("set enforce_gtid_consistency = ON and gtid-mode = ON in the {group} and reboot")
         .source(MYSQL_SOURCE),
     Check::changes(Id::MysqlReplicaStatus, "MYSQL_REPLICA_STATUS", "says whether it is a replica itself", MYSQL_FAMILY)
-        .wanted("SHOW REPLICA STATUS allowed, which ClickPipes' engine asks before it streams; on MariaDB that is REPLICA MONITOR")
+        .expected("SHOW REPLICA STATUS allowed, which ClickPipes' engine asks before it streams; on MariaDB that is REPLICA MONITOR")
         .source(MYSQL_ENGINE),
     Check::changes(Id::MysqlReplicaUpdates, "MYSQL_REPLICA_UPDATES", "logs what it replicates", MYSQL_FAMILY)
         .versions("replicas")
-        .wanted("log_replica_updates (log_slave_updates) = ON where it is a replica")
+        .expected("log_replica_updates (log_slave_updates) = ON where it is a replica")
         .fix("give the endpoint of the primary, or turn automated backups of the replica on, which turns \
              log_replica_updates on")
         .aurora("give the writer endpoint of the cluster, or set log_replica_updates = ON in the {group} and reboot")
         .source(MYSQL_ENGINE),
     Check::changes(Id::MysqlServerId, "MYSQL_SERVER_ID", "has a server id", MYSQL_FAMILY)
-        .wanted("server_id other than 0")
+        .expected("server_id other than 0")
         .fix("set server_id to a number other than 0 and restart: a server without one streams to nobody")
         .source("MySQL Reference Manual, Replication and Binary Logging Options"),
     Check::changes(Id::MysqlBinlogStream, "MYSQL_BINLOG_STREAM", "streams its binary log to {user}", MYSQL_FAMILY)
-        .wanted("REPLICATION SLAVE; the stream itself was asked for, and ended")
+        .expected("REPLICATION SLAVE; the stream itself was asked for, and ended")
         .fix("GRANT REPLICATION SLAVE ON *.* TO {user};")
         .source(MYSQL_SOURCE),
     Check::changes(Id::MariadbCompressedColumns, "MARIADB_COMPRESSED_COLUMNS", "has no compressed columns", MARIADB)
         .versions("MariaDB 10.3.2+")
-        .wanted("no column with the attribute COMPRESSED in the tables: its log has them compressed")
+        .expected("no column with the attribute COMPRESSED in the tables: its log has them compressed")
         .source(MYSQL_ENGINE),
     Check::changes(Id::MysqlMaxAllowedPacket, "MYSQL_MAX_ALLOWED_PACKET", "can send long rows", MYSQL_FAMILY)
-        .denies(Nothing)
-        .wanted("max_allowed_packet of at least 16 MiB: a longer event ends the stream (1236)")
+        .severity(Advisory)
+        .expected("max_allowed_packet of at least 16 MiB: a longer event ends the stream (1236)")
         .fix("raise max_allowed_packet in the {group} (takes effect for new connections)")
         .source(MYSQL_FAQ),
 ];

@@ -3,8 +3,8 @@
 
 use crate::{
     connection::Refusal,
+    diagnostic::{CheckId, Diagnostic},
     facts::{Fact, Table, Tables},
-    finding::{CheckId, Finding},
     target::{Engine, Target},
 };
 
@@ -33,16 +33,16 @@ pub(super) fn of_these(
     target: &Target,
     (bad, all): (&[String], usize),
     words: &str,
-) -> Finding {
+) -> Diagnostic {
     let found = format!("{words}: {}", some_of(bad));
     match bad.len() {
-        0 => Finding::pass(check, counted(all)),
-        n if n < all && target.pipe.tables.is_empty() => Finding::warn(
+        0 => Diagnostic::pass(check, counted(all)),
+        n if n < all && target.pipe.tables.is_empty() => Diagnostic::warn(
             check,
             cause,
             format!("{found} (of {}); name the tables the pipe is for with --table", counted(all)),
         ),
-        _ => Finding::fail(check, cause, found),
+        _ => Diagnostic::fail(check, cause, found),
     }
 }
 
@@ -56,7 +56,7 @@ pub(super) fn read<'a>(
     facts: &Fact<Tables<impl Sized>>,
     tables: impl Iterator<Item = &'a Table>,
     usage_missing: &[String],
-) -> Finding {
+) -> Diagnostic {
     let check = CheckId::Tables;
     let total = match facts {
         Fact::Read(tables) => tables.total,
@@ -74,7 +74,7 @@ pub(super) fn read<'a>(
         .chain(tables.iter().filter(|t| t.select.as_ref().is_err_and(does_not_exist)).map(|t| t.full_name()))
         .collect();
     if !missing.is_empty() {
-        return Finding::fail(
+        return Diagnostic::fail(
             check,
             "DB_TABLES_MISSING",
             format!("no table is called {}", some_of(&missing)),
@@ -83,7 +83,7 @@ pub(super) fn read<'a>(
     }
     if tables.is_empty() {
         let grant = grants(target, &["<schema>".to_owned()], usage_missing);
-        return Finding::fail(check, "DB_NO_TABLES", "there is no table that the user can see")
+        return Diagnostic::fail(check, "DB_NO_TABLES", "there is no table that the user can see")
             .remedy(format!("create the tables, or let the user see them: {grant}"));
     }
     let refused: Vec<(&Table, &Refusal)> =
@@ -91,12 +91,12 @@ pub(super) fn read<'a>(
     let Some((first, words)) = refused.first() else {
         let seen = counted(tables.len());
         return match beyond {
-            false => Finding::pass(check, format!("every column of {seen}")),
+            false => Diagnostic::pass(check, format!("every column of {seen}")),
             true if patterns.is_empty() => {
-                Finding::pass(check, format!("every column of {seen}, the first of {total}"))
+                Diagnostic::pass(check, format!("every column of {seen}, the first of {total}"))
             }
             true => {
-                Finding::warn(check, "DB_TABLES_UNKNOWN", format!("only {seen} of {total} were looked at"))
+                Diagnostic::warn(check, "DB_TABLES_UNKNOWN", format!("only {seen} of {total} were looked at"))
                     .remedy("name fewer tables at a time (--table) to have each looked at")
             }
         };
@@ -104,19 +104,19 @@ pub(super) fn read<'a>(
     if refused.iter().all(|(_, refusal)| is_passing(refusal)) {
         let found = format!("{}: {words}", first.full_name());
         let cause = "DB_TABLES_UNKNOWN";
-        let finding = match patterns.is_empty() && refused.len() < tables.len() {
-            true => Finding::warn(check, cause, found),
-            false => Finding::unknown(check, cause, found),
+        let diagnostic = match patterns.is_empty() && refused.len() < tables.len() {
+            true => Diagnostic::warn(check, cause, found),
+            false => Diagnostic::unknown(check, cause, found),
         };
-        return finding.remedy("try again: the table was locked, or the server slow to answer");
+        return diagnostic.remedy("try again: the table was locked, or the server slow to answer");
     }
     let names: Vec<String> = refused.iter().map(|(table, _)| table.full_name()).collect();
     let mut schemas: Vec<String> = refused.iter().map(|(table, _)| table.schema.clone()).collect();
     schemas.dedup();
-    let finding =
+    let diagnostic =
         of_these(check, "DB_TABLES_UNREADABLE", target, (&names, tables.len()), "not allowed to read");
-    let found = format!("{}; the server says: {words}", finding.found);
-    Finding { found, ..finding }.remedy(grants(target, &schemas, usage_missing))
+    let found = format!("{}; the server says: {words}", diagnostic.found);
+    Diagnostic { found, ..diagnostic }.remedy(grants(target, &schemas, usage_missing))
 }
 
 /// PostgreSQL 42P01; MySQL and MariaDB 1146 (no such table), 1049 (no such database).

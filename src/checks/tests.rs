@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::*;
 use crate::{
     config::tests::read,
-    connection::{Asked, Refusal, Stage, TlsFailure, TlsSeen},
-    finding::Outcome,
+    connection::{AuthRequest, Refusal, Stage, TlsEvidence, TlsFailure},
+    diagnostic::Outcome,
     identity::Hop,
     target::{Endpoint, Host},
 };
@@ -17,33 +17,35 @@ fn target(kind: &str) -> Target {
     read(&["--type", kind, "--host", host, "--iam-role", role]).unwrap().targets.remove(0)
 }
 
-fn found(findings: &[Finding], id: CheckId) -> &Finding {
-    findings.iter().find(|f| f.check == id).unwrap()
+fn found(diagnostics: &[Diagnostic], id: CheckId) -> &Diagnostic {
+    diagnostics.iter().find(|f| f.check == id).unwrap()
 }
 
 /// Everything but the facts went well.
-fn whole() -> Observations {
+fn complete() -> Observations {
     let signed_at = "2026-01-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap();
     let expires_at = signed_at + Duration::from_secs(900);
     let token = AuthToken { text: crate::secret::Secret::new("t"), signed_at, expires_at };
-    let mut seen = at_the_door();
+    let mut seen = until_auth();
     seen.connection.tls =
-        Some(TlsSeen { version: Some("TLSv1.3".into()), cipher_suite: None, chain: vec![] });
+        Some(TlsEvidence { version: Some("TLSv1.3".into()), cipher_suite: None, chain: vec![] });
     Observations { token: Some(Ok(token)), login: Some(Ok(())), ..seen }
 }
 
 /// Everything up to the door went well.
-fn at_the_door() -> Observations {
+fn until_auth() -> Observations {
     let took = Duration::from_millis(1);
     Observations {
         identity: Some(Ok(())),
-        climb: Some(Ok(())),
-        connection: Evidence {
+        connect: Some(Ok(())),
+        connection: ConnectionEvidence {
             peer: Some("10.0.0.7:5432".parse().unwrap()),
             addresses: vec!["10.0.0.7".parse().unwrap()],
-            asked: Some(Asked::Cleartext),
-            rungs: [Stage::Resolve, Stage::Dial, Stage::Encrypt, Stage::Ask].map(|s| (s, took)).to_vec(),
-            ..Evidence::default()
+            auth_request: Some(AuthRequest::Cleartext),
+            stage_durations: [Stage::Resolve, Stage::Connect, Stage::Tls, Stage::AuthRequest]
+                .map(|s| (s, took))
+                .to_vec(),
+            ..ConnectionEvidence::default()
         },
         ..Observations::default()
     }
@@ -61,9 +63,9 @@ fn every_row_has_one_id_and_one_code_and_check_finds_it() {
 fn nothing_seen_is_every_row_unreached() {
     for kind in ["rdspostgres", "rdsmysql", "rdsmariadb"] {
         let target = target(kind);
-        let findings = judge(&target, &Observations::default());
-        assert_eq!(findings.len(), of(target.engine()).count());
-        assert!(findings.iter().all(|f| f.outcome == Outcome::Unreached), "{kind}");
+        let diagnostics = judge(&target, &Observations::default());
+        assert_eq!(diagnostics.len(), of(target.engine()).count());
+        assert!(diagnostics.iter().all(|f| f.outcome == Outcome::NotReached), "{kind}");
     }
 }
 
@@ -113,8 +115,8 @@ fn sts_refusals_have_their_causes() {
             request_id: None,
         };
         let seen = Observations { identity: Some(Err(error)), ..Observations::default() };
-        let findings = judge(&target("rdspostgres"), &seen);
-        let row = found(&findings, CheckId::AccessRole);
+        let diagnostics = judge(&target("rdspostgres"), &seen);
+        let row = found(&diagnostics, CheckId::AccessRole);
         assert_eq!((row.outcome, row.cause), (Outcome::Fail, Some(cause)));
         assert!(row.found.contains(&message), "the words of AWS are kept: {}", row.found);
         assert!(row.remedy.is_some());
@@ -127,23 +129,23 @@ fn the_climb_is_passed_up_to_the_rung_that_failed() {
     for (error, at, cause) in [
         (ConnectError::Resolve("no such host".into()), 0, "DNS_NOT_RESOLVED"),
         (ConnectError::Resolver("SERVFAIL".into()), 0, "DNS_FAILED"),
-        (ConnectError::Timeout { stage: Stage::Dial, after: Duration::from_secs(5) }, 1, "NET_TIMED_OUT"),
+        (ConnectError::Timeout { stage: Stage::Connect, after: Duration::from_secs(5) }, 1, "NET_TIMED_OUT"),
         (ConnectError::PlaintextOnly, 2, "TLS_NOT_OFFERED"),
         (ConnectError::Tls(TlsFailure::WrongName), 2, "TLS_WRONG_NAME"),
         (ConnectError::Tls(TlsFailure::UnknownIssuer), 2, "TLS_UNKNOWN_CA"),
         (ConnectError::Tls(TlsFailure::Unacceptable("words".into())), 2, "TLS_FAILED"),
-        (ConnectError::NotIam(Asked::Sasl(vec!["SCRAM-SHA-256".into()])), 3, "AUTH_NOT_IAM"),
-        (ConnectError::Closed { stage: Stage::Ask }, 3, "DB_CLOSED"),
+        (ConnectError::NotIam(AuthRequest::Sasl(vec!["SCRAM-SHA-256".into()])), 3, "AUTH_NOT_IAM"),
+        (ConnectError::Closed { stage: Stage::AuthRequest }, 3, "DB_CLOSED"),
     ] {
-        let mut seen = at_the_door();
-        seen.climb = Some(Err(error));
-        let findings = judge(&target("rdspostgres"), &seen);
-        assert_eq!(found(&findings, order[at]).cause, Some(cause));
+        let mut seen = until_auth();
+        seen.connect = Some(Err(error));
+        let diagnostics = judge(&target("rdspostgres"), &seen);
+        assert_eq!(found(&diagnostics, order[at]).cause, Some(cause));
         for later in &order[at + 1..] {
-            assert_eq!(found(&findings, *later).outcome, Outcome::Unreached, "{cause}");
+            assert_eq!(found(&diagnostics, *later).outcome, Outcome::NotReached, "{cause}");
         }
         for earlier in order[..at].iter().filter(|id| **id != CheckId::Tls) {
-            assert_eq!(found(&findings, *earlier).outcome, Outcome::Pass, "{cause}");
+            assert_eq!(found(&diagnostics, *earlier).outcome, Outcome::Pass, "{cause}");
         }
     }
 }
@@ -163,10 +165,10 @@ fn a_refused_token_names_the_policy_resource_of_its_kind() {
         ("rdsmariadb", "1045", "Access denied for user", "MYSQL_TOKEN_REFUSED", "dbuser:<db-…>/"),
     ] {
         let refusal = Refusal { code: code.into(), message: message.into(), ..Refusal::default() };
-        let mut seen = at_the_door();
-        seen.login = Some(Err(ConnectError::Refused { stage: Stage::LogIn, refusal }));
-        let findings = judge(&target(kind), &seen);
-        let row = found(&findings, CheckId::LogIn);
+        let mut seen = until_auth();
+        seen.login = Some(Err(ConnectError::Refused { stage: Stage::Login, refusal }));
+        let diagnostics = judge(&target(kind), &seen);
+        let row = found(&diagnostics, CheckId::LogIn);
         assert_eq!(row.cause, Some(cause));
         let remedy = row.remedy.as_deref().unwrap();
         let arn = format!("arn:aws:rds-db:eu-west-1:123456789012:{resource}clickpipes_iam_user");
@@ -184,9 +186,9 @@ fn a_refused_token_is_no_policy_matter_when_the_clock_or_the_name_is_wrong() {
             message: "PAM authentication failed".into(),
             ..Refusal::default()
         };
-        let mut seen = at_the_door();
+        let mut seen = until_auth();
         seen.identity_evidence.clock_offset_seconds = Some(offset);
-        seen.login = Some(Err(ConnectError::Refused { stage: Stage::LogIn, refusal }));
+        seen.login = Some(Err(ConnectError::Refused { stage: Stage::Login, refusal }));
         found(&judge(&target, &seen), CheckId::LogIn).cause.unwrap()
     };
     let name = "a.b.eu-west-1.rds.amazonaws.com";

@@ -23,7 +23,8 @@ pub struct File {
 #[serde(deny_unknown_fields)]
 pub struct Serve {
     pub listen: Option<String>,
-    pub policy: Option<String>,
+    #[serde(alias = "policy")]
+    pub basis: Option<String>,
     pub require: Option<String>,
     pub timeout: Option<String>,
     pub healthy_threshold: Option<Number>,

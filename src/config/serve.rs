@@ -11,12 +11,12 @@ use std::{
 
 use super::{
     Environment, Needs, can_be_required, duration, file, given, read_file, read_target, required_capability,
-    targets_of, terms, typed, unreadable,
+    requirement, targets_of, typed, unreadable,
 };
 use crate::{
     cli::{self, TargetArgs},
     config::file::Number,
-    finding::{Policy, Terms},
+    diagnostic::{Basis, Requirement},
     secret::Secret,
     target::{Invalid, Target, quoted},
 };
@@ -31,7 +31,7 @@ const SESSION: &str = "1h";
 /// What `serve` is to do.
 #[derive(Clone, Debug)]
 pub struct Serve {
-    pub targets: Vec<Watched>,
+    pub targets: Vec<MonitoredTarget>,
     /// For one check, from the first step to the last.
     pub timeout: Duration,
     pub thresholds: Thresholds,
@@ -44,15 +44,15 @@ pub struct Serve {
 
 /// A target that is checked again and again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Watched {
+pub struct MonitoredTarget {
     pub target: Target,
-    pub terms: Terms,
-    pub rhythm: Rhythm,
+    pub requirement: Requirement,
+    pub schedule: Schedule,
 }
 
 /// How often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rhythm {
+pub struct Schedule {
     /// From one check to the next: identity, connection, login.
     pub interval: Duration,
     /// From one full check, which asks the database everything, to the next.
@@ -99,8 +99,8 @@ impl Serve {
         let written = std::mem::take(&mut file.serve);
         // As aws-vault leaves them in the environment; every other field of a target is the file's.
         let typed = typed(TargetArgs::default(), environment)?;
-        let policy = given(args.policy).or(written.policy);
-        let policy = policy.map_or(Ok(Policy::Documented), |text| text.parse())?;
+        let basis = given(args.basis).or(written.basis);
+        let basis = basis.map_or(Ok(Basis::Guide), |text| text.parse())?;
         let require = required_capability(given(args.require).or(written.require))?;
         let timeout = given(args.timeout).or(written.timeout);
         let timeout = timeout.map_or(Ok(TIMEOUT), |text| {
@@ -110,10 +110,10 @@ impl Serve {
             .into_iter()
             .map(|(name, mut fields)| {
                 fields.duration.get_or_insert_with(|| SESSION.to_owned());
-                let rhythm = rhythm(&fields)?;
+                let schedule = schedule(&fields)?;
                 let target = read_target(name, fields, Needs::AccessRole, environment)?;
                 can_be_required(require, &target)?;
-                Ok(Watched { terms: terms(policy, require, &target), target, rhythm })
+                Ok(MonitoredTarget { requirement: requirement(basis, require, &target), target, schedule })
             })
             .collect::<Result<_, Invalid>>()?;
         Ok(Self {
@@ -138,14 +138,14 @@ impl Serve {
     }
 }
 
-fn rhythm(fields: &file::Fields) -> Result<Rhythm, Invalid> {
+fn schedule(fields: &file::Fields) -> Result<Schedule, Invalid> {
     let day = Duration::from_secs(86_400);
     let read = |field, text: &Option<String>, default: Duration, least| match text {
         Some(text) => duration(field, text, least..=day),
         None => Ok(default.max(least)),
     };
     let interval = read("interval", &fields.interval, INTERVAL, Duration::from_secs(1))?;
-    Ok(Rhythm {
+    Ok(Schedule {
         interval,
         full_interval: read("full_interval", &fields.full_interval, FULL_INTERVAL, interval)?,
     })

@@ -32,8 +32,8 @@ impl Setup {
     /// # Errors
     /// The first field that cannot be used, or no single target named.
     pub fn read(args: cli::Setup, environment: Environment<'_>) -> Result<Self, Invalid> {
-        let wanted = ("NAME", "one target to set up");
-        let (name, fields) = one_target(&args.file, args.name, args.target, environment, wanted)?;
+        let expected = ("NAME", "one target to set up");
+        let (name, fields) = one_target(&args.file, args.name, args.target, environment, expected)?;
         let mut fields = chosen(args.pipe).over(fields);
         let connect_to = fields.connect_to.take();
         let mut target = read_target(name, fields, Needs::AccessRole, environment)?;

@@ -27,8 +27,8 @@ impl LintConfig {
         if args.files.iter().filter(|file| *file == "-").count() > 1 {
             return Err(Invalid::new("FILE", "stdin once", "`-` twice"));
         }
-        let wanted = ("target", "one target to lint for (--target NAME)");
-        let (_, fields) = one_target(&args.file, given(args.name), args.target, environment, wanted)?;
+        let expected = ("target", "one target to lint for (--target NAME)");
+        let (_, fields) = one_target(&args.file, given(args.name), args.target, environment, expected)?;
         Ok(Self {
             files: args.files,
             subject: subject(fields, given(args.service_role), given(args.resource_id))?,
@@ -87,8 +87,8 @@ fn subject(
 fn same_partition(field: &str, role: Option<&RoleArn>, partition: Option<&str>) -> Result<(), Invalid> {
     match (role, partition) {
         (Some(role), Some(partition)) if role.partition() != partition => {
-            let wanted = format!("a role of partition {partition}, as the database is");
-            Err(Invalid::new(field, wanted, quoted(role)))
+            let expected = format!("a role of partition {partition}, as the database is");
+            Err(Invalid::new(field, expected, quoted(role)))
         }
         _ => Ok(()),
     }
@@ -100,6 +100,6 @@ fn id_of_its_kind(subject: &Subject) -> Result<(), Invalid> {
     if kinds.contains(&id.kind()) {
         return Ok(());
     }
-    let wanted: Vec<&str> = kinds.iter().copied().map(ResourceKind::prefix).collect();
-    Err(Invalid::new("resource_id", format!("{}…, as this database's", wanted.join("… or ")), quoted(id)))
+    let expected: Vec<&str> = kinds.iter().copied().map(ResourceKind::prefix).collect();
+    Err(Invalid::new("resource_id", format!("{}…, as this database's", expected.join("… or ")), quoted(id)))
 }

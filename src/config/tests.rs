@@ -61,7 +61,7 @@ fn the_three_endpoints_are_told_apart() {
 
 #[test]
 fn bad_fields_are_named_with_what_was_wanted() {
-    for (args, field, wanted) in [
+    for (args, field, expected) in [
         (&["--port", "0"][..], "port", "1 to 65535"),
         (&["--region", "us-east-1"], "region", "eu-west-1, as"),
         (&["--tls-host", "10.0.0.1"], "tls_host", "name"),
@@ -78,7 +78,7 @@ fn bad_fields_are_named_with_what_was_wanted() {
         (&["--sign-host", "10.0.0.1"], "sign_host", "name"),
         (&["--connect-to", "127.0.0.1:0"], "connect_to", "1 to 65535"),
         (&["--timeout", "0s"], "timeout", "1s to 1h"),
-        (&["--policy", "hopeful"], "policy", "documented or observed"),
+        (&["--basis", "hopeful"], "basis", "guide or server"),
         (&["--require", "all"], "require", "initial-load or cdc"),
         (&["--fail-on", "x"], "fail_on", "error or warning"),
         (&["--replication-mode", "full"], "replication_mode", "cdc, snapshot or cdc_only"),
@@ -89,7 +89,7 @@ fn bad_fields_are_named_with_what_was_wanted() {
     ] {
         let error = one(args).unwrap_err();
         assert_eq!(error.field, field, "{args:?}");
-        assert!(error.wanted.contains(wanted), "{args:?}: {error}");
+        assert!(error.expected.contains(expected), "{args:?}: {error}");
     }
 }
 
@@ -99,8 +99,8 @@ fn each_engine_has_choices_of_its_own() {
         let base = ["--type", "rdsmysql", "--host", HOST, "--iam-role", ROLE];
         read(&[&base[..], args].concat()).map(|config| config.targets[0].pipe.clone())
     };
-    assert!(mysql(&["--publication", "p"]).unwrap_err().wanted.contains("PostgreSQL target"));
-    assert!(mysql(&["--replication-mechanism", "pos"]).unwrap_err().wanted.contains("auto, gtid"));
+    assert!(mysql(&["--publication", "p"]).unwrap_err().expected.contains("PostgreSQL target"));
+    assert!(mysql(&["--replication-mechanism", "pos"]).unwrap_err().expected.contains("auto, gtid"));
     let pipe = mysql(&["--replication-mechanism", "file_pos", "--table", "app.a,app.b", "--table", "x.*"]);
     assert_eq!(pipe.unwrap().tables.len(), 3);
 }
@@ -110,7 +110,7 @@ fn the_mode_that_is_asked_for_is_required() {
     let required = |args: &[&str]| {
         let base = ["--type", "rdspostgres", "--host", HOST, "--iam-role", ROLE];
         let config = read(&[&base[..], args].concat()).unwrap();
-        config.terms(&config.targets[0]).required
+        config.requirement(&config.targets[0]).required
     };
     use Capability::{Cdc, InitialLoadOnly};
     assert_eq!(required(&[]), InitialLoadOnly);
@@ -159,7 +159,10 @@ fn files_hold_defaults_and_targets_and_flags_win() {
 
     let error = read(&["--config-file", path, "--host", HOST]).unwrap_err();
     assert_eq!((error.field.as_str(), error.found.as_str()), ("host", "2 targets"));
-    assert_eq!(read(&["--config-file", path, "c"]).unwrap_err().wanted, format!("a target of {path}: a, b"));
+    assert_eq!(
+        read(&["--config-file", path, "c"]).unwrap_err().expected,
+        format!("a target of {path}: a, b")
+    );
     assert_eq!(read(&["a"]).unwrap_err().field, "config_file");
 }
 
@@ -176,7 +179,7 @@ fn errors_in_a_file_name_the_target_or_the_line() {
     assert!(
         read(&["--config-file", empty.path().to_str().unwrap()])
             .unwrap_err()
-            .wanted
+            .expected
             .contains("[targets.NAME]")
     );
 }
@@ -262,7 +265,7 @@ fn serve(args: &[&str]) -> Result<Serve, Invalid> {
 }
 
 /// What `serve` makes of a target and this table.
-fn served(table: &str) -> Result<Serve, Invalid> {
+fn metric_defs(table: &str) -> Result<Serve, Invalid> {
     let target = format!("[targets.orders]\ntype = 'rdspostgres'\nhost = '{HOST}'\niam_role = '{ROLE}'\n");
     let file = file(&format!("{target}{table}"));
     serve(&["--config-file", file.path().to_str().unwrap()])
@@ -270,14 +273,14 @@ fn served(table: &str) -> Result<Serve, Invalid> {
 
 #[test]
 fn sessions_of_a_daemon_are_long_unless_the_file_says_otherwise() {
-    assert_eq!(served("").unwrap().targets[0].target.access.duration, Duration::from_secs(3600));
-    let short = served("[defaults]\nduration = '20m'").unwrap();
+    assert_eq!(metric_defs("").unwrap().targets[0].target.access.duration, Duration::from_secs(3600));
+    let short = metric_defs("[defaults]\nduration = '20m'").unwrap();
     assert_eq!(short.targets[0].target.access.duration, Duration::from_secs(1200));
 }
 
 #[test]
 fn plain_http_beyond_loopback_has_to_be_meant() {
-    let field = |table: &str| served(table).map_err(|e| (e.field, e.found));
+    let field = |table: &str| metric_defs(table).map_err(|e| (e.field, e.found));
     assert!(field("[serve]\nlisten = '[::1]:9719'").is_ok());
     let refused = field("[serve]\nlisten = '0.0.0.0:9719'").unwrap_err();
     assert_eq!(refused, ("listen".into(), "`0.0.0.0:9719` with neither".into()));
@@ -295,17 +298,17 @@ fn bad_words_about_serving_are_refused_by_name_and_hashes_are_not_shown() {
         ("healthy_threshold = 0", "healthy_threshold"),
         ("history = 1000000", "history"),
         ("logins_per_second = 201", "logins_per_second"),
-        ("policy = 'hopeful'", "policy"),
+        ("basis = 'hopeful'", "basis"),
         ("require = 'all'", "require"),
         ("tls_key = 'server.key'", "tls_certificate"),
         ("tls_certificate = 'no-such-file.pem'\ntls_key = '-----BEGIN PRIVATE KEY-----'", "tls_certificate"),
     ] {
-        assert_eq!(served(&format!("[serve]\n{table}")).unwrap_err().field, expected, "{table}");
+        assert_eq!(metric_defs(&format!("[serve]\n{table}")).unwrap_err().field, expected, "{table}");
     }
-    assert_eq!(served("[defaults]\ninterval = '10ms'").unwrap_err().field, "interval");
-    let shorter = served("[defaults]\ninterval = '1m'\nfull_interval = '30s'").unwrap_err();
+    assert_eq!(metric_defs("[defaults]\ninterval = '10ms'").unwrap_err().field, "interval");
+    let shorter = metric_defs("[defaults]\ninterval = '1m'\nfull_interval = '30s'").unwrap_err();
     assert_eq!(shorter.field, "full_interval");
-    let plain = served("[serve.users]\nali = 'open sesame'").unwrap_err();
+    let plain = metric_defs("[serve.users]\nali = 'open sesame'").unwrap_err();
     assert_eq!(
         (plain.field.as_str(), plain.found.as_str()),
         ("serve.users.ali", "11 characters that are none")

@@ -6,7 +6,7 @@ use dns_lookup::{AddrInfoHints, LookupErrorKind, SockType, getaddrinfo};
 use tokio::{net::TcpStream, task::JoinSet, time::Instant};
 
 use super::{Attempt, ConnectError};
-use crate::{finding::printable, target::Endpoint};
+use crate::{diagnostic::printable, target::Endpoint};
 
 /// "Connection Attempt Delay" of RFC 8305 section 5.
 const STAGGER: Duration = Duration::from_millis(250);
@@ -24,8 +24,8 @@ pub(super) async fn resolve(
     }
     let (host, port) = (dial.host.as_str().to_owned(), dial.port);
     // The system's resolver waits for its name servers on a thread of its own, as tokio's does.
-    let asked = tokio::task::spawn_blocking(move || look_up(&host, port)).await;
-    let (found, canonical) = asked.map_err(|e| ConnectError::Resolver(e.to_string()))??;
+    let auth_request = tokio::task::spawn_blocking(move || look_up(&host, port)).await;
+    let (found, canonical) = auth_request.map_err(|e| ConnectError::Resolver(e.to_string()))??;
     *alias_of = canonical.filter(|name| !name.eq_ignore_ascii_case(dial.host.as_str()));
     if found.is_empty() { Err(ConnectError::Resolve("no address".into())) } else { Ok(interleaved(&found)) }
 }

@@ -22,7 +22,7 @@ use mysql_common::{
     packets::{AuthPlugin, AuthSwitchRequest, ErrPacket, HandshakePacket, HandshakeResponse, SslRequest},
     proto::MySerialize,
 };
-use relay::Dumping;
+use relay::BinlogMode;
 use rustls::ClientConfig;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -31,10 +31,11 @@ use tokio::{
 use tokio_rustls::client::TlsStream;
 
 use super::{
-    Asked, ConnectError, Greeting, Refusal, Stage, bounded::Bounded, briefly, handshake, task::Task,
+    AuthRequest, ConnectError, Greeting, Refusal, Stage, close_timeout, handshake,
+    limited_stream::LimitedStream, task::Task,
 };
 use crate::{
-    finding::printable,
+    diagnostic::printable,
     secret::Secret,
     target::{Engine, Target},
 };
@@ -47,7 +48,7 @@ const COLLATION: u8 = CollationId::UTF8MB4_GENERAL_CI as u8;
 
 /// What we ask of a server, and nothing that changes the framing of results, so that the driver
 /// agrees by construction. Without CLIENT_LOCAL_FILES a server cannot ask for our files.
-fn wanted() -> Can {
+fn expected() -> Can {
     Can::CLIENT_PROTOCOL_41
         | Can::CLIENT_SSL
         | Can::CLIENT_SECURE_CONNECTION
@@ -79,7 +80,7 @@ pub(super) async fn encrypt(
     target: &Target,
     seen: &mut Option<Greeting>,
 ) -> Result<Greeted, ConnectError> {
-    let stage = Stage::Encrypt;
+    let stage = Stage::Tls;
     let mut packets = Packets { stream, sequence: 0 };
     let packet = packets.read(stage).await?;
     if packet.first() == Some(&0xFF) {
@@ -90,7 +91,7 @@ pub(super) async fn encrypt(
         version: printable(&greeting.server_version_str()),
         default_plugin: printable(&greeting.auth_plugin_name_str().unwrap_or_default()),
     });
-    let missing = wanted() - greeting.capabilities();
+    let missing = expected() - greeting.capabilities();
     if missing.contains(Can::CLIENT_SSL) {
         return Err(ConnectError::PlaintextOnly);
     }
@@ -100,7 +101,7 @@ pub(super) async fn encrypt(
     // MariaDB leaves CLIENT_LONG_PASSWORD out of its greeting; set by a client, it says "no extended
     // capabilities". The database must be announced here: MySQL reads the flags of this packet only.
     let with_database = if target.database.is_some() { Can::CLIENT_CONNECT_WITH_DB } else { Can::empty() };
-    let agreed = wanted() | Can::CLIENT_LONG_PASSWORD | with_database;
+    let agreed = expected() | Can::CLIENT_LONG_PASSWORD | with_database;
     let request = SslRequest::new(agreed, MAX_ALLOWED_PACKET, COLLATION);
     packets.write(stage, &serialized(&request)).await?;
     let stream = handshake(packets.stream, tls, target).await?;
@@ -120,7 +121,7 @@ fn greeting(packet: &[u8]) -> Option<HandshakePacket<'static>> {
 }
 
 /// A server that has been told who we are and waits for the token.
-pub(super) struct Door<S = TlsStream<TcpStream>> {
+pub(super) struct PendingAuth<S = TlsStream<TcpStream>> {
     greeted: Greeted<S>,
     engine: Engine,
 }
@@ -129,8 +130,8 @@ pub(super) struct Door<S = TlsStream<TcpStream>> {
 pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
     mut greeted: Greeted<S>,
     target: &Target,
-) -> Result<(Asked, Door<S>), ConnectError> {
-    let stage = Stage::Ask;
+) -> Result<(AuthRequest, PendingAuth<S>), ConnectError> {
+    let stage = Stage::AuthRequest;
     let response = HandshakeResponse::new(
         None::<&[u8]>,
         (8, 0, 0), // chooses the collation, and nothing else
@@ -143,27 +144,27 @@ pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
     );
     greeted.packets.write(stage, &serialized(&response)).await?;
     let packet = greeted.packets.read(stage).await?;
-    let asked = match packet.first() {
-        Some(0x00) => Asked::Nothing,
+    let auth_request = match packet.first() {
+        Some(0x00) => AuthRequest::Nothing,
         Some(0xFE) => {
             let request = ParseBuf(&packet)
                 .parse::<AuthSwitchRequest<'_>>(())
                 .map_err(|_| ConnectError::protocol(stage, "sent a malformed AuthSwitchRequest"))?;
             match request.auth_plugin() {
-                AuthPlugin::MysqlClearPassword => Asked::Cleartext,
-                other => Asked::Plugin(printable(&String::from_utf8_lossy(other.as_bytes()))),
+                AuthPlugin::MysqlClearPassword => AuthRequest::Cleartext,
+                other => AuthRequest::Plugin(printable(&String::from_utf8_lossy(other.as_bytes()))),
             }
         }
         Some(0xFF) => return Err(refused(stage, &packet, greeted.agreed)),
         _ => return Err(ConnectError::protocol(stage, "sent no authentication request")),
     };
-    Ok((asked, Door { greeted, engine: target.engine() }))
+    Ok((auth_request, PendingAuth { greeted, engine: target.engine() }))
 }
 
-impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Door<S> {
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> PendingAuth<S> {
     /// The token, NUL-terminated as `mysql_clear_password` has it, then the session to the driver.
     pub(super) async fn log_in(mut self, token: &Secret) -> Result<MysqlSession, ConnectError> {
-        let stage = Stage::LogIn;
+        let stage = Stage::Login;
         let mut password = [token.reveal().as_bytes(), &[0]].concat();
         let sent = self.greeted.packets.write(stage, &password).await;
         password.fill(0);
@@ -178,8 +179,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Door<S> {
             _ => return Err(ConnectError::protocol(stage, "sent neither OK nor an error after the token")),
         }
         let Greeted { packets, greeting, agreed } = self.greeted;
-        let (session, agreed) = (Bounded::new(packets.stream), agreed - Can::CLIENT_SSL);
-        let (id, dumping) = (greeting.connection_id(), Dumping::default());
+        let (session, agreed) = (LimitedStream::new(packets.stream), agreed - Can::CLIENT_SSL);
+        let (id, dumping) = (greeting.connection_id(), BinlogMode::default());
         let (conn, relay) = handover::to_driver(session, self.engine, id, agreed, dumping.clone()).await?;
         Ok(MysqlSession { conn, relay, dumping })
     }
@@ -199,7 +200,7 @@ pub struct BinlogPosition {
 pub struct MysqlSession {
     conn: Conn,
     relay: Task<()>,
-    dumping: Dumping,
+    dumping: BinlogMode,
 }
 
 impl MysqlSession {
@@ -226,7 +227,7 @@ impl MysqlSession {
         server_id: u32,
         from: &BinlogPosition,
         deadline: Instant,
-        goodbye: Instant,
+        close_by: Instant,
     ) -> Result<usize, Refusal> {
         self.dumping.store(true, Ordering::Relaxed);
         // Apart, because mysql_async may panic on an event; what was asked before is not to be lost.
@@ -248,7 +249,7 @@ impl MysqlSession {
         });
         let streamed =
             tokio::time::timeout_at(deadline.into(), events).await.map_err(|_| Refusal::silence())?;
-        let _ = tokio::time::timeout_at(briefly(goodbye), self.relay).await;
+        let _ = tokio::time::timeout_at(close_timeout(close_by), self.relay).await;
         let streamed = streamed.map_err(|_| Refusal {
             code: "driver".into(),
             message: "the server sent an event that its driver cannot read".into(),
@@ -266,7 +267,7 @@ impl MysqlSession {
 
     /// Says goodbye (COM_QUIT) and waits, briefly and not beyond `by`, until the connection is down.
     pub async fn close(self, by: Instant) {
-        let _ = tokio::time::timeout_at(briefly(by), async {
+        let _ = tokio::time::timeout_at(close_timeout(by), async {
             let _ = self.conn.disconnect().await;
             let _ = self.relay.await;
         })

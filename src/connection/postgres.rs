@@ -3,7 +3,7 @@
 
 #[cfg(fuzzing)]
 pub mod fuzzing;
-mod resumed;
+mod pre_authenticated;
 
 use std::{error::Error, io, sync::Arc, time::Instant};
 
@@ -13,7 +13,7 @@ use postgres_protocol::message::{
     backend::{ErrorResponseBody, Message},
     frontend,
 };
-use resumed::Resumed;
+use pre_authenticated::PreAuthenticated;
 use rustls::ClientConfig;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -22,8 +22,11 @@ use tokio::{
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage, SimpleQueryRow, config::SslMode};
 use tokio_rustls::client::TlsStream;
 
-use super::{Asked, ConnectError, Refusal, Stage, bounded::Bounded, briefly, handshake, task::Task};
-use crate::{finding::printable, secret::Secret, target::Target};
+use super::{
+    AuthRequest, ConnectError, Refusal, Stage, close_timeout, handshake, limited_stream::LimitedStream,
+    task::Task,
+};
+use crate::{diagnostic::printable, secret::Secret, target::Target};
 
 /// Longest message believed before the session is up. An honest one is under a kilobyte or two.
 const LONGEST: usize = 64 * 1024;
@@ -48,7 +51,7 @@ pub(super) async fn encrypt(
     tls: Arc<ClientConfig>,
     target: &Target,
 ) -> Result<TlsStream<TcpStream>, ConnectError> {
-    let stage = Stage::Encrypt;
+    let stage = Stage::Tls;
     let mut request = BytesMut::new();
     frontend::ssl_request(&mut request);
     stream.write_all(&request).await.map_err(|e| ConnectError::io(stage, &e))?;
@@ -62,7 +65,7 @@ pub(super) async fn encrypt(
 }
 
 /// A server that has been told who we are and waits for the token.
-pub(super) struct Door<S = TlsStream<TcpStream>> {
+pub(super) struct PendingAuth<S = TlsStream<TcpStream>> {
     stream: S,
     buffer: BytesMut,
 }
@@ -72,8 +75,8 @@ pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     target: &Target,
     purpose: Purpose,
-) -> Result<(Asked, Door<S>), ConnectError> {
-    let stage = Stage::Ask;
+) -> Result<(AuthRequest, PendingAuth<S>), ConnectError> {
+    let stage = Stage::AuthRequest;
     let mut parameters = vec![
         ("user", target.user.as_str()),
         ("database", target.database.as_deref().unwrap_or_default()),
@@ -85,32 +88,32 @@ pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
     }
     let mut startup = BytesMut::new();
     frontend::startup_message(parameters, &mut startup).map_err(|e| ConnectError::io(stage, &e))?;
-    let mut door = Door { stream, buffer: BytesMut::new() };
-    door.send(stage, &startup).await?;
-    let asked = match door.message(stage).await? {
-        Message::AuthenticationCleartextPassword => Asked::Cleartext,
-        Message::AuthenticationOk => Asked::Nothing,
-        Message::AuthenticationMd5Password(_) => Asked::Md5,
+    let mut pending = PendingAuth { stream, buffer: BytesMut::new() };
+    pending.send(stage, &startup).await?;
+    let auth_request = match pending.message(stage).await? {
+        Message::AuthenticationCleartextPassword => AuthRequest::Cleartext,
+        Message::AuthenticationOk => AuthRequest::Nothing,
+        Message::AuthenticationMd5Password(_) => AuthRequest::Md5,
         Message::AuthenticationSasl(body) => {
             let names = body.mechanisms().take(8).map(|name| Ok(printable(name))).collect();
-            Asked::Sasl(names.map_err(|e: io::Error| malformed(stage, &e))?)
+            AuthRequest::Sasl(names.map_err(|e: io::Error| malformed(stage, &e))?)
         }
-        Message::AuthenticationGss => Asked::Other("GSSAPI"),
-        Message::AuthenticationSspi => Asked::Other("SSPI"),
-        Message::AuthenticationKerberosV5 => Asked::Other("Kerberos V5"),
-        Message::AuthenticationScmCredential => Asked::Other("SCM credentials"),
+        Message::AuthenticationGss => AuthRequest::Other("GSSAPI"),
+        Message::AuthenticationSspi => AuthRequest::Other("SSPI"),
+        Message::AuthenticationKerberosV5 => AuthRequest::Other("Kerberos V5"),
+        Message::AuthenticationScmCredential => AuthRequest::Other("SCM credentials"),
         _ => return Err(ConnectError::protocol(stage, "sent no authentication request")),
     };
-    Ok((asked, door))
+    Ok((auth_request, pending))
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Door<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> PendingAuth<S> {
     /// The password message, then the session to the driver.
     pub(super) async fn log_in(mut self, token: &Secret) -> Result<PostgresSession, ConnectError>
     where
         S: Send + 'static,
     {
-        let stage = Stage::LogIn;
+        let stage = Stage::Login;
         let mut password = BytesMut::new();
         frontend::password_message(token.reveal().as_bytes(), &mut password)
             .map_err(|e| ConnectError::io(stage, &e))?;
@@ -121,10 +124,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Door<S> {
             Message::AuthenticationOk => {}
             _ => return Err(ConnectError::protocol(stage, "sent no AuthenticationOk after the token")),
         }
-        let resumed = Resumed::new(Bounded::new(self.stream), &self.buffer);
+        let pre_authenticated = PreAuthenticated::new(LimitedStream::new(self.stream), &self.buffer);
         let mut config = tokio_postgres::Config::new();
         config.user("pipeprobe").ssl_mode(SslMode::Disable); // TLS and login are behind us
-        let (client, connection) = config.connect_raw(resumed, NoTls).await.map_err(|e| driver_error(&e))?;
+        let (client, connection) =
+            config.connect_raw(pre_authenticated, NoTls).await.map_err(|e| driver_error(&e))?;
         let server_version = connection.parameter("server_version").unwrap_or_default().to_owned();
         let driver = Task::spawn(async move { drop(connection.await) });
         Ok(PostgresSession { client, driver, server_version })
@@ -192,7 +196,7 @@ impl PostgresSession {
     /// Says goodbye (Terminate) and waits, briefly and not beyond `by`, until the connection is down.
     pub async fn close(self, by: Instant) {
         drop(self.client);
-        let _ = tokio::time::timeout_at(briefly(by), self.driver).await;
+        let _ = tokio::time::timeout_at(close_timeout(by), self.driver).await;
     }
 }
 
@@ -234,7 +238,7 @@ fn driver_refusal(error: &tokio_postgres::Error) -> Refusal {
 }
 
 fn driver_error(error: &tokio_postgres::Error) -> ConnectError {
-    let stage = Stage::LogIn;
+    let stage = Stage::Login;
     let io = error.source().and_then(|source| source.downcast_ref::<io::Error>());
     match (error.as_db_error(), io) {
         (Some(_), _) => ConnectError::Refused { stage, refusal: driver_refusal(error) },

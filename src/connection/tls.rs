@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Name};
 
-use crate::{finding::printable, target::Host};
+use crate::{diagnostic::printable, target::Host};
 
 /// What a certificate says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct CertificateSummary {
 
 /// The TLS session, or the certificate alone where the handshake failed on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsSeen {
+pub struct TlsEvidence {
     /// `TLSv1.3`; `None` where the handshake did not finish.
     pub version: Option<String>,
     pub cipher_suite: Option<String>,
@@ -34,7 +34,7 @@ pub struct TlsSeen {
     pub chain: Vec<CertificateSummary>,
 }
 
-/// Why a handshake failed. The certificate presented, if any, is in [`TlsSeen`].
+/// Why a handshake failed. The certificate presented, if any, is in [`TlsEvidence`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TlsFailure {
     /// The chain is good, but not for this name.
@@ -115,12 +115,12 @@ fn classify(error: &std::io::Error) -> TlsFailure {
 pub(super) fn seen(
     stream: Option<&TlsStream<TcpStream>>,
     presented: &[CertificateDer<'_>],
-) -> Option<TlsSeen> {
+) -> Option<TlsEvidence> {
     let session = stream.map(|s| s.get_ref().1);
     if session.is_none() && presented.is_empty() {
         return None;
     }
-    Some(TlsSeen {
+    Some(TlsEvidence {
         version: session
             .and_then(|s| s.protocol_version())
             .and_then(|v| v.as_str())

@@ -28,7 +28,7 @@ const NO_SUCH_TABLE: &str = "1146";
 const TABLES_A_STATEMENT: usize = 50;
 
 /// Asks everything the pipe needs, and ends the session.
-pub async fn ask(session: MysqlSession, deadline: Instant, goodbye: Instant, pipe: &Pipe) -> MysqlFacts {
+pub async fn ask(session: MysqlSession, deadline: Instant, close_by: Instant, pipe: &Pipe) -> MysqlFacts {
     let mut ask = Asker { session, deadline };
     let variables = ask.rows(VARIABLES).await.map(settings);
     let who = ask.rows("SELECT CURRENT_USER(), CONNECTION_ID()").await;
@@ -40,7 +40,7 @@ pub async fn ask(session: MysqlSession, deadline: Instant, goodbye: Instant, pip
         ..MysqlFacts::default()
     };
     if !pipe.follows_changes() {
-        ask.session.close(goodbye).await;
+        ask.session.close(close_by).await;
         return facts;
     }
     let known = facts.settings.read();
@@ -69,12 +69,12 @@ pub async fn ask(session: MysqlSession, deadline: Instant, goodbye: Instant, pip
         facts.compressed_columns = ask.compressed_columns(&pipe.tables).await;
     }
     let Some(from) = facts.position.read() else {
-        ask.session.close(goodbye).await;
+        ask.session.close(close_by).await;
         return facts;
     };
     let connection_id = who.ok().and_then(|rows| number(rows.first()?.get(1)?.as_deref()?)).unwrap_or(0);
     let server_id = free_server_id(connection_id, facts.settings.read(), facts.replicas.read());
-    facts.stream = match ask.session.stream_binlog(server_id, from, deadline, goodbye).await {
+    facts.stream = match ask.session.stream_binlog(server_id, from, deadline, close_by).await {
         Ok(events) => Fact::Read(BinlogStream { server_id, events }),
         Err(refusal) => Fact::Refused(refusal),
     };

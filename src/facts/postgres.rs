@@ -16,7 +16,7 @@ use crate::{
 
 /// A table that someone else holds locked costs itself this long, and not the check. And should a
 /// question of ours ever write, the server refuses it.
-const MANNERS: &str = "SET lock_timeout = 2000; SET default_transaction_read_only = on";
+const SESSION_SETTINGS: &str = "SET lock_timeout = 2000; SET default_transaction_read_only = on";
 
 /// In `pg_settings`' own units.
 const SETTINGS: &str = "SELECT name, setting FROM pg_settings WHERE name IN ('wal_level', 'max_wal_senders', \
@@ -44,7 +44,7 @@ pub async fn ask(
     let (tables, publications) = (tables_in_question(&pipe.tables), published(&pipe.tables));
     let first = async {
         tokio::join!(
-            ask(MANNERS),
+            ask(SESSION_SETTINGS),
             ask("SELECT version()"),
             ask("SELECT current_setting('server_version_num')"),
             ask("SELECT current_user"),
@@ -196,7 +196,7 @@ pub async fn identify_system(
     session: &PostgresSession,
     deadline: Instant,
 ) -> Result<SystemIdentity, ConnectError> {
-    let (stage, start) = (Stage::LogIn, Instant::now());
+    let (stage, start) = (Stage::Login, Instant::now());
     let rows =
         session.rows("IDENTIFY_SYSTEM", deadline).await.map_err(|refusal| match refusal.is_silence() {
             true => ConnectError::Timeout { stage, after: start.elapsed() },

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Deserializer};
 
 use super::*;
-use crate::connection::{Asked, Stage};
+use crate::connection::{AuthRequest, Stage};
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Fact<T> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -54,17 +54,19 @@ pub(super) fn replication<'de, D: Deserializer<'de>>(
     enum Written {
         Ok { timeline: String, position: String },
         Refused { refused: Refusal },
-        Asked { asked: String },
+        AuthRequest { auth_request: String },
         Silent { timed_out_after_seconds: u64 },
     }
-    let stage = Stage::LogIn;
+    let stage = Stage::Login;
     Ok(match Written::deserialize(from)? {
         Written::Ok { timeline, position } => Fact::Read(Ok(SystemIdentity { timeline, position })),
         Written::Refused { refused: refusal } => Fact::Read(Err(ConnectError::Refused { stage, refusal })),
-        Written::Asked { asked } => Fact::Read(Err(ConnectError::NotIam(match asked.as_str() {
-            "md5" => Asked::Md5,
-            mechanism => Asked::Sasl(vec![mechanism.to_owned()]),
-        }))),
+        Written::AuthRequest { auth_request } => {
+            Fact::Read(Err(ConnectError::NotIam(match auth_request.as_str() {
+                "md5" => AuthRequest::Md5,
+                mechanism => AuthRequest::Sasl(vec![mechanism.to_owned()]),
+            })))
+        }
         Written::Silent { timed_out_after_seconds: after } => {
             let after = std::time::Duration::from_secs(after);
             Fact::Read(Err(ConnectError::Timeout { stage, after }))

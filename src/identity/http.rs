@@ -72,7 +72,7 @@ impl HttpConnector for Connector {
             let response = within(this.settings.read_timeout(), exchange(stream, request)).await?;
             note_date(&response, &this.clock);
             let response =
-                response.map(|body| SdkBody::from_body_1_x(Bounded { body, left: LONGEST_ANSWER }));
+                response.map(|body| SdkBody::from_body_1_x(LimitedStream { body, left: LONGEST_ANSWER }));
             HttpResponse::try_from(response).map_err(|e| ConnectorError::other(e.into(), None))
         })
     }
@@ -82,12 +82,12 @@ impl HttpConnector for Connector {
 const LONGEST_ANSWER: usize = 1 << 20;
 
 /// A body, until so much of it has come.
-struct Bounded {
+struct LimitedStream {
     body: Incoming,
     left: usize,
 }
 
-impl Body for Bounded {
+impl Body for LimitedStream {
     type Data = Bytes;
     type Error = AnyError;
 

@@ -15,7 +15,7 @@ pub(super) fn syntax(text: &str, error: &SyntaxError) -> Finding {
         [here, before].into_iter().flatten().find_map(|c| Some((c, strange(c)?)))
     {
         return Finding::error(Rule::Characters, &place, format!("{name} `{c}` (U+{:04X})", u32::from(c)))
-            .wanted("plain JSON")
+            .expected("plain JSON")
             .remedy(format!("write {meant}; look for more of them"));
     }
     let remedy = match here {
@@ -28,7 +28,9 @@ pub(super) fn syntax(text: &str, error: &SyntaxError) -> Finding {
         _ if error.what.contains("EOF") => "complete it: the end is missing",
         _ => "correct it there, or just before",
     };
-    Finding::error(Rule::Json, &place, error.what.clone()).wanted("a policy document in JSON").remedy(remedy)
+    Finding::error(Rule::Json, &place, error.what.clone())
+        .expected("a policy document in JSON")
+        .remedy(remedy)
 }
 
 /// In every text of the document: keys and values.
@@ -64,8 +66,8 @@ fn judge(text: &str, at: usize, path: &str, found: &mut Vec<Finding>) {
     if let Some(placeholder) = placeholder(text) {
         found.push(
             Finding::error(Rule::Placeholder, &(at, path), quoted(text))
-                .wanted(format!("a value in place of {placeholder}"))
-                .remedy(whence(placeholder)),
+                .expected(format!("a value in place of {placeholder}"))
+                .remedy(source_of(placeholder)),
         );
     } else if path.contains(".Condition.") {
         // Values to compare with: any character may be meant.
@@ -76,13 +78,13 @@ fn judge(text: &str, at: usize, path: &str, found: &mut Vec<Finding>) {
                 &(at, path),
                 format!("{name} `{c}` (U+{:04X}) in {}", u32::from(c), quoted(text)),
             )
-            .wanted("plain characters: IAM compares them one by one")
+            .expected("plain characters: IAM compares them one by one")
             .remedy(format!("write {meant}")),
         );
     } else if text.trim() != text {
         found.push(
             Finding::error(Rule::Characters, &(at, path), format!("white space around {}", quoted(text)))
-                .wanted("no white space: IAM compares it too")
+                .expected("no white space: IAM compares it too")
                 .remedy(format!("write \"{}\"", text.trim())),
         );
     }
@@ -114,7 +116,7 @@ pub(super) fn placeholder(text: &str) -> Option<&str> {
     words().find(|word| word.starts_with("YOUR_") || word.starts_with("your_")).or_else(|| words().find(of_x))
 }
 
-fn whence(placeholder: &str) -> String {
+fn source_of(placeholder: &str) -> String {
     let upper = placeholder.to_uppercase();
     let has = |word: &str| upper.contains(word);
     let what = if has("CLICKHOUSE") || has("SERVICE") {

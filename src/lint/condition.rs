@@ -36,13 +36,13 @@ pub(super) fn may_deny(statement: &Statement, action: &str) -> Finding {
         false => format!("Deny of {action} where {}", conditions.join(" and ")),
     };
     Finding::unknown(Rule::DenyUnknown, statement, found)
-        .wanted(format!("no Deny that can cover {action} by ClickPipes"))
+        .expected(format!("no Deny that can cover {action} by ClickPipes"))
         .remedy("exempt the role, or remove the statement")
 }
 
 pub(super) fn denies(statement: &Statement, action: &str) -> Finding {
     Finding::error(Rule::Deny, statement, format!("Deny of {action} (a Deny wins over every Allow)"))
-        .wanted(format!("no Deny that covers {action}"))
+        .expected(format!("no Deny that covers {action}"))
         .remedy("remove the statement, or narrow it")
 }
 
@@ -61,35 +61,39 @@ fn explain(condition: &Condition, holds: Truth, context: &Context, external_id_g
     };
     if context.ignores(&condition.key) {
         return make(Rule::ConditionIgnored)
-            .wanted("no condition on it: IAM database authentication does not look at this key")
+            .expected("no condition on it: IAM database authentication does not look at this key")
             .remedy("remove the condition; keep networks out with the database's security group");
     }
     match key.as_str() {
         "sts:externalid" => {
             let given = if external_id_given { "; the external_id given lets pipeprobe in only" } else { "" };
             make(Rule::ExternalId)
-                .wanted(format!("no condition on it: ClickPipes sends no external id{given}"))
+                .expected(format!("no condition on it: ClickPipes sends no external id{given}"))
                 .remedy("remove the condition; naming the exact service role as Principal is what keeps others out")
         }
         "aws:tagkeys" | "sts:transitivetagkeys" => tags(make(Rule::TagCondition), context),
         key if key.starts_with("aws:requesttag/") => tags(make(Rule::TagCondition), context),
         "aws:sourceip" | "aws:sourcevpc" | "aws:sourcevpce" | "aws:vpcsourceip" | "aws:sourcevpcarn" => {
             make(Rule::ConditionNetwork)
-                .wanted("no condition on it: ClickPipes calls STS from ClickHouse's network, not from yours")
+                .expected(
+                    "no condition on it: ClickPipes calls STS from ClickHouse's network, not from yours",
+                )
                 .remedy("remove the condition")
         }
         "aws:multifactorauthpresent" | "aws:multifactorauthage" => make(Rule::ConditionMfa)
-            .wanted("no condition on it: a service role has no MFA device")
+            .expected("no condition on it: a service role has no MFA device")
             .remedy("remove the condition"),
         "aws:principalorgid" | "aws:principalorgpaths" => make(Rule::Organisation)
-            .wanted("no condition on it: the service role belongs to ClickHouse's organisation, not to yours")
+            .expected(
+                "no condition on it: the service role belongs to ClickHouse's organisation, not to yours",
+            )
             .remedy("remove the condition, or name ClickHouse's organisation"),
         _ => match holds {
             Truth::No => make(Rule::ConditionUnmet)
-                .wanted(format!("a condition that can hold: {}", held(&condition.key, context)))
+                .expected(format!("a condition that can hold: {}", held(&condition.key, context)))
                 .remedy("remove or correct the condition"),
             Truth::Unknown | Truth::Yes => make(Rule::ConditionUnknown)
-                .wanted("a condition that can be known to hold before ClickPipes asks")
+                .expected("a condition that can be known to hold before ClickPipes asks")
                 .remedy("remove the condition, or make sure that it holds for ClickPipes"),
         },
     }
@@ -97,18 +101,18 @@ fn explain(condition: &Condition, holds: Truth, context: &Context, external_id_g
 
 fn tags(finding: Finding, context: &Context) -> Finding {
     match context.state("aws:TagKeys") {
-        State::Known(keys) if !keys.is_empty() => finding
-            .wanted(format!("a condition that the tags given meet ({})", keys.join(", ")))
+        State::CachedFacts(keys) if !keys.is_empty() => finding
+            .expected(format!("a condition that the tags given meet ({})", keys.join(", ")))
             .remedy("remove the condition, or let it take these tags"),
         _ => finding
-            .wanted("no condition on tags: which ones ClickPipes' sessions have is not documented")
+            .expected("no condition on tags: which ones ClickPipes' sessions have is not documented")
             .remedy("remove the condition, or give the tags to compare with: --session-tag KEY=VALUE"),
     }
 }
 
 fn held(key: &str, context: &Context) -> String {
     match context.state(key) {
-        State::Known(values) => format!("{key} is {}", values.join(", ")),
+        State::CachedFacts(values) => format!("{key} is {}", values.join(", ")),
         State::Absent => format!("the request has no {key}"),
         State::Present => format!("the request has some {key}"),
         State::Foreign | State::Unknown => format!("{key} is not known from here"),

@@ -28,7 +28,7 @@ pub(super) struct Finding {
     /// The byte of the file.
     pub at: usize,
     pub path: String,
-    pub wanted: String,
+    pub expected: String,
     pub found: String,
     pub remedy: String,
 }
@@ -41,7 +41,7 @@ impl Finding {
             severity: Severity::Error,
             at,
             path,
-            wanted: String::new(),
+            expected: String::new(),
             found: found.into(),
             remedy: String::new(),
         }
@@ -56,8 +56,8 @@ impl Finding {
     }
 
     #[must_use]
-    pub(super) fn wanted(self, wanted: impl Into<String>) -> Self {
-        Self { wanted: wanted.into(), ..self }
+    pub(super) fn expected(self, expected: impl Into<String>) -> Self {
+        Self { expected: expected.into(), ..self }
     }
 
     #[must_use]

@@ -55,7 +55,7 @@ pub(super) fn lint(root: &Node, path: &str, kind: Kind) -> Vec<Finding> {
 
 fn not_a_policy(node: &Node, path: &str, found: &str) -> Finding {
     Finding::error(Rule::NotAPolicy, &(node.at, path), found)
-        .wanted(r#"{ "Version": "2012-10-17", "Statement": [ … ] }"#)
+        .expected(r#"{ "Version": "2012-10-17", "Statement": [ … ] }"#)
         .remedy("give the policy document itself, as the JSON tab of the IAM console shows it")
 }
 
@@ -92,7 +92,7 @@ fn elements(node: &Node, path: &str, known: &[&str], found: &mut Vec<Finding>) {
         };
         found.push(
             Finding::error(Rule::Element, &(member.at, &*place), quoted(&member.key))
-                .wanted(format!("one of {}", known.join(", ")))
+                .expected(format!("one of {}", known.join(", ")))
                 .remedy(remedy),
         );
     }
@@ -109,7 +109,7 @@ fn version(root: &Node, path: &str, found: &mut Vec<Finding>) {
         ),
         Some((text, kind)) => found.push(
             Finding::error(Rule::Version, &place, text.map_or_else(|| kind.to_owned(), quoted))
-                .wanted("\"2012-10-17\": it names the language, and is not the date of the policy")
+                .expected("\"2012-10-17\": it names the language, and is not the date of the policy")
                 .remedy(remedy),
         ),
     }
@@ -119,20 +119,21 @@ fn sid<'a>(node: &'a Node, path: &str, sids: &mut BTreeSet<&'a str>, found: &mut
     let Some(sid) = node.get("Sid") else { return };
     let place = (sid.at, &*format!("{path}.Sid"));
     match sid.text() {
-        Some(text) if !text.chars().all(|c| c.is_ascii_alphanumeric()) => found
-            .push(Finding::error(Rule::Sid, &place, quoted(text)).wanted("letters A-Z, a-z and digits only")),
+        Some(text) if !text.chars().all(|c| c.is_ascii_alphanumeric()) => found.push(
+            Finding::error(Rule::Sid, &place, quoted(text)).expected("letters A-Z, a-z and digits only"),
+        ),
         Some(text) if !sids.insert(text) && !text.is_empty() => found.push(
-            Finding::error(Rule::Sid, &place, format!("{} twice", quoted(text))).wanted("each Sid once"),
+            Finding::error(Rule::Sid, &place, format!("{} twice", quoted(text))).expected("each Sid once"),
         ),
         Some(_) => {}
-        None => found.push(Finding::error(Rule::Sid, &place, sid.kind()).wanted("a text")),
+        None => found.push(Finding::error(Rule::Sid, &place, sid.kind()).expected("a text")),
     }
 }
 
 fn statement(node: &Node, path: &str, kind: Kind, found: &mut Vec<Finding>) {
     let Value::Object(_) = &node.value else {
         found.push(
-            Finding::error(Rule::ElementValue, &(node.at, path), node.kind()).wanted("a statement: { … }"),
+            Finding::error(Rule::ElementValue, &(node.at, path), node.kind()).expected("a statement: { … }"),
         );
         return;
     };
@@ -152,7 +153,7 @@ fn statement(node: &Node, path: &str, kind: Kind, found: &mut Vec<Finding>) {
                     &(other.at, &*format!("{path}.{not}")),
                     format!("{name} and {not}"),
                 )
-                .wanted("one of the two".to_string())
+                .expected("one of the two".to_string())
                 .remedy(format!("keep {name} and remove {not}")),
             ),
             _ => {}
@@ -175,7 +176,7 @@ fn statement(node: &Node, path: &str, kind: Kind, found: &mut Vec<Finding>) {
                 &(value.at, &*format!("{path}.{name}")),
                 format!("{name} in a {}", kind.name()),
             )
-            .wanted(why)
+            .expected(why)
             .remedy(format!("remove {name}")),
         );
     }
@@ -208,7 +209,7 @@ fn missing(node: &Node, path: &str, name: &str, kind: Kind) -> Finding {
         _ => r#""Resource": ["arn:aws:rds-db:<region>:<account>:dbuser:<resource id>/<user>"]"#,
     };
     Finding::error(Rule::ElementMissing, &(node.at, path), format!("no {name}"))
-        .wanted(example)
+        .expected(example)
         .remedy(format!("add {example}"))
 }
 
@@ -221,7 +222,7 @@ fn effect(node: &Node, path: &str, found: &mut Vec<Finding>) {
             let words = effect.text().map_or_else(|| effect.kind().to_owned(), quoted);
             found.push(
                 Finding::error(Rule::Effect, &(effect.at, &*format!("{path}.Effect")), words)
-                    .wanted("\"Allow\" or \"Deny\" (letter case counts)")
+                    .expected("\"Allow\" or \"Deny\" (letter case counts)")
                     .remedy(format!("write \"{}\"", meant.unwrap_or("Allow"))),
             );
         }

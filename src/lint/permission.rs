@@ -33,31 +33,32 @@ const NOT_IT: [&str; 6] = [
     "rdsdb:connect",
 ];
 
-/// The documents are judged together, as IAM does. `spoilt`: why IAM would not save one of them.
+/// The documents are judged together, as IAM does. `invalid`: why IAM would not save one of them.
 ///
 /// Returns the findings of each document, in their order.
 pub(super) fn lint(
     documents: &[&Document],
     subject: &Subject,
-    spoilt: Option<&str>,
+    invalid: Option<&str>,
 ) -> (Vec<Vec<Finding>>, Answer) {
     let (context, database) = (Context::of_connect(subject), Database::of(subject));
-    let asked = Asked { subject, context: &context, database: &database };
-    let decision = decide(documents, asked.request());
-    let mut findings: Vec<Vec<Finding>> = documents.iter().map(|d| asked.remarks(d, &decision)).collect();
+    let auth_request = AuthRequest { subject, context: &context, database: &database };
+    let decision = decide(documents, auth_request.request());
+    let mut findings: Vec<Vec<Finding>> =
+        documents.iter().map(|d| auth_request.remarks(d, &decision)).collect();
     if !matches!(decision, Decision::Allowed(_)) {
         // Where a statement has no actions at all, the grammar has said so.
         let elsewhere = |s: &Statement| !touches(s) && s.actions.is_some();
         let nothing_touches = documents.iter().all(|d| d.statements.iter().all(elsewhere));
         for (document, findings) in documents.iter().zip(&mut findings) {
-            findings.extend(asked.explain(document, &decision));
+            findings.extend(auth_request.explain(document, &decision));
             if nothing_touches && findings.iter().all(|f| f.severity != Severity::Error) {
                 findings.push(missing(document, &database));
             }
         }
     }
     let findings: Vec<Vec<Finding>> = findings.into_iter().map(once).collect();
-    let answer = asked.answer(documents, &decision, &findings.concat(), spoilt);
+    let answer = auth_request.answer(documents, &decision, &findings.concat(), invalid);
     (findings, answer)
 }
 
@@ -80,19 +81,19 @@ fn missing(document: &Document, database: &Database) -> Finding {
         Some(actions) => Finding::error(Rule::Connect, actions, found),
         None => Finding::error(Rule::Connect, &(0, "Statement"), found),
     };
-    let wanted = format!("a statement that allows {CONNECT} on {}", database.arn());
-    finding.wanted(wanted).remedy(format!(r#"write "Action": ["{CONNECT}"]"#))
+    let expected = format!("a statement that allows {CONNECT} on {}", database.arn());
+    finding.expected(expected).remedy(format!(r#"write "Action": ["{CONNECT}"]"#))
 }
 
 /// What the documents are asked.
 #[derive(Clone, Copy)]
-struct Asked<'a> {
+struct AuthRequest<'a> {
     subject: &'a Subject,
     context: &'a Context,
     database: &'a Database,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> AuthRequest<'a> {
     fn request(self) -> Request<'a> {
         Request { action: CONNECT, caller: None, database: Some(self.database), context: self.context }
     }
@@ -143,7 +144,7 @@ impl<'a> Asked<'a> {
                     ),
                     (false, Some(word)) => findings.push(
                         Finding::warning(Rule::ActionWide, word, quoted(&word.text))
-                            .wanted(CONNECT)
+                            .expected(CONNECT)
                             .remedy(remedy),
                     ),
                     (false, None) => {}
@@ -159,13 +160,13 @@ impl<'a> Asked<'a> {
         documents: &[&Document],
         decision: &Decision<'_>,
         findings: &[Finding],
-        spoilt: Option<&str>,
+        invalid: Option<&str>,
     ) -> Answer {
         let database =
             self.subject.host.as_ref().map_or_else(|| "the database".to_owned(), ToString::to_string);
         let sentence = format!("the role may connect as {} to {database}", self.subject.user);
         let say = |says, why: String| Answer::new(Question::Connect, sentence, says, why);
-        match (spoilt, decision) {
+        match (invalid, decision) {
             (Some(why), _) => say(Says::No, why.to_owned()),
             (None, Decision::Denied(_) | Decision::NotAllowed) => {
                 say(Says::No, answer::codes(findings, Severity::Error))
@@ -222,11 +223,13 @@ fn slips(statement: &Statement) -> Vec<Finding> {
         let (lower, remedy) = (word.text.to_lowercase(), format!("write \"{CONNECT}\""));
         if NOT_IT.iter().any(|not_it| fits_ignoring_case(not_it, &lower)) {
             return Some(
-                Finding::error(Rule::ConnectService, word, quoted(&word.text)).wanted(CONNECT).remedy(remedy),
+                Finding::error(Rule::ConnectService, word, quoted(&word.text))
+                    .expected(CONNECT)
+                    .remedy(remedy),
             );
         }
         nearest(&lower, &[CONNECT])?;
-        Some(Finding::error(Rule::ActionMisspelt, word, quoted(&word.text)).wanted(CONNECT).remedy(remedy))
+        Some(Finding::error(Rule::ActionMisspelt, word, quoted(&word.text)).expected(CONNECT).remedy(remedy))
     };
     statement
         .actions

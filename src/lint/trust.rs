@@ -33,8 +33,8 @@ const KNOWN: &[&str] = &[
     "sts:AssumeRoleWithWebIdentity",
 ];
 
-/// `spoilt`: why IAM would not save the document, if it would not.
-pub(super) fn lint(document: &Document, subject: &Subject, spoilt: Option<&str>) -> (Vec<Finding>, Answer) {
+/// `invalid`: why IAM would not save the document, if it would not.
+pub(super) fn lint(document: &Document, subject: &Subject, invalid: Option<&str>) -> (Vec<Finding>, Answer) {
     let context = Context::of_assume_role(subject);
     let decisions = NEEDED.map(|action| {
         let caller = subject.service_role.as_ref().map(Caller::Role);
@@ -46,16 +46,16 @@ pub(super) fn lint(document: &Document, subject: &Subject, spoilt: Option<&str>)
     }
     findings.extend(remarks(document, subject));
     let findings = once(findings);
-    let answer = answer(&decisions.map(|(_, decision)| decision), &findings, spoilt);
+    let answer = answer(&decisions.map(|(_, decision)| decision), &findings, invalid);
     (findings, answer)
 }
 
-fn answer(decisions: &[Decision<'_>], findings: &[Finding], spoilt: Option<&str>) -> Answer {
+fn answer(decisions: &[Decision<'_>], findings: &[Finding], invalid: Option<&str>) -> Answer {
     let say = |says, why: String| {
         let sentence = "ClickPipes may assume the role with a session tag".to_owned();
         Answer::new(Question::AssumeRole, sentence, says, why)
     };
-    if let Some(why) = spoilt {
+    if let Some(why) = invalid {
         return say(Says::No, why.to_owned());
     }
     if decisions.iter().any(|d| matches!(d, Decision::Denied(_) | Decision::NotAllowed)) {
@@ -125,7 +125,7 @@ fn missing(action: &str, document: &Document, subject: &Subject) -> Finding {
         .find(|s| s.covers_action(other) != Truth::No)
         .or_else(|| statements().next());
     let rule = if action == "sts:TagSession" { Rule::TagSession } else { Rule::AssumeRole };
-    let wanted = r#""Action": ["sts:AssumeRole", "sts:TagSession"]"#;
+    let expected = r#""Action": ["sts:AssumeRole", "sts:TagSession"]"#;
     let why = match rule {
         Rule::TagSession => "ClickPipes' sessions are tagged, and without it the whole call is refused",
         _ => "the action ClickPipes calls",
@@ -145,7 +145,7 @@ fn missing(action: &str, document: &Document, subject: &Subject) -> Finding {
         Some(actions) => Finding::error(rule, actions, found),
         None => Finding::error(rule, &(0, "Statement"), found),
     };
-    finding.wanted(format!("{action}: {why}")).remedy(format!("write {wanted}"))
+    finding.expected(format!("{action}: {why}")).remedy(format!("write {expected}"))
 }
 
 /// What lets ClickPipes in, or has nothing to do with it, and should be looked at.
@@ -172,7 +172,7 @@ fn remarks(document: &Document, subject: &Subject) -> Vec<Finding> {
                 ),
                 (false, Some(word)) => findings.push(
                     Finding::warning(Rule::ActionWide, word, quoted(&word.text))
-                        .wanted("sts:AssumeRole and sts:TagSession")
+                        .expected("sts:AssumeRole and sts:TagSession")
                         .remedy(r#"write "Action": ["sts:AssumeRole", "sts:TagSession"]"#),
                 ),
                 (false, None) => {}
@@ -188,7 +188,7 @@ fn misspelt(word: &Word) -> Option<Finding> {
     let meant = nearest(&word.text, KNOWN)?;
     (!KNOWN.iter().any(|action| known(&action))).then(|| {
         Finding::error(Rule::ActionMisspelt, word, quoted(&word.text))
-            .wanted("an action of STS")
+            .expected("an action of STS")
             .remedy(format!("write \"{meant}\""))
     })
 }
@@ -215,7 +215,7 @@ fn wide_principals(statement: &Statement, subject: &Subject) -> Vec<Finding> {
             }
             _ => return None,
         };
-        Some(Finding::warning(Rule::PrincipalWide, who, found).wanted(role.clone()).remedy(remedy.clone()))
+        Some(Finding::warning(Rule::PrincipalWide, who, found).expected(role.clone()).remedy(remedy.clone()))
     };
     element.items.iter().filter_map(wide).collect()
 }

@@ -109,7 +109,7 @@ impl Condition {
         };
         let variables = variables.then_some(context);
         match state {
-            State::Known(found) if !found.is_empty() => {
+            State::CachedFacts(found) if !found.is_empty() => {
                 let fits = |value: &String| {
                     let one_of =
                         any(self.values.iter().map(|w| operator.test.fits(&w.text, value, variables)));
@@ -120,7 +120,7 @@ impl Condition {
                     Set::ForAnyValue | Set::One => any(found.iter().map(fits)),
                 }
             }
-            State::Known(_) | State::Absent => absent,
+            State::CachedFacts(_) | State::Absent => absent,
             State::Present => self.of_some_value(operator),
             // Not equal to anything a customer would write, if it is there at all.
             State::Foreign if self.takes_anything(operator.test) => Truth::Unknown,
@@ -140,7 +140,7 @@ impl Condition {
     /// `"true"`: the key must not be there; `"false"`: it must.
     fn null(&self, state: &State) -> Truth {
         let there = match state {
-            State::Known(values) => Truth::from(!values.is_empty()),
+            State::CachedFacts(values) => Truth::from(!values.is_empty()),
             State::Absent => Truth::No,
             State::Present => Truth::Yes,
             State::Foreign | State::Unknown => Truth::Unknown,
@@ -193,18 +193,18 @@ fn is_private(range: &str) -> bool {
 
 impl Test {
     /// Whether a value of the request fits one of the policy.
-    fn fits(self, wanted: &str, found: &str, variables: Option<&Context>) -> Truth {
-        let wanted = match pattern::expand(wanted, variables) {
-            Expanded::Pattern(wanted) => wanted,
+    fn fits(self, expected: &str, found: &str, variables: Option<&Context>) -> Truth {
+        let expected = match pattern::expand(expected, variables) {
+            Expanded::Pattern(expected) => expected,
             Expanded::Nothing => return Truth::No,
             Expanded::Unknown => return Truth::Unknown,
         };
         match self {
-            Self::Arn => pattern::fits_arn(&wanted, found).into(),
-            Self::Bool => wanted.eq_ignore_ascii_case(found).into(),
-            Self::Text => (wanted == found).into(),
-            Self::TextIgnoringCase => (wanted.to_lowercase() == found.to_lowercase()).into(),
-            Self::TextLike => pattern::fits(&wanted, found).into(),
+            Self::Arn => pattern::fits_arn(&expected, found).into(),
+            Self::Bool => expected.eq_ignore_ascii_case(found).into(),
+            Self::Text => (expected == found).into(),
+            Self::TextIgnoringCase => (expected.to_lowercase() == found.to_lowercase()).into(),
+            Self::TextLike => pattern::fits(&expected, found).into(),
             Self::IpAddress | Self::Null | Self::Ordered => Truth::Unknown,
         }
     }

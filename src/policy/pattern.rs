@@ -11,11 +11,11 @@ pub fn fits(pattern: &str, text: &str) -> bool {
     skip_stars(&pattern, &mut places);
     for c in text.chars() {
         let mut next = vec![false; places.len()];
-        for (i, wanted) in pattern.iter().enumerate().filter(|(i, _)| places[*i]) {
-            match wanted {
+        for (i, expected) in pattern.iter().enumerate().filter(|(i, _)| places[*i]) {
+            match expected {
                 '*' => next[i] = true,
                 '?' => next[i + 1] = true,
-                wanted if *wanted == c => next[i + 1] = true,
+                expected if *expected == c => next[i + 1] = true,
                 _ => {}
             }
         }
@@ -86,9 +86,9 @@ pub fn expand(pattern: &str, context: Option<&Context>) -> Expanded {
             None => (name.trim(), None),
         };
         match (context.state(key), default) {
-            (State::Known(values), _) if values.len() == 1 => filled.push_str(&values[0]),
+            (State::CachedFacts(values), _) if values.len() == 1 => filled.push_str(&values[0]),
             (State::Absent, Some(default)) => filled.push_str(default),
-            (State::Absent | State::Known(_), _) => return Expanded::Nothing,
+            (State::Absent | State::CachedFacts(_), _) => return Expanded::Nothing,
             (State::Present | State::Foreign | State::Unknown, _) => unknown = true,
         }
     }

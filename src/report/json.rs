@@ -32,7 +32,7 @@ pub struct Document<'a> {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Error<'a> {
     pub field: &'a str,
-    pub wanted: &'a str,
+    pub expected: &'a str,
     pub found: &'a str,
 }
 
@@ -48,8 +48,8 @@ impl<'a> Document<'a> {
     }
 
     pub fn of_error(invalid: &'a Invalid) -> Self {
-        let Invalid { field, wanted, found } = invalid;
-        let error = Some(Error { field, wanted, found });
+        let Invalid { field, expected, found } = invalid;
+        let error = Some(Error { field, expected, found });
         Self { error, success: false, ..Self::of(&[]) }
     }
 

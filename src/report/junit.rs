@@ -8,8 +8,8 @@ use std::{
 
 use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
 
-use super::{Report, Row, Standing};
-use crate::{finding::Outcome, target::Invalid};
+use super::{Report, Row, Status};
+use crate::{diagnostic::Outcome, target::Invalid};
 
 const NAME: &str = "pipeprobe";
 
@@ -28,11 +28,11 @@ pub fn write(out: &mut impl Write, reports: &[Report]) -> io::Result<()> {
 /// # Errors
 /// The writer's.
 pub fn write_error(out: &mut impl Write, invalid: &Invalid) -> io::Result<()> {
-    let Invalid { field, wanted, found } = invalid;
+    let Invalid { field, expected, found } = invalid;
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
     status.set_message(format!("{field}: found {found}"));
     status.set_type("usage");
-    status.set_description(lines([("wanted", Some(wanted.as_str())), ("found", Some(found.as_str()))]));
+    status.set_description(lines([("expected", Some(expected.as_str())), ("found", Some(found.as_str()))]));
     let mut case = TestCase::new("configuration", status);
     case.set_classname(NAME);
     let mut suite = TestSuite::new(NAME);
@@ -56,11 +56,11 @@ fn suite(report: &Report) -> TestSuite {
     suite.extra.insert("timestamp".into(), report.started_at.as_str().into());
     for (name, value) in [
         ("type", report.source_type.as_str()),
-        ("policy", verdict.policy.name()),
+        ("basis", verdict.basis.name()),
         ("required", verdict.required.name()),
         ("capability", verdict.capability.name()),
-        ("documented", verdict.documented.name()),
-        ("observed", verdict.observed.name()),
+        ("guide", verdict.guide.name()),
+        ("server", verdict.server.name()),
     ] {
         suite.add_property((name, value));
     }
@@ -85,26 +85,26 @@ fn check(report: &Report, row: &Row) -> TestCase {
         status.set_message(if found.is_empty() { why.to_owned() } else { format!("{why}: {found}") });
         status
     };
-    let status = match row.standing() {
-        Standing::Holds | Standing::Warns => TestCaseStatus::success(),
-        Standing::Fails if report.is_in_the_way(row) => {
+    let status = match row.status() {
+        Status::Passed | Status::Warning => TestCaseStatus::success(),
+        Status::Failed if report.blocks_requirement(row) => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
             status.set_message(found).set_type(code(row)).set_description(evidence(row));
             status
         }
-        Standing::Fails => {
+        Status::Failed => {
             let required = report.verdict.required;
             let mut status = skipped(&format!("not needed for {required}"));
             status.set_type(code(row)).set_description(evidence(row));
             status
         }
-        Standing::Silent if !row.counts => skipped("does not count under this policy"),
-        Standing::Silent if row.outcome == Outcome::NotAsked => skipped("not asked"),
-        Standing::Silent => skipped("not reached"),
+        Status::NotCounted if !row.counts => skipped("does not count under this policy"),
+        Status::NotCounted if row.outcome == Outcome::NotApplicable => skipped("not asked"),
+        Status::NotCounted => skipped("not reached"),
     };
     let mut case = TestCase::new(format!("{}: {}", row.check, row.description), status);
     case.set_classname(format!("{}.{}", report.target, row.group));
-    if row.standing() == Standing::Warns {
+    if row.status() == Status::Warning {
         case.set_system_out(format!("warning {}\n{}", code(row), evidence(row)));
     }
     case
@@ -116,11 +116,11 @@ fn verdict_case(report: &Report) -> TestCase {
         true => TestCaseStatus::success(),
         false => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            let (held, next) = (verdict.held_back_by.join(", "), verdict.next.join("; "));
+            let (held, next) = (verdict.blocked_by.join(", "), verdict.next.join("; "));
             status.set_message(format!("{}: {}", verdict.capability, verdict.why));
-            status.set_type(verdict.held_back_by.first().map_or("NOT_MET", String::as_str));
+            status.set_type(verdict.blocked_by.first().map_or("NOT_MET", String::as_str));
             status.set_description(lines([
-                ("wanted", Some(verdict.required.name())),
+                ("expected", Some(verdict.required.name())),
                 ("found", Some(verdict.capability.name())),
                 ("held back by", Some(held.as_str())),
                 ("to do", Some(next.as_str())),
@@ -139,7 +139,7 @@ fn code(row: &Row) -> &str {
 }
 
 fn evidence(row: &Row) -> String {
-    let fields = [("wanted", &row.wanted), ("found", &row.found), ("to do", &row.remedy)];
+    let fields = [("expected", &row.expected), ("found", &row.found), ("to do", &row.remedy)];
     let mut text = lines(fields.map(|(label, text)| (label, text.as_deref())));
     for candidate in &row.candidates {
         let line = format!("\ncould be {}: {}; {}", candidate.cause, candidate.because, candidate.remedy);
@@ -160,7 +160,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        finding::Policy,
+        diagnostic::Basis,
         report::tests::{report, requiring_cdc, unreached},
     };
 
@@ -182,10 +182,10 @@ mod tests {
     #[test]
     fn counts_are_true_and_a_suite_fails_exactly_where_its_target_is_not_met() {
         for (reports, failing) in [
-            (vec![report(false, Policy::Documented)], 0),
-            (vec![report(true, Policy::Observed), unreached("second")], 1),
-            (vec![requiring_cdc(Policy::Documented)], 2),
-            (vec![requiring_cdc(Policy::Observed)], 0),
+            (vec![report(false, Basis::Guide)], 0),
+            (vec![report(true, Basis::Server), unreached("second")], 1),
+            (vec![requiring_cdc(Basis::Guide)], 2),
+            (vec![requiring_cdc(Basis::Server)], 0),
         ] {
             let text = written(&reports);
             let xml = Document::parse(&text).unwrap();
@@ -218,18 +218,18 @@ mod tests {
 
     #[test]
     fn each_standing_has_its_element_with_the_evidence() {
-        let text = written(&[requiring_cdc(Policy::Documented)]);
+        let text = written(&[requiring_cdc(Basis::Guide)]);
         let xml = Document::parse(&text).unwrap();
         let failure = child(case(&xml, "PG_DOCUMENTED_RULE"), "failure");
         assert_eq!(failure.attribute("type"), Some("PG_DOCUMENTED_RULE"));
         assert!(failure.attribute("message").unwrap().contains("Initial Load Only"), "{text}");
-        for label in ["wanted: ", "found: ", "to do: "] {
+        for label in ["expected: ", "found: ", "to do: "] {
             assert!(failure.text().unwrap().contains(label), "{failure:?}");
         }
         let verdict = case(&xml, "allows CDC");
         assert!(child(verdict, "failure").text().unwrap().contains("held back by: PG_DOCUMENTED_RULE"));
 
-        let text = written(&[report(false, Policy::Documented)]);
+        let text = written(&[report(false, Basis::Guide)]);
         let xml = Document::parse(&text).unwrap();
         let skipped = child(case(&xml, "PG_IAM_REPLICATION"), "skipped");
         assert!(skipped.attribute("message").unwrap().starts_with("not needed for Initial Load Only: "));
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_warning_passes_and_speaks() {
-        let mut report = report(true, Policy::Observed);
+        let mut report = report(true, Basis::Server);
         let row = report.checks.iter_mut().find(|row| row.check == "TOKEN_LIFE").unwrap();
         (row.outcome, row.cause) = (Outcome::Warn, Some("TOKEN_SHORT".into()));
         let text = written(&[report]);
@@ -276,6 +276,6 @@ mod tests {
         assert_eq!(xml.root_element().attribute("errors"), Some("1"));
         let error = child(case(&xml, "configuration"), "error");
         assert_eq!(error.attribute("message"), Some("host: found nothing"));
-        assert_eq!(error.text(), Some("wanted: a name\nfound: nothing"));
+        assert_eq!(error.text(), Some("expected: a name\nfound: nothing"));
     }
 }

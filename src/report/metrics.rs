@@ -18,8 +18,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::{Report, Standing};
-use crate::finding::{Capability, Policy, printable};
+use super::{Report, Status};
+use crate::diagnostic::{Basis, Capability, printable};
 
 /// What one metric is.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ const BUILD: &str = "pipeprobe_build_info";
 pub static METRICS: &[Metric] = &[
     Metric::of_target(CAPABILITY,
         "What ClickPipes can do with the database, by each policy: 0 Blocked, 1 Initial Load Only, 2 CDC")
-        .by(&["target", "policy"]),
+        .by(&["target", "basis"]),
     Metric::of_target(SUCCESS, "Whether the target meets what is required of it: 1 met, 0 not met"),
     Metric::of_target(FAILURE, "1 for each check that did not pass, by the code of its cause; absent where it passed")
         .by(&["target", "code"]),
@@ -192,12 +192,12 @@ fn samples(report: &Report) -> Samples {
         samples.push(Sample { base, label, value });
     };
     let verdict = &report.verdict;
-    for (policy, answer) in [(Policy::Documented, verdict.documented), (Policy::Observed, verdict.observed)] {
-        add(CAPABILITY, Some(("policy", policy.name())), number(answer));
+    for (basis, answer) in [(Basis::Guide, verdict.guide), (Basis::Server, verdict.server)] {
+        add(CAPABILITY, Some(("basis", basis.name())), number(answer));
     }
     add(SUCCESS, None, f64::from(u8::from(verdict.met)));
-    for (base, standing) in [(FAILURE, Standing::Fails), (WARNING, Standing::Warns)] {
-        for code in codes(report, standing) {
+    for (base, status) in [(FAILURE, Status::Failed), (WARNING, Status::Warning)] {
+        for code in codes(report, status) {
             add(base, Some(("code", code)), 1.0);
         }
     }
@@ -217,9 +217,9 @@ fn samples(report: &Report) -> Samples {
         (SOURCE_CREDENTIALS, left(report.identity.source_expires_at.as_ref())),
         (CERTIFICATE, report.first_certificate_to_end().map(since_1970)),
         (CLOCK_OFFSET, report.identity.clock_offset_seconds.map(|offset| offset as f64)),
-        (SLOTS_FREE, report.measures.replication_slots_free.map(f64::from)),
-        (SENDERS_FREE, report.measures.wal_senders_free.map(f64::from)),
-        (RETENTION, report.measures.binlog_retention_seconds.map(|seconds| seconds as f64)),
+        (SLOTS_FREE, report.measurements.replication_slots_free.map(f64::from)),
+        (SENDERS_FREE, report.measurements.wal_senders_free.map(f64::from)),
+        (RETENTION, report.measurements.binlog_retention_seconds.map(|seconds| seconds as f64)),
     ] {
         if let Some(value) = value {
             add(base, None, value);
@@ -229,11 +229,11 @@ fn samples(report: &Report) -> Samples {
 }
 
 /// Codes of the checks that stand so, each once: several checks may share a cause.
-fn codes(report: &Report, standing: Standing) -> Vec<&str> {
+fn codes(report: &Report, status: Status) -> Vec<&str> {
     let mut codes: Vec<&str> = report
         .checks
         .iter()
-        .filter(|row| row.standing() == standing)
+        .filter(|row| row.status() == status)
         .map(|row| row.cause.as_deref().unwrap_or(&row.check))
         .collect();
     codes.sort_unstable();
@@ -272,7 +272,7 @@ pub fn page() -> String {
         let _ = writeln!(page, "| `{}` | {} | {} |", metric.name(), labels.join(", "), metric.help);
     }
     page += "\nLabels have few values: `target` is the target's name in the configuration file, else its host; `policy` is\n\
-             `documented` or `observed`; `code` is one of [the checks and causes](../checks/checks.md); `stage` is\n\
+             `guide` or `server`; `code` is one of [the checks and causes](../checks/checks.md); `stage` is\n\
              `identity`, `resolve`, `dial`, `encrypt`, `ask`, `log_in` or `facts`.\n";
     page
 }
@@ -303,10 +303,10 @@ mod tests {
 
     #[test]
     fn a_report_says_all_it_knows() {
-        let text = exposition(&[report(false, Policy::Documented)]);
+        let text = exposition(&[report(false, Basis::Guide)]);
         for expected in [
-            "pipeprobe_capability{target=\"orders\",policy=\"documented\"} 1.0",
-            "pipeprobe_capability{target=\"orders\",policy=\"observed\"} 1.0",
+            "pipeprobe_capability{target=\"orders\",basis=\"guide\"} 1.0",
+            "pipeprobe_capability{target=\"orders\",basis=\"server\"} 1.0",
             "pipeprobe_success{target=\"orders\"} 1.0",
             "pipeprobe_failure{target=\"orders\",code=\"PG_DOCUMENTED_RULE\"} 1.0",
             "pipeprobe_failure{target=\"orders\",code=\"PG_REPLICATION_NOT_IAM\"} 1.0",
@@ -326,7 +326,7 @@ mod tests {
 
     #[test]
     fn every_series_is_in_the_table_and_every_label_is_bounded() {
-        let text = exposition(&[report(false, Policy::Documented), unreached("empty")]);
+        let text = exposition(&[report(false, Basis::Guide), unreached("empty")]);
         let codes: BTreeSet<&str> =
             CHECKS.iter().map(|c| c.code).chain(CAUSES.iter().map(|c| c.code)).collect();
         for line in lines(&text) {
@@ -339,7 +339,7 @@ mod tests {
                 let value = value.trim_matches('"');
                 match key {
                     "target" => assert!(["orders", "empty"].contains(&value)),
-                    "policy" => assert!(["documented", "observed"].contains(&value)),
+                    "basis" => assert!(["guide", "server"].contains(&value)),
                     "code" => assert!(codes.contains(value), "{value}"),
                     "stage" => assert!(page().contains(&format!("`{value}`")), "{value}"),
                     "version" => assert_eq!(value, env!("CARGO_PKG_VERSION")),
@@ -352,7 +352,7 @@ mod tests {
     #[test]
     fn what_was_not_reached_is_absent_and_blocked() {
         let text = exposition(&[unreached("empty")]);
-        assert!(text.contains("pipeprobe_capability{target=\"empty\",policy=\"observed\"} 0.0\n"), "{text}");
+        assert!(text.contains("pipeprobe_capability{target=\"empty\",basis=\"server\"} 0.0\n"), "{text}");
         assert!(text.contains("pipeprobe_success{target=\"empty\"} 0.0\n"), "{text}");
         for absent in ["token_remaining", "certificate", "stage", "clock_offset", "NaN"] {
             assert!(!text.contains(absent), "{absent}: {text}");
@@ -369,12 +369,12 @@ mod tests {
             text::encode(&mut out, &registry).unwrap();
             out
         };
-        gauges.observe(&report(false, Policy::Observed));
+        gauges.observe(&report(false, Basis::Server));
         assert!(encode().contains("PG_REPLICATION_NOT_IAM"));
-        gauges.observe(&report(true, Policy::Observed));
+        gauges.observe(&report(true, Basis::Server));
         let text = encode();
         assert!(!text.contains("PG_REPLICATION_NOT_IAM"), "{text}");
-        assert!(text.contains("{target=\"orders\",policy=\"observed\"} 2.0"), "{text}");
+        assert!(text.contains("{target=\"orders\",basis=\"server\"} 2.0"), "{text}");
         gauges.forget("orders");
         assert_eq!(lines(&encode()).len(), 1, "the build remains");
     }

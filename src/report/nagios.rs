@@ -5,8 +5,8 @@ use std::io::{self, Write};
 
 use jiff::Timestamp;
 
-use super::{Report, Row, Standing};
-use crate::{finding::Capability, target::Invalid};
+use super::{Report, Row, Status};
+use crate::{diagnostic::Capability, target::Invalid};
 
 /// A service's state; its number is the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,10 +62,10 @@ pub fn write(out: &mut impl Write, reports: &[Report], warnings_count: bool) -> 
             plain(&report.target),
             plain(&report.verdict.why)
         )?;
-        for row in report.checks.iter().filter(|row| report.is_in_the_way(row)) {
+        for row in report.checks.iter().filter(|row| report.blocks_requirement(row)) {
             writeln!(out, "{}", line(row))?;
         }
-        for row in report.checks.iter().filter(|row| row.standing() == Standing::Warns) {
+        for row in report.checks.iter().filter(|row| row.status() == Status::Warning) {
             writeln!(out, "warning {}", line(row))?;
         }
     }
@@ -83,8 +83,8 @@ pub fn write_unknown(out: &mut impl Write, why: &str) -> io::Result<State> {
 
 /// What was refused, in one line.
 pub fn refusal(invalid: &Invalid) -> String {
-    let Invalid { field, wanted, found } = invalid;
-    format!("{field}: wanted {wanted}, found {found}")
+    let Invalid { field, expected, found } = invalid;
+    format!("{field}: wanted {expected}, found {found}")
 }
 
 /// `orders: CDC`, and why not more where that was required.
@@ -95,7 +95,7 @@ fn said(report: &Report) -> String {
         let held = report.held_back().map(|held| format!(", {held}")).unwrap_or_default();
         text += &format!(", not {}{held}", verdict.required);
     }
-    let warnings = report.checks.iter().filter(|row| row.standing() == Standing::Warns).count();
+    let warnings = report.checks.iter().filter(|row| row.status() == Status::Warning).count();
     match warnings {
         0 => text,
         1 => text + ", 1 warning",
@@ -149,7 +149,7 @@ fn plain(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::{
-        finding::{Outcome, Policy},
+        diagnostic::{Basis, Outcome},
         report::tests::{report, requiring_cdc, unreached},
     };
 
@@ -160,7 +160,7 @@ mod tests {
     }
 
     fn with_a_warning() -> Report {
-        let mut report = report(true, Policy::Observed);
+        let mut report = report(true, Basis::Server);
         let row = report.checks.iter_mut().find(|row| row.check == "TOKEN_LIFE").unwrap();
         (row.outcome, row.cause, row.found) =
             (Outcome::Warn, Some("TOKEN_SHORT".into()), Some("1 | 2\nminutes".into()));
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn one_target_is_one_line_with_performance_data() {
-        let (state, lines) = written(&[report(true, Policy::Observed)], true);
+        let (state, lines) = written(&[report(true, Basis::Server)], true);
         assert_eq!(state, State::Ok);
         assert_eq!(
             lines[0],
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn of_several_the_worst_wins_and_is_named() {
-        let reports = [with_a_warning(), requiring_cdc(Policy::Documented), unreached("it's = |odd")];
+        let reports = [with_a_warning(), requiring_cdc(Basis::Guide), unreached("it's = |odd")];
         let (state, lines) = written(&reports, true);
         assert_eq!(state, State::Critical);
         assert!(

@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::{json::Document, *};
 use crate::{
     config::tests::read,
-    connection::{Asked, Evidence, Refusal, Stage},
+    connection::{AuthRequest, ConnectionEvidence, Refusal, Stage},
     facts::{Fact, Facts, PostgresFacts, SystemIdentity},
     identity::{Hop, IdentityEvidence},
     secret::Secret,
@@ -58,13 +58,13 @@ fn seen(replication: Result<SystemIdentity, crate::connection::ConnectError>) ->
             signed_at: at("2026-01-02T03:04:05Z"),
             expires_at: at("2026-01-02T03:19:05Z"),
         })),
-        climb: Some(Ok(())),
+        connect: Some(Ok(())),
         first_login: None,
         login: Some(Ok(())),
-        connection: Evidence {
+        connection: ConnectionEvidence {
             addresses: vec!["10.0.0.7".parse().unwrap()],
             peer: Some("10.0.0.7:5432".parse().unwrap()),
-            tls: Some(TlsSeen {
+            tls: Some(TlsEvidence {
                 version: Some("TLSv1.3".into()),
                 cipher_suite: Some("TLS_AES_256_GCM_SHA384".into()),
                 chain: vec![CertificateSummary {
@@ -75,15 +75,15 @@ fn seen(replication: Result<SystemIdentity, crate::connection::ConnectError>) ->
                     not_after: Some(at("2027-01-01T00:00:00Z")),
                 }],
             }),
-            asked: Some(Asked::Cleartext),
-            rungs: vec![
+            auth_request: Some(AuthRequest::Cleartext),
+            stage_durations: vec![
                 (Stage::Resolve, ms(2)),
-                (Stage::Dial, ms(9)),
-                (Stage::Encrypt, ms(21)),
-                (Stage::Ask, ms(9)),
-                (Stage::LogIn, ms(48)),
+                (Stage::Connect, ms(9)),
+                (Stage::Tls, ms(21)),
+                (Stage::AuthRequest, ms(9)),
+                (Stage::Login, ms(48)),
             ],
-            ..Evidence::default()
+            ..ConnectionEvidence::default()
         },
         facts: Some(facts(replication)),
         operator: None,
@@ -101,7 +101,7 @@ fn explained() -> Report {
             { call = "iam:GetRolePolicy", about = "connect" },
             { call = "iam:ListAttachedRolePolicies", about = "clickpipes-rds-access", refused = "AccessDenied: User: arn:aws:iam::123456789012:user/ops is not authorized to perform: iam:ListAttachedRolePolicies on resource: role clickpipes-rds-access because no identity-based policy allows the iam:ListAttachedRolePolicies action" },
         ]
-        [database.here.instance]
+        [database.found.instance]
         identifier = "orders"
         arn = "arn:aws:rds:eu-west-1:123456789012:db:orders"
         resource_id = "db-ABCDEFGHIJKL01234"
@@ -110,44 +110,43 @@ fn explained() -> Report {
         iam = { on = false, pending = true }
         ca = "rds-ca-rsa2048-g1"
         parameter_groups = [{ name = "orders15", status = "pending-reboot" }]
-        [role.here]
+        [role.found]
         arn = "arn:aws:iam::123456789012:role/clickpipes-rds-access"
-        whole = false
+        complete = false
         trust = '{ "Version": "2012-10-17", "Statement": { "Effect": "Allow", "Principal": { "AWS": "999988887777" }, "Action": "sts:*" } }'
         policies = [{ name = "connect", text = '{ "Version": "2012-10-17", "Statement": { "Effect": "Allow", "Action": "rds-db:connect", "Resource": "*" } }' }]
     "#;
-    let mut look: crate::operator::Look = toml::from_str(look).unwrap();
+    let mut look: crate::aws::AwsRecords = toml::from_str(look).unwrap();
     look.took = Duration::from_millis(213);
     let refusal = Refusal {
         code: "28000".into(),
         message: "PAM authentication failed for user \"clickpipes_iam_user\"".into(),
         ..Refusal::default()
     };
-    let error = crate::connection::ConnectError::Refused { stage: Stage::LogIn, refusal };
+    let error = crate::connection::ConnectError::Refused { stage: Stage::Login, refusal };
     let all_well = seen(Ok(SystemIdentity { timeline: "1".into(), position: "0/0".into() }));
     let seen = Observations { login: Some(Err(error)), facts: None, operator: Some(look), ..all_well };
     let started_at = "2026-01-02T03:04:05Z".parse().unwrap();
-    let clocked =
-        Clocked { started_at, took: Duration::from_millis(251), facts_took: None, facts_as_of: None };
-    let terms = Terms { policy: Policy::Documented, required: Capability::InitialLoadOnly };
-    Report::new(&target(), &seen, terms, clocked)
+    let timing = Timing { started_at, took: Duration::from_millis(251), facts_took: None, facts_as_of: None };
+    let requirement = Requirement { basis: Basis::Guide, required: Capability::InitialLoadOnly };
+    Report::new(&target(), &seen, requirement, timing)
 }
 
-pub(crate) fn report(replication_on: bool, policy: Policy) -> Report {
-    judged(replication_on, Terms { policy, required: Capability::InitialLoadOnly })
+pub(crate) fn report(replication_on: bool, basis: Basis) -> Report {
+    judged(replication_on, Requirement { basis, required: Capability::InitialLoadOnly })
 }
 
 /// Of a server that would allow it.
-pub(crate) fn requiring_cdc(policy: Policy) -> Report {
-    judged(true, Terms { policy, required: Capability::Cdc })
+pub(crate) fn requiring_cdc(basis: Basis) -> Report {
+    judged(true, Requirement { basis, required: Capability::Cdc })
 }
 
-fn judged(replication_on: bool, terms: Terms) -> Report {
+fn judged(replication_on: bool, requirement: Requirement) -> Report {
     let replication = if replication_on {
         Ok(SystemIdentity { timeline: "1".into(), position: "0/3000148".into() })
     } else {
         Err(crate::connection::ConnectError::Refused {
-            stage: Stage::LogIn,
+            stage: Stage::Login,
             refusal: Refusal {
                 code: "28P01".into(),
                 message: "password authentication failed for user \"clickpipes_iam_user\"".into(),
@@ -156,22 +155,22 @@ fn judged(replication_on: bool, terms: Terms) -> Report {
         })
     };
     let started_at = "2026-01-02T03:04:05Z".parse().unwrap();
-    let clocked = Clocked {
+    let timing = Timing {
         started_at,
         took: Duration::from_millis(171),
         facts_took: Some(Duration::from_millis(80)),
         facts_as_of: Some(started_at),
     };
-    Report::new(&target(), &seen(replication), terms, clocked)
+    Report::new(&target(), &seen(replication), requirement, timing)
 }
 
 /// The report of a run that saw nothing.
 pub(crate) fn unreached(name: &str) -> Report {
     let target = Target { name: name.into(), ..target() };
     let started_at = "2026-01-02T03:04:05Z".parse().unwrap();
-    let clocked = Clocked { started_at, took: Duration::ZERO, facts_took: None, facts_as_of: None };
-    let terms = Terms { policy: Policy::Documented, required: Capability::InitialLoadOnly };
-    Report::new(&target, &Observations::default(), terms, clocked)
+    let timing = Timing { started_at, took: Duration::ZERO, facts_took: None, facts_as_of: None };
+    let requirement = Requirement { basis: Basis::Guide, required: Capability::InitialLoadOnly };
+    Report::new(&target, &Observations::default(), requirement, timing)
 }
 
 fn rendered(report: &Report) -> String {
@@ -182,16 +181,16 @@ fn rendered(report: &Report) -> String {
 
 #[test]
 fn both_answers_are_in_every_report_and_the_policy_chooses() {
-    let capabilities = |on, policy| {
-        let v = report(on, policy).verdict;
-        (v.capability, v.documented, v.observed)
+    let capabilities = |on, basis| {
+        let v = report(on, basis).verdict;
+        (v.capability, v.guide, v.server)
     };
     use Capability::{Cdc, InitialLoadOnly};
-    assert_eq!(capabilities(true, Policy::Documented), (InitialLoadOnly, InitialLoadOnly, Cdc));
-    assert_eq!(capabilities(true, Policy::Observed), (Cdc, InitialLoadOnly, Cdc));
-    assert_eq!(capabilities(false, Policy::Observed), (InitialLoadOnly, InitialLoadOnly, InitialLoadOnly));
-    let held = report(false, Policy::Observed).verdict;
-    assert_eq!(held.held_back_by, ["PG_IAM_REPLICATION"]);
+    assert_eq!(capabilities(true, Basis::Guide), (InitialLoadOnly, InitialLoadOnly, Cdc));
+    assert_eq!(capabilities(true, Basis::Server), (Cdc, InitialLoadOnly, Cdc));
+    assert_eq!(capabilities(false, Basis::Server), (InitialLoadOnly, InitialLoadOnly, InitialLoadOnly));
+    let held = report(false, Basis::Server).verdict;
+    assert_eq!(held.blocked_by, ["PG_IAM_REPLICATION"]);
     assert!(held.next[0].contains("rds.iam_auth_for_replication = 1"));
 }
 
@@ -199,9 +198,9 @@ fn both_answers_are_in_every_report_and_the_policy_chooses() {
 fn the_screen_is_as_shown() {
     // UPDATE=1 cargo test --lib writes them anew; read the difference.
     for (name, report) in [
-        ("documented", report(false, Policy::Documented)),
-        ("documented-server-allows-more", report(true, Policy::Documented)),
-        ("observed-cdc", report(true, Policy::Observed)),
+        ("documented", report(false, Basis::Guide)),
+        ("documented-server-allows-more", report(true, Basis::Guide)),
+        ("observed-cdc", report(true, Basis::Server)),
         ("operators-look", explained()),
     ] {
         let path = format!("{}/tests/screens/{name}.txt", env!("CARGO_MANIFEST_DIR"));
@@ -219,7 +218,7 @@ fn the_screen_is_as_shown() {
 
 #[test]
 fn a_report_that_was_waited_for_says_how_often_it_was_checked() {
-    let mut report = report(true, Policy::Observed);
+    let mut report = report(true, Basis::Server);
     report.waited = Some(Waited::new(1, Duration::from_millis(171)));
     assert!(!rendered(&report).contains(" checks in "), "there is nothing to say of one");
     report.waited = Some(Waited::new(7, Duration::from_millis(30_171)));
@@ -229,21 +228,21 @@ fn a_report_that_was_waited_for_says_how_often_it_was_checked() {
 #[test]
 fn what_is_in_the_way_depends_on_what_is_required() {
     let on_the_way = |report: &Report| {
-        let rows = report.checks.iter().filter(|row| report.is_in_the_way(row));
+        let rows = report.checks.iter().filter(|row| report.blocks_requirement(row));
         rows.map(|row| row.check.clone()).collect::<Vec<_>>()
     };
-    assert!(on_the_way(&report(false, Policy::Documented)).is_empty());
-    let demanding = requiring_cdc(Policy::Documented);
+    assert!(on_the_way(&report(false, Basis::Guide)).is_empty());
+    let demanding = requiring_cdc(Basis::Guide);
     assert_eq!(on_the_way(&demanding), ["PG_DOCUMENTED_RULE"]);
     assert_eq!(demanding.held_back().as_deref(), Some("PG_DOCUMENTED_RULE"));
-    assert!(on_the_way(&requiring_cdc(Policy::Observed)).is_empty());
+    assert!(on_the_way(&requiring_cdc(Basis::Server)).is_empty());
     // Not known denies as a failure does, unless ClickPipes lets it pass.
-    let mut report = report(true, Policy::Observed);
+    let mut report = report(true, Basis::Server);
     let row = report.checks.iter_mut().find(|row| row.check == "DB_VERSION").unwrap();
     row.outcome = Outcome::Unknown;
-    assert_eq!(row.standing(), Standing::Warns);
-    row.denied = Denies::Everything;
-    assert_eq!(row.standing(), Standing::Fails);
+    assert_eq!(row.status(), Status::Warning);
+    row.denied = Severity::Blocks;
+    assert_eq!(row.status(), Status::Failed);
     assert_eq!(on_the_way(&report), ["DB_VERSION"]);
 }
 
@@ -255,7 +254,7 @@ fn json_keeps_to_the_shipped_schema_which_is_current() {
     }
     assert!(generated == json::SCHEMA, "src/report/schema.json is not current: UPDATE=1 cargo test --lib");
     let validator = jsonschema::validator_for(&serde_json::from_str(json::SCHEMA).unwrap()).unwrap();
-    let reports = [report(true, Policy::Documented), report(false, Policy::Observed), explained()];
+    let reports = [report(true, Basis::Guide), report(false, Basis::Server), explained()];
     let invalid = Invalid::new("host", "a name", "nothing");
     let mut waited_for = reports.clone();
     waited_for[0].waited = Some(Waited::new(2, Duration::from_secs(1)));
@@ -270,7 +269,7 @@ fn json_keeps_to_the_shipped_schema_which_is_current() {
 
 #[test]
 fn no_rendering_shows_the_token() {
-    let report = report(true, Policy::Documented);
+    let report = report(true, Basis::Guide);
     let mut json = Vec::new();
     Document::of(std::slice::from_ref(&report)).write(&mut json).unwrap();
     let (mut junit, mut nagios) = (Vec::new(), Vec::new());

@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use textwrap::{Options, core::display_width, wrap};
 
-use super::{OperatorsLook, Report, Row};
+use super::{AwsDiagnostics, Report, Row};
 use crate::{
     checks::Group,
-    finding::{Capability, Outcome, Policy},
+    diagnostic::{Basis, Capability, Outcome},
 };
 
 pub(crate) const WIDTH: usize = 80;
@@ -74,7 +74,7 @@ fn mark_of(outcome: Outcome) -> (&'static str, Style) {
         Outcome::Warn => ("‼", YELLOW),
         Outcome::Fail => ("×", RED),
         Outcome::Unknown => ("?", YELLOW),
-        Outcome::Unreached | Outcome::NotAsked => ("·", DIM),
+        Outcome::NotReached | Outcome::NotApplicable => ("·", DIM),
     }
 }
 
@@ -84,8 +84,8 @@ fn write_row(out: &mut impl Write, row: &Row) -> io::Result<()> {
     let found = row.found.as_deref().unwrap_or_default();
     // Where all is well, what was found is small print: behind the phrase where there is room, else below.
     let (note, small_print) = match (row.outcome, row.counts) {
-        (Outcome::Unreached, _) => ("not reached", found),
-        (Outcome::NotAsked, _) => ("not asked", found),
+        (Outcome::NotReached, _) => ("not reached", found),
+        (Outcome::NotApplicable, _) => ("not asked", found),
         (_, false) => ("does not count under this policy", found),
         (Outcome::Pass, _) if display_width(found) <= room => (found, ""),
         (Outcome::Pass, _) => ("", found),
@@ -103,9 +103,9 @@ fn write_row(out: &mut impl Write, row: &Row) -> io::Result<()> {
         paragraph(out, "    ", "    ", small_print, DIM)?;
     }
     if row.counts && matches!(row.outcome, Outcome::Warn | Outcome::Fail | Outcome::Unknown) {
-        for (label, text) in [("wanted", &row.wanted), ("found", &row.found), ("to do", &row.remedy)] {
+        for (label, text) in [("expected", &row.expected), ("found", &row.found), ("to do", &row.remedy)] {
             if let Some(text) = text {
-                paragraph(out, &format!("    {label:<8}"), "            ", text, Style::new())?;
+                paragraph(out, &format!("    {label:<9}"), "             ", text, Style::new())?;
             }
         }
         for (i, candidate) in row.candidates.iter().enumerate() {
@@ -121,12 +121,12 @@ fn write_row(out: &mut impl Write, row: &Row) -> io::Result<()> {
     Ok(())
 }
 
-fn write_look(out: &mut impl Write, look: &OperatorsLook) -> io::Result<()> {
+fn write_look(out: &mut impl Write, look: &AwsDiagnostics) -> io::Result<()> {
     writeln!(out, "\n  {STRONG}operator's look{STRONG:#}")?;
     if let Some(operator) = &look.operator {
         paragraph(out, "    as      ", "            ", operator, Style::new())?;
     }
-    for found in &look.findings {
+    for found in &look.diagnostics {
         let (mark, style) = mark_of(found.outcome);
         write!(out, "  {style}{mark}{style:#} {}", found.subject)?;
         match &found.cause {
@@ -147,17 +147,17 @@ fn write_look(out: &mut impl Write, look: &OperatorsLook) -> io::Result<()> {
         }
     }
     let mut answered: Vec<&str> = Vec::new();
-    for asked in look.asked.iter().filter(|asked| asked.refused.is_none()) {
-        if !answered.contains(&asked.call.as_str()) {
-            answered.push(&asked.call);
+    for auth_request in look.asked.iter().filter(|auth_request| auth_request.refused.is_none()) {
+        if !answered.contains(&auth_request.call.as_str()) {
+            answered.push(&auth_request.call);
         }
     }
     if !answered.is_empty() {
         paragraph(out, "    asked   ", "            ", &answered.join(", "), DIM)?;
     }
-    for asked in &look.asked {
-        if let Some(words) = &asked.refused {
-            paragraph(out, "    refused ", "            ", &format!("{}: {words}", asked.call), DIM)?;
+    for auth_request in &look.asked {
+        if let Some(words) = &auth_request.refused {
+            paragraph(out, "    refused ", "            ", &format!("{}: {words}", auth_request.call), DIM)?;
         }
     }
     paragraph(out, "    so      ", "            ", &look.conclusion, Style::new())
@@ -229,9 +229,9 @@ fn write_verdict(out: &mut impl Write, report: &Report) -> io::Result<()> {
     writeln!(out, "\n  {style}{}{style:#}", v.capability)?;
     paragraph(out, "    ", "    ", &v.why, Style::new())?;
     writeln!(out)?;
-    for (policy, answer) in [(Policy::Documented, v.documented), (Policy::Observed, v.observed)] {
-        let chosen = if policy == v.policy { "  (--policy, the verdict)" } else { "" };
-        writeln!(out, "    {:<12}{answer}{DIM}{chosen}{DIM:#}", policy.name())?;
+    for (basis, answer) in [(Basis::Guide, v.guide), (Basis::Server, v.server)] {
+        let chosen = if basis == v.basis { "  (--basis, the verdict)" } else { "" };
+        writeln!(out, "    {:<12}{answer}{DIM}{chosen}{DIM:#}", basis.name())?;
     }
     if let Some(mode) = &v.replication_mode {
         writeln!(out, "    {:<12}replication_mode = \"{mode}\"", "Terraform")?;
@@ -253,7 +253,7 @@ fn write_summary(out: &mut impl Write, reports: &[Report]) -> io::Result<()> {
     for report in reports {
         let v = &report.verdict;
         let style = style_of(v.capability);
-        let held = match v.held_back_by.as_slice() {
+        let held = match v.blocked_by.as_slice() {
             [] => String::new(),
             [only] => only.clone(),
             [first, more @ ..] => format!("{first} and {} more", more.len()),

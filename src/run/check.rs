@@ -13,7 +13,7 @@ use crate::{
     config::Config,
     report::{Report, json, junit, metrics, nagios, text},
     target::{Invalid, Target},
-    verify::{self, Clock, Limits},
+    verify::{self, Budget, Clock},
 };
 
 /// Targets verified at once. Each is one or two connections, so this bounds sockets, not speed.
@@ -82,9 +82,10 @@ async fn verify_all(config: &Config, targets: &[Target], clock: Clock, progress:
         while running.len() < AT_ONCE
             && let Some((i, target)) = waiting.next()
         {
-            let limits = Limits { timeout: config.timeout, second_look: config.second_look };
-            let terms = config.terms(&target);
-            let task = running.spawn(async move { verify::verify(&target, terms, limits, clock).await });
+            let budget = Budget { timeout: config.timeout, retry: config.retry };
+            let requirement = config.requirement(&target);
+            let task =
+                running.spawn(async move { verify::verify(&target, requirement, budget, clock).await });
             places.insert(task.id(), i);
         }
         let (id, report) = match running.join_next_with_id().await {
@@ -99,7 +100,7 @@ async fn verify_all(config: &Config, targets: &[Target], clock: Clock, progress:
         let broken = report.is_none();
         let report = report.unwrap_or_else(|| {
             eprintln!("error: checking {} broke pipeprobe itself; please report it", target.name);
-            verify::unreached(target, config.terms(target), clock())
+            verify::unreached(target, config.requirement(target), clock())
         });
         all.push((i, Checked { report, broken }));
     }

@@ -26,7 +26,7 @@ pub(super) struct Codes {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Code {
     code: &'static str,
-    /// `check`, `cause` or `policy` (of `lint`).
+    /// `check`, `cause` or `basis` (of `lint`).
     kind: &'static str,
     /// The check it is, or belongs to; itself for a policy's.
     check: &'static str,
@@ -143,9 +143,9 @@ fn unknown(code: &str) -> Invalid {
     let codes = codes.chain(Rule::ALL.iter().map(|rule| rule.code()));
     let alike = |other: &str| other.chars().zip(code.chars()).take_while(|(a, b)| a == b).count();
     let nearest = codes.max_by_key(|other| alike(other)).filter(|other| alike(other) > 3);
-    let wanted = match nearest {
+    let expected = match nearest {
         Some(nearest) => format!("a code of a report, such as {nearest} (all: pipeprobe explain --list)"),
         None => "a code of a report (all: pipeprobe explain --list)".to_owned(),
     };
-    Invalid::new("CODE", wanted, quoted(code))
+    Invalid::new("CODE", expected, quoted(code))
 }

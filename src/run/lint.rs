@@ -63,8 +63,8 @@ fn read(file: &str) -> Result<Source, Invalid> {
         return Err(Invalid::new("FILE", "a policy of at most 1 MiB", format!("`{file}`, which is longer")));
     }
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        let wanted = "a text in UTF-8 (in PowerShell: | Out-File -Encoding utf8)";
-        return Err(Invalid::new("FILE", wanted, format!("`{file}`, which is UTF-16")));
+        let expected = "a text in UTF-8 (in PowerShell: | Out-File -Encoding utf8)";
+        return Err(Invalid::new("FILE", expected, format!("`{file}`, which is UTF-16")));
     }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Source { file: name.to_owned(), text }),

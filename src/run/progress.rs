@@ -72,11 +72,11 @@ impl Progress {
         for report in reports {
             let name = &report.target;
             let held = report.held_back().unwrap_or_default();
-            let state = match (report.verdict.met, report.ruled_out_by()) {
+            let state = match (report.verdict.met, report.blocking_rule()) {
                 (true, _) if !seen.said.contains_key(name) => continue, // it was never waited for
                 (true, _) => format!("{name} is met: {}", report.verdict.capability),
                 (false, Some(rule)) => {
-                    format!("not waiting for {name}: no time changes {}; see --policy", rule.check)
+                    format!("not waiting for {name}: no time changes {}; see --basis", rule.check)
                 }
                 (false, None) => {
                     waiting.push(format!("{name}: {held}"));

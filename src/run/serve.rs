@@ -8,7 +8,7 @@ use super::{Exit, refuse};
 use crate::{
     cli::Format,
     config::Serve,
-    daemon::{self, DaemonError, Reread},
+    serve::{self, Reread, ServeError},
     verify::Clock,
 };
 
@@ -17,10 +17,10 @@ use crate::{
 /// # Errors
 /// `out`'s, and the system's.
 pub async fn serve(config: Serve, reread: Reread, clock: Clock, out: &mut impl Write) -> io::Result<Exit> {
-    match daemon::serve(config, reread, clock).await {
+    match serve::serve(config, reread, clock).await {
         Ok(()) => Ok(Exit::Met),
-        Err(DaemonError::Invalid(invalid)) => refuse(&invalid, Format::Text, out),
-        Err(DaemonError::Io(error)) => Err(error),
+        Err(ServeError::Invalid(invalid)) => refuse(&invalid, Format::Text, out),
+        Err(ServeError::Io(error)) => Err(error),
     }
 }
 
@@ -29,17 +29,17 @@ pub async fn serve(config: Serve, reread: Reread, clock: Clock, out: &mut impl W
 /// # Errors
 /// `out`'s.
 pub fn config_check(config: &Serve, format: Format, out: &mut impl Write) -> io::Result<Exit> {
-    let of = |watched: &crate::config::Watched| {
-        let crate::config::Watched { target, terms, rhythm } = watched;
+    let of = |watched: &crate::config::MonitoredTarget| {
+        let crate::config::MonitoredTarget { target, requirement, schedule } = watched;
         json!({
             "name": target.name,
             "type": target.source_type.name(),
             "dial": target.dial.to_string(),
             "sign": target.sign.to_string(),
             "region": target.region.as_str(),
-            "required": terms.required,
-            "interval_seconds": rhythm.interval.as_secs_f64(),
-            "full_interval_seconds": rhythm.full_interval.as_secs_f64(),
+            "required": requirement.required,
+            "interval_seconds": schedule.interval.as_secs_f64(),
+            "full_interval_seconds": schedule.full_interval.as_secs_f64(),
         })
     };
     match format {
@@ -59,9 +59,9 @@ pub fn config_check(config: &Serve, format: Format, out: &mut impl Write) -> io:
                     target.name,
                     target.source_type.name(),
                     target.dial,
-                    watched.terms.required,
-                    watched.rhythm.interval.as_secs(),
-                    watched.rhythm.full_interval.as_secs(),
+                    watched.requirement.required,
+                    watched.schedule.interval.as_secs(),
+                    watched.schedule.full_interval.as_secs(),
                 )?;
             }
         }

@@ -116,8 +116,8 @@ fn why(target: &Target, evidence: IdentityEvidence, error: identity::IdentityErr
         identity_evidence: evidence,
         ..checks::Observations::default()
     };
-    let findings = checks::judge(target, &seen);
-    let failed = findings.iter().find(|f| f.cause.is_some());
+    let diagnostics = checks::judge(target, &seen);
+    let failed = diagnostics.iter().find(|f| f.cause.is_some());
     let cause = failed.and_then(|f| f.cause).unwrap_or_default();
     let found = failed.map(|f| f.found.as_str()).unwrap_or_default();
     let remedy = failed.and_then(|f| f.remedy.clone());

@@ -50,7 +50,7 @@ pub(super) async fn until_met(
 
 /// Whether waiting may help.
 fn is_open(report: &Report) -> bool {
-    !report.verdict.met && report.ruled_out_by().is_none()
+    !report.verdict.met && report.blocking_rule().is_none()
 }
 
 #[cfg(test)]
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
     use crate::{
         config::tests::read,
-        finding::Policy,
+        diagnostic::Basis,
         report::tests::{report, unreached},
     };
 
@@ -90,7 +90,7 @@ mod tests {
             let answer = |target: &Target| {
                 let i: usize = target.name[1..].parse().unwrap();
                 let mut report = match began >= Duration::from_secs(met_from[i]) {
-                    true => report(true, Policy::Observed),
+                    true => report(true, Basis::Server),
                     false => unreached("x"),
                 };
                 report.target.clone_from(&target.name);
@@ -129,8 +129,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_is_met_is_not_asked_again_and_places_are_kept() {
         let (checked, rounds) = run(&[5, 0, 2], Some(MINUTE), Duration::ZERO).await;
-        let asked: Vec<&[String]> = rounds.iter().map(|(_, names)| names.as_slice()).collect();
-        assert_eq!(asked, [&["t0", "t1", "t2"][..], &["t0", "t2"], &["t0", "t2"], &["t0"]]);
+        let auth_request: Vec<&[String]> = rounds.iter().map(|(_, names)| names.as_slice()).collect();
+        assert_eq!(auth_request, [&["t0", "t1", "t2"][..], &["t0", "t2"], &["t0", "t2"], &["t0"]]);
         let names: Vec<&str> = checked.iter().map(|one| one.report.target.as_str()).collect();
         assert_eq!(names, ["t0", "t1", "t2"]);
         assert!(checked.iter().all(|one| one.report.verdict.met));
@@ -141,7 +141,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_a_rule_forbids_is_not_waited_for() {
         let ask = async |_: &[Target]| {
-            let report = crate::report::tests::requiring_cdc(Policy::Documented);
+            let report = crate::report::tests::requiring_cdc(Basis::Guide);
             vec![Checked { report, broken: false }]
         };
         let start = Instant::now();
@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(checked[0].report.waited.map(|waited| waited.rounds), Some(1));
         assert_eq!(start.elapsed(), Duration::ZERO);
         assert_eq!(
-            checked[0].report.ruled_out_by().map(|row| row.check.as_str()),
+            checked[0].report.blocking_rule().map(|row| row.check.as_str()),
             Some("PG_DOCUMENTED_RULE")
         );
     }

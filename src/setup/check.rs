@@ -68,7 +68,7 @@ pub(super) fn command(plan: &Setup) -> String {
     if target.engine() == Engine::Postgres && pipe.follows_changes() {
         flag("--publication", super::publication(target));
         // By the guide's rule, Postgres with IAM would be Initial Load Only.
-        flag("--policy", "observed");
+        flag("--basis", "server");
     }
     lines.join(" \\\n    ")
 }

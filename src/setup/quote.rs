@@ -44,7 +44,7 @@ pub(super) fn hcl(text: &str) -> String {
 
 /// A line of a comment: what is in it cannot end it.
 pub(super) fn comment(text: &str) -> String {
-    crate::finding::printable(text)
+    crate::diagnostic::printable(text)
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ pub(super) fn remarks(plan: &Setup) -> Vec<String> {
     let mut say = |text: String| remarks.push(text);
     if changes && target.engine() == Engine::Postgres {
         say("The ClickPipes guide says that Postgres with IAM is Initial Load Only. Newer RDS and ClickPipes allow \
-             CDC where rds.iam_auth_for_replication = 1; `pipeprobe check` judges so with --policy observed."
+             CDC where rds.iam_auth_for_replication = 1; `pipeprobe check` judges so with --basis server."
             .to_owned());
         say("Once rds.iam_auth_for_replication is on, every user that is in both rds_iam and rds_replication needs a \
              token for replication connections too."

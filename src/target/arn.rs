@@ -12,26 +12,26 @@ impl RoleArn {
     /// Names `field` and the part that is wrong.
     pub fn parse(field: &str, text: &str) -> Result<Self, Invalid> {
         no_placeholder(field, text)?;
-        let wanted = |what: &str| Invalid::new(field, what, quoted(text));
+        let expected = |what: &str| Invalid::new(field, what, quoted(text));
         let parts: Vec<&str> = text.splitn(6, ':').collect();
         let [arn, partition, service, region, account, resource] = parts[..] else {
-            return Err(wanted("a role ARN, such as arn:aws:iam::123456789012:role/name"));
+            return Err(expected("a role ARN, such as arn:aws:iam::123456789012:role/name"));
         };
         if arn != "arn" || !(partition == "aws" || partition.starts_with("aws-")) {
-            return Err(wanted("an ARN that begins with arn:aws, arn:aws-cn or arn:aws-us-gov"));
+            return Err(expected("an ARN that begins with arn:aws, arn:aws-cn or arn:aws-us-gov"));
         }
         if service != "iam" || !region.is_empty() {
-            return Err(wanted("an IAM ARN (arn:<partition>:iam::<account>:role/<name>)"));
+            return Err(expected("an IAM ARN (arn:<partition>:iam::<account>:role/<name>)"));
         }
         if account.len() != 12 || !account.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(wanted("an ARN with a 12-digit account id"));
+            return Err(expected("an ARN with a 12-digit account id"));
         }
         let Some(name) = resource.strip_prefix("role/") else {
-            return Err(wanted("the ARN of a role (…:role/<name>), not of a user, group or policy"));
+            return Err(expected("the ARN of a role (…:role/<name>), not of a user, group or policy"));
         };
         let legal = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-/".contains(c);
         if name.is_empty() || name.ends_with('/') || !name.chars().all(legal) || text.len() > 2048 {
-            return Err(wanted("a role name of letters, digits and _+=,.@- (a path may stand before it)"));
+            return Err(expected("a role name of letters, digits and _+=,.@- (a path may stand before it)"));
         }
         Ok(Self(text.to_owned()))
     }

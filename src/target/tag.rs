@@ -24,7 +24,7 @@ impl SessionTag {
         no_placeholder("session_tags", key)?;
         no_placeholder("session_tags", value)?;
         let wrong =
-            |wanted: &str| Err(Invalid::new("session_tags", wanted, quoted(format!("{key}={value}"))));
+            |expected: &str| Err(Invalid::new("session_tags", expected, quoted(format!("{key}={value}"))));
         if !(1..=128).contains(&key.chars().count()) {
             return wrong("a key of 1 to 128 characters");
         }
@@ -110,8 +110,8 @@ fn limited(
     if lengths.contains(&text.chars().count()) && text.chars().all(legal) {
         Ok(text.to_owned())
     } else {
-        let wanted = format!("{} to {} characters of A-Z a-z 0-9 {extra}", lengths.start(), lengths.end());
-        Err(Invalid::new(field, wanted, quoted(text)))
+        let expected = format!("{} to {} characters of A-Z a-z 0-9 {extra}", lengths.start(), lengths.end());
+        Err(Invalid::new(field, expected, quoted(text)))
     }
 }
 

@@ -66,7 +66,7 @@ fn partitions_follow_regions() {
 
 #[test]
 fn bad_hosts_name_the_field_and_the_reason() {
-    for (text, wanted) in [
+    for (text, expected) in [
         ("https://db.example.com", "without a scheme"),
         ("db.example.com:5432", "without a port"),
         ("db.example.com.", "trailing dot"),
@@ -77,7 +77,7 @@ fn bad_hosts_name_the_field_and_the_reason() {
     ] {
         let error = Host::parse("tls_host", text).unwrap_err();
         assert_eq!(error.field, "tls_host");
-        assert!(error.wanted.contains(wanted), "{text}: {error}");
+        assert!(error.expected.contains(expected), "{text}: {error}");
     }
 }
 
@@ -106,7 +106,7 @@ fn endpoints_take_names_addresses_and_ports() {
 fn role_arns_are_taken_apart_or_refused() {
     let arn: RoleArn = "arn:aws-cn:iam::123456789012:role/path/to/name+=,.@-_".parse().unwrap();
     assert_eq!((arn.partition(), arn.account()), ("aws-cn", "123456789012"));
-    for (text, wanted) in [
+    for (text, expected) in [
         ("clickpipes", "a role ARN"),
         ("arn:azure:iam::123456789012:role/x", "arn:aws"),
         ("arn:aws:sts::123456789012:assumed-role/x/y", "an IAM ARN"),
@@ -117,7 +117,7 @@ fn role_arns_are_taken_apart_or_refused() {
         ("{RDS_ACCESS_IAM_ROLE_ARN}", "in place of {RDS_ACCESS_IAM_ROLE_ARN}"),
     ] {
         let error = text.parse::<RoleArn>().unwrap_err();
-        assert!(error.wanted.contains(wanted), "{text}: {error}");
+        assert!(error.expected.contains(expected), "{text}: {error}");
     }
 }
 
@@ -126,7 +126,7 @@ fn tags_keep_to_the_limits_of_sts() {
     let tag = |key: &str, value: &str| SessionTag::new(key, value);
     assert!(tag("Täg key", "värde_.:/=+-@ 1").is_ok());
     assert!(tag(&"k".repeat(128), &"v".repeat(256)).is_ok());
-    for (key, value, wanted) in [
+    for (key, value, expected) in [
         ("", "v", "1 to 128"),
         (&*"k".repeat(129), "v", "1 to 128"),
         ("k", &*"v".repeat(257), "256"),
@@ -134,12 +134,12 @@ fn tags_keep_to_the_limits_of_sts() {
         ("AWS:k", "v", "reserved"),
         ("k", "a\nb", "letters"),
     ] {
-        assert!(tag(key, value).unwrap_err().wanted.contains(wanted), "{key}={value}");
+        assert!(tag(key, value).unwrap_err().expected.contains(expected), "{key}={value}");
     }
     let many = (0..51).map(|i| tag(&format!("k{i}"), "").unwrap()).collect();
-    assert!(SessionTags::new(many, vec![]).unwrap_err().wanted.contains("50"));
+    assert!(SessionTags::new(many, vec![]).unwrap_err().expected.contains("50"));
     let twice = vec![tag("Team", "a").unwrap(), tag("team", "b").unwrap()];
-    assert!(SessionTags::new(twice, vec![]).unwrap_err().wanted.contains("once"));
+    assert!(SessionTags::new(twice, vec![]).unwrap_err().expected.contains("once"));
     let stray = SessionTags::new(vec![tag("a", "").unwrap()], vec!["b".into()]).unwrap_err();
     assert_eq!(stray.field, "transitive_tags");
 }

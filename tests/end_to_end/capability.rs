@@ -84,7 +84,7 @@ impl Turn {
         self
     }
 
-    fn asked(self, args: &[&'static str]) -> Self {
+    fn auth_request(self, args: &[&'static str]) -> Self {
         Self { args: args.to_vec(), ..self }
     }
 
@@ -99,12 +99,12 @@ impl Turn {
     /// PostgreSQL's rows about tables have nothing to look at.
     fn without_tables(mut self) -> Self {
         self.rows.extend([
-            ("PG_PUBLICATION", "unreached"),
-            ("PG_REPLICA_IDENTITY", "unreached"),
-            ("PG_UNLOGGED", "unreached"),
-            ("PG_PARTITIONED", "unreached"),
-            ("PG_GENERATED", "unreached"),
-            ("PG_ROW_SECURITY", "unreached"),
+            ("PG_PUBLICATION", "not_reached"),
+            ("PG_REPLICA_IDENTITY", "not_reached"),
+            ("PG_UNLOGGED", "not_reached"),
+            ("PG_PARTITIONED", "not_reached"),
+            ("PG_GENERATED", "not_reached"),
+            ("PG_ROW_SECURITY", "not_reached"),
         ]);
         self
     }
@@ -137,7 +137,7 @@ impl<'a> Bench<'a> {
     }
 
     fn check(&self, args: &[&str]) -> (Rows, String) {
-        let args = [&["other", "--policy", "observed"], args].concat();
+        let args = [&["other", "--basis", "server"], args].concat();
         let answer = Run::check(self.lab, &args).table(&self.config).json();
         let row = |row: &serde_json::Value| {
             let outcome = [text(&row["outcome"]), text(&row["cause"])].join(" ").trim().to_owned();
@@ -146,14 +146,14 @@ impl<'a> Bench<'a> {
         let rows = answer.report()["checks"].as_array().unwrap().iter().map(row).collect();
         let verdict = &answer.report()["verdict"];
         // What holds the capability back is among what was turned.
-        let held: Vec<&str> = verdict["held_back_by"].as_array().unwrap().iter().map(text).collect();
-        assert_eq!(held.is_empty(), verdict["observed"] == CDC, "{verdict:#}");
-        (rows, text(&verdict["observed"]).to_owned())
+        let held: Vec<&str> = verdict["blocked_by"].as_array().unwrap().iter().map(text).collect();
+        assert_eq!(held.is_empty(), verdict["server"] == CDC, "{verdict:#}");
+        (rows, text(&verdict["server"]).to_owned())
     }
 
-    fn turn_one_at_a_time(mut self, turns: Vec<Turn>) {
+    fn turn_one_at_a_time(mut self, concurrency: Vec<Turn>) {
         self.in_order = self.check(&[]).0;
-        for turn in turns {
+        for turn in concurrency {
             self.apply(&turn.how);
             let (rows, verdict) = self.check(&turn.args);
             let changed: Vec<(&str, &str)> = rows
@@ -179,8 +179,8 @@ impl<'a> Bench<'a> {
         }
         assert_eq!(self.check(&[]).0, self.in_order, "{}: everything is as it was", self.instance.lane);
         self.print();
-        for ((verdict, truth), turns) in self.found {
-            assert!(verdict != CDC || truth == CDC, "wrong CDC: {turns:?}");
+        for ((verdict, truth), concurrency) in self.found {
+            assert!(verdict != CDC || truth == CDC, "wrong CDC: {concurrency:?}");
         }
     }
 
@@ -252,10 +252,10 @@ impl<'a> Bench<'a> {
             }
             out.push('\n');
         }
-        for ((verdict, truth), turns) in self.found.iter().filter(|((v, t), _)| v != t) {
+        for ((verdict, truth), concurrency) in self.found.iter().filter(|((v, t), _)| v != t) {
             out += &format!(
                 "  {verdict}, though {truth} by the server: ClickPipes' own rule: {}\n",
-                turns.join(", ")
+                concurrency.join(", ")
             );
         }
         let _ = stderr().write_all(out.as_bytes());

@@ -109,7 +109,7 @@ impl Fault {
             return Ok(format!("{:<62} {:<28} {:>5.1} s\n", self.name, "—", took.as_secs_f32()));
         }
         if seen != ("fail", self.cause, 3) {
-            let held = &answer.report()["verdict"]["held_back_by"];
+            let held = &answer.report()["verdict"]["blocked_by"];
             let held: Vec<_> =
                 held.as_array().into_iter().flatten().map(|check| answer.row(text(check))).collect();
             return Err(format!(
@@ -117,12 +117,8 @@ impl Fault {
                 self.name, self.row, row["found"]
             ));
         }
-        if answer.report()["verdict"]["held_back_by"] != serde_json::json!([self.row]) {
-            return Err(format!(
-                "{}: held back by {}",
-                self.name,
-                answer.report()["verdict"]["held_back_by"]
-            ));
+        if answer.report()["verdict"]["blocked_by"] != serde_json::json!([self.row]) {
+            return Err(format!("{}: held back by {}", self.name, answer.report()["verdict"]["blocked_by"]));
         }
         let candidates = row["candidates"].as_array().unwrap().iter();
         let to_do: Vec<&str> = candidates.map(|c| text(&c["remedy"])).chain([text(&row["remedy"])]).collect();

@@ -30,7 +30,7 @@ fn a_missing_tag_session_cannot_go_unnoticed() {
     assert!(text(&row["found"]).contains("sts:TagSession"), "AWS's own words: {row:#}");
     // The climb went on beside it, so the network is known to be good.
     assert_eq!(answer.row("AUTH_IAM_ASKED")["outcome"], "pass");
-    assert_eq!(answer.row("AUTH_LOG_IN")["outcome"], "unreached");
+    assert_eq!(answer.row("AUTH_LOG_IN")["outcome"], "not_reached");
     assert!(lab.instance(Lane::Postgres15).decisions().is_empty(), "no token was sent");
 }
 

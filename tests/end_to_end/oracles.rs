@@ -186,10 +186,10 @@ fn the_stand_ins_records_are_read_by_botocores_models() {
         skipped("the reading of records by botocore: it could not be installed");
         return;
     };
-    let policy = |id: &str| lab::connect_policy(&[id]);
+    let basis = |id: &str| lab::connect_policy(&[id]);
     let managed = |n: usize| ManagedPolicy {
         arn: format!("arn:aws:iam::123456789012:policy/p{n}"),
-        document: policy(&format!("db-MANAGED{n}")),
+        document: basis(&format!("db-MANAGED{n}")),
     };
     let instance = DbInstance {
         iam: false,
@@ -225,7 +225,7 @@ fn the_stand_ins_records_are_read_by_botocores_models() {
         permissions_boundary: Some(managed(0).arn),
         ..Role::new("arn:aws:iam::123456789012:role/team/r", lab::trust_policy(&[lab::CALLER]))
     };
-    let role = (0..3).fold(role, |role, n| role.with_policy(policy(&format!("db-INLINE{n}"))));
+    let role = (0..3).fold(role, |role, n| role.with_policy(basis(&format!("db-INLINE{n}"))));
     let aws = Aws::start(World {
         users: vec![User {
             arn: "arn:aws:iam::123456789012:user/ops".into(),
@@ -247,7 +247,7 @@ fn the_stand_ins_records_are_read_by_botocores_models() {
     let read: serde_json::Value = ask_python(&python, RECORDS, &case);
 
     assert_eq!(read["instances"].as_array().unwrap().len(), 119);
-    for (pointer, wanted) in [
+    for (pointer, expected) in [
         ("/instances/118/DBInstanceIdentifier", serde_json::json!("x118")),
         ("/instances/0/Endpoint/Address", "db.abc.us-east-1.rds.amazonaws.com".into()),
         ("/instances/0/Endpoint/Port", 5432.into()),
@@ -272,6 +272,6 @@ fn the_stand_ins_records_are_read_by_botocores_models() {
         ("/attached", (0..3).map(|n| managed(n).document).collect::<Vec<_>>().into()),
         ("/missing", "The role with name nobody cannot be found.".into()),
     ] {
-        assert_eq!(read.pointer(pointer), Some(&wanted), "{pointer}");
+        assert_eq!(read.pointer(pointer), Some(&expected), "{pointer}");
     }
 }

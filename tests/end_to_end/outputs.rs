@@ -51,9 +51,9 @@ fn promtool_and_node_exporter_read_the_metrics() {
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
     let metrics = text(&output.stdout);
     for series in [
-        "pipeprobe_capability{target=\"postgres15\",policy=\"documented\"} 1.0",
+        "pipeprobe_capability{target=\"postgres15\",basis=\"guide\"} 1.0",
         "pipeprobe_success{target=\"postgres15\"} 1.0",
-        "pipeprobe_capability{target=\"other\",policy=\"observed\"} 0.0",
+        "pipeprobe_capability{target=\"other\",basis=\"server\"} 0.0",
         "pipeprobe_success{target=\"other\"} 0.0",
         "pipeprobe_failure{target=\"other\",code=\"PG_TOKEN_REFUSED\"} 1.0",
     ] {
@@ -75,7 +75,7 @@ fn promtool_and_node_exporter_read_the_metrics() {
     assert!(scraped.contains("node_textfile_scrape_error 0\n"), "{scraped}");
     // It sorts the labels and writes whole numbers without their point.
     for series in [
-        "pipeprobe_capability{policy=\"documented\",target=\"postgres15\"} 1\n",
+        "pipeprobe_capability{basis=\"guide\",target=\"postgres15\"} 1\n",
         "pipeprobe_success{target=\"other\"} 0\n",
         "pipeprobe_failure{code=\"PG_TOKEN_REFUSED\",target=\"other\"} 1\n",
         "# TYPE pipeprobe_check_duration_seconds gauge\n",
@@ -174,7 +174,7 @@ fn junitparser_reads_a_suite_a_target() {
     let green = run(&lab, &["-o", "junit", "postgres15"]);
     assert_eq!((green.status.code(), parsed(&green).unwrap()[0][1].as_str()), (Some(0), "0"));
 
-    let refused = run(&lab, &["-o", "junit", "--policy", "maybe"]);
+    let refused = run(&lab, &["-o", "junit", "--basis", "maybe"]);
     assert_eq!(refused.status.code(), Some(2));
     let suites = parsed(&refused).unwrap();
     assert_eq!((suites[0][2].as_str(), suites.len()), ("1", 1), "{suites:?}");

@@ -10,7 +10,7 @@ use aws_credential_types::Credentials;
 use jiff::Timestamp;
 use lab::{ACCESS_ROLE, Engine, Instance, Lab};
 use pipeprobe::{
-    connection::{self, ConnectError, Evidence, Purpose, Stage},
+    connection::{self, ConnectError, ConnectionEvidence, Purpose, Stage},
     secret::Secret,
     target::{CaCertificate, Host, Target},
     token, trust,
@@ -60,15 +60,16 @@ fn log_in(target: &Target, token: &Secret) -> Result<(), ConnectError> {
     runtime.block_on(async {
         let roots = Arc::new(trust::database_roots(target.ca_certificate.as_ref()).unwrap());
         let deadline = Instant::now() + Duration::from_secs(20);
-        let mut evidence = Evidence::default();
-        let door = connection::climb(target, Purpose::Queries, &roots, deadline, &mut evidence).await?;
-        door.log_in(token, deadline, &mut evidence).await.map(drop)
+        let mut evidence = ConnectionEvidence::default();
+        let pending =
+            connection::connect_until_auth(target, Purpose::Queries, &roots, deadline, &mut evidence).await?;
+        pending.log_in(token, deadline, &mut evidence).await.map(drop)
     })
 }
 
 #[track_caller]
 fn refused(instance: &Instance, result: Result<(), ConnectError>, why: &str) {
-    let Err(ConnectError::Refused { stage: Stage::LogIn, refusal }) = result else {
+    let Err(ConnectError::Refused { stage: Stage::Login, refusal }) = result else {
         panic!("{}: {why}: wanted a refusal, found {result:?}", instance.lane)
     };
     let code = if instance.lane.engine() == Engine::Postgres { "28000" } else { "1045" };
@@ -119,7 +120,7 @@ fn tokens_that_are_wrong_in_one_thing_are_refused_by_every_server() {
         refused(instance, log_in(&target, &sign(&nothing, now, &stranger)), "unknown key");
         let empty = log_in(&target, &Secret::new(""));
         assert!(
-            matches!(empty, Err(ConnectError::Refused { stage: Stage::LogIn, .. })),
+            matches!(empty, Err(ConnectError::Refused { stage: Stage::Login, .. })),
             "{lane}: empty: {empty:?}"
         );
     }

@@ -131,7 +131,7 @@ fn no_input_to_any_command_prints_a_secret() {
         "--session-tag",
         "--transitive-tag",
         "--duration",
-        "--policy",
+        "--basis",
         "--require",
         "--fail-on",
         "--replication-mode",
@@ -172,12 +172,12 @@ fn no_input_to_any_command_prints_a_secret() {
         ..ProptestConfig::default()
     });
     runner
-        .run(&arguments, |(command, whole, pairs)| {
+        .run(&arguments, |(command, complete, pairs)| {
             // Half of them name a target that can be tried.
             let target = ["--type", "rdspostgres", "--host", "db.abc123.eu-west-1.rds.amazonaws.com"];
             let target = [&target[..], &["--iam-role", "arn:aws:iam::123456789012:role/r"]].concat();
             let takes_target = command == "check" || command == "token";
-            let target = if whole && takes_target { target } else { Vec::new() };
+            let target = if complete && takes_target { target } else { Vec::new() };
             let pairs = pairs.into_iter().filter(|(flag, _)| !target.contains(flag)).collect::<Vec<_>>();
             let output = std::process::Command::new(env!("CARGO_BIN_EXE_pipeprobe"))
                 .args(command.split_whitespace())

@@ -7,7 +7,7 @@ mod lifecycle;
 #[path = "serve/probe.rs"]
 mod probe;
 #[path = "serve/standing.rs"]
-mod standing;
+mod status;
 #[path = "serve/web.rs"]
 mod web;
 
@@ -26,10 +26,10 @@ use serde_json::Value;
 use client::{Answer, get};
 
 /// How long anything may take before a test gives up on it; only a machine under load comes near.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A running `pipeprobe serve`, and what it has logged. Dropped, it is ended.
-pub(crate) struct Served {
+pub(crate) struct MetricDef {
     child: Child,
     pub(crate) address: String,
     log: Arc<Mutex<Vec<String>>>,
@@ -38,7 +38,7 @@ pub(crate) struct Served {
     _folder: tempfile::TempDir,
 }
 
-impl Served {
+impl MetricDef {
     /// With this table in place of `[serve]`, before the targets.
     pub(crate) fn start(lab: &Lab, head: &str, targets: &str) -> Self {
         Self::start_with(lab, head, targets, |command| command)
@@ -147,7 +147,7 @@ impl Served {
     }
 }
 
-impl Drop for Served {
+impl Drop for MetricDef {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -161,7 +161,7 @@ pub(crate) fn wait<T>(what: &str, mut ask: impl FnMut() -> Result<T, String>) ->
     loop {
         match ask() {
             Ok(answer) => return answer,
-            Err(last) => assert!(start.elapsed() < PATIENCE, "waited in vain: {what}\n{last}"),
+            Err(last) => assert!(start.elapsed() < TIMEOUT, "waited in vain: {what}\n{last}"),
         }
         std::thread::sleep(Duration::from_millis(50));
     }

@@ -119,7 +119,10 @@ fn sts_is_believed_over_tls_only_where_its_certificate_is() {
     let row = answer.fails_at("STS_ACCESS_ROLE", "STS_UNREACHABLE");
     assert!(text(&row["found"]).contains("UnknownIssuer"), "{row:#}");
     let missing = run().env("AWS_CA_BUNDLE", "/nowhere.pem").json();
-    assert_eq!((missing.status, text(&missing.document["error"]["wanted"])), (2, "a file that can be read"));
+    assert_eq!(
+        (missing.status, text(&missing.document["error"]["expected"])),
+        (2, "a file that can be read")
+    );
 }
 
 #[test]

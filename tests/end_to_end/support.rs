@@ -177,7 +177,7 @@ impl Answer {
         assert_eq!((&row["outcome"], &row["cause"]), (&"fail".into(), &cause.into()), "{:#}", self.report());
         assert_eq!(self.status, 3);
         assert_eq!(self.report()["verdict"]["capability"], "blocked");
-        assert_eq!(self.report()["verdict"]["held_back_by"], serde_json::json!([code]));
+        assert_eq!(self.report()["verdict"]["blocked_by"], serde_json::json!([code]));
         row
     }
 }

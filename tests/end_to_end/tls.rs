@@ -23,7 +23,7 @@ fn an_issuer_nobody_trusts_is_refused_with_what_was_presented() {
         assert_eq!(answer.report()["tls"]["certificates"][0]["names"][0], instance.host.as_str());
         assert_eq!(answer.report()["tls"]["version"], serde_json::Value::Null);
         let _ = before; // other tests log in beside this one; the row is what counts here
-        assert_eq!(answer.row("AUTH_LOG_IN")["outcome"], "unreached");
+        assert_eq!(answer.row("AUTH_LOG_IN")["outcome"], "not_reached");
     }
 }
 
@@ -34,7 +34,7 @@ fn a_certificate_for_another_name_is_refused() {
     for lane in [Lane::Postgres15, Lane::MariaDb10_11] {
         let answer = Run::check(lab, &[lane.name(), "--tls-host", &host]).json();
         let row = answer.fails_at("TLS_VERIFY", "TLS_WRONG_NAME");
-        assert_eq!(text(&row["wanted"]), format!("a certificate of {host}"));
+        assert_eq!(text(&row["expected"]), format!("a certificate of {host}"));
         assert!(text(&row["remedy"]).contains("tls_host"));
     }
 }

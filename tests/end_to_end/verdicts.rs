@@ -21,11 +21,11 @@ fn every_lane_gets_its_verdict_with_its_evidence() {
         };
         let verdict = &report["verdict"];
         assert_eq!(
-            (text(&verdict["capability"]), text(&verdict["observed"])),
+            (text(&verdict["capability"]), text(&verdict["server"])),
             (capability, observed),
             "{lane}"
         );
-        assert_eq!(verdict["documented"], capability);
+        assert_eq!(verdict["guide"], capability);
         if lane.engine() == Engine::Postgres {
             assert_eq!(answer.row("PG_IAM_REPLICATION")["cause"], "PG_REPLICATION_NOT_IAM");
             assert_eq!(answer.row("PG_DOCUMENTED_RULE")["cause"], "PG_DOCUMENTED_RULE");
@@ -64,9 +64,9 @@ fn postgres_becomes_cdc_by_evidence_when_the_parameter_is_on() {
         // The reload is a signal: the parameter arrives when the server has handled it.
         while !matches!(postgres.sql("SHOW rds.iam_auth_for_replication").unwrap().trim(), "1" | "on") {}
 
-        let observed = Run::check(&lab, &["--policy", "observed", "--require", "cdc"]).json();
+        let observed = Run::check(&lab, &["--basis", "server", "--require", "cdc"]).json();
         assert_eq!(observed.report()["verdict"]["capability"], "cdc", "{lane}: {:#}", observed.report());
-        assert_eq!(observed.report()["verdict"]["documented"], "initial_load_only");
+        assert_eq!(observed.report()["verdict"]["guide"], "initial_load_only");
         assert_eq!(observed.status, 0);
         assert!(
             text(&observed.row("PG_IAM_REPLICATION")["found"])
@@ -79,7 +79,7 @@ fn postgres_becomes_cdc_by_evidence_when_the_parameter_is_on() {
             (documented.status, text(&documented.report()["verdict"]["capability"])),
             (3, "initial_load_only")
         );
-        assert_eq!(documented.report()["verdict"]["observed"], "cdc");
+        assert_eq!(documented.report()["verdict"]["server"], "cdc");
 
         // Nothing is left behind.
         assert_eq!(postgres.sql("SELECT count(*) FROM pg_replication_slots").unwrap().trim(), "0");
@@ -94,7 +94,7 @@ fn the_replication_right_is_told_from_the_parameter() {
     postgres.sql("ALTER SYSTEM SET rds.iam_auth_for_replication = 1").unwrap();
     postgres.sql("SELECT pg_reload_conf()").unwrap();
     while !matches!(postgres.sql("SHOW rds.iam_auth_for_replication").unwrap().trim(), "1" | "on") {}
-    let answer = Run::check(&lab, &["--policy", "observed"]).json();
+    let answer = Run::check(&lab, &["--basis", "server"]).json();
     assert_eq!(answer.row("PG_IAM_REPLICATION")["outcome"], "pass", "{:#}", answer.report());
     let row = answer.row("PG_REPLICATION_RIGHT");
     assert_eq!(row["cause"], "PG_NO_REPLICATION_RIGHT", "{row:#}");
@@ -217,7 +217,7 @@ fn wal_that_is_not_logical_is_no_cdc_whatever_the_connection_says() {
     let lab = Lab::start(&[Lane::Postgres15]).unwrap();
     let postgres = lab.instance(Lane::Postgres15);
     postgres.restart_with(&[("wal_level", "replica"), ("rds.iam_auth_for_replication", "1")]).unwrap();
-    let answer = Run::check(&lab, &["--policy", "observed"]).json();
+    let answer = Run::check(&lab, &["--basis", "server"]).json();
     assert_eq!(answer.row("PG_IAM_REPLICATION")["outcome"], "pass", "{:#}", answer.report());
     assert_eq!(answer.row("PG_WAL_LEVEL")["cause"], "PG_WAL_LEVEL");
     assert_eq!(answer.report()["verdict"]["capability"], "initial_load_only");

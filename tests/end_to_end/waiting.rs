@@ -98,7 +98,7 @@ fn one_that_never_is_met_ends_with_its_last_report() {
     assert_eq!(code, 3);
     assert_eq!(said.len(), 1, "one state, one line: {said:?}");
     let report = &document["reports"][0];
-    assert_eq!(report["verdict"]["held_back_by"], serde_json::json!(["NET_DIAL"]));
+    assert_eq!(report["verdict"]["blocked_by"], serde_json::json!(["NET_DIAL"]));
     let waited = &report["waited"];
     assert!(waited["duration_ms"].as_f64().unwrap() >= 3000.0, "it used its time: {waited:#}");
     // One alone only where the machine took all of that for it.
@@ -115,7 +115,7 @@ fn what_a_rule_forbids_is_not_waited_for() {
     assert_eq!((code, &document["reports"][0]["waited"]["rounds"]), (3, &1.into()));
     assert_eq!(
         said,
-        ["not waiting for postgres15: no time changes PG_DOCUMENTED_RULE; see --policy"],
+        ["not waiting for postgres15: no time changes PG_DOCUMENTED_RULE; see --basis"],
         "{said:?}"
     );
 }

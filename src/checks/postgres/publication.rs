@@ -4,25 +4,25 @@
 use super::{Server, counted, unanswered};
 use crate::{
     checks::{identifier, tables::some_of},
+    diagnostic::{CheckId, Diagnostic},
     facts::{Fact, PostgresTable, Publication},
-    finding::{CheckId, Finding},
 };
 
 const CHECK: CheckId = CheckId::PostgresPublication;
 
 impl Server<'_> {
-    pub(super) fn publication(&self, tables: &[&PostgresTable]) -> Finding {
+    pub(super) fn publication(&self, tables: &[&PostgresTable]) -> Diagnostic {
         // What cannot be published has a row of its own.
         let takes_partitioned = self.major().is_none_or(|major| major >= super::PARTITIONED_SINCE);
         let can_be = |t: &&PostgresTable| !t.unlogged && (takes_partitioned || !t.partitioned);
         let tables: Vec<&PostgresTable> = tables.iter().copied().filter(can_be).collect();
         if tables.is_empty() {
-            return Finding::held_up(CHECK, "there is no table that could be published");
+            return Diagnostic::skipped(CHECK, "there is no table that could be published");
         }
         let chosen = &self.target.pipe.publication;
         let owned = if self.may_create() { tables.iter().filter(|table| table.owned).count() } else { 0 };
         if chosen.is_none() && owned == tables.len() {
-            return Finding::pass(CHECK, "the user may create one: it owns the tables");
+            return Diagnostic::pass(CHECK, "the user may create one: it owns the tables");
         }
         let publications = match &self.facts.publications {
             Fact::Read(publications) => publications,
@@ -38,8 +38,10 @@ impl Server<'_> {
         if let Some(name) = chosen {
             return match publications.iter().find(|publication| publication.name == *name) {
                 Some(publication) => self.named(publication, &lacking(publication), tables.len()),
-                None => Finding::fail(CHECK, "PG_NO_PUBLICATION", format!("there is no publication {name}"))
-                    .remedy(self.create(name, &tables)),
+                None => {
+                    Diagnostic::fail(CHECK, "PG_NO_PUBLICATION", format!("there is no publication {name}"))
+                        .remedy(self.create(name, &tables))
+                }
             };
         }
         let best = publications.iter().min_by_key(|p| (lacking(p).len(), leaves_out(p).len()));
@@ -52,14 +54,14 @@ impl Server<'_> {
     }
 
     /// Where no table was named, a pipe can be made for those that the user owns.
-    fn none(&self, owned: usize) -> Finding {
+    fn none(&self, owned: usize) -> Diagnostic {
         let (cause, none) =
             ("PG_NO_PUBLICATION", "no publication has the tables, and the user may not create one");
         match self.target.pipe.tables.is_empty() && owned > 0 {
             true => {
-                Finding::warn(CHECK, cause, format!("{none} for more than the {} it owns", counted(owned)))
+                Diagnostic::warn(CHECK, cause, format!("{none} for more than the {} it owns", counted(owned)))
             }
-            false => Finding::fail(CHECK, cause, none),
+            false => Diagnostic::fail(CHECK, cause, none),
         }
     }
 
@@ -68,30 +70,30 @@ impl Server<'_> {
         self.facts.in_recovery == Fact::Read(false) && self.facts.may_create_in_database == Fact::Read(true)
     }
 
-    fn named(&self, publication: &Publication, lacking: &[&PostgresTable], all: usize) -> Finding {
+    fn named(&self, publication: &Publication, lacking: &[&PostgresTable], all: usize) -> Diagnostic {
         let name = &publication.name;
         let names: Vec<String> = lacking.iter().map(|t| t.table.full_name()).collect();
         if !lacking.is_empty() {
             let found = format!("the publication {name} lacks {}", some_of(&names));
             let cause = "PG_PUBLICATION_LACKS_TABLES";
             // Where no table was named, a pipe can be made for those that are published.
-            let finding = match self.target.pipe.tables.is_empty() && lacking.len() < all {
-                true => Finding::warn(CHECK, cause, format!("{found} (of {})", counted(all))),
-                false => Finding::fail(CHECK, cause, found),
+            let diagnostic = match self.target.pipe.tables.is_empty() && lacking.len() < all {
+                true => Diagnostic::warn(CHECK, cause, format!("{found} (of {})", counted(all))),
+                false => Diagnostic::fail(CHECK, cause, found),
             };
-            return finding.remedy(add(name, lacking));
+            return diagnostic.remedy(add(name, lacking));
         }
         let leaves_out = leaves_out(publication);
         if !leaves_out.is_empty() {
             let found = format!("the publication {name} leaves out every {}", some_of(&leaves_out));
-            return Finding::fail(CHECK, "PG_PUBLICATION_LEAVES_OUT", found).remedy(format!(
+            return Diagnostic::fail(CHECK, "PG_PUBLICATION_LEAVES_OUT", found).remedy(format!(
                 "as its owner: ALTER PUBLICATION {} SET (publish = 'insert, update, delete, truncate');",
                 identifier(name)
             ));
         }
         match &self.target.pipe.publication {
-            Some(_) => Finding::pass(CHECK, format!("{name} has {}", counted(all))),
-            None => Finding::pass(CHECK, format!("{name} has {}; choose it for the pipe", counted(all))),
+            Some(_) => Diagnostic::pass(CHECK, format!("{name} has {}", counted(all))),
+            None => Diagnostic::pass(CHECK, format!("{name} has {}; choose it for the pipe", counted(all))),
         }
     }
 

@@ -6,10 +6,10 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use serde::Deserialize;
 
-use super::{super::*, whole};
+use super::{super::*, complete};
 use crate::{
     config::tests::read,
-    finding::{Capability, Policy},
+    diagnostic::{Basis, Capability},
     verdict,
 };
 
@@ -27,8 +27,8 @@ struct Situation {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Expected {
-    documented: String,
-    observed: String,
+    guide: String,
+    server: String,
     /// Every row that does not pass, but for the documented rule: `outcome CAUSE`.
     #[serde(default)]
     rows: BTreeMap<String, String>,
@@ -93,8 +93,8 @@ pub(super) fn outcome(outcome: Outcome) -> &'static str {
         Outcome::Warn => "warn",
         Outcome::Fail => "fail",
         Outcome::Unknown => "unknown",
-        Outcome::Unreached => "unreached",
-        Outcome::NotAsked => "not asked",
+        Outcome::NotReached => "not_reached",
+        Outcome::NotApplicable => "not asked",
     }
 }
 
@@ -118,40 +118,40 @@ fn differences(path: &Path) -> Result<Vec<(String, Outcome)>, String> {
         Engine::Postgres => Facts::Postgres(facts.try_into().map_err(|e| e.to_string())?),
         Engine::Mysql | Engine::Mariadb => Facts::Mysql(facts.try_into().map_err(|e| e.to_string())?),
     };
-    let findings = judge(&target, &Observations { facts: Some(facts), ..whole() });
+    let diagnostics = judge(&target, &Observations { facts: Some(facts), ..complete() });
 
     let most = if target.pipe.follows_changes() { Capability::Cdc } else { Capability::InitialLoadOnly };
-    let capability = |policy| verdict::capability(&findings, policy).min(most).name().to_owned();
+    let capability = |basis| verdict::capability(&diagnostics, basis).min(most).name().to_owned();
     let mut wrong = Vec::new();
-    for (policy, wanted) in
-        [(Policy::Documented, situation.expect.documented), (Policy::Observed, situation.expect.observed)]
+    for (basis, expected) in
+        [(Basis::Guide, situation.expect.guide), (Basis::Server, situation.expect.server)]
     {
-        let found = capability(policy);
-        if found != wanted {
-            wrong.push(format!("{}: expected {wanted}, found {found}", policy.name()));
+        let found = capability(basis);
+        if found != expected {
+            wrong.push(format!("{}: expected {expected}, found {found}", basis.name()));
         }
     }
     let mut expected = situation.expect.rows;
     let mut seen = Vec::new();
-    for finding in &findings {
-        let code = check(finding.check).code;
-        let found = [outcome(finding.outcome), finding.cause.unwrap_or_default()].join(" ");
-        let wanted = match expected.remove(code) {
-            Some(wanted) => wanted,
+    for diagnostic in &diagnostics {
+        let code = check(diagnostic.check).code;
+        let found = [outcome(diagnostic.outcome), diagnostic.cause.unwrap_or_default()].join(" ");
+        let expected = match expected.remove(code) {
+            Some(expected) => expected,
             None if code == "PG_DOCUMENTED_RULE" && target.pipe.follows_changes() => {
                 "fail PG_DOCUMENTED_RULE".into()
             }
             None => "pass".to_owned(),
         };
-        if found.trim() != wanted {
-            wrong.push(format!("{code}: expected {wanted}, found {} ({})", found.trim(), finding.found));
+        if found.trim() != expected {
+            wrong.push(format!("{code}: expected {expected}, found {} ({})", found.trim(), diagnostic.found));
         }
         if let Some(words) = situation.expect.to_do.get(code)
-            && !finding.remedy.as_ref().is_some_and(|remedy| remedy.contains(words))
+            && !diagnostic.remedy.as_ref().is_some_and(|remedy| remedy.contains(words))
         {
-            wrong.push(format!("{code}: expected to do `{words}`, found {:?}", finding.remedy));
+            wrong.push(format!("{code}: expected to do `{words}`, found {:?}", diagnostic.remedy));
         }
-        seen.push((code.to_owned(), finding.outcome));
+        seen.push((code.to_owned(), diagnostic.outcome));
     }
     wrong.extend(expected.keys().map(|code| format!("{code} is no row of this engine")));
     if wrong.is_empty() { Ok(seen) } else { Err(wrong.join("\n    ")) }

@@ -1,15 +1,15 @@
-//! `tests/operator/*.toml`: a failure and what RDS and IAM have on record in → what the look says and how the causes
+//! `tests/aws_records/*.toml`: a failure and what RDS and IAM have on record in → what the look says and how the causes
 //! are ranked out, a file for each situation. A file says how the records differ from `records/in-order.toml`.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
 use serde::Deserialize;
 
-use super::{super::*, at_the_door, fixtures::outcome, whole};
+use super::{super::*, complete, fixtures::outcome, until_auth};
 use crate::{
     config::tests::read,
-    connection::{Asked, Refusal, Stage},
-    finding::Outcome,
+    connection::{AuthRequest, Refusal, Stage},
+    diagnostic::Outcome,
 };
 
 #[derive(Deserialize)]
@@ -75,7 +75,7 @@ fn target(fields: &BTreeMap<String, toml::Value>) -> Target {
 fn seen(failure: Option<&str>, caller: Option<String>) -> Observations {
     let refused = |code: &str, message: &str| {
         let refusal = Refusal { code: code.into(), message: message.into(), ..Refusal::default() };
-        Some(Err(ConnectError::Refused { stage: Stage::LogIn, refusal }))
+        Some(Err(ConnectError::Refused { stage: Stage::Login, refusal }))
     };
     let denied_by = |role: &str, action: &str| {
         let message = format!("User: u is not authorized to perform: {action} on resource: r");
@@ -84,36 +84,32 @@ fn seen(failure: Option<&str>, caller: Option<String>) -> Observations {
     };
     let denied = |action: &str| denied_by("arn:aws:iam::123456789012:role/r", action);
     let mut seen = match failure {
-        None => whole(),
+        None => complete(),
         Some("PG_TOKEN_REFUSED") => {
-            Observations { login: refused("28000", "PAM authentication failed"), ..at_the_door() }
+            Observations { login: refused("28000", "PAM authentication failed"), ..until_auth() }
         }
         Some("MYSQL_TOKEN_REFUSED") => {
-            Observations { login: refused("1045", "Access denied"), ..at_the_door() }
+            Observations { login: refused("1045", "Access denied"), ..until_auth() }
         }
         Some("PG_PASSWORD_REFUSED") => {
-            Observations { login: refused("28P01", "password authentication failed"), ..at_the_door() }
+            Observations { login: refused("28P01", "password authentication failed"), ..until_auth() }
         }
-        Some("PG_NO_DATABASE") => Observations { login: refused("3D000", "no such"), ..at_the_door() },
+        Some("PG_NO_DATABASE") => Observations { login: refused("3D000", "no such"), ..until_auth() },
         Some("AUTH_NOT_IAM") => {
-            let asked = Asked::Sasl(vec!["SCRAM-SHA-256".into()]);
-            Observations { climb: Some(Err(ConnectError::NotIam(asked))), ..at_the_door() }
+            let auth_request = AuthRequest::Sasl(vec!["SCRAM-SHA-256".into()]);
+            Observations { connect: Some(Err(ConnectError::NotIam(auth_request))), ..until_auth() }
         }
         Some("NET_TIMED_OUT") => {
             let after = std::time::Duration::from_secs(5);
-            let climb = Some(Err(ConnectError::Timeout { stage: Stage::Dial, after }));
-            Observations { climb, ..at_the_door() }
+            let connect = Some(Err(ConnectError::Timeout { stage: Stage::Connect, after }));
+            Observations { connect, ..until_auth() }
         }
         Some("STS_ASSUME_ROLE_DENIED before") => {
             let identity = denied_by("arn:aws:iam::999988887777:role/CH", "sts:AssumeRole");
-            Observations { identity, ..at_the_door() }
+            Observations { identity, ..until_auth() }
         }
-        Some("STS_ASSUME_ROLE_DENIED") => {
-            Observations { identity: denied("sts:AssumeRole"), ..at_the_door() }
-        }
-        Some("STS_TAG_SESSION_DENIED") => {
-            Observations { identity: denied("sts:TagSession"), ..at_the_door() }
-        }
+        Some("STS_ASSUME_ROLE_DENIED") => Observations { identity: denied("sts:AssumeRole"), ..until_auth() },
+        Some("STS_TAG_SESSION_DENIED") => Observations { identity: denied("sts:TagSession"), ..until_auth() },
         Some(other) => panic!("no way to fail with {other}"),
     };
     let probe = "arn:aws:iam::999988887777:user/probe".to_owned();
@@ -137,24 +133,24 @@ fn differences(path: &Path, folder: &Path) -> Result<(), String> {
     let target = target(&situation.target);
     let before = judge(&target, &seen);
     seen.operator = Some(look.try_into().map_err(|e: toml::de::Error| e.to_string())?);
-    let findings = judge(&target, &seen);
-    let remarks = operator::remarks(&target, &seen);
+    let diagnostics = judge(&target, &seen);
+    let aws_evidence = aws::aws_evidence(&target, &seen);
 
     let mut wrong = Vec::new();
-    let mut compare = |what: &str, wanted: &dyn std::fmt::Debug, found: &dyn std::fmt::Debug| {
-        let (wanted, found) = (format!("{wanted:?}"), format!("{found:?}"));
-        if wanted != found {
-            wrong.push(format!("{what}: expected {wanted}, found {found}"));
+    let mut compare = |what: &str, expected: &dyn std::fmt::Debug, found: &dyn std::fmt::Debug| {
+        let (expected, found) = (format!("{expected:?}"), format!("{found:?}"));
+        if expected != found {
+            wrong.push(format!("{what}: expected {expected}, found {found}"));
         }
     };
-    for (a, b) in before.iter().zip(&findings) {
-        let same = |f: &Finding| (f.check, f.outcome, f.cause, f.found.clone());
+    for (a, b) in before.iter().zip(&diagnostics) {
+        let same = |f: &Diagnostic| (f.check, f.outcome, f.cause, f.found.clone());
         compare("a row's outcome", &same(a), &same(b));
     }
-    let not_passed = remarks.iter().filter(|remark| remark.outcome != Outcome::Pass);
+    let not_passed = aws_evidence.iter().filter(|evidence| evidence.outcome != Outcome::Pass);
     let says: Vec<String> = not_passed
-        .map(|remark| {
-            let words = [outcome(remark.outcome), remark.subject, remark.cause.unwrap_or_default()];
+        .map(|evidence| {
+            let words = [outcome(evidence.outcome), evidence.subject, evidence.cause.unwrap_or_default()];
             words.join(" ").trim().to_owned()
         })
         .collect();
@@ -162,11 +158,11 @@ fn differences(path: &Path, folder: &Path) -> Result<(), String> {
     compare(
         "conclusion",
         &situation.expect.conclusion,
-        &operator::conclusion(&target, &seen, &findings, &remarks),
+        &aws::conclusion(&target, &seen, &diagnostics, &aws_evidence),
     );
-    let failed = findings.iter().find(|finding| finding.outcome == Outcome::Fail);
+    let failed = diagnostics.iter().find(|diagnostic| diagnostic.outcome == Outcome::Fail);
     let failure = situation.failure.as_deref().map(|failure| failure.trim_end_matches(" before"));
-    compare("failure", &failure, &failed.and_then(|finding| finding.cause));
+    compare("failure", &failure, &failed.and_then(|diagnostic| diagnostic.cause));
     if let Some(failed) = failed {
         let ranked: Vec<&str> = failed.candidates.iter().map(|c| c.cause).collect();
         compare("ranked", &situation.expect.ranked, &ranked);
@@ -184,25 +180,25 @@ fn differences(path: &Path, folder: &Path) -> Result<(), String> {
         );
     }
     for words in &situation.expect.found {
-        let there = remarks.iter().any(|remark| remark.found.contains(words));
+        let there = aws_evidence.iter().any(|evidence| evidence.found.contains(words));
         compare(
             words,
             &true,
             &(there || {
-                println!("{remarks:#?}");
+                println!("{aws_evidence:#?}");
                 false
             }),
         );
     }
-    for remark in remarks.iter().filter(|remark| remark.cause.is_some()) {
-        compare(remark.subject, &true, &remark.remedy.is_some());
+    for evidence in aws_evidence.iter().filter(|evidence| evidence.cause.is_some()) {
+        compare(evidence.subject, &true, &evidence.remedy.is_some());
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n    ")) }
 }
 
 #[test]
 fn every_record_is_judged_as_its_file_says() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/operator");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/aws_records");
     let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|e| e == "toml"));
     files.sort();

@@ -14,7 +14,7 @@ use tokio::{
 
 use super::{
     COLLATION, ConnectError, MAX_ALLOWED_PACKET, Packets, Stage, Task,
-    relay::{Dumping, relay},
+    relay::{BinlogMode, relay},
     serialized,
 };
 use crate::target::Engine;
@@ -28,7 +28,7 @@ pub(super) async fn to_driver<S>(
     engine: Engine,
     connection_id: u32,
     agreed: CapabilityFlags,
-    dumping: Dumping,
+    dumping: BinlogMode,
 ) -> Result<(Conn, Task<()>), ConnectError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -85,7 +85,7 @@ async fn welcome(
     packets: &mut Packets<UnixStream>,
     greeting: &HandshakePacket<'_>,
 ) -> Result<(), ConnectError> {
-    packets.write(Stage::LogIn, &serialized(greeting)).await?;
-    packets.read(Stage::LogIn).await?;
-    packets.write(Stage::LogIn, &OK).await
+    packets.write(Stage::Login, &serialized(greeting)).await?;
+    packets.read(Stage::Login).await?;
+    packets.write(Stage::Login, &OK).await
 }

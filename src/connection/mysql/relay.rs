@@ -24,10 +24,10 @@ const TRANSACTION_PAYLOAD_EVENT: u8 = 40;
 const END_OF_LOG: [u8; 5] = [0xfe, 0, 0, 2, 0];
 
 /// Set when the binary log is asked for: from then on answers are events.
-pub(super) type Dumping = Arc<AtomicBool>;
+pub(super) type BinlogMode = Arc<AtomicBool>;
 
 /// Until either has gone, and the other has been told.
-pub(super) async fn relay<S>(driver: UnixStream, session: S, dumping: Dumping)
+pub(super) async fn relay<S>(driver: UnixStream, session: S, dumping: BinlogMode)
 where
     S: AsyncRead + AsyncWrite + Send,
 {
@@ -66,23 +66,23 @@ where
     let begin = &mut begin[..length.min(LOOKED_AT)];
     from.read_exact(begin).await?;
     match look(length, begin, dumping.load(Ordering::Relaxed)) {
-        Look::Harmless => {
+        AwsRecords::Harmless => {
             to.write_all(&head).await?;
             to.write_all(begin).await?;
             let rest = (length - begin.len()) as u64;
             Ok(tokio::io::copy(&mut from.take(rest), to).await? == rest)
         }
-        Look::Enough => {
+        AwsRecords::Enough => {
             to.write_all(&[END_OF_LOG.len() as u8, 0, 0, sequence]).await?;
             to.write_all(&END_OF_LOG).await?;
             Ok(false)
         }
-        Look::Harmful => Ok(false),
+        AwsRecords::Harmful => Ok(false),
     }
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Look {
+enum AwsRecords {
     Harmless,
     /// Compressed events. That the log is streamed they prove as others do, so this is the end of it.
     Enough,
@@ -90,17 +90,19 @@ enum Look {
 }
 
 /// `begin` is at most the first [`LOOKED_AT`] bytes of a packet of this length.
-fn look(length: usize, begin: &[u8], dumping: bool) -> Look {
+fn look(length: usize, begin: &[u8], dumping: bool) -> AwsRecords {
     match begin {
         // More than 65535 columns, or a first column of that many bytes. An EOF packet has less than 8.
-        [0xfd, ..] => Look::Harmful,
-        [0xfe, ..] if length >= 8 => Look::Harmful,
+        [0xfd, ..] => AwsRecords::Harmful,
+        [0xfe, ..] if length >= 8 => AwsRecords::Harmful,
         [0x00, _, _, _, _, kind, _, _, _, _, size @ ..] if dumping && length >= EVENT_HEADER => match size {
-            [a, b, c, d] if u32::from_le_bytes([*a, *b, *c, *d]) as usize != length - 1 => Look::Harmful,
-            _ if *kind == TRANSACTION_PAYLOAD_EVENT => Look::Enough,
-            _ => Look::Harmless,
+            [a, b, c, d] if u32::from_le_bytes([*a, *b, *c, *d]) as usize != length - 1 => {
+                AwsRecords::Harmful
+            }
+            _ if *kind == TRANSACTION_PAYLOAD_EVENT => AwsRecords::Enough,
+            _ => AwsRecords::Harmless,
         },
-        _ => Look::Harmless,
+        _ => AwsRecords::Harmless,
     }
 }
 
@@ -111,23 +113,23 @@ mod tests {
     #[test]
     fn only_what_announces_more_than_it_holds_is_harmful() {
         let event = |kind: u8, size: u8| [0, 0, 0, 0, 0, kind, 1, 0, 0, 0, size, 0, 0, 0];
-        for (length, begin, dumping, wanted) in [
-            (7, &[0, 0, 0, 2, 0, 0, 0][..], false, Look::Harmless), // OK
-            (7, &[0, 0, 0, 2, 0, 0, 0], true, Look::Harmless),
-            (5, &END_OF_LOG, true, Look::Harmless),
-            (1, &[0x02], false, Look::Harmless),
-            (3, &[0xfc, 0xff, 0xff], false, Look::Harmless),
-            (4, &[0xfd, 0, 0, 1], false, Look::Harmful),
-            (9, &[0xfe, 0, 0, 0, 0, 0, 1, 0, 0], false, Look::Harmful),
-            (300, &[0xfe, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0], false, Look::Harmful),
-            (31, &event(27, 30), true, Look::Harmless),
-            (31, &event(40, 30), true, Look::Enough),
-            (31, &event(40, 30), false, Look::Harmless), // a row that looks like one
-            (31, &event(27, 200), true, Look::Harmful),
-            (31, &event(27, 3), true, Look::Harmful),
-            (0, &[], true, Look::Harmless),
+        for (length, begin, dumping, expected) in [
+            (7, &[0, 0, 0, 2, 0, 0, 0][..], false, AwsRecords::Harmless), // OK
+            (7, &[0, 0, 0, 2, 0, 0, 0], true, AwsRecords::Harmless),
+            (5, &END_OF_LOG, true, AwsRecords::Harmless),
+            (1, &[0x02], false, AwsRecords::Harmless),
+            (3, &[0xfc, 0xff, 0xff], false, AwsRecords::Harmless),
+            (4, &[0xfd, 0, 0, 1], false, AwsRecords::Harmful),
+            (9, &[0xfe, 0, 0, 0, 0, 0, 1, 0, 0], false, AwsRecords::Harmful),
+            (300, &[0xfe, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0], false, AwsRecords::Harmful),
+            (31, &event(27, 30), true, AwsRecords::Harmless),
+            (31, &event(40, 30), true, AwsRecords::Enough),
+            (31, &event(40, 30), false, AwsRecords::Harmless), // a row that looks like one
+            (31, &event(27, 200), true, AwsRecords::Harmful),
+            (31, &event(27, 3), true, AwsRecords::Harmful),
+            (0, &[], true, AwsRecords::Harmless),
         ] {
-            assert_eq!(look(length, begin, dumping), wanted, "{length} {begin:?} {dumping}");
+            assert_eq!(look(length, begin, dumping), expected, "{length} {begin:?} {dumping}");
         }
     }
 }

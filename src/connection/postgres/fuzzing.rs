@@ -4,7 +4,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{PostgresSession, Purpose, ask};
 use crate::{
-    connection::{Asked, ConnectError},
+    connection::{AuthRequest, ConnectError},
     secret::Secret,
     target::Target,
 };
@@ -13,13 +13,13 @@ use crate::{
 ///
 /// # Errors
 /// How the stream was no server.
-pub async fn climb(
+pub async fn connect_until_auth(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     target: &Target,
     token: &Secret,
 ) -> Result<PostgresSession, ConnectError> {
     match ask(stream, target, Purpose::Queries).await? {
-        (Asked::Cleartext, door) => door.log_in(token).await,
-        (asked, _) => Err(ConnectError::NotIam(asked)),
+        (AuthRequest::Cleartext, pending) => pending.log_in(token).await,
+        (auth_request, _) => Err(ConnectError::NotIam(auth_request)),
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn texts(value: &Node, path: &str, found: &mut Vec<Finding>) {
     if value.one_or_many().is_empty() {
         found.push(
             Finding::error(Rule::ElementValue, &(value.at, path), "an empty list")
-                .wanted("at least one text"),
+                .expected("at least one text"),
         );
     }
     for (item, path) in items(value, path).filter(|(item, _)| item.text().is_none()) {
@@ -40,10 +40,10 @@ fn no_text(item: &Node, path: &str) -> Finding {
             &(item.at, path),
             format!("the function {}", quoted(&function.key)),
         )
-        .wanted("the text it gives")
+        .expected("the text it gives")
         .remedy("give the policy as the stack made it: aws iam get-role, aws iam get-role-policy"),
         None => Finding::error(Rule::ElementValue, &(item.at, path), item.kind())
-            .wanted("a text, or a list of texts"),
+            .expected("a text, or a list of texts"),
     }
 }
 
@@ -68,7 +68,7 @@ pub(super) fn principal(value: &Node, path: &str, found: &mut Vec<Finding>) {
             };
             found.push(
                 Finding::error(Rule::ElementValue, &(value.at, path), words)
-                    .wanted(r#"{ "AWS": "<ARN>" }"#)
+                    .expected(r#"{ "AWS": "<ARN>" }"#)
                     .remedy(remedy),
             );
         }
@@ -83,7 +83,7 @@ pub(super) fn actions(value: &Node, path: &str, kind: Kind, found: &mut Vec<Find
                 if kind == Kind::Trust && !service.eq_ignore_ascii_case("sts") {
                     found.push(
                         Finding::error(Rule::ActionNotSts, &(item.at, &*path), quoted(action))
-                            .wanted(
+                            .expected(
                                 "actions of sts: a trust policy says who may assume the role, not what for",
                             )
                             .remedy("put it into a permission policy of the role"),
@@ -92,7 +92,7 @@ pub(super) fn actions(value: &Node, path: &str, kind: Kind, found: &mut Vec<Find
             }
             _ => found.push(
                 Finding::error(Rule::ActionForm, &(item.at, &*path), quoted(action))
-                    .wanted("an action with its service, such as sts:AssumeRole or rds-db:connect"),
+                    .expected("an action with its service, such as sts:AssumeRole or rds-db:connect"),
             ),
         }
     }
@@ -102,7 +102,7 @@ pub(super) fn conditions(value: &Node, path: &str, found: &mut Vec<Finding>) {
     if !matches!(value.value, Value::Object(_)) {
         found.push(
             Finding::error(Rule::ElementValue, &(value.at, path), value.kind())
-                .wanted(r#"{ "<operator>": { "<key>": "<value>" } }"#),
+                .expected(r#"{ "<operator>": { "<key>": "<value>" } }"#),
         );
     }
     for operator in value.members() {
@@ -110,13 +110,13 @@ pub(super) fn conditions(value: &Node, path: &str, found: &mut Vec<Finding>) {
         if !condition::is_operator(&operator.key) {
             found.push(
                 Finding::error(Rule::Operator, &(operator.at, &*path), quoted(&operator.key))
-                    .wanted("an operator of IAM, such as StringEquals, StringLike, ArnLike, Bool or Null"),
+                    .expected("an operator of IAM, such as StringEquals, StringLike, ArnLike, Bool or Null"),
             );
         }
         if !matches!(operator.value.value, Value::Object(_)) {
             found.push(
                 Finding::error(Rule::ElementValue, &(operator.value.at, &*path), operator.value.kind())
-                    .wanted(r#"{ "<key>": "<value>" }"#),
+                    .expected(r#"{ "<key>": "<value>" }"#),
             );
         }
         for key in operator.value.members() {

@@ -36,7 +36,7 @@ pub(super) fn faults(statement: &Statement, database: &Database, context: Option
             Truth::Yes => Vec::new(),
             _ => vec![
                 Finding::error(Rule::NotResource, element, "NotResource leaves this database out")
-                    .wanted(format!(r#""Resource": "{}""#, database.arn())),
+                    .expected(format!(r#""Resource": "{}""#, database.arn())),
             ],
         };
     }
@@ -49,7 +49,7 @@ pub(super) fn faults(statement: &Statement, database: &Database, context: Option
         match fit(word, database, context) {
             Ok(Fit::Yes | Fit::If(_)) => return Vec::new(),
             Ok(Fit::Unsure) => {
-                findings.push(Finding::unknown(Rule::ResourceUnsure, word, quoted(&word.text)).wanted(
+                findings.push(Finding::unknown(Rule::ResourceUnsure, word, quoted(&word.text)).expected(
                     format!("{}: a * in the middle of an ARN stands for one part of it", database.arn()),
                 ));
             }
@@ -74,7 +74,7 @@ fn variable(word: &Word, truth: Truth, database: &Database) -> Finding {
         _ => Finding::unknown(Rule::Variable, word, format!("{names} in {}", quoted(&word.text))),
     };
     finding
-        .wanted(match truth {
+        .expected(match truth {
             Truth::No => "variables that a session of a role has",
             _ => "no variables: what they stand for is not known here",
         })
@@ -87,7 +87,7 @@ fn wrong(word: &Word, part: Part, database: &Database) -> Finding {
     let kinds = database.kinds();
     let prefixes: Vec<String> = kinds.iter().map(|kind| format!("{}…", kind.prefix())).collect();
     let prefixes = prefixes.join(" or ");
-    let (rule, wanted, found) = match part {
+    let (rule, expected, found) = match part {
         Part::Form => (Rule::ResourceForm, arn.clone(), quoted(&word.text)),
         Part::Partition => (Rule::ResourcePartition, of_arn(1), quoted(field(word, 1))),
         Part::Service if field(word, 2) == "rds" => (
@@ -105,19 +105,19 @@ fn wrong(word: &Word, part: Part, database: &Database) -> Finding {
         Part::Id => match ResourceKind::of(id(word)) {
             Some(_) => (Rule::ResourceId, id_of(&arn).to_owned(), quoted(id(word))),
             None => {
-                let wanted = format!("the Resource ID of the Configuration tab, {prefixes}");
-                (Rule::ResourceId, wanted, format!("{}, which is a name", quoted(id(word))))
+                let expected = format!("the Resource ID of the Configuration tab, {prefixes}");
+                (Rule::ResourceId, expected, format!("{}, which is a name", quoted(id(word))))
             }
         },
         Part::IdKind => (Rule::ResourceIdKind, kind_wanted(kinds, &prefixes), kind_found(id(word))),
         Part::User => {
-            let wanted = arn.rsplit('/').next().unwrap_or_default().to_owned();
-            let case = user(word).eq_ignore_ascii_case(&wanted) && !user(word).is_empty();
+            let expected = arn.rsplit('/').next().unwrap_or_default().to_owned();
+            let case = user(word).eq_ignore_ascii_case(&expected) && !user(word).is_empty();
             let note = if case { " (letter case counts)" } else { "" };
-            (Rule::ResourceUser, wanted, format!("{}{note}", quoted(user(word))))
+            (Rule::ResourceUser, expected, format!("{}{note}", quoted(user(word))))
         }
     };
-    Finding::error(rule, word, found).wanted(wanted).remedy(format!("write \"{arn}\""))
+    Finding::error(rule, word, found).expected(expected).remedy(format!("write \"{arn}\""))
 }
 
 fn region(found: &str) -> String {
@@ -178,7 +178,7 @@ pub(super) fn remarks(
                     word,
                     format!("{}: {}", quoted(&word.text), reach(word)),
                 )
-                .wanted(arn.clone())
+                .expected(arn.clone())
                 .remedy(remedy.clone()),
             );
         } else if fits && ResourceKind::of(id(word)).is_some_and(|kind| is_name(id(word), kind)) {
@@ -188,13 +188,13 @@ pub(super) fn remarks(
                     word,
                     format!("{}, which looks like a name", quoted(id(word))),
                 )
-                .wanted("the Resource ID of the Configuration tab: capital letters and digits")
+                .expected("the Resource ID of the Configuration tab: capital letters and digits")
                 .remedy("compare it with the Configuration tab"),
             );
         } else if allowed && !fits && word.text.starts_with("arn:") && field(word, 2) == "rds" {
             findings.push(
                 Finding::warning(Rule::ResourceService, word, quoted(&word.text))
-                    .wanted("arn:aws:rds-db:…: rds-db:connect has no resources of rds")
+                    .expected("arn:aws:rds-db:…: rds-db:connect has no resources of rds")
                     .remedy("remove it"),
             );
         }
@@ -205,7 +205,7 @@ pub(super) fn remarks(
     if allowed && users.len() > 1 {
         findings.push(
             Finding::warning(Rule::ResourceUsers, element, users.join(", "))
-                .wanted(format!("{} alone", arn.rsplit('/').next().unwrap_or_default()))
+                .expected(format!("{} alone", arn.rsplit('/').next().unwrap_or_default()))
                 .remedy("give every other user a role of its own"),
         );
     }

@@ -11,7 +11,7 @@ use crate::{
     target::{RoleArn, quoted},
 };
 
-const WHENCE: &str = "the Service role ID (IAM) of ClickHouse Cloud: Settings, Network security information";
+const SOURCE: &str = "the Service role ID (IAM) of ClickHouse Cloud: Settings, Network security information";
 
 /// The role's ARN, or what to put in its place.
 pub(super) fn service_role(subject: &Subject) -> String {
@@ -21,10 +21,10 @@ pub(super) fn service_role(subject: &Subject) -> String {
 /// One finding for every principal that was meant to be it; else one for all of them.
 pub(super) fn explain(statement: &Statement, subject: &Subject, names: Truth) -> Vec<Finding> {
     let Some(element) = &statement.principals else { return Vec::new() };
-    let wanted = service_role(subject);
+    let expected = service_role(subject);
     let remedy = match subject.service_role {
-        Some(_) => format!(r#"write "Principal": {{ "AWS": "{wanted}" }}"#),
-        None => format!("name {WHENCE}"),
+        Some(_) => format!(r#"write "Principal": {{ "AWS": "{expected}" }}"#),
+        None => format!("name {SOURCE}"),
     };
     if element.negated {
         let found = "NotPrincipal leaves out the role; whether that spares its sessions is not certain";
@@ -54,7 +54,7 @@ pub(super) fn explain(statement: &Statement, subject: &Subject, names: Truth) ->
             let found = roles.iter().map(|who| who.word.text.as_str()).collect::<Vec<_>>().join(", ");
             vec![
                 Finding::unknown(Rule::ServiceRole, roles[0], found)
-                    .wanted(WHENCE)
+                    .expected(SOURCE)
                     .remedy("compare the two, or give it: --service-role ARN"),
             ]
         }
@@ -66,7 +66,7 @@ pub(super) fn explain(statement: &Statement, subject: &Subject, names: Truth) ->
                 (_, []) => Finding::error(Rule::Principal, element, "nobody"),
                 (_, found) => Finding::error(Rule::Principal, element, found.join(", ")),
             };
-            vec![finding.wanted(wanted).remedy(remedy)]
+            vec![finding.expected(expected).remedy(remedy)]
         }
     }
 }
@@ -86,35 +86,36 @@ fn slip(who: &Who, subject: &Subject) -> Option<Finding> {
                 Truth::No if subject.service_role.is_some() && !arn.contains(['*', '?']) => return None,
                 _ => error(Rule::PrincipalSession, quoted(text))?,
             };
-            Some(finding.wanted(format!(
+            Some(finding.expected(format!(
                 "{}: a session is trusted under its one name only, and ClickHouse chooses it",
                 service_role(subject)
             )))
         }
         Principal::User { .. } => error(Rule::PrincipalUser, quoted(text))
-            .map(|finding| finding.wanted(format!("a role: {}", service_role(subject)))),
+            .map(|finding| finding.expected(format!("a role: {}", service_role(subject)))),
         Principal::Id => error(Rule::PrincipalId, format!("the unique id {}", quoted(text))).map(|finding| {
-            finding.wanted("an ARN: IAM shows an id where the role that was named has been deleted since")
+            finding.expected("an ARN: IAM shows an id where the role that was named has been deleted since")
         }),
         Principal::OtherKind => {
             let kind = who.kind.as_deref().unwrap_or_default();
             error(Rule::PrincipalKind, format!("{kind} {}", quoted(text)))
-                .map(|finding| finding.wanted(format!(r#""AWS": "{}""#, service_role(subject))))
+                .map(|finding| finding.expected(format!(r#""AWS": "{}""#, service_role(subject))))
         }
         Principal::Malformed if text.contains(['*', '?']) => {
-            error(Rule::PrincipalWildcard, quoted(text)).map(|f| f.wanted(service_role(subject)))
+            error(Rule::PrincipalWildcard, quoted(text)).map(|f| f.expected(service_role(subject)))
         }
         Principal::Role { arn } if arn.contains(['*', '?']) => error(Rule::PrincipalWildcard, quoted(text))
-            .map(|f| f.wanted(format!("{}: IAM takes no pattern here", service_role(subject)))),
+            .map(|f| f.expected(format!("{}: IAM takes no pattern here", service_role(subject)))),
         Principal::Malformed => {
-            error(Rule::PrincipalForm, quoted(text)).map(|f| f.wanted(service_role(subject)))
+            error(Rule::PrincipalForm, quoted(text)).map(|f| f.expected(service_role(subject)))
         }
         Principal::Role { arn } | Principal::Account { partition: Some(arn), .. }
-            if partition(arn).is_some_and(|is| subject.partition().is_some_and(|wanted| is != wanted)) =>
+            if partition(arn)
+                .is_some_and(|is| subject.partition().is_some_and(|expected| is != expected)) =>
         {
             error(Rule::PrincipalPartition, quoted(text)).map(|finding| {
                 let of = subject.partition().unwrap_or_default();
-                finding.wanted(format!("a role of partition {of}: none can be assumed from another"))
+                finding.expected(format!("a role of partition {of}: none can be assumed from another"))
             })
         }
         Principal::Anyone | Principal::Role { .. } | Principal::Account { .. } => None,

@@ -62,13 +62,13 @@ fn write_row(out: &mut impl Write, row: &Row, remedy: Option<&String>) -> io::Re
     };
     let lines = [
         ("at", Some(&place)),
-        ("wanted", row.wanted.as_ref()),
+        ("expected", row.expected.as_ref()),
         ("found", row.found.as_ref()),
         ("to do", remedy),
     ];
     for (label, text) in lines {
         if let Some(text) = text {
-            paragraph(out, &format!("    {label:<8}"), "            ", text, Style::new())?;
+            paragraph(out, &format!("    {label:<9}"), "             ", text, Style::new())?;
         }
     }
     Ok(())

@@ -150,9 +150,9 @@ fn by_pattern(tables: &[TablePattern], target: &Target, changes: bool) -> String
          DO ${tag}$\n{body}${tag}$;\n\n",
         if changes { "Lets it read and follow" } else { "Lets it read" },
     );
-    for whole in tables.iter().filter(|t| t.table == "*" && !t.schema.contains('*')) {
-        sql += &usage(&whole.schema, &user);
-        sql += &later_tables(&whole.schema, &user);
+    for complete in tables.iter().filter(|t| t.table == "*" && !t.schema.contains('*')) {
+        sql += &usage(&complete.schema, &user);
+        sql += &later_tables(&complete.schema, &user);
     }
     sql
 }

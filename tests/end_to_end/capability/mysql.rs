@@ -23,12 +23,12 @@ fn every_turn(lane: Lane) {
     let config = lab.target_toml("other", server, ACCESS_ROLE);
     let config: String =
         config.lines().filter(|l| !l.starts_with("database")).map(|l| format!("{l}\n")).collect();
-    let mut turns = of_both();
-    turns.extend(match lane.engine() {
+    let mut concurrency = of_both();
+    concurrency.extend(match lane.engine() {
         Engine::MariaDb => of_mariadb(),
         _ => of_mysql(),
     });
-    Bench::new(&lab, server, server, config).turn_one_at_a_time(turns);
+    Bench::new(&lab, server, server, config).turn_one_at_a_time(concurrency);
 }
 
 fn retention(name: &'static str, sql: &'static str, outcome: &'static str) -> Turn {
@@ -40,10 +40,10 @@ fn of_both() -> Vec<Turn> {
     use How::{Nothing, Restart, Set, Sql};
     vec![
         turn("all in order", Nothing, "", "").cdc().no_row(),
-        turn("a pattern", Nothing, "", "").cdc().no_row().asked(&["--table", "a*.o*s"]),
+        turn("a pattern", Nothing, "", "").cdc().no_row().auth_request(&["--table", "a*.o*s"]),
         turn("a pattern that matches nothing", Nothing, "DB_TABLES_READ", "fail DB_TABLES_MISSING")
             .blocked()
-            .asked(&["--table", "app.order_*"])
+            .auth_request(&["--table", "app.order_*"])
             .tables(&["app.order_items"]),
         turn(
             "no binary log",
@@ -51,8 +51,8 @@ fn of_both() -> Vec<Turn> {
             "MYSQL_BINARY_LOG",
             "fail MYSQL_BINARY_LOG_OFF",
         )
-        .also("MYSQL_BINLOG_STATUS", "unreached")
-        .also("MYSQL_BINLOG_STREAM", "unreached"),
+        .also("MYSQL_BINLOG_STATUS", "not_reached")
+        .also("MYSQL_BINLOG_STREAM", "not_reached"),
         turn(
             "statements",
             Set("binlog_format", "STATEMENT", "ROW"),
@@ -137,7 +137,7 @@ fn of_both() -> Vec<Turn> {
         .blocked(),
         turn("a table that is not there", Nothing, "DB_TABLES_READ", "fail DB_TABLES_MISSING")
             .blocked()
-            .asked(&["--table", "app.nowhere"])
+            .auth_request(&["--table", "app.nowhere"])
             .tables(&["app.nowhere"]),
         turn(
             "short packets",
@@ -173,8 +173,8 @@ fn of_mysql() -> Vec<Turn> {
             "MYSQL_BINLOG_STATUS",
             "fail MYSQL_NO_REPLICATION_CLIENT",
         )
-        .also("MYSQL_REPLICA_STATUS", "unreached")
-        .also("MYSQL_BINLOG_STREAM", "unreached"),
+        .also("MYSQL_REPLICA_STATUS", "not_reached")
+        .also("MYSQL_BINLOG_STREAM", "not_reached"),
         turn("no GTIDs", Restart(&[("gtid-mode", "OFF")]), "MYSQL_GTID", "warn MYSQL_GTID_OFF").cdc(),
         turn(
             "no GTIDs where they are wanted",
@@ -182,13 +182,13 @@ fn of_mysql() -> Vec<Turn> {
             "MYSQL_GTID",
             "fail MYSQL_GTID_OFF",
         )
-        .asked(&["--replication-mechanism", "gtid"])
+        .auth_request(&["--replication-mechanism", "gtid"])
         .rule(),
-        turn("no GTIDs where they are not", Restart(&[("gtid-mode", "OFF")]), "MYSQL_GTID", "not_asked")
-            .asked(&["--replication-mechanism", "file_pos"])
+        turn("no GTIDs where they are not", Restart(&[("gtid-mode", "OFF")]), "MYSQL_GTID", "not_applicable")
+            .auth_request(&["--replication-mechanism", "file_pos"])
             .cdc(),
         turn("no server id", Restart(&[("server-id", "0")]), "MYSQL_SERVER_ID", "fail MYSQL_NO_SERVER_ID")
-            .also("MYSQL_BINLOG_STREAM", "unreached"),
+            .also("MYSQL_BINLOG_STREAM", "not_reached"),
     ]
 }
 
@@ -208,7 +208,7 @@ fn of_mariadb() -> Vec<Turn> {
             "MYSQL_BINLOG_STATUS",
             "fail MYSQL_NO_REPLICATION_CLIENT",
         )
-        .also("MYSQL_BINLOG_STREAM", "unreached"),
+        .also("MYSQL_BINLOG_STREAM", "not_reached"),
         turn(
             "the guide's grants and no more",
             Sql(
@@ -218,7 +218,7 @@ fn of_mariadb() -> Vec<Turn> {
             "MYSQL_REPLICA_STATUS",
             "fail MYSQL_NO_REPLICA_MONITOR",
         )
-        .also("MYSQL_REPLICA_UPDATES", "unreached"),
+        .also("MYSQL_REPLICA_UPDATES", "not_reached"),
         turn(
             "a compressed column",
             Sql(

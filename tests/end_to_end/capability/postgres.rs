@@ -28,12 +28,12 @@ fn every_turn(lane: Lane) {
     server.set(&[("rds.iam_auth_for_replication", "1")]).unwrap();
     let config = lab.target_toml("other", server, ACCESS_ROLE);
 
-    let turns = vec![
+    let concurrency = vec![
         turn("all in order", Nothing, "", "").cdc().no_row(),
-        turn("a pattern", Nothing, "", "").cdc().no_row().asked(&["--table", "pub*.o*s"]),
+        turn("a pattern", Nothing, "", "").cdc().no_row().auth_request(&["--table", "pub*.o*s"]),
         turn("a pattern that matches nothing", Nothing, "DB_TABLES_READ", "fail DB_TABLES_MISSING")
             .blocked()
-            .asked(&["--table", "public.order_*"])
+            .auth_request(&["--table", "public.order_*"])
             .without_tables()
             .tables(&["public.order_items"]),
         turn(
@@ -59,7 +59,7 @@ fn every_turn(lane: Lane) {
             "fail PG_MAX_WAL_SENDERS",
         ),
         turn("no WAL sender free", WalSendersTaken("2"), "PG_WAL_SENDERS", "fail PG_NO_WAL_SENDER")
-            .also("PG_IAM_REPLICATION", "unreached"),
+            .also("PG_IAM_REPLICATION", "not_reached"),
         turn(
             "no slot free",
             Restart(&[("max_replication_slots", "0")]),
@@ -68,7 +68,7 @@ fn every_turn(lane: Lane) {
         ),
         turn("no publication", Sql(DROP, CREATE), "PG_PUBLICATION", "fail PG_NO_PUBLICATION").publication(None),
         turn("another publication", Nothing, "PG_PUBLICATION", "fail PG_NO_PUBLICATION")
-            .asked(&["--publication", "other"])
+            .auth_request(&["--publication", "other"])
             .publication(Some("other")),
         turn(
             "publication without the table",
@@ -81,7 +81,7 @@ fn every_turn(lane: Lane) {
             "PG_PUBLICATION",
             "fail PG_PUBLICATION_LACKS_TABLES",
         )
-        .asked(&["--table", "public.orders", "--publication", "clickpipes_publication"]),
+        .auth_request(&["--table", "public.orders", "--publication", "clickpipes_publication"]),
         turn(
             "publication of inserts only",
             Sql(
@@ -151,7 +151,7 @@ fn every_turn(lane: Lane) {
             "PG_UNLOGGED",
             "fail PG_UNLOGGED",
         )
-        .also("PG_PUBLICATION", "unreached"),
+        .also("PG_PUBLICATION", "not_reached"),
         turn(
             "generated column",
             Sql(
@@ -177,7 +177,7 @@ fn every_turn(lane: Lane) {
             "PG_PUBLICATION",
             "fail PG_PUBLICATION_LACKS_TABLES",
         )
-        .asked(&["--table", "public.parts", "--publication", "clickpipes_publication"])
+        .auth_request(&["--table", "public.parts", "--publication", "clickpipes_publication"])
         .tables(&["public.parts"]),
         turn(
             "partitions of all tables",
@@ -231,7 +231,7 @@ fn every_turn(lane: Lane) {
         .without_tables(),
         turn("a table that is not there", Nothing, "DB_TABLES_READ", "fail DB_TABLES_MISSING")
             .blocked()
-            .asked(&["--table", "public.nowhere"])
+            .auth_request(&["--table", "public.nowhere"])
             .without_tables()
             .tables(&["public.nowhere"]),
         turn(
@@ -249,5 +249,5 @@ fn every_turn(lane: Lane) {
         )
         .cdc(),
     ];
-    Bench::new(&lab, server, server, config).turn_one_at_a_time(turns);
+    Bench::new(&lab, server, server, config).turn_one_at_a_time(concurrency);
 }

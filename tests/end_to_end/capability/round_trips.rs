@@ -33,14 +33,16 @@ impl Relay {
         let counted = Arc::clone(&connections);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let turns = Arc::new(AtomicUsize::new(0));
-                counted.lock().unwrap().push(Arc::clone(&turns));
+                let concurrency = Arc::new(AtomicUsize::new(0));
+                counted.lock().unwrap().push(Arc::clone(&concurrency));
                 let server = TcpStream::connect(server).unwrap();
                 let client_spoke_last = Arc::new(AtomicUsize::new(0));
                 let (to, from) = (server.try_clone().unwrap(), client.try_clone().unwrap());
                 let last = Arc::clone(&client_spoke_last);
                 thread::spawn(move || {
-                    pump(from, to, || turns.fetch_add(1 - last.swap(1, Ordering::SeqCst), Ordering::SeqCst));
+                    pump(from, to, || {
+                        concurrency.fetch_add(1 - last.swap(1, Ordering::SeqCst), Ordering::SeqCst)
+                    });
                 });
                 thread::spawn(move || pump(server, client, || client_spoke_last.swap(0, Ordering::SeqCst)));
             }
@@ -49,9 +51,9 @@ impl Relay {
     }
 
     /// The most that one connection took.
-    fn turns(&self) -> usize {
+    fn concurrency(&self) -> usize {
         let connections = self.connections.lock().unwrap();
-        connections.iter().map(|turns| turns.load(Ordering::SeqCst)).max().unwrap()
+        connections.iter().map(|concurrency| concurrency.load(Ordering::SeqCst)).max().unwrap()
     }
 }
 
@@ -80,7 +82,7 @@ fn questions_go_out_together() {
             server.sql("GRANT SELECT ON ALL TABLES IN SCHEMA public TO clickpipes_iam_user").unwrap();
         }
         let relay = Relay::to(server.address());
-        let answer = Run::check(&lab, &["--policy", "observed"])
+        let answer = Run::check(&lab, &["--basis", "server"])
             .with("connect_to", &format!("\"{}\"", relay.address))
             .json();
         assert_eq!(answer.row("DB_TABLES_READ")["found"], "every column of 41 tables", "{lane}");
@@ -90,8 +92,8 @@ fn questions_go_out_together() {
             Engine::Postgres => 4 + 2 + 2,
             Engine::Mysql | Engine::MariaDb => 3 + 15 + 2,
         };
-        let turns = relay.turns();
-        eprintln!("{lane}: {turns} round trips");
-        assert!(turns <= most, "{lane}: {turns} round trips, at most {most} were expected");
+        let concurrency = relay.concurrency();
+        eprintln!("{lane}: {concurrency} round trips");
+        assert!(concurrency <= most, "{lane}: {concurrency} round trips, at most {most} were expected");
     }
 }

@@ -14,11 +14,11 @@ fn standbys() {
         }
         let standby = lab.standby(primary).unwrap();
         let config = lab.target_toml("other", &standby, ACCESS_ROLE);
-        Bench::new(&lab, &standby, primary, config).turn_one_at_a_time(turns(lane));
+        Bench::new(&lab, &standby, primary, config).turn_one_at_a_time(concurrency(lane));
     }
 }
 
-fn turns(lane: Lane) -> Vec<Turn> {
+fn concurrency(lane: Lane) -> Vec<Turn> {
     use How::{Nothing, Restart, Set};
     let log_replica_updates = |value| match (lane.engine(), value) {
         (Engine::Mysql, true) => Restart(&[("log-replica-updates", "ON")]),

@@ -49,8 +49,8 @@ fn a_check_leaves_nothing_behind() {
             server.set(&[("autovacuum", "off"), ("rds.iam_auth_for_replication", "1")]).unwrap();
         }
         let before = state(server);
-        let run = Run::check(&lab, &["other", "--policy", "observed", "--require", "cdc"])
-            .other(server, ACCESS_ROLE);
+        let run =
+            Run::check(&lab, &["other", "--basis", "server", "--require", "cdc"]).other(server, ACCESS_ROLE);
         let answer = run.json();
         assert_eq!(answer.status, 0, "{lane}: {:#}", answer.report());
         let streamed = match lane.engine() {

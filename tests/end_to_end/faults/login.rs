@@ -15,7 +15,7 @@ use super::{
 use crate::support::Run;
 
 /// The access role's one identity policy is this statement.
-fn policy(world: &mut World, statement: &Value) {
+fn basis(world: &mut World, statement: &Value) {
     let role = world.roles.iter_mut().find(|role| role.arn == ACCESS_ROLE).unwrap();
     role.identity_policies = vec![json!({ "Version": "2012-10-17", "Statement": [statement] })];
 }
@@ -34,7 +34,7 @@ fn policy_fault(
     const TO_DO: &str = "allow rds-db:connect on arn:aws:rds-db:us-east-1:123456789012:dbuser:<db-…>";
     let name: &'static str = format!("{what}, {engine}").leak();
     fault(name, "AUTH_LOG_IN", cause, TO_DO).on(lane).lab(move |lab, instance| {
-        lab.aws().change(|world| policy(world, &statement(instance)));
+        lab.aws().change(|world| basis(world, &statement(instance)));
         None
     })
 }

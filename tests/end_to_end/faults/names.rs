@@ -64,7 +64,7 @@ fn answer(query: &[u8], says: Says, database: &str) -> Option<Vec<u8>> {
     const QUESTION: [u8; 2] = [0xc0, 12]; // where the name that was asked for stands
     let name_length = query.get(12..)?.iter().position(|byte| *byte == 0)? + 1;
     let end = 12 + name_length + 4; // behind type and class
-    let asked = u16::from_be_bytes([*query.get(end - 4)?, *query.get(end - 3)?]);
+    let auth_request = u16::from_be_bytes([*query.get(end - 4)?, *query.get(end - 3)?]);
     let record = |name: &[u8], kind: u16, data: &[u8]| {
         let length = (data.len() as u16).to_be_bytes();
         [name, &kind.to_be_bytes(), &[0, 1, 0, 0, 0, 0], &length, data].concat()
@@ -73,15 +73,15 @@ fn answer(query: &[u8], says: Says, database: &str) -> Option<Vec<u8>> {
     let (code, records) = match says {
         Says::Nothing => return None,
         Says::Code(code) => (code, vec![]),
-        Says::Both if asked == A => (NO_ERROR, vec![record(&QUESTION, A, &v4)]),
-        Says::Both if asked == AAAA => (NO_ERROR, vec![record(&QUESTION, AAAA, &v6)]),
+        Says::Both if auth_request == A => (NO_ERROR, vec![record(&QUESTION, A, &v4)]),
+        Says::Both if auth_request == AAAA => (NO_ERROR, vec![record(&QUESTION, AAAA, &v6)]),
         Says::Both => (NO_ERROR, vec![]),
         Says::Alias => {
             let labels =
                 database.split('.').flat_map(|label| [&[label.len() as u8], label.as_bytes()].concat());
             let name: Vec<u8> = labels.chain([0]).collect();
             let alias = record(&QUESTION, CNAME, &name);
-            let address = (asked == A).then(|| record(&name, A, &v4));
+            let address = (auth_request == A).then(|| record(&name, A, &v4));
             (NO_ERROR, [alias].into_iter().chain(address).collect())
         }
     };

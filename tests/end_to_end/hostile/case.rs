@@ -350,8 +350,8 @@ fn strings(value: &Value, each: &mut impl FnMut(&str)) {
 /// `HOSTILE=word` runs those with the word in their name, and prints what came of each.
 #[track_caller]
 pub(crate) fn run(cases: Vec<Case>) {
-    let wanted = std::env::var("HOSTILE").ok();
-    let chosen = |case: &Case| wanted.as_ref().is_none_or(|word| case.name.contains(word.as_str()));
+    let expected = std::env::var("HOSTILE").ok();
+    let chosen = |case: &Case| expected.as_ref().is_none_or(|word| case.name.contains(word.as_str()));
     let waiting = Mutex::new(cases.into_iter().filter(chosen));
     let wrong = Mutex::new(String::new());
     std::thread::scope(|threads| {
@@ -360,7 +360,7 @@ pub(crate) fn run(cases: Vec<Case>) {
                 loop {
                     let Some(case) = waiting.lock().unwrap().next() else { break };
                     let ran = case.run();
-                    if wanted.is_some() {
+                    if expected.is_some() {
                         println!("{}", ran.line());
                     }
                     let faults = ran.check();

@@ -21,7 +21,7 @@ use rustls::{
 pub(crate) const HOST: &str = "hostile.c9lab0example.us-east-1.rds.amazonaws.com";
 
 /// Longer than any `--timeout` here: who waits this long has been left hanging.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A certificate authority for the whole suite.
 pub(crate) struct Authority {
@@ -129,8 +129,8 @@ impl Server {
 }
 
 fn serve(stream: TcpStream, heard: Arc<Mutex<Heard>>, script: &dyn Fn(&mut Peer) -> io::Result<End>) {
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+    stream.set_write_timeout(Some(TIMEOUT)).unwrap();
     stream.set_nodelay(true).unwrap();
     let mut peer = Peer { stream: Stream::Clear(stream), heard };
     // An error is a client that has gone, or had enough.

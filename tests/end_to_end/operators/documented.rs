@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::serve::{QUICK, Served, two, wait};
+use crate::serve::{MetricDef, QUICK, two, wait};
 
 /// A table of the page: a name, and its labels.
 fn documented() -> BTreeMap<String, BTreeSet<String>> {
     let pages =
-        [include_str!("../../../src/report/metrics.md"), include_str!("../../../src/daemon/metrics.md")];
+        [include_str!("../../../src/report/metrics.md"), include_str!("../../../src/serve/metrics.md")];
     let rows = pages.iter().flat_map(|page| page.lines()).filter(|line| line.starts_with("| `"));
     let documented: BTreeMap<_, _> = rows
         .map(|row| {
@@ -38,8 +38,8 @@ pub(super) fn assert_metrics(of: &str, text: &str) {
 }
 
 /// Names with their labels, as they are served.
-fn served(text: &str) -> BTreeMap<String, BTreeSet<String>> {
-    let mut served = BTreeMap::new();
+fn metric_defs(text: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut metric_defs = BTreeMap::new();
     let histograms: BTreeSet<&str> =
         text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" histogram")).collect();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
@@ -49,9 +49,9 @@ fn served(text: &str) -> BTreeMap<String, BTreeSet<String>> {
         let name = part.filter(|name| histograms.contains(name)).unwrap_or(name);
         let labels = labels.trim_end_matches('}').split(',').filter_map(|label| label.split_once('='));
         let labels = labels.map(|(key, _)| key.to_owned()).filter(|key| key != "le").collect();
-        served.insert(name.to_owned(), labels);
+        metric_defs.insert(name.to_owned(), labels);
     }
-    served
+    metric_defs
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn every_series_that_is_served_is_on_the_page() {
     let lab = two();
     // One that fails, for what only failures have.
     let failing = lab.target_toml("denied", &lab.instances()[0], "arn:aws:iam::123456789012:role/nobody");
-    let running = Served::start(&lab, QUICK, &(lab.config_toml() + &failing));
+    let running = MetricDef::start(&lab, QUICK, &(lab.config_toml() + &failing));
     wait("every target is checked", || {
         let ready = running.get("/-/ready");
         if ready.status == 200 { Ok(()) } else { Err(ready.body) }
@@ -70,7 +70,7 @@ fn every_series_that_is_served_is_on_the_page() {
     {
         let answer = running.get(path);
         assert!(answer.body.ends_with("# EOF\n"), "{path}: {}", answer.body);
-        for (name, labels) in served(&answer.body) {
+        for (name, labels) in metric_defs(&answer.body) {
             assert_eq!(known.get(&name), Some(&labels), "{path} serves {name}");
             all.insert(name, labels);
         }

@@ -11,7 +11,7 @@ use lab::Tool;
 use serde_json::Value;
 
 use super::{example, find};
-use crate::serve::{QUICK, Served, client::get, two, wait};
+use crate::serve::{MetricDef, QUICK, client::get, two, wait};
 
 /// A running Prometheus. Dropped, it is ended.
 struct Prometheus {
@@ -69,14 +69,14 @@ impl Prometheus {
     }
 
     #[track_caller]
-    fn says(&self, expression: &str, label: &str, wanted: &[(&str, &str)]) {
-        let wanted: Vec<_> = wanted.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
+    fn says(&self, expression: &str, label: &str, expected: &[(&str, &str)]) {
+        let expected: Vec<_> = expected.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
         wait(expression, || {
             let found = self.query(expression, label)?;
-            if found == wanted {
+            if found == expected {
                 Ok(())
             } else {
-                Err(format!("{found:?}, not {wanted:?}: {}", self.troubles()))
+                Err(format!("{found:?}, not {expected:?}: {}", self.troubles()))
             }
         });
     }
@@ -98,11 +98,11 @@ impl Prometheus {
     }
 
     #[track_caller]
-    fn fires(&self, wanted: &[(&str, &str)]) {
-        let wanted: Vec<_> = wanted.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
-        wait(&format!("{wanted:?} fire"), || {
+    fn fires(&self, expected: &[(&str, &str)]) {
+        let expected: Vec<_> = expected.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
+        wait(&format!("{expected:?} fire"), || {
             let firing = self.firing()?;
-            if firing == wanted { Ok(()) } else { Err(format!("{firing:?}")) }
+            if firing == expected { Ok(()) } else { Err(format!("{firing:?}")) }
         });
     }
 
@@ -157,16 +157,16 @@ fn at_once(alerts: &str) -> String {
 fn alerts_come_when_a_database_stops_and_go_when_it_is_back() {
     let Some(program) = find(Tool::Prometheus) else { return };
     let lab = two();
-    let served = Served::start(&lab, QUICK, &lab.config_toml());
+    let metric_defs = MetricDef::start(&lab, QUICK, &lab.config_toml());
     let prometheus = Prometheus::start(
         &program,
         &[
-            ("prometheus.yml", &of_both_jobs(&served.address)),
+            ("prometheus.yml", &of_both_jobs(&metric_defs.address)),
             ("pipeprobe-alerts.yml", &at_once(&example("alerts"))),
         ],
     );
     // Every scrape is one that Prometheus could read.
-    let address = served.address.clone();
+    let address = metric_defs.address.clone();
     prometheus.says("up{job='pipeprobe'}", "instance", &[(&address, "1")]);
     let both = [("mariadb10_11", "1"), ("postgres15", "1")];
     prometheus.says("up{job='pipeprobe-probe'}", "instance", &both);
@@ -193,7 +193,7 @@ fn alerts_come_when_a_database_stops_and_go_when_it_is_back() {
     prometheus.fires(&[]);
     prometheus.says("pipeprobe_healthy", "target", &both);
 
-    drop(served);
+    drop(metric_defs);
     prometheus.says("up{job='pipeprobe'}", "instance", &[(&address, "0")]);
     prometheus.fires(&[("PipeprobeDown", &address)]);
 }
@@ -211,13 +211,13 @@ fn over_tls_and_with_a_user_it_is_let_in_by_the_shipped_files() {
         key.serialize_pem(),
         bcrypt::hash("sesame", 4).unwrap()
     );
-    let served = Served::start(&lab, &head, &lab.config_toml());
+    let metric_defs = MetricDef::start(&lab, &head, &lab.config_toml());
     let metrics = with(
         &example("prometheus-tls"),
         "\"pipeprobe.example.com:9719\"",
-        &format!("\"{}\"", served.address),
+        &format!("\"{}\"", metric_defs.address),
     );
-    let probe = with(&example("prometheus-probe-tls"), "pipeprobe.example.com:9719", &served.address);
+    let probe = with(&example("prometheus-probe-tls"), "pipeprobe.example.com:9719", &metric_defs.address);
     let probe = with(&probe, "[orders, billing]", "[mariadb10_11, postgres15]");
     let (_, jobs) = probe.split_once("scrape_configs:\n").unwrap();
     let jobs = with(jobs, "metrics_path: /probe\n", "metrics_path: /probe\n    scrape_interval: 5s\n");
@@ -232,9 +232,9 @@ fn over_tls_and_with_a_user_it_is_let_in_by_the_shipped_files() {
         ]
     };
     let prometheus = Prometheus::start(&program, &files("sesame"));
-    prometheus.says("up{job='pipeprobe'}", "instance", &[(&served.address, "1")]);
+    prometheus.says("up{job='pipeprobe'}", "instance", &[(&metric_defs.address, "1")]);
     prometheus.says("probe_success", "instance", &[("mariadb10_11", "1"), ("postgres15", "1")]);
     let wrong = Prometheus::start(&program, &files("barley"));
-    wrong.says("up{job='pipeprobe'}", "instance", &[(&served.address, "0")]);
+    wrong.says("up{job='pipeprobe'}", "instance", &[(&metric_defs.address, "0")]);
     assert!(wrong.troubles().contains("401 Unauthorized"), "{}", wrong.troubles());
 }

@@ -92,7 +92,7 @@ fn every_alert_says_how_bad_it_is_what_it_is_and_what_to_do() {
 fn the_dashboard_asks_only_what_there_is_and_of_the_source_that_is_chosen() {
     let dashboard: Value = serde_json::from_str(&example("dashboard")).unwrap();
     let panels = dashboard["panels"].as_array().unwrap();
-    let (mut ids, mut asked) = (BTreeSet::new(), Vec::new());
+    let (mut ids, mut auth_request) = (BTreeSet::new(), Vec::new());
     for panel in panels {
         let title = panel["title"].as_str().unwrap();
         assert!(ids.insert(panel["id"].as_u64().unwrap()), "{title}: its id is another's");
@@ -102,10 +102,10 @@ fn the_dashboard_asks_only_what_there_is_and_of_the_source_that_is_chosen() {
         assert_eq!(panel["datasource"]["uid"], "${datasource}", "{title}");
         for target in panel["targets"].as_array().unwrap() {
             assert_eq!(target["datasource"]["uid"], "${datasource}", "{title}");
-            asked.push((title, target["expr"].as_str().unwrap()));
+            auth_request.push((title, target["expr"].as_str().unwrap()));
         }
     }
-    assert!(asked.len() > 20);
+    assert!(auth_request.len() > 20);
     // No two panels lie over one another.
     for (i, a) in panels.iter().enumerate() {
         for b in &panels[i + 1..] {
@@ -118,11 +118,11 @@ fn the_dashboard_asks_only_what_there_is_and_of_the_source_that_is_chosen() {
     }
     let variables = dashboard["templating"]["list"].as_array().unwrap();
     let known: BTreeSet<&str> = variables.iter().map(|v| v["name"].as_str().unwrap()).collect();
-    assert_eq!(known, ["datasource", "job", "policy", "target"].into());
+    assert_eq!(known, ["basis", "datasource", "job", "target"].into());
     for variable in variables.iter().filter(|variable| variable["type"] == "query") {
-        asked.push(("a variable", variable["definition"].as_str().unwrap()));
+        auth_request.push(("a variable", variable["definition"].as_str().unwrap()));
     }
-    for (title, expression) in &asked {
+    for (title, expression) in &auth_request {
         documented::assert_metrics(title, expression);
         for name in expression.split('$').skip(1) {
             let name: String = name.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
@@ -131,7 +131,7 @@ fn the_dashboard_asks_only_what_there_is_and_of_the_source_that_is_chosen() {
     }
     let Some(promtool) = find(Tool::Promtool) else { return };
     let mut rules = String::from("groups:\n  - name: dashboard\n    rules:\n");
-    for (i, (_, expression)) in asked.iter().filter(|(title, _)| *title != "a variable").enumerate() {
+    for (i, (_, expression)) in auth_request.iter().filter(|(title, _)| *title != "a variable").enumerate() {
         let expression = expression.replace("$__rate_interval", "5m").replace("$policy", "observed");
         rules += &format!("      - record: panel:{i}\n        expr: {}\n", Value::from(expression));
     }

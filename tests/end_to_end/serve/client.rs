@@ -59,7 +59,7 @@ pub(crate) fn request(
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no HTTP answer: {text:?}"));
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     let body = if head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
-        whole(body)
+        complete(body)
     } else {
         body.to_owned()
     };
@@ -67,7 +67,7 @@ pub(crate) fn request(
 }
 
 /// Chunks put together (RFC 9112, section 7.1).
-fn whole(mut chunks: &str) -> String {
+fn complete(mut chunks: &str) -> String {
     let mut body = String::new();
     while let Some((size, rest)) = chunks.split_once("\r\n") {
         let size = usize::from_str_radix(size, 16).unwrap();

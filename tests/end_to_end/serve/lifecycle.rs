@@ -2,38 +2,39 @@
 
 use rustix::process::Signal;
 
-use super::{QUICK, Served, client::post, silent_target, two, wait};
+use super::{MetricDef, QUICK, client::post, silent_target, two, wait};
 
 #[test]
 fn a_reload_takes_what_is_new_and_leaves_the_rest_alone() {
     let lab = two();
     let target = |name: &str, i: usize| lab.target_toml(name, &lab.instances()[i], lab::ACCESS_ROLE);
-    let served = Served::start(&lab, QUICK, &(target("stays", 0) + &target("goes", 1)));
-    let before = served.becomes("stays", "healthy");
-    served.becomes("goes", "healthy");
+    let metric_defs = MetricDef::start(&lab, QUICK, &(target("stays", 0) + &target("goes", 1)));
+    let before = metric_defs.becomes("stays", "healthy");
+    metric_defs.becomes("goes", "healthy");
 
-    served.rewrite(&(QUICK.to_owned() + &target("stays", 0) + &target("comes", 1)));
-    served.signal(Signal::HUP);
-    served.logged("configuration reloaded");
-    served.becomes("comes", "healthy");
-    assert_eq!(served.get("/api/v1/targets/goes").status, 404);
-    assert_eq!(served.metric("pipeprobe_checks_total{target=\"goes\"}"), None);
-    assert_eq!(served.target("stays")["since"], before["since"]);
+    metric_defs.rewrite(&(QUICK.to_owned() + &target("stays", 0) + &target("comes", 1)));
+    metric_defs.signal(Signal::HUP);
+    metric_defs.logged("configuration reloaded");
+    metric_defs.becomes("comes", "healthy");
+    assert_eq!(metric_defs.get("/api/v1/targets/goes").status, 404);
+    assert_eq!(metric_defs.metric("pipeprobe_checks_total{target=\"goes\"}"), None);
+    assert_eq!(metric_defs.target("stays")["since"], before["since"]);
 
-    served.rewrite("[targets.stays]\ntype = \"oracle\"\nhost = \"db.abc.eu-west-1.rds.amazonaws.com\"\n");
-    let refused = post(&served.address, "/-/reload");
+    metric_defs
+        .rewrite("[targets.stays]\ntype = \"oracle\"\nhost = \"db.abc.eu-west-1.rds.amazonaws.com\"\n");
+    let refused = post(&metric_defs.address, "/-/reload");
     assert_eq!(refused.status, 400);
     assert!(refused.body.contains("type: wanted one of rdspostgres"), "{}", refused.body);
-    served.logged("configuration not reloaded: the old one stays");
-    assert_eq!(served.metric("pipeprobe_config_last_reload_successful"), Some(0.0));
-    assert_eq!(served.target("comes")["health"], "healthy");
+    metric_defs.logged("configuration not reloaded: the old one stays");
+    assert_eq!(metric_defs.metric("pipeprobe_config_last_reload_successful"), Some(0.0));
+    assert_eq!(metric_defs.target("comes")["health"], "healthy");
 
-    served.rewrite(&(QUICK.to_owned() + &target("comes", 1)));
-    assert_eq!(post(&served.address, "/-/reload").body, "reloaded\n");
-    assert_eq!(served.metric("pipeprobe_config_last_reload_successful"), Some(1.0));
-    assert_eq!(served.get("/api/v1/targets").json()["targets"].as_array().unwrap().len(), 1);
+    metric_defs.rewrite(&(QUICK.to_owned() + &target("comes", 1)));
+    assert_eq!(post(&metric_defs.address, "/-/reload").body, "reloaded\n");
+    assert_eq!(metric_defs.metric("pipeprobe_config_last_reload_successful"), Some(1.0));
+    assert_eq!(metric_defs.get("/api/v1/targets").json()["targets"].as_array().unwrap().len(), 1);
     // A reload is no matter of reading a page.
-    assert_eq!(served.get("/-/reload").status, 405);
+    assert_eq!(metric_defs.get("/-/reload").status, 405);
 }
 
 #[test]
@@ -41,10 +42,10 @@ fn it_ends_by_itself_when_told_to_and_lets_a_check_in_flight_end() {
     let lab = two();
     for signal in [Signal::TERM, Signal::INT] {
         let head = "[serve]\ntimeout = \"3s\"\n";
-        let served = Served::start(&lab, head, &(lab.config_toml() + &silent_target("slow")));
-        served.becomes("postgres15", "healthy");
-        served.signal(signal);
-        let (status, log) = served.ended();
+        let metric_defs = MetricDef::start(&lab, head, &(lab.config_toml() + &silent_target("slow")));
+        metric_defs.becomes("postgres15", "healthy");
+        metric_defs.signal(signal);
+        let (status, log) = metric_defs.ended();
         assert_eq!(status.code(), Some(0), "{log}");
         assert!(log.contains("\"name\":\"slow\"") && log.contains("DB_TIMED_OUT"), "{log}");
         assert!(!log.contains("cut off"), "{log}");
@@ -54,22 +55,22 @@ fn it_ends_by_itself_when_told_to_and_lets_a_check_in_flight_end() {
 #[test]
 fn whoever_cannot_ask_over_http_asks_with_healthy() {
     let lab = two();
-    let served = Served::start(&lab, QUICK, &lab.config_toml());
-    let before = served.metric("pipeprobe_config_last_reload_successful");
-    assert_eq!(served.healthy(), (0, format!("√ answers on {}\n", served.address)));
-    assert_eq!(served.metric("pipeprobe_config_last_reload_successful"), before);
+    let metric_defs = MetricDef::start(&lab, QUICK, &lab.config_toml());
+    let before = metric_defs.metric("pipeprobe_config_last_reload_successful");
+    assert_eq!(metric_defs.healthy(), (0, format!("√ answers on {}\n", metric_defs.address)));
+    assert_eq!(metric_defs.metric("pipeprobe_config_last_reload_successful"), before);
 
     // Stopped as a hung program is: the system still takes connections for it.
-    served.signal(Signal::STOP);
-    let (status, words) = served.healthy();
+    metric_defs.signal(Signal::STOP);
+    let (status, words) = metric_defs.healthy();
     assert!(status == 3 && words.contains("does not answer") && words.contains("timed out"), "{words}");
-    served.signal(Signal::CONT);
-    assert_eq!(served.healthy().0, 0);
+    metric_defs.signal(Signal::CONT);
+    assert_eq!(metric_defs.healthy().0, 0);
 
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (status, words) = served.healthy_on(&nobody.to_string());
+    let (status, words) = metric_defs.healthy_on(&nobody.to_string());
     assert!(status == 3 && words.contains("refused"), "{words}");
-    assert_eq!(served.healthy_on("nowhere").0, 2);
+    assert_eq!(metric_defs.healthy_on("nowhere").0, 2);
 }
 
 #[test]
@@ -100,20 +101,20 @@ fn what_cannot_be_served_is_refused_before_anything_is_dialled() {
 #[test]
 fn no_secret_is_said_at_any_level_on_any_page() {
     let lab = two();
-    let served = Served::start_with(&lab, QUICK, &(lab.config_toml()), |command| {
+    let metric_defs = MetricDef::start_with(&lab, QUICK, &(lab.config_toml()), |command| {
         command.args(["--log-level", "trace"])
     });
-    served.becomes("postgres15", "healthy");
-    served.becomes("mariadb10_11", "healthy");
+    metric_defs.becomes("postgres15", "healthy");
+    metric_defs.becomes("mariadb10_11", "healthy");
     lab.instances()[0].stop();
-    served.becomes("postgres15", "unhealthy");
+    metric_defs.becomes("postgres15", "unhealthy");
     let mut said: Vec<String> =
         ["/", "/targets/postgres15", "/metrics", "/api/v1/targets", "/probe?target=postgres15&debug=true"]
             .into_iter()
-            .map(|path| served.get(path).body)
+            .map(|path| metric_defs.get(path).body)
             .collect();
-    served.signal(Signal::TERM);
-    let (_, log) = served.ended();
+    metric_defs.signal(Signal::TERM);
+    let (_, log) = metric_defs.ended();
     assert!(log.contains("TRACE") || log.contains("DEBUG"), "{log}");
     said.push(log);
     for text in said {
@@ -130,7 +131,7 @@ fn systemd_is_told_that_it_is_ready_that_it_lives_and_that_it_stops() {
     let path = folder.path().join("notify.sock");
     let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
     socket.set_nonblocking(true).unwrap();
-    let served = Served::start_with(&lab, QUICK, &lab.config_toml(), |command| {
+    let metric_defs = MetricDef::start_with(&lab, QUICK, &lab.config_toml(), |command| {
         command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "200000")
     });
     let mut heard = String::new();
@@ -147,9 +148,9 @@ fn systemd_is_told_that_it_is_ready_that_it_lives_and_that_it_stops() {
     hear("READY=1\nSTATUS=watching 2 targets");
     hear("WATCHDOG=1");
     hear("WATCHDOG=1");
-    served.signal(Signal::HUP);
+    metric_defs.signal(Signal::HUP);
     hear("RELOADING=1\nMONOTONIC_USEC=");
-    served.signal(Signal::TERM);
+    metric_defs.signal(Signal::TERM);
     hear("STOPPING=1");
-    assert_eq!(served.ended().0.code(), Some(0));
+    assert_eq!(metric_defs.ended().0.code(), Some(0));
 }

@@ -1,24 +1,24 @@
 //! What is known of each target, and when it changes.
 
-use super::{QUICK, Served, silent_target, two, wait};
+use super::{MetricDef, QUICK, silent_target, two, wait};
 use crate::support::{Run, lanes, shared};
 
 #[test]
 fn every_lane_gets_the_verdict_that_check_gives_it() {
     let lab = shared();
-    let served = Served::start(lab, QUICK, &lab.config_toml());
-    wait("every target has been checked", || match served.get("/-/ready").status {
+    let metric_defs = MetricDef::start(lab, QUICK, &lab.config_toml());
+    wait("every target has been checked", || match metric_defs.get("/-/ready").status {
         200 => Ok(()),
-        _ => Err(served.get("/-/ready").body),
+        _ => Err(metric_defs.get("/-/ready").body),
     });
     for lane in lanes() {
         let checked = Run::check(lab, &[lane.name()]).json();
-        let (by_check, known) = (&checked.report()["verdict"], served.target(lane.name()));
+        let (by_check, known) = (&checked.report()["verdict"], metric_defs.target(lane.name()));
         assert_eq!(known["last"]["verdict"], *by_check, "{lane}");
         assert_eq!(known["health"], "healthy");
-        let series = format!("pipeprobe_capability{{target=\"{lane}\",policy=\"observed\"}}");
-        let expected = if by_check["observed"] == "cdc" { 2.0 } else { 1.0 };
-        assert_eq!(served.metric(&series), Some(expected), "{lane}");
+        let series = format!("pipeprobe_capability{{target=\"{lane}\",basis=\"server\"}}");
+        let expected = if by_check["server"] == "cdc" { 2.0 } else { 1.0 };
+        assert_eq!(metric_defs.metric(&series), Some(expected), "{lane}");
     }
 }
 
@@ -26,28 +26,30 @@ fn every_lane_gets_the_verdict_that_check_gives_it() {
 fn a_stopped_database_is_noticed_and_nothing_else_is() {
     let lab = two();
     let postgres = &lab.instances()[0];
-    let served = Served::start(&lab, QUICK, &lab.config_toml());
-    served.becomes("postgres15", "healthy");
-    served.becomes("mariadb10_11", "healthy");
+    let metric_defs = MetricDef::start(&lab, QUICK, &lab.config_toml());
+    metric_defs.becomes("postgres15", "healthy");
+    metric_defs.becomes("mariadb10_11", "healthy");
 
     postgres.stop();
-    let down = served.becomes("postgres15", "unhealthy");
-    assert_eq!(down["last"]["verdict"]["held_back_by"][0], "NET_DIAL", "{down:#}");
-    assert_eq!(served.metric("pipeprobe_healthy{target=\"postgres15\"}"), Some(0.0));
+    let down = metric_defs.becomes("postgres15", "unhealthy");
+    assert_eq!(down["last"]["verdict"]["blocked_by"][0], "NET_DIAL", "{down:#}");
+    assert_eq!(metric_defs.metric("pipeprobe_healthy{target=\"postgres15\"}"), Some(0.0));
     assert!(
-        served.metric("pipeprobe_check_failures_total{target=\"postgres15\",code=\"NET_REFUSED\"}").unwrap()
+        metric_defs
+            .metric("pipeprobe_check_failures_total{target=\"postgres15\",code=\"NET_REFUSED\"}")
+            .unwrap()
             >= 1.0
     );
 
     postgres.start_again().unwrap();
-    let up = served.becomes("postgres15", "healthy");
+    let up = metric_defs.becomes("postgres15", "healthy");
     // The first check after a failure asks everything again.
     assert!(up["last"]["facts_as_of"].as_str().unwrap() > down["since"].as_str().unwrap(), "{up:#}");
     assert_eq!(up["last_failure"]["verdict"]["met"], false);
-    assert_eq!(served.metric("pipeprobe_health_changes_total{target=\"postgres15\"}"), Some(2.0));
-    assert_eq!(served.metric("pipeprobe_health_changes_total{target=\"mariadb10_11\"}"), Some(0.0));
+    assert_eq!(metric_defs.metric("pipeprobe_health_changes_total{target=\"postgres15\"}"), Some(2.0));
+    assert_eq!(metric_defs.metric("pipeprobe_health_changes_total{target=\"mariadb10_11\"}"), Some(0.0));
 
-    let (page, events) = (served.get("/targets/postgres15").body, served.lines().join("\n"));
+    let (page, events) = (metric_defs.get("/targets/postgres15").body, metric_defs.lines().join("\n"));
     assert!(page.contains("The last failure"), "{page}");
     assert_eq!(events.matches("\"message\":\"unhealthy\"").count(), 1, "{events}");
 }
@@ -61,11 +63,11 @@ fn a_role_is_assumed_once_for_all_its_targets_and_a_token_made_for_each_login() 
             lab.target_toml(&format!("t{i}"), instance, lab::ACCESS_ROLE)
         })
         .collect();
-    let served = Served::start(&lab, QUICK, &tables);
+    let metric_defs = MetricDef::start(&lab, QUICK, &tables);
     for i in 0..5 {
         let series = format!("pipeprobe_checks_total{{target=\"t{i}\"}}");
         wait("each target was checked three times", || {
-            served.metric(&series).filter(|n| *n >= 3.0).ok_or_else(|| served.get("/metrics").body)
+            metric_defs.metric(&series).filter(|n| *n >= 3.0).ok_or_else(|| metric_defs.get("/metrics").body)
         });
     }
     let assumed = lab.aws().calls().into_iter().filter(|call| call.action == "AssumeRole").count();
@@ -73,7 +75,7 @@ fn a_role_is_assumed_once_for_all_its_targets_and_a_token_made_for_each_login() 
     let logins: usize = lab.instances().iter().map(|instance| instance.decisions().len()).sum();
     assert!(logins >= 15, "{logins} logins");
     // Between full checks, a check logs in and asks nothing.
-    let target = served.target("t0");
+    let target = metric_defs.target("t0");
     assert!(target["last"]["facts_as_of"].as_str() < target["last"]["started_at"].as_str(), "{target:#}");
     let steps: Vec<_> = target["last"]["timings"].as_array().unwrap().iter().map(|t| &t["step"]).collect();
     assert_eq!(steps, ["resolve", "dial", "encrypt", "ask", "log in"]);
@@ -83,32 +85,33 @@ fn a_role_is_assumed_once_for_all_its_targets_and_a_token_made_for_each_login() 
 fn a_change_of_the_database_is_seen_by_the_next_full_check() {
     let lab = two();
     let head = "[defaults]\ninterval = \"1s\"\nfull_interval = \"2s\"\n";
-    let served = Served::start(&lab, head, &lab.target_toml("maria", &lab.instances()[1], lab::ACCESS_ROLE));
-    let known = served.becomes("maria", "healthy");
+    let metric_defs =
+        MetricDef::start(&lab, head, &lab.target_toml("maria", &lab.instances()[1], lab::ACCESS_ROLE));
+    let known = metric_defs.becomes("maria", "healthy");
     assert_eq!(known["last"]["verdict"]["capability"], "cdc");
     lab.instances()[1].sql("SET GLOBAL binlog_format = 'STATEMENT'").unwrap();
     wait("the capability is less", || {
-        let known = served.target("maria");
-        let held = &known["last"]["verdict"]["held_back_by"];
+        let known = metric_defs.target("maria");
+        let held = &known["last"]["verdict"]["blocked_by"];
         if held[0] == "MYSQL_BINLOG_FORMAT" { Ok(()) } else { Err(format!("{held}")) }
     });
     // Initial Load Only was all that was required, so it is as healthy as before.
-    assert_eq!(served.target("maria")["health"], "healthy");
-    assert_eq!(served.metric("pipeprobe_capability{target=\"maria\",policy=\"documented\"}"), Some(1.0));
+    assert_eq!(metric_defs.target("maria")["health"], "healthy");
+    assert_eq!(metric_defs.metric("pipeprobe_capability{target=\"maria\",basis=\"guide\"}"), Some(1.0));
 }
 
 #[test]
 fn a_role_that_trusts_no_longer_is_noticed_while_its_session_lives() {
     let lab = two();
     let head = "[defaults]\ninterval = \"1s\"\nfull_interval = \"2s\"\n";
-    let served = Served::start(&lab, head, &lab.config_toml());
-    served.becomes("postgres15", "healthy");
+    let metric_defs = MetricDef::start(&lab, head, &lab.config_toml());
+    metric_defs.becomes("postgres15", "healthy");
     lab.aws().change(|world| {
         let role = world.roles.iter_mut().find(|role| role.arn == lab::ACCESS_ROLE).unwrap();
         role.trust_policy = lab::trust_policy(&["arn:aws:iam::999988887777:user/somebody-else"]);
     });
-    let known = served.becomes("postgres15", "unhealthy");
-    assert_eq!(known["last"]["verdict"]["held_back_by"][0], "STS_ACCESS_ROLE");
+    let known = metric_defs.becomes("postgres15", "unhealthy");
+    assert_eq!(known["last"]["verdict"]["blocked_by"][0], "STS_ACCESS_ROLE");
 }
 
 #[test]
@@ -117,13 +120,13 @@ fn databases_that_hang_delay_no_other() {
     // One after the other they would take minutes.
     let silent: String = (0..60).map(|i| silent_target(&format!("silent{i}"))).collect();
     let tables = lab.target_toml("quick", &lab.instances()[0], lab::ACCESS_ROLE) + &silent;
-    let served = Served::start(&lab, QUICK, &tables);
+    let metric_defs = MetricDef::start(&lab, QUICK, &tables);
     wait("the quick one is checked three times", || {
-        let answer = served.get("/metrics");
+        let answer = metric_defs.get("/metrics");
         let checks = answer.series("pipeprobe_checks_total{target=\"quick\"}");
         checks.filter(|n| *n >= 3.0).ok_or(answer.body)
     });
-    let known = served.becomes("silent59", "unhealthy");
+    let known = metric_defs.becomes("silent59", "unhealthy");
     let rows = known["last"]["checks"].as_array().unwrap();
     assert_eq!(rows.iter().find(|row| row["outcome"] == "fail").unwrap()["cause"], "DB_TIMED_OUT");
 }

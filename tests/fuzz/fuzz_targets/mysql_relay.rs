@@ -26,18 +26,18 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let mut rest = &heard[..];
     while let [a, b, c, _, more @ ..] = rest {
         let length = u32::from_le_bytes([*a, *b, *c, 0]) as usize;
-        let whole = more.len() >= length;
+        let complete = more.len() >= length;
         let packet = &more[..length.min(more.len())];
         rest = &more[packet.len()..];
         let is_end = packet == [0xfe, 0, 0, 2, 0] && rest.is_empty();
         let so_far = heard.len() - rest.len();
         assert!(is_end || bytes.starts_with(&heard[..so_far]));
         assert!(!matches!(packet, [0xfd, ..]) && (packet.first() != Some(&0xfe) || length < 8));
-        if dumping && whole && length >= 20 && packet[0] == 0 {
+        if dumping && complete && length >= 20 && packet[0] == 0 {
             let size = u32::from_le_bytes(packet[10..14].try_into().unwrap());
             assert!(size as usize == length - 1 && packet[5] != 40);
         }
-        if !whole {
+        if !complete {
             break;
         }
     }

@@ -5,7 +5,7 @@
 
 use std::sync::Once;
 
-use pipeprobe::connection::{Session, mysql_fuzzing::climb};
+use pipeprobe::connection::{Session, mysql_fuzzing::connect};
 use pipeprobe_fuzz::{MYSQL, Says, report, runtime, token};
 use tokio::runtime::Runtime;
 
@@ -22,9 +22,9 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     QUIET.call_once(|| std::panic::set_hook(Box::new(|_| {})));
     RUNTIME.with(|runtime| {
         runtime.block_on(async {
-            let session = climb(Says::new(&[LOGIN, bytes].concat()), &MYSQL, &token()).await;
-            let asked = tokio::spawn(async move { report(Session::Mysql(session.unwrap()), &MYSQL).await });
-            if let Err(panic) = asked.await {
+            let session = connect(Says::new(&[LOGIN, bytes].concat()), &MYSQL, &token()).await;
+            let auth_request = tokio::spawn(async move { report(Session::Mysql(session.unwrap()), &MYSQL).await });
+            if let Err(panic) = auth_request.await {
                 let panic = panic.into_panic();
                 let words = panic.downcast_ref::<String>().map(String::as_str);
                 let words = words.or(panic.downcast_ref::<&str>().copied()).unwrap_or_default();

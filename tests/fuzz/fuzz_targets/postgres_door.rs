@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use pipeprobe::connection::postgres_fuzzing::climb;
+use pipeprobe::connection::postgres_fuzzing::connect;
 use pipeprobe_fuzz::{POSTGRES, Says, runtime, token};
 use tokio::runtime::Runtime;
 
@@ -10,5 +10,5 @@ thread_local!(static RUNTIME: Runtime = runtime());
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     RUNTIME
-        .with(|runtime| runtime.block_on(async { drop(climb(Says::new(bytes), &POSTGRES, &token()).await) }));
+        .with(|runtime| runtime.block_on(async { drop(connect(Says::new(bytes), &POSTGRES, &token()).await) }));
 });

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use pipeprobe::connection::{Session, postgres_fuzzing::climb};
+use pipeprobe::connection::{Session, postgres_fuzzing::connect};
 use pipeprobe_fuzz::{POSTGRES, Says, report, runtime, token};
 use tokio::runtime::Runtime;
 
@@ -15,7 +15,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     RUNTIME.with(|runtime| {
         runtime.block_on(async {
             let says = Says::new(&[LOGIN, bytes].concat());
-            if let Ok(session) = climb(says, &POSTGRES, &token()).await {
+            if let Ok(session) = connect(says, &POSTGRES, &token()).await {
                 report(Session::Postgres(session), &POSTGRES).await;
             }
         });

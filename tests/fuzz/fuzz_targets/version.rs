@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use pipeprobe::{facts::Version, finding::printable};
+use pipeprobe::{facts::Version, diagnostic::printable};
 
 libfuzzer_sys::fuzz_target!(|text: &str| {
     let _ = Version::parse(text);

@@ -25,8 +25,8 @@ use pipeprobe::{
     config::Config,
     connection::Session,
     facts::{self, Fact, Facts},
-    finding::{Capability, Policy, Terms},
-    report::{Clocked, Report, json, text},
+    diagnostic::{Capability, Basis, Requirement},
+    report::{Timing, Report, json, text},
     secret::Secret,
     target::Target,
 };
@@ -107,10 +107,10 @@ pub async fn report(session: Session, target: &Target) {
         }
     };
     let seen = Observations { facts: Some(facts), ..Observations::default() };
-    let terms = Terms { policy: Policy::Observed, required: Capability::Cdc };
-    let clocked =
-        Clocked { started_at: Timestamp::UNIX_EPOCH, took: Duration::ZERO, facts_took: Some(Duration::ZERO) };
-    let report = Report::new(target, &seen, terms, clocked);
+    let requirement = Requirement { basis: Basis::Server, required: Capability::Cdc };
+    let timing =
+        Timing { started_at: Timestamp::UNIX_EPOCH, took: Duration::ZERO, facts_took: Some(Duration::ZERO) };
+    let report = Report::new(target, &seen, requirement, timing);
     let mut out = Vec::new();
     text::write(&mut out, &report).unwrap();
     json::Document::of(&[report]).write(&mut out).unwrap();

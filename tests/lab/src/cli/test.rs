@@ -14,7 +14,7 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> io::Result<ExitC
     let folder = lab::setup::target_folder()?;
     let status = setup::cargo()
         // The operator's look is left out of ordinary builds for what it costs to build, and of no test.
-        .args(["test", "--workspace", "--features", "pipeprobe/operator", "--target-dir"])
+        .args(["test", "--workspace", "--features", "pipeprobe/aws-diagnostics", "--target-dir"])
         .arg(folder.parent().unwrap_or(&folder))
         .args(&arguments)
         .env("PIPEPROBE_LAB_CACHE", lab::cache_folder())

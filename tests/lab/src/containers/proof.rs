@@ -74,7 +74,7 @@ pub fn prove(docker: &Docker, bases: &Bases, programs: &Programs) -> io::Result<
     })
 }
 
-const CHECK: [&str; 5] = ["check", "-o", "json", "--policy", "observed"];
+const CHECK: [&str; 5] = ["check", "-o", "json", "--basis", "server"];
 
 /// `config` prints the file as it understands it, and complains on stderr.
 fn is_clean(project: &Project) -> io::Result<()> {

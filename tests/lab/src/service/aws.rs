@@ -84,7 +84,7 @@ fn fill(shared: &Path, members: &[Member], caller: u32) -> io::Result<()> {
 
 /// For `serve`: its container's network is private, and the host publishes it on loopback.
 const SERVE: &str =
-    "[serve]\nlisten = \"0.0.0.0:9719\"\nplaintext_beyond_loopback = true\npolicy = \"observed\"\n\n";
+    "[serve]\nlisten = \"0.0.0.0:9719\"\nplaintext_beyond_loopback = true\nbasis = \"server\"\n\n";
 
 /// A table for each, and the first again as `wrong-resource`, with a role that may not.
 fn config(members: &[Member]) -> String {

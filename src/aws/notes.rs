@@ -1,0 +1,93 @@
+//! What is asked is written down as it goes out, with what became of it, and nothing is waited for beyond the
+//! deadline.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use super::{ApiCall, CREDENTIALS};
+use crate::{
+    diagnostic::printable,
+    identity::{Said, SdkFailure},
+};
+
+#[derive(Debug)]
+pub(super) struct Notes {
+    deadline: Instant,
+    asked: Mutex<Vec<ApiCall>>,
+}
+
+impl Notes {
+    pub(super) fn until(deadline: Instant) -> Self {
+        Self { deadline, asked: Mutex::default() }
+    }
+
+    pub(super) fn into_calls(self) -> Vec<ApiCall> {
+        self.asked.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who the operator is comes first; it is noted only where it is not reached.
+    pub(super) async fn credentials<T>(
+        &self,
+        about: &str,
+        becoming: impl Future<Output = Result<T, String>>,
+    ) -> Option<T> {
+        let words = match self.within(becoming).await {
+            Some(Ok(identity)) => return Some(identity),
+            Some(Err(words)) => words,
+            None => TOO_LATE.to_owned(),
+        };
+        self.refused(CREDENTIALS, about, words);
+        None
+    }
+
+    /// Asks a call; further pages of one that is there already are part of it.
+    ///
+    /// # Errors
+    /// What AWS said; its words are in the notes.
+    pub(super) async fn ask<T, E: SdkFailure>(
+        &self,
+        call: &str,
+        about: &str,
+        answer: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Said> {
+        self.place(call, about);
+        let said = match self.within(answer).await {
+            Some(Ok(answer)) => return Ok(answer),
+            Some(Err(error)) => error.said(),
+            None => Said { code: None, words: TOO_LATE.to_owned() },
+        };
+        self.refused(call, about, said.words.clone());
+        Err(said)
+    }
+
+    pub(super) fn refused(&self, call: &str, about: &str, words: String) {
+        let place = self.place(call, about);
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(asked) = asked.get_mut(place) {
+            asked.refused = Some(words);
+        }
+    }
+
+    /// Where it stands, as a new entry where it is not there yet.
+    fn place(&self, call: &str, about: &str) -> usize {
+        let about = printable(about);
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let there = asked.iter().position(|asked| asked.call == call && asked.about == about);
+        there.unwrap_or_else(|| {
+            asked.push(ApiCall { call: call.to_owned(), about, refused: None });
+            asked.len() - 1
+        })
+    }
+
+    async fn within<T>(&self, answer: impl Future<Output = T>) -> Option<T> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        match left {
+            Duration::ZERO => None,
+            left => tokio::time::timeout(left, answer).await.ok(),
+        }
+    }
+}
+
+const TOO_LATE: &str = "no answer before the end of the run (--timeout)";

@@ -1,0 +1,159 @@
+//! What the records of RDS and IAM say about a failure. They single out causes and rule others out; no row
+//! passes or fails by them, so no verdict changes.
+
+mod database;
+mod permission;
+mod trust;
+mod rank;
+
+pub use rank::conclusion;
+pub(in crate::checks) use rank::rank_causes;
+
+use super::Observations;
+use crate::{
+    aws::{AwsRecords, CREDENTIALS, Lookup, Role},
+    diagnostic::{Outcome, printable},
+    policy::{
+        document::{Document, Kind},
+        subject::Subject,
+        wrapping,
+    },
+    target::{RoleArn, Target},
+};
+
+/// One thing the records say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AwsEvidence {
+    /// What it is about: `IAM authentication`.
+    pub subject: &'static str,
+    /// `Pass` where it is in order, `Fail` where it keeps ClickPipes out, `Warn` where it may, else `Unknown`.
+    pub outcome: Outcome,
+    pub cause: Option<&'static str>,
+    pub found: String,
+    pub remedy: Option<String>,
+    /// Causes that cannot be, since it is in order.
+    rules_out: &'static [&'static str],
+}
+
+impl AwsEvidence {
+    fn new(subject: &'static str, outcome: Outcome, found: impl AsRef<str>) -> Self {
+        let found = printable(found.as_ref());
+        Self { subject, outcome, cause: None, found, remedy: None, rules_out: &[] }
+    }
+
+    fn pass(subject: &'static str, found: impl AsRef<str>) -> Self {
+        Self::new(subject, Outcome::Pass, found)
+    }
+
+    fn unknown(subject: &'static str, found: impl AsRef<str>) -> Self {
+        Self::new(subject, Outcome::Unknown, found)
+    }
+
+    fn fail(subject: &'static str, cause: &'static str, found: impl AsRef<str>) -> Self {
+        Self { cause: Some(cause), ..Self::new(subject, Outcome::Fail, found) }
+    }
+
+    fn warn(subject: &'static str, cause: &'static str, found: impl AsRef<str>) -> Self {
+        Self { cause: Some(cause), ..Self::new(subject, Outcome::Warn, found) }
+    }
+
+    #[must_use]
+    fn remedy(self, remedy: impl AsRef<str>) -> Self {
+        Self { remedy: Some(printable(remedy.as_ref())), ..self }
+    }
+
+    #[must_use]
+    fn rules_out(self, causes: &'static [&'static str]) -> Self {
+        Self { rules_out: causes, ..self }
+    }
+
+    /// What is wrong, and not merely unknown.
+    fn is_wrong(&self) -> bool {
+        matches!(self.outcome, Outcome::Fail | Outcome::Warn)
+    }
+}
+
+/// What the look says, the database first. Nothing where nobody looked.
+pub fn aws_evidence(target: &Target, seen: &Observations) -> Vec<AwsEvidence> {
+    let Some(look) = &seen.operator else { return Vec::new() };
+    if let Some(asked) = look.asked.iter().find(|asked| asked.call == CREDENTIALS) {
+        let words = asked.refused.as_deref().unwrap_or_default();
+        return vec![
+            AwsEvidence::unknown("operator", format!("no credentials of {}: {words}", asked.about))
+                .remedy("check --explain-with-profile and --explain-with-role, and log in (`aws sso login`)"),
+        ];
+    }
+    let mut aws_evidence = database::aws_evidence(target, look);
+    match &look.role {
+        Lookup::Found(role) => aws_evidence.extend(of_role(target, seen, look, role)),
+        Lookup::NotFound => aws_evidence.push(no_such_role(target)),
+        Lookup::Unavailable => {
+            aws_evidence.push(AwsEvidence::unknown("access role", refused(look, "iam:GetRole")));
+        }
+    }
+    aws_evidence
+}
+
+fn of_role(target: &Target, seen: &Observations, look: &AwsRecords, role: &Role) -> Vec<AwsEvidence> {
+    let Some(expected) = target.access.roles.last() else { return Vec::new() };
+    if role.arn != expected.as_str() {
+        let found = format!("IAM has it as {}, and {expected} was asked for", role.arn);
+        let remedy = format!("set `iam_role` to {}", role.arn);
+        return vec![AwsEvidence::fail("access role", "STS_NO_SUCH_ROLE", found).remedy(remedy)];
+    }
+    let subject = Subject {
+        source_type: Some(target.source_type),
+        host: Some(target.sign.host.clone()),
+        region: Some(target.region.clone()),
+        user: target.user.clone(),
+        access_role: Some(expected.clone()),
+        service_role: None,
+        tags: Some(target.access.tags.tags.clone()),
+        external_id: target.access.external_id.is_some(),
+        resource_id: look.database.found().and_then(database::resource_id).and_then(|id| id.parse().ok()),
+    };
+    let mut aws_evidence = permission::aws_evidence(&subject, role, look);
+    aws_evidence.push(trust::evidence(target, seen, &subject, role));
+    aws_evidence
+}
+
+fn no_such_role(target: &Target) -> AwsEvidence {
+    let role = target.access.roles.last();
+    let (account, name) = role.map_or(("", ""), |role| (role.account(), role.name()));
+    AwsEvidence::fail("access role", "STS_NO_SUCH_ROLE", format!("account {account} has no role {name}"))
+        .remedy("correct `iam_role`: aws iam list-roles --query 'Roles[].Arn'")
+}
+
+/// AWS's words for a call that gave no answer.
+fn refused(look: &AwsRecords, call: &str) -> String {
+    let asked = look.asked.iter().find(|asked| asked.call == call && asked.refused.is_some());
+    match asked.and_then(|asked| asked.refused.as_deref()) {
+        Some(words) => format!("{call}: {words}"),
+        None => format!("{call} told nothing"),
+    }
+}
+
+/// Every call of a service that gave no answer, in AWS's words.
+fn all_refused(look: &AwsRecords, calls: &[&str]) -> String {
+    let refused = look.asked.iter().filter(|asked| calls.contains(&asked.call.as_str()));
+    let words = refused.filter_map(|asked| Some(format!("{}: {}", asked.call, asked.refused.as_deref()?)));
+    words.collect::<Vec<_>>().join("; ")
+}
+
+/// The documents in a text of IAM's; `None` where it is none that can be read.
+fn documents(text: &str, kind: Kind) -> Option<Vec<Document>> {
+    let read =
+        |wrapped: &wrapping::Wrapped| Document { kind, ..Document::read(&wrapped.root, &wrapped.path) };
+    let documents: Vec<Document> = wrapping::documents(text).ok()?.iter().map(read).collect();
+    documents.iter().all(|document| !document.statements.is_empty()).then_some(documents)
+}
+
+/// The ARN a role has, where only its session's is known: the session's does not have the path.
+fn role_of_session(session: &str, named: &[RoleArn]) -> Option<RoleArn> {
+    let parts: Vec<&str> = session.splitn(6, ':').collect();
+    let ["arn", partition, "sts", _, account, resource] = parts[..] else { return None };
+    let name = resource.strip_prefix("assumed-role/")?.split('/').next()?;
+    let same = |role: &&RoleArn| role.account() == account && role.name() == name;
+    let pathless = || RoleArn::parse("caller", &format!("arn:{partition}:iam::{account}:role/{name}")).ok();
+    named.iter().find(same).cloned().or_else(pathless)
+}

@@ -1,0 +1,276 @@
+//! The vocabulary of results: what a check found, what that denies, and what to do next.
+
+use std::{fmt, str::FromStr};
+
+use serde::Serialize;
+
+use crate::target::{Invalid, quoted};
+
+/// Words from outside (a server, AWS, a program), without what could drive a terminal, and not endless.
+pub fn printable(words: &str) -> String {
+    let text: String = words.chars().take(1000).collect();
+    text.replace(|c: char| c.is_control() || is_invisible(c), " ").trim().to_owned()
+}
+
+/// What turns the direction of a line, or takes no room in it, can make a text read as another.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// What ClickPipes can do with the database. Ordered: each includes the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Capability {
+    /// No pipe can be created.
+    Blocked,
+    /// A pipe can copy the tables once (`replication_mode = "snapshot"`).
+    InitialLoadOnly,
+    /// A pipe can copy the tables and follow their changes (`replication_mode = "cdc"`).
+    Cdc,
+}
+
+impl Capability {
+    /// The name ClickPipes' documentation uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Blocked => "Blocked",
+            Self::InitialLoadOnly => "Initial Load Only",
+            Self::Cdc => "CDC",
+        }
+    }
+
+    /// `settings.replication_mode` of ClickHouse's Terraform provider.
+    pub fn replication_mode(self) -> Option<&'static str> {
+        match self {
+            Self::Blocked => None,
+            Self::InitialLoadOnly => Some("snapshot"),
+            Self::Cdc => Some("cdc"),
+        }
+    }
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Which answer is the verdict. Every report carries both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Basis {
+    /// The rule of the ClickPipes guide: Postgres with IAM is Initial Load Only.
+    Guide,
+    /// What the server allowed: newer RDS accepts IAM on Postgres replication connections
+    /// when `rds.iam_auth_for_replication` is on.
+    Server,
+}
+
+impl Basis {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Guide => "guide",
+            Self::Server => "server",
+        }
+    }
+}
+
+impl FromStr for Basis {
+    type Err = Invalid;
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        match text {
+            "guide" | "documented" => Ok(Self::Guide),
+            "server" | "observed" => Ok(Self::Server),
+            _ => Err(Invalid::new("basis", "guide or server", quoted(text))),
+        }
+    }
+}
+
+/// By what a run is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Requirement {
+    pub basis: Basis,
+    /// What the verdict must reach to be met.
+    pub required: Capability,
+}
+
+/// What a check that did not pass takes away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    Advisory,
+    BlocksCdc,
+    Blocks,
+}
+
+/// How a check ended. `Unknown` and `NotReached` are answers, and deny as a failure does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Pass,
+    /// It holds, but something beside it deserves attention.
+    Warn,
+    Fail,
+    /// The server would not say.
+    Unknown,
+    /// An earlier step failed, so this one was not tried.
+    NotReached,
+    /// A choice about the pipe makes it pointless.
+    NotApplicable,
+}
+
+/// One row of the table of checks, by identity; its words and weight are in [`crate::checks`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckId {
+    Credentials,
+    AccessRole,
+    TokenLife,
+    Resolve,
+    Dial,
+    Tls,
+    IamAsked,
+    LogIn,
+    Engine,
+    Version,
+    Tables,
+    Endpoint,
+    PostgresRowSecurity,
+    PostgresDocumentedRule,
+    PostgresStandby,
+    PostgresHotStandbyFeedback,
+    PostgresWalLevel,
+    PostgresWalSenders,
+    PostgresIamReplication,
+    PostgresReplicationRight,
+    PostgresLogicalReplication,
+    PostgresReplicationSlots,
+    PostgresPublication,
+    PostgresReplicaIdentity,
+    PostgresUnlogged,
+    PostgresPartitioned,
+    PostgresGenerated,
+    PostgresWalSenderTimeout,
+    PostgresSlotWalKeep,
+    MysqlVitess,
+    MysqlBinaryLog,
+    MysqlBinlogStatus,
+    MysqlBinlogFormat,
+    MysqlBinlogRowImage,
+    MysqlBinlogRowMetadata,
+    MysqlBinlogRowValueOptions,
+    MysqlBinlogExpiry,
+    MysqlBinlogRetention,
+    MysqlGtid,
+    MysqlReplicaStatus,
+    MysqlReplicaUpdates,
+    MysqlServerId,
+    MysqlBinlogStream,
+    MariadbCompressedColumns,
+    MysqlMaxAllowedPacket,
+}
+
+/// One of several causes that the evidence leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    pub cause: &'static str,
+    /// What speaks for it, or against.
+    pub because: String,
+    pub remedy: String,
+}
+
+impl Candidate {
+    pub fn new(cause: &'static str, because: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { cause, because: because.into(), remedy: remedy.into() }
+    }
+}
+
+/// What one check found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    pub check: CheckId,
+    pub outcome: Outcome,
+    /// Stable code of the cause, where the check did not simply pass: `STS_TAG_SESSION_DENIED`.
+    pub cause: Option<&'static str>,
+    /// What was wanted; empty where the phrase says it.
+    pub expected: String,
+    /// What was found: the evidence, the server's own words included.
+    pub found: String,
+    /// What to type or change next.
+    pub remedy: Option<String>,
+    /// Where the evidence leaves several causes: the likeliest first.
+    pub candidates: Vec<Candidate>,
+}
+
+impl Diagnostic {
+    pub fn pass(check: CheckId, found: impl Into<String>) -> Self {
+        Self {
+            check,
+            outcome: Outcome::Pass,
+            cause: None,
+            expected: String::new(),
+            found: found.into(),
+            remedy: None,
+            candidates: Vec::new(),
+        }
+    }
+
+    pub fn warn(check: CheckId, cause: &'static str, found: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Warn, cause: Some(cause), ..Self::pass(check, found) }
+    }
+
+    pub fn fail(check: CheckId, cause: &'static str, found: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Fail, cause: Some(cause), ..Self::pass(check, found) }
+    }
+
+    pub fn unknown(check: CheckId, cause: &'static str, found: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Unknown, cause: Some(cause), ..Self::pass(check, found) }
+    }
+
+    pub fn unreached(check: CheckId) -> Self {
+        Self { outcome: Outcome::NotReached, ..Self::pass(check, "") }
+    }
+
+    /// What another row found made it impossible to try.
+    pub fn skipped(check: CheckId, why: impl Into<String>) -> Self {
+        Self { outcome: Outcome::NotReached, ..Self::pass(check, why) }
+    }
+
+    /// A choice about the pipe makes it pointless.
+    pub fn not_applicable(check: CheckId, why: impl Into<String>) -> Self {
+        Self { outcome: Outcome::NotApplicable, ..Self::pass(check, why) }
+    }
+
+    #[must_use]
+    pub fn expected(self, expected: impl Into<String>) -> Self {
+        Self { expected: expected.into(), ..self }
+    }
+
+    /// Any of these, the likeliest first; its remedy is the finding's.
+    #[must_use]
+    pub fn with_candidates(self, candidates: Vec<Candidate>) -> Self {
+        let remedy = candidates.first().map(|first| first.remedy.clone());
+        Self { remedy: remedy.or(self.remedy), candidates, ..self }
+    }
+
+    #[must_use]
+    pub fn remedy(self, remedy: impl Into<String>) -> Self {
+        Self { remedy: Some(remedy.into()), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn words_from_outside_cannot_drive_or_deceive_a_terminal() {
+        assert_eq!(printable("\u{1b}[31mred\r\nline"), "[31mred  line");
+        assert_eq!(printable("a\u{202e}b\u{200b}c\u{feff}"), "a b c");
+        assert_eq!(printable("東京, é"), "東京, é");
+        assert_eq!(printable(&"x".repeat(2000)).len(), 1000);
+    }
+}

@@ -1,0 +1,108 @@
+//! Credentials of an operator, for the clients of other services than STS, and what those clients' errors say.
+
+use aws_config::SdkConfig;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+use rustls::RootCertStore;
+
+use super::{IdentityError, SdkRegion, as_credentials, caller, http, in_words, load, source, sts};
+use crate::{
+    diagnostic::printable,
+    target::{Access, Operator, Region},
+};
+
+/// What clients of AWS's services are made from.
+pub(crate) type OperatorSdk = SdkConfig;
+
+/// Who looks.
+#[derive(Debug)]
+pub(crate) struct OperatorIdentity {
+    pub(crate) sdk: OperatorSdk,
+    /// `None` where STS did not say it.
+    pub(crate) arn: Option<String>,
+}
+
+impl OperatorIdentity {
+    pub(crate) fn account(&self) -> Option<&str> {
+        self.arn.as_ref().and_then(|arn| arn.split(':').nth(4))
+    }
+}
+
+/// Finds the operator's credentials: the profile's, and of the role assumed from them; without a profile the
+/// role is assumed from the source credentials. Clients made from the result ask in `region`.
+///
+/// # Errors
+/// In AWS's words, or those of the source of credentials that failed.
+pub(crate) async fn operator(
+    operator: &Operator,
+    access: &Access,
+    region: &Region,
+    roots: RootCertStore,
+) -> Result<OperatorIdentity, String> {
+    let http = http::client(roots.into(), http::SharedClock::default())?;
+    let profile = operator.profile.as_ref().or(access.profile.as_ref());
+    let sdk = load(profile, region, http).await;
+    let mut credentials = source(&sdk, profile).await.map_err(|error| match error {
+        IdentityError::NoCredentials(why) => why,
+        IdentityError::Refused { code, message, .. } => format!("{code}: {message}"),
+        IdentityError::Unreachable { what, .. } => what,
+    })?;
+    if let Some(role) = &operator.role {
+        let client = sts(&sdk, region, credentials);
+        let asking = client
+            .assume_role()
+            .role_arn(role.as_str())
+            .role_session_name(access.session_name.as_str())
+            .duration_seconds(900)
+            .send();
+        let answer = asking.await.map_err(|error| error.said().words)?;
+        let issued = answer.credentials().ok_or("the answer has no credentials")?;
+        credentials = as_credentials(issued);
+    }
+    let arn = caller(&sts(&sdk, region, credentials.clone())).await.map(|arn| printable(&arn));
+    let sdk = sdk
+        .into_builder()
+        .region(SdkRegion::new(region.to_string()))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build();
+    Ok(OperatorIdentity { sdk, arn })
+}
+
+/// What AWS said instead of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// Of the service's own error: `AccessDenied`.
+    pub(crate) code: Option<String>,
+    pub(crate) words: String,
+}
+
+/// An error of any of the SDK's operations.
+pub(crate) trait SdkFailure {
+    fn said(&self) -> Said;
+}
+
+impl<E: ProvideErrorMetadata + std::error::Error + 'static> SdkFailure for SdkError<E> {
+    fn said(&self) -> Said {
+        match self {
+            Self::ServiceError(service) => match service.err().code() {
+                Some(code) => {
+                    let message = service.err().message().unwrap_or_default();
+                    let words = printable(&format!("{code}: {message}"));
+                    Said { code: Some(code.to_owned()), words }
+                }
+                None => Said {
+                    code: None,
+                    words: format!(
+                        "HTTP status {} without an error of AWS's",
+                        service.raw().status().as_u16()
+                    ),
+                },
+            },
+            Self::TimeoutError(_) => {
+                let words = format!("no answer within {} s", super::CALL_BUDGET.as_secs());
+                Said { code: None, words }
+            }
+            other => Said { code: None, words: in_words(other) },
+        }
+    }
+}

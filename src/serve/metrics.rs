@@ -1,0 +1,212 @@
+//! What is counted over the daemon's life, beside the gauges of [`crate::report::metrics`].
+
+use std::{fmt, time::Duration};
+
+use jiff::Timestamp;
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text},
+    metrics::{
+        MetricType,
+        counter::Counter,
+        family::Family,
+        gauge::{ConstGauge, Gauge},
+        histogram::Histogram,
+    },
+    registry::{Metric, Registry, Unit},
+};
+
+use super::{
+    metric_defs::{self, MetricDef},
+    status_store::{Change, Entry, Health, StatusStore},
+};
+use crate::{
+    checks::{CAUSES, CHECKS},
+    diagnostic::printable,
+    report::{Report, metrics::Gauges},
+};
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfTarget {
+    target: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByCode {
+    target: String,
+    code: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfStage {
+    stage: String,
+}
+
+/// From a millisecond, the best a database next door does, to the longest a login may take.
+const BUCKETS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0];
+
+type Histograms = Family<OfStage, Histogram, fn() -> Histogram>;
+
+pub(super) struct Metrics {
+    registry: Registry,
+    gauges: Gauges,
+    checks: Family<OfTarget, Counter>,
+    failures: Family<ByCode, Counter>,
+    changes: Family<OfTarget, Counter>,
+    stages: Histograms,
+    reload_succeeded: Gauge,
+    reloaded_at: Gauge,
+}
+
+impl Metrics {
+    pub(super) fn new(now: Timestamp) -> Self {
+        let metrics = Self {
+            registry: Registry::default(),
+            gauges: Gauges::default(),
+            checks: Family::default(),
+            failures: Family::default(),
+            changes: Family::default(),
+            stages: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            reload_succeeded: Gauge::default(),
+            reloaded_at: Gauge::default(),
+        };
+        metrics.reloaded(true, now);
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(metrics.gauges.clone()));
+        register(&mut registry, &metric_defs::CHECKS, metrics.checks.clone());
+        register(&mut registry, &metric_defs::FAILURES, metrics.failures.clone());
+        register(&mut registry, &metric_defs::CHANGES, metrics.changes.clone());
+        register(&mut registry, &metric_defs::STAGES, metrics.stages.clone());
+        register(&mut registry, &metric_defs::RELOADED, metrics.reload_succeeded.clone());
+        register(&mut registry, &metric_defs::RELOADED_AT, metrics.reloaded_at.clone());
+        Self { registry, ..metrics }
+    }
+
+    pub(super) fn note(&self, report: &Report, change: Option<Change>) {
+        self.gauges.observe(report);
+        let target = OfTarget { target: printable(&report.target) };
+        self.checks.get_or_create(&target).inc();
+        if !report.verdict.met {
+            let code = report.cause().unwrap_or_default().to_owned();
+            self.failures.get_or_create(&ByCode { target: target.target.clone(), code }).inc();
+        }
+        let changes = self.changes.get_or_create(&target);
+        // A first result is no change, but the series begins.
+        if change.is_some_and(|change| change.from != Health::Unknown) {
+            changes.inc();
+        }
+        for timing in &report.timings {
+            let stage = OfStage { stage: timing.step.replace(' ', "_") };
+            self.stages.get_or_create(&stage).observe(timing.duration_ms / 1e3);
+        }
+    }
+
+    /// Drops the series of a target that is no longer watched.
+    pub(super) fn forget(&self, target: &str) {
+        self.gauges.forget(target);
+        let name = OfTarget { target: printable(target) };
+        self.checks.remove(&name);
+        self.changes.remove(&name);
+        for code in CHECKS.iter().map(|check| check.code).chain(CAUSES.iter().map(|cause| cause.code)) {
+            self.failures.remove(&ByCode { target: name.target.clone(), code: code.to_owned() });
+        }
+    }
+
+    pub(super) fn reloaded(&self, succeeded: bool, now: Timestamp) {
+        self.reload_succeeded.set(i64::from(succeeded));
+        if succeeded {
+            self.reloaded_at.set(now.as_second());
+        }
+    }
+
+    /// Everything, as OpenMetrics.
+    pub(super) fn text(&self, status_store: &StatusStore) -> String {
+        let mut of_board = Registry::default();
+        of_board.register_collector(Box::new(Healths::of(status_store)));
+        let mut out = String::new();
+        // A String takes everything, and encoding has no error of its own.
+        let _ = text::encode_registry(&mut out, &of_board)
+            .and_then(|()| text::encode_registry(&mut out, &self.registry))
+            .and_then(|()| text::encode_eof(&mut out));
+        out
+    }
+}
+
+fn register(registry: &mut Registry, metric_defs: &MetricDef, metric: impl Metric) {
+    match metric_defs.in_seconds {
+        true => registry.register_with_unit(metric_defs.base, metric_defs.help, Unit::Seconds, metric),
+        false => registry.register(metric_defs.base, metric_defs.help, metric),
+    }
+}
+
+/// What the board knows of one target.
+#[derive(Debug)]
+struct StatusCollector {
+    target: String,
+    health: Health,
+    since: Option<Timestamp>,
+    /// Of the last check, where it did not meet what is required.
+    cause: Option<String>,
+    interval: Duration,
+}
+
+#[derive(Debug)]
+struct Healths(Vec<StatusCollector>);
+
+impl Healths {
+    fn of(status_store: &StatusStore) -> Self {
+        let of_target = |(name, entry): (&str, &Entry)| StatusCollector {
+            target: printable(name),
+            health: entry.health,
+            since: entry.since,
+            cause: entry
+                .last
+                .as_ref()
+                .filter(|last| !last.verdict.met)
+                .and_then(|last| last.cause())
+                .map(str::to_owned),
+            interval: entry.watched.schedule.interval,
+        };
+        Self(status_store.entries().map(of_target).collect())
+    }
+}
+
+impl Collector for Healths {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let encoder = &mut encoder;
+        let healthy = |it: &StatusCollector| {
+            (it.health != Health::Unknown).then(|| f64::from(u8::from(it.health == Health::Healthy)))
+        };
+        family(
+            encoder,
+            &metric_defs::HEALTHY,
+            self.0.iter().filter_map(|it| Some((it, None, healthy(it)?))),
+        )?;
+        let since = |it: &StatusCollector| it.since.map(|since| since.as_duration().as_secs_f64());
+        family(encoder, &metric_defs::SINCE, self.0.iter().filter_map(|it| Some((it, None, since(it)?))))?;
+        let causes = self.0.iter().filter_map(|it| Some((it, Some(it.cause.as_deref()?), 1.0)));
+        family(encoder, &metric_defs::CAUSE, causes)?;
+        family(encoder, &metric_defs::INTERVAL, self.0.iter().map(|it| (it, None, it.interval.as_secs_f64())))
+    }
+}
+
+/// A value a target, with a code where there is one; nothing at all where there is no value.
+fn family<'a>(
+    encoder: &mut DescriptorEncoder<'_>,
+    metric_defs: &MetricDef,
+    values: impl Iterator<Item = (&'a StatusCollector, Option<&'a str>, f64)>,
+) -> fmt::Result {
+    let mut values = values.peekable();
+    if values.peek().is_none() {
+        return Ok(());
+    }
+    let unit = metric_defs.in_seconds.then_some(&Unit::Seconds);
+    let mut family =
+        encoder.encode_descriptor(metric_defs.base, metric_defs.help, unit, MetricType::Gauge)?;
+    for (of, code, value) in values {
+        let labels: Vec<_> =
+            [("target", of.target.as_str())].into_iter().chain(code.map(|code| ("code", code))).collect();
+        ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
+}

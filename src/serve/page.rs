@@ -1,0 +1,172 @@
+//! The status page: every target, and a page for each. Rendered here, whole: no script, nothing loaded from
+//! elsewhere, and readable without its colours.
+
+mod plot;
+mod target;
+
+use jiff::{SignedDuration, Timestamp};
+use maud::{DOCTYPE, Markup, html};
+
+use super::status_store::{Entry, Health, StatusStore};
+
+pub(super) use target::page as target;
+
+pub(super) const STYLE: &str = include_str!("page/style.css");
+
+/// Checks in the strip of a row.
+const STRIP: usize = 30;
+
+/// Every target: the unhealthy first, then by name.
+pub(super) fn index(status_store: &StatusStore, started_at: Timestamp, now: Timestamp) -> String {
+    let mut entries: Vec<_> = status_store.entries().collect();
+    entries.sort_by_key(|(name, entry)| (entry.health, *name));
+    let count = |health| entries.iter().filter(|(_, entry)| entry.health == health).count();
+    let counts = [Health::Unhealthy, Health::Healthy, Health::Unknown].map(|health| (health, count(health)));
+    let [(_, unhealthy), (_, healthy), _] = counts;
+    let summary = match (unhealthy, healthy == entries.len()) {
+        (0, true) => format!("All {healthy} targets are healthy"),
+        (0, false) => {
+            format!("{healthy} of {} targets are healthy, the others not checked yet", entries.len())
+        }
+        (n, _) => format!("{n} of {} targets are unhealthy", entries.len()),
+    };
+    let body = html! {
+        h1 { (summary) }
+        ul.counts {
+            @for (health, count) in counts.iter().filter(|(_, count)| *count > 0) {
+                li { strong { (count) } " " (badge(*health)) }
+            }
+        }
+        p { "Can ClickPipes use these databases with IAM, and for what: Initial Load Only, or CDC?" }
+        table.targets {
+            caption { "Targets" }
+            thead {
+                tr {
+                    th scope="col" { "Health" }
+                    th scope="col" { "Target" }
+                    th scope="col" { "Verdict" }
+                    th scope="col" { "Since" }
+                    th scope="col" { "What to fix" }
+                    th scope="col" { "Last checks" }
+                }
+            }
+            tbody {
+                @for (name, entry) in entries { (row(name, entry, now)) }
+            }
+        }
+        p.small {
+            "pipeprobe " (env!("CARGO_PKG_VERSION")) ", since " (time(started_at)) ". Also "
+            a href="/metrics" { "/metrics" } " and " a href="/api/v1/targets" { "/api/v1/targets" } "."
+        }
+    };
+    // What is seen of it where many pages are open.
+    let title = match unhealthy {
+        0 => "pipeprobe".to_owned(),
+        n => format!("{n} unhealthy – pipeprobe"),
+    };
+    document(&title, now, &body)
+}
+
+fn row(name: &str, entry: &Entry, now: Timestamp) -> Markup {
+    let last = entry.last.as_deref();
+    html! {
+        tr class=(class(entry.health)) {
+            td { (badge(entry.health)) }
+            th scope="row" {
+                a href=(path(name)) { (name) }
+                @if let Some(report) = last { div.small { (report.source_type) } }
+            }
+            td data-label="Verdict" { @if let Some(report) = last { (report.verdict.capability.name()) } }
+            td data-label="Since" { @if let Some(since) = entry.since { (ago(since, now)) } }
+            td data-label="What to fix" {
+                @match last.filter(|_| entry.health == Health::Unhealthy) {
+                    Some(report) => {
+                        @if let Some(code) = report.cause() { code { (code) } " " }
+                        @match report.verdict.next.first() {
+                            Some(next) => (next),
+                            None => (report.verdict.why),
+                        }
+                    }
+                    None => "–",
+                }
+            }
+            td data-label="Last checks" { (plot::strip(entry.past.iter().rev().take(STRIP).rev())) }
+        }
+    }
+}
+
+fn document(title: &str, now: Timestamp, body: &Markup) -> String {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta http-equiv="refresh" content="15";
+                title { (title) }
+                link rel="stylesheet" href="/style.css";
+            }
+            body {
+                main { (body) }
+                footer.small { "As of " (time(now)) ". The page reads itself anew every 15 seconds." }
+            }
+        }
+    }
+    .into_string()
+}
+
+/// Health by sign, word and colour: each is enough.
+fn badge(health: Health) -> Markup {
+    let sign = match health {
+        Health::Healthy => "√",
+        Health::Unhealthy => "×",
+        Health::Unknown => "·",
+    };
+    html! { span class={ "badge " (class(health)) } { span aria-hidden="true" { (sign) " " } (health.name()) } }
+}
+
+fn class(health: Health) -> &'static str {
+    match health {
+        Health::Healthy => "good",
+        Health::Unhealthy => "bad",
+        Health::Unknown => "unknown",
+    }
+}
+
+/// Where a target's page is.
+fn path(name: &str) -> String {
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+    format!("/targets/{}", utf8_percent_encode(name, NON_ALPHANUMERIC))
+}
+
+fn time(at: Timestamp) -> Markup {
+    let complete = at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    html! { time datetime=(complete) { (at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()) } }
+}
+
+/// `3 min`, with the time itself for whoever looks closer.
+fn ago(at: Timestamp, now: Timestamp) -> Markup {
+    let complete = at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    html! { time datetime=(complete) title=(complete) { (words(now.duration_since(at))) } }
+}
+
+/// Milliseconds as they are read: `171 ms`, `12.8 s`.
+fn took(milliseconds: f64) -> String {
+    match milliseconds {
+        ms if ms < 10.0 => format!("{ms:.1} ms"),
+        ms if ms < 1000.0 => format!("{ms:.0} ms"),
+        ms => format!("{:.1} s", ms / 1000.0),
+    }
+}
+
+fn words(past: SignedDuration) -> String {
+    match past.as_secs().max(0) {
+        s @ 0..60 => format!("{s} s"),
+        s @ 60..3600 => format!("{} min", s / 60),
+        s @ 3600..86_400 => format!("{} h {} min", s / 3600, s / 60 % 60),
+        s => format!("{} d {} h", s / 86_400, s / 3600 % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,49 @@
+//! Small pictures of the past, as SVG in the page. Each has its content in words too.
+
+use maud::{Markup, html};
+
+use super::took;
+use crate::serve::status_store::HistoryEntry;
+
+/// A bar a check, the newest on the right.
+pub(super) fn strip<'a>(past: impl ExactSizeIterator<Item = &'a HistoryEntry> + Clone) -> Markup {
+    let (all, met) = (past.len(), past.clone().filter(|past| past.met).count());
+    let width = 6 * all.max(1);
+    html! {
+        svg.strip role="img" width=(width) height="20" viewBox={ "0 0 " (width) " 20" }
+            aria-label={ "last " (all) " checks: " (met) " met, " (all - met) " not met" } {
+            @for (i, past) in past.enumerate() {
+                rect class=(if past.met { "good" } else { "bad" }) x=(6 * i) width="4"
+                    y=(if past.met { 4 } else { 0 }) height=(if past.met { 16 } else { 20 }) {
+                    title { (past.at) " " (past.capability.name()) @if let Some(code) = &past.cause { " " (code) } }
+                }
+            }
+        }
+    }
+}
+
+const WIDTH: f64 = 600.0;
+const HEIGHT: f64 = 80.0;
+
+/// How long each check took: time to the right, milliseconds upward, what was not met marked.
+pub(super) fn durations<'a>(past: impl ExactSizeIterator<Item = &'a HistoryEntry> + Clone) -> Markup {
+    let longest = past.clone().map(|past| past.duration_ms).fold(1.0, f64::max);
+    let step = WIDTH / (past.len().max(2) - 1) as f64;
+    let points: Vec<_> = past
+        .enumerate()
+        .map(|(i, past)| (i as f64 * step, HEIGHT * (1.0 - past.duration_ms / longest), past))
+        .collect();
+    let line: Vec<String> = points.iter().map(|(x, y, _)| format!("{x:.1},{y:.1}")).collect();
+    html! {
+        svg.plot role="img" viewBox={ "-5 -5 " (WIDTH + 10.0) " " (HEIGHT + 10.0) }
+            aria-label={ "duration of the last " (points.len()) " checks, at most " (took(longest)) } {
+            polyline points=(line.join(" ")) {}
+            @for (x, y, past) in &points {
+                circle class=(if past.met { "good" } else { "bad" }) cx=(format!("{x:.1}")) cy=(format!("{y:.1}"))
+                    r=(if past.met { 2 } else { 4 }) {
+                    title { (past.at) ": " (took(past.duration_ms)) ", " (past.capability.name()) }
+                }
+            }
+        }
+    }
+}

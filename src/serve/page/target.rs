@@ -1,0 +1,149 @@
+//! The page of one target: its verdict, what to do, every check, timings, the past.
+
+use jiff::Timestamp;
+use maud::{Markup, html};
+
+use super::{ago, badge, class, document, plot, took};
+use crate::{
+    diagnostic::Outcome,
+    report::{Report, Row},
+    serve::status_store::{Entry, Health, HistoryEntry},
+};
+
+pub(in crate::serve) fn page(entry: &Entry, now: Timestamp) -> String {
+    let target = &entry.watched.target;
+    let body = html! {
+        p { a href="/" { "All targets" } }
+        h1 class=(class(entry.health)) { (target.name) " " (badge(entry.health)) }
+        @if let Some(since) = entry.since {
+            p { (entry.health.name()) " for " (ago(since, now)) }
+        }
+        @match &entry.last {
+            Some(report) => (last(report, now)),
+            None => p { "It has not been checked yet." },
+        }
+        (history(entry))
+        @if let Some(failure) = entry.last_failure.as_deref().filter(|_| entry.health == Health::Healthy) {
+            h2 { "The last failure" }
+            p { (started(failure, now)) ": " @if let Some(code) = failure.cause() { code { (code) } ". " } (failure.verdict.why) }
+        }
+    };
+    document(&format!("{} – pipeprobe", target.name), now, &body)
+}
+
+fn last(report: &Report, now: Timestamp) -> Markup {
+    let verdict = &report.verdict;
+    html! {
+        h2 { (verdict.capability.name()) }
+        p { (verdict.why) }
+        @if !verdict.next.is_empty() {
+            h3 { "To do" }
+            ul { @for next in &verdict.next { li { (next) } } }
+        }
+        dl {
+            dt { "Required" } dd { (verdict.required.name()) ": " (if verdict.met { "met" } else { "not met" }) }
+            dt { "By the guide" } dd { (verdict.guide.name()) }
+            dt { "By the evidence" } dd { (verdict.server.name()) }
+            dt { "Last checked" } dd { (started(report, now)) ", in " (took(report.duration_ms)) }
+            dt { "Asked everything" } dd {
+                @match report.facts_as_of.as_deref().and_then(|at| at.parse().ok()) {
+                    Some(at) => { (ago(at, now)) " ago" },
+                    None => "not reached",
+                }
+            }
+            dt { "Dialled" } dd { (report.endpoints.dial.host) ":" (report.endpoints.dial.port) }
+            dt { "Verified" } dd { (report.endpoints.verify) }
+            dt { "Signed for" } dd {
+                (report.endpoints.sign.host) ":" (report.endpoints.sign.port) " in " (report.endpoints.region)
+                " as " (report.endpoints.user)
+            }
+        }
+        @for group in ["identity", "connection", "capability"] { (checks(report, group)) }
+        table {
+            caption { "Time" }
+            thead { tr { th scope="col" { "Stage" } th scope="col" { "Took" } } }
+            tbody {
+                @for timing in &report.timings {
+                    tr { th scope="row" { (timing.step) } td.number { (took(timing.duration_ms)) } }
+                }
+            }
+        }
+    }
+}
+
+fn started(report: &Report, now: Timestamp) -> Markup {
+    match report.started_at.parse() {
+        Ok(at) => html! { (ago(at, now)) " ago" },
+        Err(_) => html! { (report.started_at) },
+    }
+}
+
+fn checks(report: &Report, group: &str) -> Markup {
+    html! {
+        table.checks {
+            caption { "This database … (" (group) ")" }
+            thead { tr { th scope="col" { "Outcome" } th scope="col" { "Check" } th scope="col" { "Found" } } }
+            tbody { @for row in report.checks.iter().filter(|row| row.group == group) { (check(row)) } }
+        }
+    }
+}
+
+fn check(row: &Row) -> Markup {
+    let (class, sign, word) = match row.outcome {
+        Outcome::Pass => ("good", "√", "holds"),
+        Outcome::Warn => ("warn", "‼", "warning"),
+        Outcome::Fail => ("bad", "×", "does not hold"),
+        Outcome::Unknown => ("warn", "?", "not known"),
+        Outcome::NotReached => ("unknown", "·", "not reached"),
+        Outcome::NotApplicable => ("unknown", "·", "not asked"),
+    };
+    html! {
+        tr class=(class) {
+            td { span aria-hidden="true" { (sign) " " } (word) }
+            th scope="row" { (row.description) div.small { code { (row.cause.as_deref().unwrap_or(&row.check)) } } }
+            td {
+                @if let Some(found) = &row.found { (found) }
+                @if let Some(expected) = &row.expected { div { "wanted: " (expected) } }
+                @if let Some(remedy) = &row.remedy { div { strong { "to do: " } (remedy) } }
+                @if row.candidates.len() > 1 {
+                    ol {
+                        @for candidate in &row.candidates {
+                            li { code { (candidate.cause) } ": " (candidate.because) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Rows of the past that the table shows; the plot shows all.
+const SHOWN: usize = 20;
+
+fn history(entry: &Entry) -> Markup {
+    html! {
+        h2 { "History" }
+        (plot::durations(entry.past.iter()))
+        table {
+            caption { "The last " (entry.past.len().min(SHOWN)) " of " (entry.past.len()) " checks" }
+            thead {
+                tr {
+                    th scope="col" { "At" } th scope="col" { "Verdict" } th scope="col" { "Cause" }
+                    th scope="col" { "Took" }
+                }
+            }
+            tbody { @for past in entry.past.iter().rev().take(SHOWN) { (past_row(past)) } }
+        }
+    }
+}
+
+fn past_row(past: &HistoryEntry) -> Markup {
+    html! {
+        tr class=(if past.met { "good" } else { "bad" }) {
+            th scope="row" { time datetime=(past.at) { (past.at) } }
+            td data-label="Verdict" { (past.capability.name()) (if past.met { "" } else { ", not met" }) }
+            td data-label="Cause" { @if let Some(code) = &past.cause { code { (code) } } }
+            td.number data-label="Took" { (took(past.duration_ms)) }
+        }
+    }
+}

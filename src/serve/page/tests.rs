@@ -1,0 +1,124 @@
+use super::*;
+use crate::serve::status_store::tests::after_results;
+
+fn now() -> Timestamp {
+    Timestamp::from_second(100).unwrap()
+}
+
+#[test]
+fn the_index_says_how_many_and_what_to_fix() {
+    let page = index(&after_results("--"), Timestamp::UNIX_EPOCH, now());
+    assert!(page.contains("<h1>1 of 1 targets are unhealthy</h1>"), "{page}");
+    assert!(page.contains("set rds.iam_auth_for_replication = 1"), "{page}");
+    assert!(page.contains("last 2 checks: 0 met, 2 not met"), "{page}");
+    let page = index(&after_results("+"), Timestamp::UNIX_EPOCH, now());
+    assert!(page.contains("<h1>All 1 targets are healthy</h1>"), "{page}");
+    let page = index(&after_results(""), Timestamp::UNIX_EPOCH, now());
+    assert!(page.contains("not checked yet"), "{page}");
+}
+
+#[test]
+fn a_target_s_page_has_every_check() {
+    let status_store = after_results("-+");
+    let (_, entry) = status_store.entries().next().unwrap();
+    let page = target(entry, now());
+    for row in &entry.last.as_ref().unwrap().checks {
+        assert!(page.contains(row.cause.as_deref().unwrap_or(&row.check)), "{}", row.check);
+    }
+    assert!(page.contains("The last 2 of 2 checks"), "{page}");
+}
+
+#[test]
+fn pages_have_no_script_and_load_only_their_style() {
+    let status_store = after_results("-+-");
+    let pages = [
+        index(&status_store, Timestamp::UNIX_EPOCH, now()),
+        target(status_store.entries().next().unwrap().1, now()),
+    ];
+    for page in pages {
+        assert!(
+            !page.contains("<script") && !page.contains("http://") && !page.contains("https://"),
+            "{page}"
+        );
+        assert_eq!(page.matches("<link").count(), 1);
+    }
+}
+
+#[test]
+fn words_from_outside_stay_words() {
+    assert_eq!(path("a/b?<\"x"), "/targets/a%2Fb%3F%3C%22x");
+    let mut status_store = after_results("-");
+    let watched = std::sync::Arc::clone(&status_store.entries().next().unwrap().1.watched);
+    let mut report = crate::report::tests::report(false, crate::diagnostic::Basis::Guide);
+    report.verdict.met = false;
+    report.verdict.next = vec!["<script>alert(1)</script>".to_owned()];
+    report.verdict.why = "\"><img src=x>".to_owned();
+    let thresholds = crate::config::Thresholds { healthy: 2, unhealthy: 1 };
+    status_store.note(&watched, report.into(), thresholds, 5, now());
+    let page = index(&status_store, now(), now()) + &target(status_store.entries().next().unwrap().1, now());
+    assert!(!page.contains("<script>") && !page.contains("<img"), "{page}");
+    assert!(page.contains("&lt;script&gt;"), "{page}");
+}
+
+#[test]
+fn how_long_ago_is_said_in_words() {
+    let said = |seconds| words(SignedDuration::from_secs(seconds));
+    assert_eq!(
+        [said(-5), said(59), said(60), said(3600), said(90_000)],
+        ["0 s", "59 s", "1 min", "1 h 0 min", "1 d 1 h"]
+    );
+}
+
+#[test]
+fn colours_are_told_from_their_ground_by_everyone() {
+    for theme in STYLE.split("@media (prefers-color-scheme: dark)") {
+        let colour = |name: &str| {
+            let (_, after) = theme.split_once(&format!("--{name}: #")).unwrap_or_else(|| panic!("{name}"));
+            luminance(&after[..6])
+        };
+        let ground = colour("ground");
+        for name in ["text", "faint", "good", "bad", "warn"] {
+            let (a, b) = (colour(name).max(ground), colour(name).min(ground));
+            let contrast = (a + 0.05) / (b + 0.05);
+            assert!(contrast >= 4.5, "--{name}: {contrast:.2}");
+        }
+    }
+}
+
+/// WCAG 2.1, relative luminance of `rrggbb`.
+fn luminance(colour: &str) -> f64 {
+    let linear = |i: usize| {
+        let value = f64::from(u8::from_str_radix(&colour[i..i + 2], 16).unwrap()) / 255.0;
+        if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+    };
+    0.2126 * linear(0) + 0.7152 * linear(2) + 0.0722 * linear(4)
+}
+
+#[test]
+fn a_page_of_two_hundred_targets_is_light() {
+    let mut status_store = after_results("-+-+-+-+");
+    let one = std::sync::Arc::clone(&status_store.entries().next().unwrap().1.watched);
+    let many: Vec<_> = (0..200)
+        .map(|i| {
+            let mut watched = (*one).clone();
+            watched.target.name = format!("shop-{i:03}");
+            std::sync::Arc::new(watched)
+        })
+        .collect();
+    status_store.watch(&many);
+    let thresholds = crate::config::Thresholds { healthy: 2, unhealthy: 1 };
+    let report = std::sync::Arc::new(crate::report::tests::report(false, crate::diagnostic::Basis::Guide));
+    for watched in &many {
+        for _ in 0..STRIP {
+            status_store.note(watched, std::sync::Arc::clone(&report), thresholds, STRIP, now());
+        }
+    }
+    let page = index(&status_store, Timestamp::UNIX_EPOCH, now());
+    assert_eq!(page.matches("<a href=\"/targets/shop").count(), 200);
+    assert!(page.len() < 1_500_000, "{}", page.len());
+}
+
+#[test]
+fn times_are_said_as_they_are_read() {
+    assert_eq!([took(0.04), took(171.2), took(12_778.0)], ["0.0 ms", "171 ms", "12.8 s"]);
+}

@@ -1,0 +1,114 @@
+//! `GET /probe?target=NAME[&debug=true]`, as blackbox_exporter answers: a fresh check of a target of the
+//! configuration (never of an address that somebody sends), within the time that Prometheus gives, and
+//! status 200 whatever it found.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    extract::{Query, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use prometheus_client::{encoding::text, metrics::gauge::Gauge, registry::Registry};
+use serde::Deserialize;
+
+use super::{
+    Monitor,
+    http::exposition,
+    metric_defs::{self, MetricDef},
+    status_store::StatusStore,
+};
+use crate::{
+    report::{Report, metrics::Gauges, text as screen},
+    target::quoted,
+};
+
+#[derive(Debug, Deserialize)]
+pub(super) struct AuthRequest {
+    target: Option<String>,
+    #[serde(default)]
+    debug: bool,
+}
+
+/// For the answer to be written and read.
+const OFFSET: Duration = Duration::from_millis(500);
+const LEAST: Duration = Duration::from_millis(500);
+
+pub(super) async fn probe(
+    State(serve): State<Arc<Monitor>>,
+    Query(auth_request): Query<AuthRequest>,
+    headers: HeaderMap,
+) -> Response {
+    let bad = |words: String| (StatusCode::BAD_REQUEST, words).into_response();
+    let name = auth_request.target.unwrap_or_default();
+    let watched = {
+        let status_store = serve.status_store();
+        match status_store.entry(&name) {
+            Some(entry) => Arc::clone(&entry.watched),
+            None => return bad(no_such_target(&name, &status_store)),
+        }
+    };
+    let most = serve.shared().timeout;
+    let timeout = match headers.get("X-Prometheus-Scrape-Timeout-Seconds") {
+        None => most,
+        Some(value) => match value.to_str().ok().and_then(seconds) {
+            Some(given) => given.saturating_sub(OFFSET).clamp(LEAST, most),
+            None => {
+                return bad("X-Prometheus-Scrape-Timeout-Seconds: wanted seconds, such as 10\n".to_owned());
+            }
+        },
+    };
+    let Ok(_turn) = serve.probes.try_acquire() else {
+        let later = [(header::RETRY_AFTER, "1")];
+        return (StatusCode::SERVICE_UNAVAILABLE, later, "503: too many probes at once\n").into_response();
+    };
+    let (report, _) = serve.check(&watched, None, timeout).await;
+    let metrics = metrics(&report, timeout);
+    if !auth_request.debug {
+        return exposition(metrics);
+    }
+    let mut screen = Vec::new();
+    // Into memory, which takes everything.
+    let _ = screen::write(&mut screen, &report);
+    let screen = anstream::adapter::strip_bytes(&screen).into_vec();
+    format!("{}\n\nMetrics that would have been returned:\n{metrics}", String::from_utf8_lossy(&screen))
+        .into_response()
+}
+
+fn seconds(text: &str) -> Option<Duration> {
+    text.parse().ok().and_then(|seconds: f64| Duration::try_from_secs_f64(seconds).ok())
+}
+
+/// What was asked for, and what there is.
+pub(super) fn no_such_target(name: &str, status_store: &StatusStore) -> String {
+    let known: Vec<&str> = status_store.entries().take(20).map(|(name, _)| name).collect();
+    let more = if status_store.entries().len() > known.len() { ", …" } else { "" };
+    format!(
+        "target: wanted a target of the configuration ({}{more}), found {}\n",
+        known.join(", "),
+        quoted(name)
+    )
+}
+
+/// The names that every prober has, unprefixed, and our own for this one target.
+fn metrics(report: &Report, timeout: Duration) -> String {
+    let mut registry = Registry::default();
+    let mut add = |metric_defs: MetricDef, value: f64| {
+        let gauge = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
+        gauge.set(value);
+        registry.register(metric_defs.base, metric_defs.help, gauge);
+    };
+    add(metric_defs::PROBE_SUCCESS, f64::from(u8::from(report.verdict.met)));
+    add(metric_defs::PROBE_DURATION, report.duration_ms / 1e3);
+    add(metric_defs::PROBE_TIMEOUT, timeout.as_secs_f64());
+    if let Some(at) = report.first_certificate_to_end() {
+        add(metric_defs::PROBE_CERTIFICATE, at.as_duration().as_secs_f64());
+    }
+    let gauges = Gauges::default();
+    gauges.observe(report);
+    registry.register_collector(Box::new(gauges));
+    let mut out = String::new();
+    // A String takes everything, and encoding has no error of its own.
+    let _ = text::encode(&mut out, &registry);
+    out
+}

@@ -1,0 +1,101 @@
+//! A task for every target: it waits, checks, and waits again.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{Monitor, concurrency::ConcurrencyLimit, schedule};
+use crate::config::MonitoredTarget;
+
+/// The targets that are being watched.
+#[derive(Default)]
+pub(super) struct Scheduler {
+    watchers: HashMap<String, (Arc<MonitoredTarget>, CancellationToken)>,
+    tasks: TaskTracker,
+    concurrency: Arc<ConcurrencyLimit>,
+}
+
+impl Scheduler {
+    pub(super) fn len(&self) -> usize {
+        self.watchers.len()
+    }
+
+    /// Watches these from now on. A target that stays as it was is not disturbed.
+    pub(super) fn apply(&mut self, serve: &Arc<Monitor>, targets: Vec<MonitoredTarget>) {
+        let mut before = std::mem::take(&mut self.watchers);
+        let mut new = Vec::new();
+        for watched in targets {
+            let name = watched.target.name.clone();
+            let watcher = before.remove(&name).filter(|(old, _)| **old == watched);
+            let watcher = watcher.unwrap_or_else(|| {
+                let (watched, stop) = (Arc::new(watched), CancellationToken::new());
+                new.push((Arc::clone(&watched), stop.clone()));
+                (watched, stop)
+            });
+            self.watchers.insert(name, watcher);
+        }
+        for (name, (_, stop)) in &before {
+            stop.cancel();
+            serve.metrics.forget(name);
+        }
+        let all: Vec<_> = self.watchers.values().map(|(watched, _)| Arc::clone(watched)).collect();
+        serve.status_store().watch(&all);
+        let size = new.len();
+        for (watched, stop) in new {
+            let first = schedule::first(watched.schedule, size, fastrand::f64());
+            let concurrency = Arc::clone(&self.concurrency);
+            self.tasks.spawn(watch(Arc::clone(serve), watched, stop, first, concurrency));
+        }
+    }
+
+    /// Starts no check any more, and waits for those in flight.
+    pub(super) async fn stop(self, longest: Duration) {
+        for (_, stop) in self.watchers.values() {
+            stop.cancel();
+        }
+        self.tasks.close();
+        if tokio::time::timeout(longest, self.tasks.wait()).await.is_err() {
+            tracing::warn!("checks that did not end in time were cut off");
+        }
+    }
+}
+
+async fn watch(
+    serve: Arc<Monitor>,
+    watched: Arc<MonitoredTarget>,
+    stop: CancellationToken,
+    first: Duration,
+    concurrency: Arc<ConcurrencyLimit>,
+) {
+    let (mut known, mut full_at) = (None, Instant::now());
+    let mut pause = first;
+    loop {
+        let turn = async {
+            tokio::time::sleep(pause).await;
+            concurrency.next().await
+        };
+        let _turn = tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            turn = turn => turn,
+        };
+        if full_at.elapsed() >= watched.schedule.full_interval {
+            known = None;
+        }
+        let is_full = known.is_none();
+        (_, known) = serve.check(&watched, known, serve.shared().timeout).await;
+        if is_full {
+            full_at = Instant::now();
+        }
+        let Some(next) =
+            serve.status_store().entry(&watched.target.name).map(|e| schedule::next(e, fastrand::f64()))
+        else {
+            return;
+        };
+        pause = next;
+    }
+}

@@ -1,0 +1,63 @@
+//! What the checks of one configuration share.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use rustls::RootCertStore;
+
+use super::{auth::Users, http};
+use crate::{
+    config::{MonitoredTarget, Serve, Thresholds},
+    connection::RateLimit,
+    identity::Sessions,
+    target::{CaCertificate, Endpoint, Invalid, Target},
+    trust,
+};
+
+pub(super) struct Shared {
+    pub(super) sessions: Sessions,
+    /// By what a target adds to them.
+    roots: HashMap<Option<CaCertificate>, Arc<RootCertStore>>,
+    /// By what the token is signed for: that is the database, wherever it is dialled.
+    paces: HashMap<Endpoint, Arc<RateLimit>>,
+    pub(super) timeout: Duration,
+    pub(super) thresholds: Thresholds,
+    pub(super) history: usize,
+    pub(super) tls: Option<http::Acceptor>,
+    pub(super) users: Users,
+}
+
+impl Shared {
+    /// # Errors
+    /// Trust anchors or the server's certificate that cannot be used.
+    pub(super) fn new(config: &Serve) -> Result<Self, Invalid> {
+        let mut roots = HashMap::new();
+        let mut paces = HashMap::new();
+        for MonitoredTarget { target, .. } in &config.targets {
+            let added = &target.ca_certificate;
+            if !roots.contains_key(added) {
+                roots.insert(added.clone(), Arc::new(trust::database_roots(added.as_ref())?));
+            }
+            paces
+                .entry(target.sign.clone())
+                .or_insert_with(|| Arc::new(RateLimit::new(config.logins_per_second)));
+        }
+        Ok(Self {
+            sessions: Sessions::default(),
+            roots,
+            paces,
+            timeout: config.timeout,
+            thresholds: config.thresholds,
+            history: config.history,
+            tls: http::acceptor(&config.web)?,
+            users: Users::new(config.web.users.clone()),
+        })
+    }
+
+    pub(super) fn roots(&self, target: &Target) -> Option<Arc<RootCertStore>> {
+        self.roots.get(&target.ca_certificate).cloned()
+    }
+
+    pub(super) fn rate_limit(&self, watched: &MonitoredTarget) -> Option<Arc<RateLimit>> {
+        self.paces.get(&watched.target.sign).cloned()
+    }
+}

@@ -1,0 +1,101 @@
+use std::time::Duration;
+
+use super::*;
+use crate::{
+    config::{Schedule, tests::read},
+    diagnostic::{Basis, Requirement},
+    report::tests::report,
+};
+
+const THRESHOLDS: Thresholds = Thresholds { healthy: 2, unhealthy: 1 };
+
+fn watched(interval: u64) -> Arc<MonitoredTarget> {
+    let host = "db.abc.eu-west-1.rds.amazonaws.com";
+    let args = ["--type", "rdspostgres", "--host", host, "--iam-role", "arn:aws:iam::123456789012:role/r"];
+    let target = read(&args).unwrap().targets.remove(0);
+    let requirement = Requirement { basis: Basis::Guide, required: Capability::InitialLoadOnly };
+    let schedule =
+        Schedule { interval: Duration::from_secs(interval), full_interval: Duration::from_secs(600) };
+    Arc::new(MonitoredTarget { target, requirement, schedule })
+}
+
+/// A board with one target, and what a row of results (`+` met, `-` not met), a second apart, does to it.
+fn after(results: &str, thresholds: Thresholds) -> (StatusStore, Vec<(usize, Health)>) {
+    let (mut status_store, watched) = (StatusStore::default(), watched(30));
+    status_store.watch(&[Arc::clone(&watched)]);
+    let mut changes = Vec::new();
+    for (i, result) in results.chars().enumerate() {
+        let mut report = report(false, Basis::Guide);
+        report.verdict.met = result == '+';
+        let now = Timestamp::from_second(i as i64).unwrap();
+        if let Some(change) = status_store.note(&watched, Arc::new(report), thresholds, 5, now) {
+            changes.push((i, change.to));
+        }
+    }
+    (status_store, changes)
+}
+
+fn entry(status_store: &StatusStore) -> &Entry {
+    status_store.entries().next().unwrap().1
+}
+
+#[test]
+fn a_change_waits_for_as_many_results_as_the_thresholds_want() {
+    use Health::{Healthy, Unhealthy};
+    for (results, expected) in [
+        ("", vec![]),
+        ("+", vec![(0, Healthy)]),
+        ("-", vec![(0, Unhealthy)]),
+        ("++-", vec![(0, Healthy), (2, Unhealthy)]),
+        ("-+", vec![(0, Unhealthy)]),
+        ("-++", vec![(0, Unhealthy), (2, Healthy)]),
+        ("-+-+-+", vec![(0, Unhealthy)]),
+        ("+-++-", vec![(0, Healthy), (1, Unhealthy), (3, Healthy), (4, Unhealthy)]),
+    ] {
+        assert_eq!(after(results, THRESHOLDS).1, expected, "{results}");
+    }
+    let patient = Thresholds { healthy: 1, unhealthy: 3 };
+    assert_eq!(after("+--+---", patient).1, [(0, Healthy), (6, Unhealthy)]);
+}
+
+#[test]
+fn since_is_the_first_of_the_results_that_made_it_so() {
+    let (status_store, _) = after("-++", THRESHOLDS);
+    assert_eq!(entry(&status_store).since, Timestamp::from_second(1).ok());
+}
+
+#[test]
+fn a_result_that_waits_to_be_confirmed_is_in_doubt() {
+    assert!(entry(&after("-+", THRESHOLDS).0).needs_confirmation());
+    assert!(!entry(&after("-++", THRESHOLDS).0).needs_confirmation());
+    assert!(!entry(&after("-+-", THRESHOLDS).0).needs_confirmation());
+}
+
+#[test]
+fn the_past_is_bounded_and_the_last_failure_stays() {
+    let (status_store, _) = after("-++++++++", THRESHOLDS);
+    let entry = entry(&status_store);
+    assert_eq!(entry.past.len(), 5);
+    assert!(entry.past.iter().all(|past| past.met));
+    assert!(!entry.last_failure.as_ref().unwrap().verdict.met);
+    assert_eq!(entry.failures, 0);
+}
+
+#[test]
+fn a_reload_keeps_what_is_known_of_a_target_that_stays_as_it_was() {
+    let (mut status_store, _) = after("+", THRESHOLDS);
+    status_store.watch(&[watched(30)]);
+    assert_eq!(entry(&status_store).health, Health::Healthy);
+    status_store.watch(&[watched(31)]);
+    assert_eq!(entry(&status_store).health, Health::Unknown, "it is another target now");
+    // A check of the old one that was in flight says nothing of the new one.
+    let late = Arc::new(report(false, Basis::Guide));
+    assert_eq!(status_store.note(&watched(30), late, THRESHOLDS, 5, Timestamp::UNIX_EPOCH), None);
+    assert_eq!(entry(&status_store).health, Health::Unknown);
+    status_store.watch(&[]);
+    assert_eq!(status_store.entries().len(), 0);
+}
+
+pub(in crate::serve) fn after_results(results: &str) -> StatusStore {
+    after(results, THRESHOLDS).0
+}
