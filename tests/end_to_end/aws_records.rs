@@ -1,6 +1,9 @@
 //! The operator's look: what RDS and IAM have on record singles out what the database does not say.
 
-use lab::{ACCESS_ROLE, CALLER, Lab, Lane, OPERATOR, OPERATOR_PROFILE, connect_policy, may_look};
+use lab::{
+    ACCESS_ROLE, CALLER, Lab, OPERATOR, OPERATOR_PROFILE, ServerVersion, allow_aws_diagnostics,
+    connect_policy,
+};
 use lab_aws::{DbCluster, DbInstance, DbProxy, Fault, ManagedPolicy, Role, Service, World};
 use serde_json::{Value, json};
 
@@ -12,7 +15,7 @@ use crate::{
 const LOOK: [&str; 3] = ["postgres15", "--explain-with-profile", OPERATOR_PROFILE];
 
 fn lab(change: impl FnOnce(&mut World)) -> Lab {
-    let lab = Lab::start(&[Lane::Postgres15]).unwrap();
+    let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
     lab.aws().change(change);
     lab
 }
@@ -83,15 +86,18 @@ fn calls(lab: &Lab) -> Vec<String> {
 
 #[test]
 fn a_policy_of_another_database_is_singled_out_on_every_engine() {
-    let lanes = crate::support::lanes();
-    let lab = Lab::start(&lanes).unwrap();
+    let server_versions = crate::support::server_versions();
+    let lab = Lab::start(&server_versions).unwrap();
     lab.aws().change(|world| role(world).identity_policies = vec![connect_policy(&["db-ANOTHER"])]);
-    for lane in lanes {
-        let instance = lab.instance(lane);
+    for server_version in server_versions {
+        let instance = lab.instance(server_version);
         let args = [instance.name.as_str(), "--explain-with-profile", OPERATOR_PROFILE];
         let answer = Run::check(&lab, &args).json();
-        let cause =
-            if lane.engine() == lab::Engine::Postgres { "PG_TOKEN_REFUSED" } else { "MYSQL_TOKEN_REFUSED" };
+        let cause = if server_version.engine() == lab::Engine::Postgres {
+            "PG_TOKEN_REFUSED"
+        } else {
+            "MYSQL_TOKEN_REFUSED"
+        };
         let id = &instance.resource_id;
         let row = singled_out(&answer, ("AUTH_LOG_IN", cause), "TOKEN_OTHER_RESOURCE", id);
         assert!(
@@ -122,7 +128,7 @@ fn iam_that_is_off_or_waits_is_singled_out() {
     assert!(text(&row["candidates"][0]["because"]).contains("waits for the maintenance window"), "{row:#}");
 
     // A user who is asked for a password: the same record, at another rung.
-    lab.instance(Lane::Postgres15).sql("CREATE USER passworded PASSWORD 'p'").unwrap();
+    lab.instance(ServerVersion::Postgres15).sql("CREATE USER passworded PASSWORD 'p'").unwrap();
     let answer = Run::check(&lab, &LOOK).more(&["--user".into(), "passworded".into()]).json();
     singled_out(&answer, ("AUTH_IAM_ASKED", "AUTH_NOT_IAM"), "AUTH_IAM_PENDING", "--apply-immediately");
     lab.aws().change(|world| (instance(world).iam, instance(world).iam_pending) = (true, None));
@@ -244,7 +250,7 @@ fn nothing_wrong_is_said_and_the_calls_are_those_that_were_promised() {
     assert_eq!(look(&answer)["conclusion"], "everything that was read is in order", "{:#}", look(&answer));
     assert!(look(&answer)["findings"].as_array().unwrap().iter().all(|found| found["outcome"] == "pass"));
     let auth_request = calls(&lab);
-    let allowed = may_look()["Statement"][0]["Action"].to_string();
+    let allowed = allow_aws_diagnostics()["Statement"][0]["Action"].to_string();
     for call in auth_request.iter().filter(|call| *call != "GetCallerIdentity") {
         assert!(allowed.contains(&format!(":{call}\"")), "{call}");
     }
@@ -286,7 +292,7 @@ fn what_is_denied_is_unknown_in_awss_own_words_and_fails_nothing() {
 
     // One policy of two cannot be read: what the other allows is not the last word, what it denies is.
     lab.aws().change(|world| {
-        let mut policy = may_look();
+        let mut policy = allow_aws_diagnostics();
         policy["Statement"] = json!([
             policy["Statement"][0],
             { "Effect": "Deny", "Action": "iam:GetPolicyVersion", "Resource": "*" },
@@ -333,7 +339,9 @@ fn services_that_fail_or_hang_cost_their_facts_and_nothing_else() {
 fn whose_credentials_look_is_a_profile_or_a_role() {
     let operators = "arn:aws:iam::123456789012:role/auditor";
     let lab = lab(|world| {
-        world.roles.push(Role::new(operators, lab::trust_policy(&[CALLER])).with_policy(may_look()));
+        world
+            .roles
+            .push(Role::new(operators, lab::trust_policy(&[CALLER])).with_policy(allow_aws_diagnostics()));
         world.users[1].identity_policies.push(lab_aws::may_assume(operators));
     });
     let with = |args: &[&str]| Run::check(&lab, &[&["postgres15"], args].concat()).json();
@@ -466,7 +474,7 @@ fn a_cdc_setting_that_waits_for_a_reboot_is_singled_out() {
     assert_eq!(causes(row), ["PG_PENDING_REBOOT", "PG_WAL_LEVEL"], "{row:#}");
     assert!(text(&row["remedy"]).contains("aws rds reboot-db-instance --db-instance-identifier postgres15"));
 
-    let lab = Lab::start(&[Lane::MariaDb10_11]).unwrap();
+    let lab = Lab::start(&[ServerVersion::MariaDb10_11]).unwrap();
     lab.aws().change(|world| instance(world).backup_retention_days = 0);
     lab.instances()[0].restart_with(&[("skip-log-bin", "")]).unwrap();
     let answer = Run::check(&lab, &["--explain-with-profile", OPERATOR_PROFILE]).json();
@@ -481,7 +489,7 @@ fn no_secret_of_the_operator_is_shown() {
         world.users[1].identity_policies.push(lab_aws::may_assume("*"));
         world.roles.push(
             Role::new("arn:aws:iam::123456789012:role/auditor", lab::trust_policy(&[OPERATOR]))
-                .with_policy(may_look()),
+                .with_policy(allow_aws_diagnostics()),
         );
     });
     let args = [

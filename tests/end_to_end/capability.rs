@@ -163,21 +163,26 @@ impl<'a> Bench<'a> {
                 .collect();
             let mut expected = turn.rows.clone();
             expected.sort_unstable();
-            assert_eq!(changed, expected, "{}: {}", self.instance.lane, turn.name);
-            assert_eq!(verdict, turn.verdict, "{}: {}", self.instance.lane, turn.name);
+            assert_eq!(changed, expected, "{}: {}", self.instance.server_version, turn.name);
+            assert_eq!(verdict, turn.verdict, "{}: {}", self.instance.server_version, turn.name);
 
             if let Some(truth) = self.truth(&turn) {
                 assert!(
                     truth == turn.verdict || turn.is_rule,
                     "{}: {}: the verdict is {verdict}, the truth {truth}",
-                    self.instance.lane,
+                    self.instance.server_version,
                     turn.name
                 );
                 self.found.entry((turn.verdict, truth)).or_default().push(turn.name);
             }
             self.undo(&turn.how);
         }
-        assert_eq!(self.check(&[]).0, self.in_order, "{}: everything is as it was", self.instance.lane);
+        assert_eq!(
+            self.check(&[]).0,
+            self.in_order,
+            "{}: everything is as it was",
+            self.instance.server_version
+        );
         self.print();
         for ((verdict, truth), concurrency) in self.found {
             assert!(verdict != CDC || truth == CDC, "wrong CDC: {concurrency:?}");
@@ -190,7 +195,7 @@ impl<'a> Bench<'a> {
             skipped("the comparison with a real consumer: its libraries could not be installed");
             return None;
         }
-        let orders = match self.instance.lane.engine() {
+        let orders = match self.instance.server_version.engine() {
             Engine::Postgres => "public.orders",
             Engine::Mysql | Engine::MariaDb => "app.orders",
         };
@@ -199,7 +204,7 @@ impl<'a> Bench<'a> {
         let token = String::from_utf8(output.stdout).unwrap();
         let consumer = Consumer { instance: self.instance, user: USER, tables: &tables };
         if let Err(why) = consumer.snapshot(token.trim()).unwrap() {
-            eprintln!("{}: {}: no snapshot: {why}", self.instance.lane, turn.name);
+            eprintln!("{}: {}: no snapshot: {why}", self.instance.server_version, turn.name);
             return Some(BLOCKED);
         }
         let script: String = tables.iter().map(|table| changes(table)).collect();
@@ -207,7 +212,7 @@ impl<'a> Bench<'a> {
         match consumer.changes(token.trim(), &changes).unwrap() {
             Ok(_) => Some(CDC),
             Err(why) => {
-                eprintln!("{}: {}: no changes: {why}", self.instance.lane, turn.name);
+                eprintln!("{}: {}: no changes: {why}", self.instance.server_version, turn.name);
                 Some(LOAD)
             }
         }
@@ -243,7 +248,7 @@ impl<'a> Bench<'a> {
 
     /// The confusion table, past the harness' capture.
     fn print(&self) {
-        let mut out = format!("{}: verdict × what a real consumer could do\n", self.instance.lane);
+        let mut out = format!("{}: verdict × what a real consumer could do\n", self.instance.server_version);
         out += &format!("{:<20}{CDC:>20}{LOAD:>20}{BLOCKED:>20}\n", "");
         for verdict in [CDC, LOAD, BLOCKED] {
             out += &format!("{verdict:<20}");

@@ -15,7 +15,7 @@ use std::{
     time::Instant,
 };
 
-use lab::{Instance, Lab, Lane, obtain};
+use lab::{Instance, Lab, ServerVersion, obtain};
 use lab_aws::World;
 
 use crate::support::{Run, shared, skipped, text};
@@ -23,7 +23,7 @@ use crate::support::{Run, shared, skipped, text};
 /// One thing gone wrong where all was in order.
 struct Fault {
     name: &'static str,
-    lane: Lane,
+    server_version: ServerVersion,
     /// What is made wrong, in a lab of its own; nothing where the lab is the shared one.
     make: Option<Make>,
     run: Vec<RunWith>,
@@ -40,12 +40,12 @@ type RunWith = Box<dyn for<'a> Fn(Run<'a>, &Instance) -> Run<'a>>;
 type Held = Box<dyn std::any::Any>;
 
 fn fault(name: &'static str, row: &'static str, cause: &'static str, to_do: &'static str) -> Fault {
-    Fault { name, lane: Lane::Postgres15, make: None, run: Vec::new(), row, cause, to_do }
+    Fault { name, server_version: ServerVersion::Postgres15, make: None, run: Vec::new(), row, cause, to_do }
 }
 
 impl Fault {
-    fn on(self, lane: Lane) -> Self {
-        Self { lane, ..self }
+    fn on(self, server_version: ServerVersion) -> Self {
+        Self { server_version, ..self }
     }
 
     fn server(self, make: impl Fn(&Instance) + 'static) -> Self {
@@ -86,14 +86,14 @@ impl Fault {
 
     /// Makes it, and compares what is said of it: a line of the matrix, or what is wrong.
     fn prove(&self) -> Result<String, String> {
-        if let Err(why) = obtain(self.lane) {
-            assert!(!self.lane.is_always_there(), "{why}");
+        if let Err(why) = obtain(self.server_version) {
+            assert!(!self.server_version.is_always_there(), "{why}");
             skipped(format!("{}: {why}", self.name));
             return Ok(String::new());
         }
-        let own = self.make.is_some().then(|| Lab::start(&[self.lane]).unwrap());
+        let own = self.make.is_some().then(|| Lab::start(&[self.server_version]).unwrap());
         let lab = own.as_ref().unwrap_or_else(|| shared());
-        let instance = lab.instance(self.lane);
+        let instance = lab.instance(self.server_version);
         let held = self.make.as_ref().and_then(|make| make(lab, instance));
         let mut run = Run::check(lab, &[&instance.name]);
         for with in &self.run {

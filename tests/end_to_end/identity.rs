@@ -1,11 +1,11 @@
-use lab::{ACCESS_ROLE, Lab, Lane, SERVICE_ROLE};
+use lab::{ACCESS_ROLE, Lab, SERVICE_ROLE, ServerVersion};
 use lab_aws::Fault;
 use serde_json::json;
 
 use crate::support::{Run, text};
 
 fn lab() -> Lab {
-    Lab::start(&[Lane::Postgres15]).unwrap()
+    Lab::start(&[ServerVersion::Postgres15]).unwrap()
 }
 
 fn trust(lab: &Lab, actions: &[&str], condition: Option<serde_json::Value>) {
@@ -31,7 +31,7 @@ fn a_missing_tag_session_cannot_go_unnoticed() {
     // The climb went on beside it, so the network is known to be good.
     assert_eq!(answer.row("AUTH_IAM_ASKED")["outcome"], "pass");
     assert_eq!(answer.row("AUTH_LOG_IN")["outcome"], "not_reached");
-    assert!(lab.instance(Lane::Postgres15).decisions().is_empty(), "no token was sent");
+    assert!(lab.instance(ServerVersion::Postgres15).decisions().is_empty(), "no token was sent");
 }
 
 #[test]

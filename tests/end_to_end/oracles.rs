@@ -3,13 +3,13 @@
 use std::{path::Path, process::Command};
 
 use aws_credential_types::Credentials;
-use lab::{Engine, Lab, Lane};
+use lab::{Engine, Lab, ServerVersion};
 use pipeprobe::{
     target::{Endpoint, Host},
     token,
 };
 
-use crate::support::{Run, lanes, shared, skipped, text};
+use crate::support::{Run, server_versions, shared, skipped, text};
 
 const USERS: [&str; 11] = [
     "clickpipes_iam_user",
@@ -103,8 +103,8 @@ fn tokens_equal_botocores_byte_for_byte() {
 /// What the database's own client says when it logs in with the token that `pipeprobe token` printed.
 fn client(lab: &Lab, instance: &lab::Instance, token: &str) -> std::process::Output {
     let (ca, port) = (lab.ca_pem().display().to_string(), instance.port.to_string());
-    let mut client = Command::new(instance.installed().program(instance.lane.engine().client()));
-    if instance.lane.engine() == Engine::Postgres {
+    let mut client = Command::new(instance.installed().program(instance.server_version.engine().client()));
+    if instance.server_version.engine() == Engine::Postgres {
         let dsn = format!(
             "host={} hostaddr=127.0.0.1 port={port} dbname=app user=clickpipes_iam_user sslmode=verify-full sslrootcert={ca}",
             instance.host
@@ -117,7 +117,7 @@ fn client(lab: &Lab, instance: &lab::Instance, token: &str) -> std::process::Out
     }
     client.arg("--no-defaults").args(["-h127.0.0.1", &format!("-P{port}"), "-uclickpipes_iam_user"]);
     client.arg(format!("--ssl-ca={ca}")).args(["-BNe", "SELECT SUBSTRING_INDEX(CURRENT_USER(), '@', 1)"]);
-    if instance.lane.engine() == Engine::Mysql {
+    if instance.server_version.engine() == Engine::Mysql {
         client.args(["--ssl-mode=VERIFY_CA", "--enable-cleartext-plugin"]);
     }
     client.env("MYSQL_PWD", token).output().unwrap()
@@ -126,22 +126,27 @@ fn client(lab: &Lab, instance: &lab::Instance, token: &str) -> std::process::Out
 #[test]
 fn the_databases_own_clients_log_in_with_our_token() {
     let lab = shared();
-    for lane in lanes() {
-        let instance = lab.instance(lane);
+    for server_version in server_versions() {
+        let instance = lab.instance(server_version);
         let token = Run::check(lab, &[&instance.name]).command("token").output();
         let token = String::from_utf8(token.stdout).unwrap();
         let output = client(lab, instance, token.trim());
         let said = String::from_utf8_lossy(&output.stdout);
-        assert_eq!(said.trim(), "clickpipes_iam_user", "{lane}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(
+            said.trim(),
+            "clickpipes_iam_user",
+            "{server_version}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let output = client(lab, instance, &token.trim()[1..]);
-        assert!(!output.status.success(), "{lane}: a token with its first letter cut off");
+        assert!(!output.status.success(), "{server_version}: a token with its first letter cut off");
     }
 }
 
 /// The schema is the oracle of whoever reads the document.
 #[test]
 fn a_signed_token_is_printed_as_its_schema_says() {
-    let answer = Run::check(shared(), &[Lane::Postgres15.name()]).command("token").json();
+    let answer = Run::check(shared(), &[ServerVersion::Postgres15.name()]).command("token").json();
     assert_eq!(answer.status, 0);
     let schema = serde_json::from_str(pipeprobe::run::schema(pipeprobe::cli::Documented::Token)).unwrap();
     jsonschema::validator_for(&schema).unwrap().validate(&answer.document).unwrap();
@@ -231,7 +236,7 @@ fn the_stand_ins_records_are_read_by_botocores_models() {
             arn: "arn:aws:iam::123456789012:user/ops".into(),
             access_key_id: "AKIAOPERATOR".into(),
             secret_access_key: "secret".into(),
-            identity_policies: vec![lab::may_look()],
+            identity_policies: vec![lab::allow_aws_diagnostics()],
         }],
         instances: (0..119).map(|n| DbInstance { identifier: format!("x{n}"), ..instance.clone() }).collect(),
         clusters: vec![cluster],

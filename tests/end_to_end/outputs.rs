@@ -8,7 +8,7 @@ use std::{
     process::{Child, ChildStderr, Command, Output, Stdio},
 };
 
-use lab::{Lab, Lane};
+use lab::{Lab, ServerVersion};
 
 use crate::support::{Run, shared, skipped};
 
@@ -16,13 +16,13 @@ const REFUSED_ROLE: &str = "arn:aws:iam::123456789012:role/of-another-database";
 
 /// One target that is met and one that is not.
 fn lab_with_a_refusing_role() -> Lab {
-    let lab = Lab::start(&[Lane::Postgres15]).unwrap();
+    let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
     lab.aws().change(|world| world.roles.push(lab::access_role(REFUSED_ROLE, &["db-OTHER"])));
     lab
 }
 
 fn run(lab: &Lab, args: &[&str]) -> Output {
-    Run::check(lab, args).other(lab.instance(Lane::Postgres15), REFUSED_ROLE).output()
+    Run::check(lab, args).other(lab.instance(ServerVersion::Postgres15), REFUSED_ROLE).output()
 }
 
 fn text(bytes: &[u8]) -> &str {

@@ -16,7 +16,7 @@ use pipeprobe::{
     token, trust,
 };
 
-use crate::support::{Run, lanes, shared, text};
+use crate::support::{Run, server_versions, shared, text};
 
 fn target(lab: &Lab, instance: &Instance) -> Target {
     use clap::Parser;
@@ -24,7 +24,7 @@ fn target(lab: &Lab, instance: &Instance) -> Target {
         cli::{Cli, Command},
         config::Config,
     };
-    let kind = match instance.lane.engine() {
+    let kind = match instance.server_version.engine() {
         Engine::Postgres => "rdspostgres",
         Engine::Mysql => "rdsmysql",
         Engine::MariaDb => "rdsmariadb",
@@ -70,17 +70,17 @@ fn log_in(target: &Target, token: &Secret) -> Result<(), ConnectError> {
 #[track_caller]
 fn refused(instance: &Instance, result: Result<(), ConnectError>, why: &str) {
     let Err(ConnectError::Refused { stage: Stage::Login, refusal }) = result else {
-        panic!("{}: {why}: wanted a refusal, found {result:?}", instance.lane)
+        panic!("{}: {why}: wanted a refusal, found {result:?}", instance.server_version)
     };
-    let code = if instance.lane.engine() == Engine::Postgres { "28000" } else { "1045" };
-    assert_eq!(refusal.code, code, "{}: {why}: {refusal}", instance.lane);
+    let code = if instance.server_version.engine() == Engine::Postgres { "28000" } else { "1045" };
+    assert_eq!(refusal.code, code, "{}: {why}: {refusal}", instance.server_version);
 }
 
 #[test]
 fn tokens_that_are_wrong_in_one_thing_are_refused_by_every_server() {
     let lab = shared();
-    for lane in lanes() {
-        let instance = lab.instance(lane);
+    for server_version in server_versions() {
+        let instance = lab.instance(server_version);
         let target = target(lab, instance);
         let good = credentials(lab, Duration::from_secs(900));
         let now = Timestamp::now();
@@ -92,7 +92,7 @@ fn tokens_that_are_wrong_in_one_thing_are_refused_by_every_server() {
         let nothing = |_: &mut Target| {};
 
         log_in(&target, &sign(&nothing, now, &good))
-            .unwrap_or_else(|e| panic!("{lane}: the good token: {e:?}"));
+            .unwrap_or_else(|e| panic!("{server_version}: the good token: {e:?}"));
 
         let good_text = sign(&nothing, now, &good).reveal().to_owned();
         let flipped = if good_text.ends_with('0') { '1' } else { '0' };
@@ -121,75 +121,83 @@ fn tokens_that_are_wrong_in_one_thing_are_refused_by_every_server() {
         let empty = log_in(&target, &Secret::new(""));
         assert!(
             matches!(empty, Err(ConnectError::Refused { stage: Stage::Login, .. })),
-            "{lane}: empty: {empty:?}"
+            "{server_version}: empty: {empty:?}"
         );
     }
 }
 
 #[test]
 fn a_policy_for_another_database_is_refused_and_the_resource_named() {
-    let lab = Lab::start(&lanes()).unwrap();
+    let lab = Lab::start(&server_versions()).unwrap();
     let role = "arn:aws:iam::123456789012:role/of-another-database";
     lab.aws().change(|world| world.roles.push(lab::access_role(role, &["db-OTHER"])));
-    for lane in lanes() {
-        let instance = lab.instance(lane);
+    for server_version in server_versions() {
+        let instance = lab.instance(server_version);
         let answer = Run::check(&lab, &["other"]).other(instance, role).json();
-        let cause =
-            if lane.engine() == Engine::Postgres { "PG_TOKEN_REFUSED" } else { "MYSQL_TOKEN_REFUSED" };
+        let cause = if server_version.engine() == Engine::Postgres {
+            "PG_TOKEN_REFUSED"
+        } else {
+            "MYSQL_TOKEN_REFUSED"
+        };
         let row = answer.fails_at("AUTH_LOG_IN", cause);
         let resource = "arn:aws:rds-db:us-east-1:123456789012:dbuser:<db-…>/clickpipes_iam_user";
-        assert!(text(&row["remedy"]).contains(resource), "{lane}: {row:#}");
+        assert!(text(&row["remedy"]).contains(resource), "{server_version}: {row:#}");
         let decisions = instance.decisions();
         let refusal = decisions.last().unwrap().refusal.as_ref().unwrap();
-        assert_eq!(refusal.code(), "NotAuthorized", "{lane}: it was the policy that refused");
+        assert_eq!(refusal.code(), "NotAuthorized", "{server_version}: it was the policy that refused");
     }
 }
 
 #[test]
 fn a_user_without_iam_is_reported_as_that_and_never_sent_the_token() {
-    let lab = Lab::start(&lanes()).unwrap();
-    for lane in lanes() {
-        let instance = lab.instance(lane);
-        let create = match lane.engine() {
+    let lab = Lab::start(&server_versions()).unwrap();
+    for server_version in server_versions() {
+        let instance = lab.instance(server_version);
+        let create = match server_version.engine() {
             Engine::Postgres => "CREATE USER passworded PASSWORD 'p'",
             Engine::Mysql | Engine::MariaDb => "CREATE USER passworded IDENTIFIED BY 'p'",
         };
         instance.sql(create).unwrap();
         let answer = Run::check(&lab, &[&instance.name, "--user", "passworded"]).json();
         let row = answer.fails_at("AUTH_IAM_ASKED", "AUTH_NOT_IAM");
-        let asks = match lane.engine() {
+        let asks = match server_version.engine() {
             Engine::Postgres => "SCRAM-SHA-256",
             Engine::MariaDb => "mysql_native_password",
             Engine::Mysql => "caching_sha2_password",
         };
-        assert!(text(&row["found"]).contains(asks), "{lane}: {row:#}");
-        assert!(instance.decisions().is_empty(), "{lane}: the token was not sent");
+        assert!(text(&row["found"]).contains(asks), "{server_version}: {row:#}");
+        assert!(instance.decisions().is_empty(), "{server_version}: the token was not sent");
     }
 }
 
 #[test]
 fn a_user_that_does_not_exist_is_never_sent_the_token() {
-    let lab = Lab::start(&lanes()).unwrap();
-    for lane in lanes() {
-        let instance = lab.instance(lane);
+    let lab = Lab::start(&server_versions()).unwrap();
+    for server_version in server_versions() {
+        let instance = lab.instance(server_version);
         let answer = Run::check(&lab, &[&instance.name, "--user", "nobody_here"]).json();
         assert_eq!(answer.status, 3);
-        assert_eq!(answer.row("AUTH_IAM_ASKED")["outcome"], "fail", "{lane}: {:#}", answer.report());
-        assert!(instance.decisions().is_empty(), "{lane}: the token was not sent");
+        assert_eq!(
+            answer.row("AUTH_IAM_ASKED")["outcome"],
+            "fail",
+            "{server_version}: {:#}",
+            answer.report()
+        );
+        assert!(instance.decisions().is_empty(), "{server_version}: the token was not sent");
     }
 }
 
 #[test]
 fn a_database_that_does_not_exist_is_named() {
     let lab = shared();
-    for lane in lanes() {
-        let instance = lab.instance(lane);
+    for server_version in server_versions() {
+        let instance = lab.instance(server_version);
         let answer = Run::check(lab, &[&instance.name, "--database", "nowhere"]).json();
-        let (row, cause) = match lane.engine() {
+        let (row, cause) = match server_version.engine() {
             Engine::Postgres => ("AUTH_LOG_IN", "PG_NO_DATABASE"),
             Engine::Mysql | Engine::MariaDb => ("AUTH_LOG_IN", "MYSQL_NO_DATABASE"),
         };
         let found = answer.fails_at(row, cause);
-        assert!(text(&found["found"]).contains("nowhere"), "{lane}: {found:#}");
+        assert!(text(&found["found"]).contains("nowhere"), "{server_version}: {found:#}");
     }
 }

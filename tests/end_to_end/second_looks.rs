@@ -1,6 +1,6 @@
 //! After a refusal that leaves more than one cause: one more STS call, one more login, and no more.
 
-use lab::{Lab, Lane};
+use lab::{Lab, ServerVersion};
 use serde_json::json;
 
 use crate::support::{Run, text};
@@ -17,7 +17,7 @@ fn role_calls(lab: &Lab) -> usize {
 
 #[test]
 fn a_role_that_refuses_tags_is_asked_once_without() {
-    let lab = Lab::start(&[Lane::Postgres15]).unwrap();
+    let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
     lab.aws().change(|world| {
         let role = world.roles.iter_mut().find(|role| role.arn == lab::ACCESS_ROLE).unwrap();
         role.trust_policy = json!({ "Version": "2012-10-17", "Statement": [
@@ -37,7 +37,7 @@ fn a_role_that_refuses_tags_is_asked_once_without() {
 
 #[test]
 fn a_role_that_trusts_nobody_refuses_with_and_without_tags_and_the_causes_are_ranked() {
-    let lab = Lab::start(&[Lane::Postgres15]).unwrap();
+    let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
     lab.aws().change(|world| world.roles.retain(|role| role.arn != lab::ACCESS_ROLE));
     let ranked = |args: &[&str]| {
         let answer = Run::check(&lab, args).json();
@@ -55,10 +55,10 @@ fn a_role_that_trusts_nobody_refuses_with_and_without_tags_and_the_causes_are_ra
 
 #[test]
 fn a_refused_token_is_followed_by_one_more_and_no_more() {
-    for lane in [Lane::Postgres15, Lane::MariaDb10_11] {
-        let lab = Lab::start(&[lane]).unwrap();
+    for server_version in [ServerVersion::Postgres15, ServerVersion::MariaDb10_11] {
+        let lab = Lab::start(&[server_version]).unwrap();
         wrong_role(&lab);
-        let server = lab.instance(lane);
+        let server = lab.instance(server_version);
         let refused = |args: &[&str]| {
             let answer = Run::check(&lab, &[&["other"], args].concat()).other(server, WRONG_ROLE).json();
             assert_eq!(answer.status, 3);
@@ -68,21 +68,21 @@ fn a_refused_token_is_followed_by_one_more_and_no_more() {
         assert!(text(&row["found"]).ends_with("; and once more, with another token"), "{row:#}");
         let causes: Vec<_> =
             row["candidates"].as_array().unwrap().iter().map(|c| text(&c["cause"])).collect();
-        assert_eq!(causes, ["TOKEN_NOT_ALLOWED", "TOKEN_DENIED_ABOVE", "IAM_OVERLOADED"], "{lane}");
+        assert_eq!(causes, ["TOKEN_NOT_ALLOWED", "TOKEN_DENIED_ABOVE", "IAM_OVERLOADED"], "{server_version}");
         let decisions = server.decisions();
-        assert_eq!(decisions.len(), 2, "{lane}");
+        assert_eq!(decisions.len(), 2, "{server_version}");
 
         assert!(!text(&refused(&["--no-second-look"])["found"]).contains("once more"));
-        assert_eq!(server.decisions().len(), 3, "{lane}");
+        assert_eq!(server.decisions().len(), 3, "{server_version}");
     }
 }
 
 /// As on an instance that is short of memory: refused now, accepted a moment later.
 #[test]
 fn a_token_that_is_accepted_the_second_time_is_a_warning_and_the_check_goes_on() {
-    let lab = Lab::start(&[Lane::MariaDb10_11]).unwrap();
+    let lab = Lab::start(&[ServerVersion::MariaDb10_11]).unwrap();
     wrong_role(&lab);
-    let server = lab.instance(Lane::MariaDb10_11);
+    let server = lab.instance(ServerVersion::MariaDb10_11);
     let answer = std::thread::scope(|scope| {
         scope.spawn(|| {
             while server.decisions().is_empty() {

@@ -1,8 +1,8 @@
 //! No secret in any output, at any log level.
 
-use lab::{Lab, Lane};
+use lab::{Lab, ServerVersion};
 
-use crate::support::{Run, http_server, lanes};
+use crate::support::{Run, http_server, server_versions};
 
 /// Signs of a secret: the caller's key, any signature or session token, and anything as long as one.
 pub(crate) fn secrets_in(output: &str, known: &[&str]) -> Vec<String> {
@@ -37,10 +37,10 @@ fn the_search_itself_finds_secrets() {
 
 #[test]
 fn nothing_secret_is_said_with_everything_at_trace() {
-    let lab = Lab::start(&lanes()).unwrap();
+    let lab = Lab::start(&server_versions()).unwrap();
     let wrong = "arn:aws:iam::123456789012:role/of-another-database";
     lab.aws().change(|world| world.roles.push(lab::access_role(wrong, &["db-OTHER"])));
-    let postgres = lab.instance(Lane::Postgres15);
+    let postgres = lab.instance(ServerVersion::Postgres15);
     for (what, args) in [
         ("good", &[][..]),
         ("json", &["-o", "json"]),
@@ -71,12 +71,12 @@ fn nothing_secret_is_said_with_everything_at_trace() {
 
 #[test]
 fn token_says_it_on_stdout_alone() {
-    let lab = Lab::start(&[Lane::Postgres15]).unwrap();
+    let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
     let output = Run::check(&lab, &["postgres15", "--log-level", "trace"]).command("token").output();
     assert_eq!(output.status.code(), Some(0));
     let token = String::from_utf8(output.stdout).unwrap();
     assert!(
-        token.starts_with(&format!("{}:", lab.instance(Lane::Postgres15).host))
+        token.starts_with(&format!("{}:", lab.instance(ServerVersion::Postgres15).host))
             && token.contains("X-Amz-Signature=")
     );
     let found =
@@ -90,7 +90,7 @@ fn an_answer_that_cannot_be_read_is_not_printed() {
         <AccessKeyId>ASIAEXAMPLE</AccessKeyId><SecretAccessKey>SECRETSECRETSECRETSECRET</SecretAccessKey>\
         <SessionToken>TOKENTOKENTOKENTOKENTOKEN</SessionToken><Expiration>tomorrow</Expiration>\
         </Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>";
-    let lab = Lab::start(&[Lane::Postgres15]).unwrap();
+    let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
     let token = lab.dir().join("web-identity");
     std::fs::write(&token, "WEBIDENTITYWEBIDENTITY").unwrap();
     let output = Run::check(&lab, &["--log-level", "trace"])

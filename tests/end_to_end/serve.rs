@@ -20,7 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lab::{Lab, Lane};
+use lab::{Lab, ServerVersion};
 use serde_json::Value;
 
 use client::{Answer, get};
@@ -172,7 +172,7 @@ pub(crate) const QUICK: &str = "[defaults]\ninterval = \"1s\"\n";
 
 /// The lanes that are always there.
 pub(crate) fn two() -> Lab {
-    Lab::start(&[Lane::Postgres15, Lane::MariaDb10_11]).unwrap()
+    Lab::start(&[ServerVersion::Postgres15, ServerVersion::MariaDb10_11]).unwrap()
 }
 
 /// A table for a database that accepts connections and never says a word.

@@ -2,10 +2,10 @@
 
 use std::{fs, path::Path, process::Command};
 
-use lab::{DATABASE, Engine, Instance, Lab, Lane, SERVICE_ROLE};
+use lab::{DATABASE, Engine, Instance, Lab, SERVICE_ROLE, ServerVersion};
 use serde_json::Value;
 
-use crate::support::{Run, lanes, text};
+use crate::support::{Run, server_versions, text};
 
 /// A name that has to be quoted everywhere, and not the guide's.
 const USER: &str = "Pipe-Reader 1";
@@ -14,34 +14,34 @@ const PUBLICATION: &str = "Fresh publication";
 
 #[test]
 fn what_setup_prints_makes_cdc_possible() {
-    for lane in lanes() {
-        let lab = Lab::start(&[lane]).unwrap();
-        let instance = lab.instance(lane);
-        furnish(instance);
-        let schema = if lane.engine() == Engine::Postgres { "public" } else { DATABASE };
+    for server_version in server_versions() {
+        let lab = Lab::start(&[server_version]).unwrap();
+        let instance = lab.instance(server_version);
+        prepare(instance);
+        let schema = if server_version.engine() == Engine::Postgres { "public" } else { DATABASE };
         let orders = format!("{schema}.orders");
         let mut args = vec!["--replication-mode", "cdc", "--table", &orders, "--table", "Odd-1.order lines"];
-        if lane.engine() == Engine::Postgres {
+        if server_version.engine() == Engine::Postgres {
             args.extend(["--publication", PUBLICATION]);
         }
         let made = Made::by(&lab, instance, &args);
-        assert_eq!(made.check(&lab), 3, "{lane}: nothing is there yet");
+        assert_eq!(made.check(&lab), 3, "{server_version}: nothing is there yet");
 
         made.create_role(&lab);
         made.run_sql(instance);
         set_parameters(instance, &made.json("parameters.json"));
-        assert_eq!(made.check(&lab), 0, "{lane}");
+        assert_eq!(made.check(&lab), 0, "{server_version}");
     }
 }
 
 #[test]
 fn what_setup_prints_makes_initial_load_only_possible() {
-    for lane in lanes() {
-        let lab = Lab::start(&[lane]).unwrap();
-        let instance = lab.instance(lane);
-        furnish(instance);
+    for server_version in server_versions() {
+        let lab = Lab::start(&[server_version]).unwrap();
+        let instance = lab.instance(server_version);
+        prepare(instance);
         // By patterns: the grants are made in other ways than for tables with names.
-        let patterns = match lane.engine() {
+        let patterns = match server_version.engine() {
             Engine::Postgres => ["--table", "Odd-1.*", "--table", "public.ord*"],
             Engine::Mysql | Engine::MariaDb => ["--table", "Odd-1.*", "--table", "app.ord*"],
         };
@@ -49,16 +49,16 @@ fn what_setup_prints_makes_initial_load_only_possible() {
         assert!(!made.folder.path().join("parameters.json").exists(), "a copy needs no parameter");
         made.create_role(&lab);
         made.run_sql(instance);
-        assert_eq!(made.check(&lab), 0, "{lane}");
+        assert_eq!(made.check(&lab), 0, "{server_version}");
     }
 }
 
 #[test]
 fn patterns_are_published_and_whole_schemas_read() {
     for tables in [&["--table", "public.*", "--table", "Odd-1.order*"][..], &[]] {
-        let lab = Lab::start(&[Lane::Postgres15]).unwrap();
-        let postgres = lab.instance(Lane::Postgres15);
-        furnish(postgres);
+        let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
+        let postgres = lab.instance(ServerVersion::Postgres15);
+        prepare(postgres);
         if tables.is_empty() {
             // Where no table is named, the guide's schema is all there is to read.
             postgres.sql(r#"DROP SCHEMA "Odd-1" CASCADE"#).unwrap();
@@ -73,9 +73,9 @@ fn patterns_are_published_and_whole_schemas_read() {
 
 #[test]
 fn an_external_id_is_asked_of_others_and_not_of_clickpipes() {
-    let lab = Lab::start(&[Lane::Postgres15]).unwrap();
-    let postgres = lab.instance(Lane::Postgres15);
-    furnish(postgres);
+    let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
+    let postgres = lab.instance(ServerVersion::Postgres15);
+    prepare(postgres);
     let caller =
         ["--replication-mode", "snapshot", "--caller", lab::CALLER, "--external-id", "only-for-others"];
     let made = Made::by(&lab, postgres, &caller);
@@ -126,7 +126,7 @@ impl Made {
     fn run_sql(&self, instance: &Instance) {
         let script = fs::read_to_string(self.folder.path().join("setup.sql")).unwrap();
         instance.sql(&script).unwrap_or_else(|e| panic!("{e}\n{script}"));
-        if instance.lane.engine() == Engine::Postgres && script.contains("rds_replication") {
+        if instance.server_version.engine() == Engine::Postgres && script.contains("rds_replication") {
             // On RDS the grant of rds_replication is enough; here only the attribute opens a WAL sender.
             instance.sql(&format!(r#"ALTER ROLE "{USER}" REPLICATION"#)).unwrap();
         }
@@ -156,8 +156,8 @@ impl Made {
 }
 
 /// A table whose name and schema have to be quoted; nothing of what the guide had typed; and settings that will not do.
-fn furnish(instance: &Instance) {
-    match instance.lane.engine() {
+fn prepare(instance: &Instance) {
+    match instance.server_version.engine() {
         Engine::Postgres => {
             let script = r#"DROP PUBLICATION clickpipes_publication; CREATE SCHEMA "Odd-1";
                 CREATE TABLE "Odd-1"."order lines" (id bigint PRIMARY KEY) PARTITION BY RANGE (id);
@@ -187,7 +187,7 @@ fn set_parameters(instance: &Instance, parameters: &Value) {
         .iter()
         .map(|p| (text(&p["ParameterName"]), text(&p["ParameterValue"])))
         .collect();
-    match instance.lane.engine() {
+    match instance.server_version.engine() {
         Engine::Postgres => {
             for (name, value) in &parameters {
                 instance.sql(&format!("ALTER SYSTEM SET {name} = '{value}'")).unwrap();

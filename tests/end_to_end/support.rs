@@ -8,7 +8,7 @@ use std::{
     sync::LazyLock,
 };
 
-use lab::{Instance, Lab, Lane, obtain};
+use lab::{Instance, Lab, ServerVersion, obtain};
 use serde_json::Value;
 
 /// Says on stderr, past the test harness' capture, what is not being tested.
@@ -18,14 +18,14 @@ pub(crate) fn skipped(what: impl std::fmt::Display) {
 }
 
 /// Every lane that can be had here.
-pub(crate) fn lanes() -> Vec<Lane> {
-    static LANES: LazyLock<Vec<Lane>> = LazyLock::new(|| {
-        Lane::all()
+pub(crate) fn server_versions() -> Vec<ServerVersion> {
+    static LANES: LazyLock<Vec<ServerVersion>> = LazyLock::new(|| {
+        ServerVersion::all()
             .into_iter()
-            .filter(|lane| match obtain(*lane) {
+            .filter(|server_version| match obtain(*server_version) {
                 Ok(_) => true,
                 Err(why) => {
-                    assert!(!lane.is_always_there(), "{why}");
+                    assert!(!server_version.is_always_there(), "{why}");
                     skipped(why);
                     false
                 }
@@ -37,7 +37,7 @@ pub(crate) fn lanes() -> Vec<Lane> {
 
 /// The lab that tests share, because none of them changes it. Its keeper takes it away.
 pub(crate) fn shared() -> &'static Lab {
-    static SHARED: LazyLock<Lab> = LazyLock::new(|| Lab::start(&lanes()).unwrap());
+    static SHARED: LazyLock<Lab> = LazyLock::new(|| Lab::start(&server_versions()).unwrap());
     &SHARED
 }
 

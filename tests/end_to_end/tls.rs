@@ -7,19 +7,19 @@ use std::{
     time::Duration,
 };
 
-use lab::{Engine, Lab, Lane};
+use lab::{Engine, Lab, ServerVersion};
 
-use crate::support::{Run, lanes, shared, text};
+use crate::support::{Run, server_versions, shared, text};
 
 #[test]
 fn an_issuer_nobody_trusts_is_refused_with_what_was_presented() {
     let lab = shared();
-    for lane in lanes() {
-        let instance = lab.instance(lane);
+    for server_version in server_versions() {
+        let instance = lab.instance(server_version);
         let before = instance.decisions().len();
         let answer = Run::check(lab, &[&instance.name]).with("ca_certificate", "").json();
         let row = answer.fails_at("TLS_VERIFY", "TLS_UNKNOWN_CA");
-        assert!(text(&row["found"]).contains(&instance.host), "{lane}: {row:#}");
+        assert!(text(&row["found"]).contains(&instance.host), "{server_version}: {row:#}");
         assert_eq!(answer.report()["tls"]["certificates"][0]["names"][0], instance.host.as_str());
         assert_eq!(answer.report()["tls"]["version"], serde_json::Value::Null);
         let _ = before; // other tests log in beside this one; the row is what counts here
@@ -31,8 +31,8 @@ fn an_issuer_nobody_trusts_is_refused_with_what_was_presented() {
 fn a_certificate_for_another_name_is_refused() {
     let lab = shared();
     let host = format!("other.abc.us-east-1.{}", "rds.amazonaws.com");
-    for lane in [Lane::Postgres15, Lane::MariaDb10_11] {
-        let answer = Run::check(lab, &[lane.name(), "--tls-host", &host]).json();
+    for server_version in [ServerVersion::Postgres15, ServerVersion::MariaDb10_11] {
+        let answer = Run::check(lab, &[server_version.name(), "--tls-host", &host]).json();
         let row = answer.fails_at("TLS_VERIFY", "TLS_WRONG_NAME");
         assert_eq!(text(&row["expected"]), format!("a certificate of {host}"));
         assert!(text(&row["remedy"]).contains("tls_host"));
@@ -70,27 +70,27 @@ fn plaintext_server(engine: Engine) -> (SocketAddr, JoinHandle<Vec<u8>>) {
 #[test]
 fn a_plaintext_only_server_is_told_nothing() {
     let lab = shared();
-    for (lane, engine, spoken) in
-        [(Lane::Postgres15, Engine::Postgres, 8), (Lane::MariaDb10_11, Engine::MariaDb, 0)]
+    for (server_version, engine, spoken) in
+        [(ServerVersion::Postgres15, Engine::Postgres, 8), (ServerVersion::MariaDb10_11, Engine::MariaDb, 0)]
     {
         let (address, heard) = plaintext_server(engine);
-        let answer = Run::check(lab, &[lane.name(), "--connect-to", &address.to_string()]).json();
+        let answer = Run::check(lab, &[server_version.name(), "--connect-to", &address.to_string()]).json();
         answer.fails_at("TLS_VERIFY", "TLS_NOT_OFFERED");
         // Only the SSLRequest; not the user's name, and never a token.
-        assert_eq!(heard.join().unwrap().len(), spoken, "{lane}");
+        assert_eq!(heard.join().unwrap().len(), spoken, "{server_version}");
     }
 }
 
 #[test]
 fn a_real_server_with_tls_off_never_sees_the_token() {
-    let lab = Lab::start(&[Lane::Postgres15, Lane::MariaDb10_11]).unwrap();
-    lab.instance(Lane::Postgres15).restart_with(&[("ssl", "off")]).unwrap();
-    lab.instance(Lane::MariaDb10_11)
+    let lab = Lab::start(&[ServerVersion::Postgres15, ServerVersion::MariaDb10_11]).unwrap();
+    lab.instance(ServerVersion::Postgres15).restart_with(&[("ssl", "off")]).unwrap();
+    lab.instance(ServerVersion::MariaDb10_11)
         .restart_with(&[("skip-ssl", ""), ("require-secure-transport", "OFF")])
         .unwrap();
-    for lane in [Lane::Postgres15, Lane::MariaDb10_11] {
-        let answer = Run::check(&lab, &[lane.name()]).json();
+    for server_version in [ServerVersion::Postgres15, ServerVersion::MariaDb10_11] {
+        let answer = Run::check(&lab, &[server_version.name()]).json();
         answer.fails_at("TLS_VERIFY", "TLS_NOT_OFFERED");
-        assert!(lab.instance(lane).decisions().is_empty(), "{lane}");
+        assert!(lab.instance(server_version).decisions().is_empty(), "{server_version}");
     }
 }

@@ -1,21 +1,21 @@
-use lab::{ACCESS_ROLE, CALLER, Engine, Lab, Lane, SERVICE_ROLE};
+use lab::{ACCESS_ROLE, CALLER, Engine, Lab, SERVICE_ROLE, ServerVersion};
 
-use crate::support::{Run, lanes, shared, text};
+use crate::support::{Run, server_versions, shared, text};
 
 #[test]
 fn every_lane_gets_its_verdict_with_its_evidence() {
     let lab = shared();
     let schema = serde_json::from_str(pipeprobe::report::json::SCHEMA).unwrap();
     let schema = jsonschema::validator_for(&schema).unwrap();
-    for lane in lanes() {
-        let instance = lab.instance(lane);
+    for server_version in server_versions() {
+        let instance = lab.instance(server_version);
         let answer = Run::check(lab, &[&instance.name]).json();
         schema.validate(&answer.document).unwrap();
         let report = answer.report();
-        assert_eq!(answer.status, 0, "{lane}: {report:#}");
+        assert_eq!(answer.status, 0, "{server_version}: {report:#}");
         assert_eq!(answer.document["success"], true);
 
-        let (capability, observed) = match lane.engine() {
+        let (capability, observed) = match server_version.engine() {
             Engine::Postgres => ("initial_load_only", "initial_load_only"),
             Engine::Mysql | Engine::MariaDb => ("cdc", "cdc"),
         };
@@ -23,10 +23,10 @@ fn every_lane_gets_its_verdict_with_its_evidence() {
         assert_eq!(
             (text(&verdict["capability"]), text(&verdict["server"])),
             (capability, observed),
-            "{lane}"
+            "{server_version}"
         );
         assert_eq!(verdict["guide"], capability);
-        if lane.engine() == Engine::Postgres {
+        if server_version.engine() == Engine::Postgres {
             assert_eq!(answer.row("PG_IAM_REPLICATION")["cause"], "PG_REPLICATION_NOT_IAM");
             assert_eq!(answer.row("PG_DOCUMENTED_RULE")["cause"], "PG_DOCUMENTED_RULE");
             assert!(text(&verdict["next"][0]).contains("rds.iam_auth_for_replication = 1"));
@@ -39,33 +39,44 @@ fn every_lane_gets_its_verdict_with_its_evidence() {
         assert_eq!(hop["tags"][0], "pipeprobe=1");
         assert_eq!(hop["became"], "arn:aws:sts::123456789012:assumed-role/clickpipes-rds-access/pipeprobe");
         let tls = &report["tls"];
-        assert_eq!(tls["version"], "TLSv1.3", "{lane}");
+        assert_eq!(tls["version"], "TLSv1.3", "{server_version}");
         assert_eq!(tls["certificates"][0]["names"][0], instance.host.as_str());
         assert_eq!(answer.row("AUTH_IAM_ASKED")["found"], "a cleartext password (the token)");
         assert_eq!(report["endpoints"]["addresses"][0], "127.0.0.1");
         assert_eq!(report["endpoints"]["sign"]["host"], instance.host.as_str());
         let steps: Vec<_> = report["timings"].as_array().unwrap().iter().map(|t| text(&t["step"])).collect();
-        assert_eq!(steps, ["identity", "resolve", "dial", "encrypt", "ask", "log in", "facts"], "{lane}");
+        assert_eq!(
+            steps,
+            ["identity", "resolve", "dial", "encrypt", "ask", "log in", "facts"],
+            "{server_version}"
+        );
         assert!(report["token"]["length"].as_u64().unwrap() > 1000, "session tokens are long");
         assert!(
             instance.decisions().iter().any(lab_aws::Decision::accepted),
-            "{lane}: the server asked and accepted"
+            "{server_version}: the server asked and accepted"
         );
     }
 }
 
 #[test]
 fn postgres_becomes_cdc_by_evidence_when_the_parameter_is_on() {
-    for lane in lanes().into_iter().filter(|lane| lane.engine() == Engine::Postgres) {
-        let lab = Lab::start(&[lane]).unwrap();
-        let postgres = lab.instance(lane);
+    for server_version in
+        server_versions().into_iter().filter(|server_version| server_version.engine() == Engine::Postgres)
+    {
+        let lab = Lab::start(&[server_version]).unwrap();
+        let postgres = lab.instance(server_version);
         postgres.sql("ALTER SYSTEM SET rds.iam_auth_for_replication = 1").unwrap();
         postgres.sql("SELECT pg_reload_conf()").unwrap();
         // The reload is a signal: the parameter arrives when the server has handled it.
         while !matches!(postgres.sql("SHOW rds.iam_auth_for_replication").unwrap().trim(), "1" | "on") {}
 
         let observed = Run::check(&lab, &["--basis", "server", "--require", "cdc"]).json();
-        assert_eq!(observed.report()["verdict"]["capability"], "cdc", "{lane}: {:#}", observed.report());
+        assert_eq!(
+            observed.report()["verdict"]["capability"],
+            "cdc",
+            "{server_version}: {:#}",
+            observed.report()
+        );
         assert_eq!(observed.report()["verdict"]["guide"], "initial_load_only");
         assert_eq!(observed.status, 0);
         assert!(
@@ -88,8 +99,8 @@ fn postgres_becomes_cdc_by_evidence_when_the_parameter_is_on() {
 
 #[test]
 fn the_replication_right_is_told_from_the_parameter() {
-    let lab = Lab::start(&[Lane::Postgres15]).unwrap();
-    let postgres = lab.instance(Lane::Postgres15);
+    let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
+    let postgres = lab.instance(ServerVersion::Postgres15);
     postgres.sql("ALTER ROLE clickpipes_iam_user NOREPLICATION").unwrap();
     postgres.sql("ALTER SYSTEM SET rds.iam_auth_for_replication = 1").unwrap();
     postgres.sql("SELECT pg_reload_conf()").unwrap();
@@ -103,9 +114,11 @@ fn the_replication_right_is_told_from_the_parameter() {
 
 #[test]
 fn a_successful_check_is_one_connection_and_aborts_none() {
-    for lane in lanes().into_iter().filter(|lane| lane.engine() != Engine::Postgres) {
-        let lab = Lab::start(&[lane]).unwrap();
-        let server = lab.instance(lane);
+    for server_version in
+        server_versions().into_iter().filter(|server_version| server_version.engine() != Engine::Postgres)
+    {
+        let lab = Lab::start(&[server_version]).unwrap();
+        let server = lab.instance(server_version);
         let count = |name: &str| -> i64 {
             let row = server.sql(&format!("SHOW GLOBAL STATUS LIKE '{name}'")).unwrap();
             row.split_whitespace().last().unwrap().parse().unwrap()
@@ -113,18 +126,18 @@ fn a_successful_check_is_one_connection_and_aborts_none() {
         let aborted = (count("Aborted_connects"), count("Aborted_clients"));
         let connections = count("Connections");
         for _ in 0..5 {
-            assert_eq!(Run::check(&lab, &[]).json().status, 0, "{lane}");
+            assert_eq!(Run::check(&lab, &[]).json().status, 0, "{server_version}");
         }
         // Asking costs a connection of its own.
-        assert_eq!(count("Connections") - connections, 5 + 1, "{lane}");
-        assert_eq!((count("Aborted_connects"), count("Aborted_clients")), aborted, "{lane}");
+        assert_eq!(count("Connections") - connections, 5 + 1, "{server_version}");
+        assert_eq!((count("Aborted_connects"), count("Aborted_clients")), aborted, "{server_version}");
     }
 }
 
 #[test]
 fn a_binary_log_that_is_off_leaves_the_initial_load() {
-    let lab = Lab::start(&[Lane::MariaDb10_11]).unwrap();
-    let mariadb = lab.instance(Lane::MariaDb10_11);
+    let lab = Lab::start(&[ServerVersion::MariaDb10_11]).unwrap();
+    let mariadb = lab.instance(ServerVersion::MariaDb10_11);
     mariadb.restart_with(&[("skip-log-bin", "")]).unwrap();
     let answer = Run::check(&lab, &["--require", "cdc"]).json();
     assert_eq!(answer.status, 3);
@@ -153,7 +166,7 @@ fn rds_declared_as_aurora_is_a_warning_and_fail_on_makes_it_an_exit_code() {
 
 #[test]
 fn the_chain_through_the_service_role_is_walked() {
-    let lab = Lab::start(&[Lane::Postgres15]).unwrap();
+    let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
     let args =
         ["--via-role", SERVICE_ROLE, "--session-tag", "team=data,cost=low", "--transitive-tag", "team"];
     let answer = Run::check(&lab, &args).json();
@@ -185,7 +198,7 @@ fn several_targets_are_reported_in_order_with_a_summary() {
 #[test]
 fn signals_end_it_with_their_exit_codes() {
     use std::{thread::sleep, time::Duration};
-    let lab = Lab::start(&[Lane::Postgres15]).unwrap();
+    let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
     lab.aws().set_fault(lab_aws::Fault::Hang);
     for (signal, status) in [("INT", 130), ("TERM", 143)] {
         let before = lab.aws().calls().len();
@@ -214,8 +227,8 @@ fn a_reader_that_went_away_changes_no_exit_code() {
 
 #[test]
 fn wal_that_is_not_logical_is_no_cdc_whatever_the_connection_says() {
-    let lab = Lab::start(&[Lane::Postgres15]).unwrap();
-    let postgres = lab.instance(Lane::Postgres15);
+    let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
+    let postgres = lab.instance(ServerVersion::Postgres15);
     postgres.restart_with(&[("wal_level", "replica"), ("rds.iam_auth_for_replication", "1")]).unwrap();
     let answer = Run::check(&lab, &["--basis", "server"]).json();
     assert_eq!(answer.row("PG_IAM_REPLICATION")["outcome"], "pass", "{:#}", answer.report());

@@ -5,7 +5,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use lab::{ACCESS_ROLE, Lab, Lane};
+use lab::{ACCESS_ROLE, Lab, ServerVersion};
 use serde_json::Value;
 
 use crate::support::Run;
@@ -49,8 +49,9 @@ impl Waiting {
 
 #[test]
 fn a_server_that_comes_up_is_met_and_the_others_are_not_asked_again() {
-    let lab = Lab::start(&[Lane::Postgres15, Lane::MariaDb10_11]).unwrap();
-    let (postgres, mariadb) = (lab.instance(Lane::Postgres15), lab.instance(Lane::MariaDb10_11));
+    let lab = Lab::start(&[ServerVersion::Postgres15, ServerVersion::MariaDb10_11]).unwrap();
+    let (postgres, mariadb) =
+        (lab.instance(ServerVersion::Postgres15), lab.instance(ServerVersion::MariaDb10_11));
     postgres.stop();
     let mut waiting = Waiting::start(&lab, &["--wait", "10m"]);
     waiting.until("waiting for postgres15: NET_DIAL (");
@@ -73,8 +74,8 @@ fn a_server_that_comes_up_is_met_and_the_others_are_not_asked_again() {
 
 #[test]
 fn a_policy_that_is_put_right_is_met_and_each_state_is_said_once() {
-    let lab = Lab::start(&[Lane::MariaDb10_11]).unwrap();
-    let mariadb = lab.instance(Lane::MariaDb10_11);
+    let lab = Lab::start(&[ServerVersion::MariaDb10_11]).unwrap();
+    let mariadb = lab.instance(ServerVersion::MariaDb10_11);
     let mut role = None;
     lab.aws().change(|world| {
         let i = world.roles.iter().position(|role| role.arn == ACCESS_ROLE).unwrap();
@@ -92,8 +93,8 @@ fn a_policy_that_is_put_right_is_met_and_each_state_is_said_once() {
 
 #[test]
 fn one_that_never_is_met_ends_with_its_last_report() {
-    let lab = Lab::start(&[Lane::Postgres15]).unwrap();
-    lab.instance(Lane::Postgres15).stop();
+    let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
+    lab.instance(ServerVersion::Postgres15).stop();
     let (code, document, said) = Waiting::start(&lab, &["--wait", "3s"]).end();
     assert_eq!(code, 3);
     assert_eq!(said.len(), 1, "one state, one line: {said:?}");
@@ -110,7 +111,7 @@ fn one_that_never_is_met_ends_with_its_last_report() {
 
 #[test]
 fn what_a_rule_forbids_is_not_waited_for() {
-    let lab = Lab::start(&[Lane::Postgres15]).unwrap();
+    let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
     let (code, document, said) = Waiting::start(&lab, &["--require", "cdc", "--wait", "24h"]).end();
     assert_eq!((code, &document["reports"][0]["waited"]["rounds"]), (3, &1.into()));
     assert_eq!(
@@ -122,8 +123,8 @@ fn what_a_rule_forbids_is_not_waited_for() {
 
 #[test]
 fn a_signal_ends_it_while_it_waits() {
-    let lab = Lab::start(&[Lane::Postgres15]).unwrap();
-    lab.instance(Lane::Postgres15).stop();
+    let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
+    lab.instance(ServerVersion::Postgres15).stop();
     for (signal, status) in [("INT", 130), ("TERM", 143)] {
         let mut waiting = Waiting::start(&lab, &["--wait", "24h"]);
         waiting.until("waiting for postgres15: ");
@@ -136,8 +137,8 @@ fn a_signal_ends_it_while_it_waits() {
 
 #[test]
 fn on_a_terminal_the_line_says_who_is_waited_for_and_why() {
-    let lab = Lab::start(&[Lane::Postgres15]).unwrap();
-    lab.instance(Lane::Postgres15).stop();
+    let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
+    lab.instance(ServerVersion::Postgres15).stop();
     let run = Run::check(&lab, &["--wait", "10m"]).spawnable();
     let words: Vec<_> = [run.get_program()].into_iter().chain(run.get_args()).collect();
     let line = words.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ");
@@ -152,7 +153,7 @@ fn on_a_terminal_the_line_says_who_is_waited_for_and_why() {
         assert!(read > 0, "{screen}");
         screen += &String::from_utf8_lossy(&some[..read]);
     }
-    lab.instance(Lane::Postgres15).start_again().unwrap();
+    lab.instance(ServerVersion::Postgres15).start_again().unwrap();
     terminal.read_to_string(&mut screen).unwrap();
     assert_eq!(script.wait().unwrap().code(), Some(0), "{screen}");
     assert!(screen.contains(" checks in "), "the report says how often: {screen}");

@@ -1,22 +1,24 @@
-use lab::{ACCESS_ROLE, Engine, Lab, Lane};
+use lab::{ACCESS_ROLE, Engine, Lab, ServerVersion};
 
 use super::{Bench, How, Turn, turn};
-use crate::support::lanes;
+use crate::support::server_versions;
 
 #[test]
 fn mariadb_of_the_distribution() {
-    every_turn(Lane::MariaDb10_11);
+    every_turn(ServerVersion::MariaDb10_11);
 }
 
 #[test]
 fn newer_mariadb_and_mysql() {
-    let others = lanes().into_iter().filter(|l| l.engine() != Engine::Postgres && *l != Lane::MariaDb10_11);
+    let others = server_versions()
+        .into_iter()
+        .filter(|l| l.engine() != Engine::Postgres && *l != ServerVersion::MariaDb10_11);
     others.for_each(every_turn);
 }
 
-fn every_turn(lane: Lane) {
-    let lab = Lab::start(&[lane]).unwrap();
-    let server = lab.instance(lane);
+fn every_turn(server_version: ServerVersion) {
+    let lab = Lab::start(&[server_version]).unwrap();
+    let server = lab.instance(server_version);
     // So that its value can be turned: the guide grants no such right.
     server.sql("GRANT SELECT ON mysql.rds_configuration TO 'clickpipes_iam_user'@'%'").unwrap();
     // None is opened at login, so that a right on it that is missing is a matter of the tables.
@@ -24,7 +26,7 @@ fn every_turn(lane: Lane) {
     let config: String =
         config.lines().filter(|l| !l.starts_with("database")).map(|l| format!("{l}\n")).collect();
     let mut concurrency = of_both();
-    concurrency.extend(match lane.engine() {
+    concurrency.extend(match server_version.engine() {
         Engine::MariaDb => of_mariadb(),
         _ => of_mysql(),
     });

@@ -1,30 +1,34 @@
-use lab::{ACCESS_ROLE, Engine, Lab, Lane};
+use lab::{ACCESS_ROLE, Engine, Lab, ServerVersion};
 
 use super::{Bench, How, turn};
-use crate::support::lanes;
+use crate::support::server_versions;
 
-fn is_always_there(lane: Lane) -> bool {
-    lane == Lane::Postgres15
+fn is_always_there(server_version: ServerVersion) -> bool {
+    server_version == ServerVersion::Postgres15
 }
 
 #[test]
 fn postgres_of_the_distribution() {
-    lanes().into_iter().filter(|lane| is_always_there(*lane)).for_each(every_turn);
+    server_versions()
+        .into_iter()
+        .filter(|server_version| is_always_there(*server_version))
+        .for_each(every_turn);
 }
 
 #[test]
 fn newer_postgres() {
-    let others = lanes().into_iter().filter(|l| l.engine() == Engine::Postgres && !is_always_there(*l));
+    let others =
+        server_versions().into_iter().filter(|l| l.engine() == Engine::Postgres && !is_always_there(*l));
     others.for_each(every_turn);
 }
 
 const CREATE: &str = "CREATE PUBLICATION clickpipes_publication FOR ALL TABLES;";
 const DROP: &str = "DROP PUBLICATION clickpipes_publication;";
 
-fn every_turn(lane: Lane) {
+fn every_turn(server_version: ServerVersion) {
     use How::{Nothing, Restart, Set, Sql, WalSendersTaken};
-    let lab = Lab::start(&[lane]).unwrap();
-    let server = lab.instance(lane);
+    let lab = Lab::start(&[server_version]).unwrap();
+    let server = lab.instance(server_version);
     server.set(&[("rds.iam_auth_for_replication", "1")]).unwrap();
     let config = lab.target_toml("other", server, ACCESS_ROLE);
 

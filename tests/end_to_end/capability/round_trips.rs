@@ -14,7 +14,7 @@ use std::{
 
 use lab::{Engine, Lab};
 
-use crate::support::{Run, lanes};
+use crate::support::{Run, server_versions};
 
 /// Longer than a server of the lab takes to answer a question.
 const HELD_BACK: Duration = Duration::from_millis(60);
@@ -71,29 +71,32 @@ fn pump(mut from: TcpStream, mut to: TcpStream, spoke: impl Fn() -> usize) {
 
 #[test]
 fn questions_go_out_together() {
-    for lane in lanes() {
-        let lab = Lab::start(&[lane]).unwrap();
-        let server = lab.instance(lane);
+    for server_version in server_versions() {
+        let lab = Lab::start(&[server_version]).unwrap();
+        let server = lab.instance(server_version);
         // Many tables, so that asking about each by itself would show.
         let tables: String =
             (0..40).map(|i| format!("CREATE TABLE many_{i} (id int PRIMARY KEY);\n")).collect();
         server.sql(&tables).unwrap();
-        if lane.engine() == Engine::Postgres {
+        if server_version.engine() == Engine::Postgres {
             server.sql("GRANT SELECT ON ALL TABLES IN SCHEMA public TO clickpipes_iam_user").unwrap();
         }
         let relay = Relay::to(server.address());
         let answer = Run::check(&lab, &["--basis", "server"])
             .with("connect_to", &format!("\"{}\"", relay.address))
             .json();
-        assert_eq!(answer.row("DB_TABLES_READ")["found"], "every column of 41 tables", "{lane}");
+        assert_eq!(answer.row("DB_TABLES_READ")["found"], "every column of 41 tables", "{server_version}");
         // Up to the login: PostgreSQL SSLRequest, TLS hello, startup, token. MySQL TLS hello (behind the greeting),
         // login, token. Then PostgreSQL's two rounds of questions; MySQL's statements and the dump. Then goodbye.
-        let most = match lane.engine() {
+        let most = match server_version.engine() {
             Engine::Postgres => 4 + 2 + 2,
             Engine::Mysql | Engine::MariaDb => 3 + 15 + 2,
         };
         let concurrency = relay.concurrency();
-        eprintln!("{lane}: {concurrency} round trips");
-        assert!(concurrency <= most, "{lane}: {concurrency} round trips, at most {most} were expected");
+        eprintln!("{server_version}: {concurrency} round trips");
+        assert!(
+            concurrency <= most,
+            "{server_version}: {concurrency} round trips, at most {most} were expected"
+        );
     }
 }

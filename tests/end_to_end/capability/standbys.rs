@@ -1,35 +1,35 @@
-use lab::{ACCESS_ROLE, Engine, Lab, Lane};
+use lab::{ACCESS_ROLE, Engine, Lab, ServerVersion};
 
 use super::{Bench, How, Turn, turn};
-use crate::support::lanes;
+use crate::support::server_versions;
 
 /// A real standby of each engine, and what of it can be turned.
 #[test]
 fn standbys() {
-    for lane in lanes() {
-        let lab = Lab::start(&[lane]).unwrap();
-        let primary = lab.instance(lane);
-        if lane.engine() == Engine::Postgres {
+    for server_version in server_versions() {
+        let lab = Lab::start(&[server_version]).unwrap();
+        let primary = lab.instance(server_version);
+        if server_version.engine() == Engine::Postgres {
             primary.set(&[("rds.iam_auth_for_replication", "1")]).unwrap();
         }
         let standby = lab.standby(primary).unwrap();
         let config = lab.target_toml("other", &standby, ACCESS_ROLE);
-        Bench::new(&lab, &standby, primary, config).turn_one_at_a_time(concurrency(lane));
+        Bench::new(&lab, &standby, primary, config).turn_one_at_a_time(concurrency(server_version));
     }
 }
 
-fn concurrency(lane: Lane) -> Vec<Turn> {
+fn concurrency(server_version: ServerVersion) -> Vec<Turn> {
     use How::{Nothing, Restart, Set};
-    let log_replica_updates = |value| match (lane.engine(), value) {
+    let log_replica_updates = |value| match (server_version.engine(), value) {
         (Engine::Mysql, true) => Restart(&[("log-replica-updates", "ON")]),
         (Engine::Mysql, false) => Restart(&[("log-replica-updates", "OFF")]),
         (_, true) => Restart(&[("log-slave-updates", "ON")]),
         (_, false) => Restart(&[("log-slave-updates", "OFF")]),
     };
-    match lane {
+    match server_version {
         // Logical decoding on a standby came with 16.
-        Lane::Postgres15 => vec![turn("a standby that is too old", Nothing, "", "").no_row()],
-        Lane::Postgres17 | Lane::Postgres18 => vec![
+        ServerVersion::Postgres15 => vec![turn("a standby that is too old", Nothing, "", "").no_row()],
+        ServerVersion::Postgres17 | ServerVersion::Postgres18 => vec![
             turn("without feedback", Nothing, "", "").no_row(),
             turn(
                 "with feedback",
@@ -40,7 +40,7 @@ fn concurrency(lane: Lane) -> Vec<Turn> {
             .cdc(),
         ],
         // On by default since 8.0.
-        Lane::Mysql9_7 => vec![
+        ServerVersion::Mysql9_7 => vec![
             turn("a replica", Nothing, "", "").cdc().no_row(),
             turn(
                 "that does not log what it replicates",
@@ -49,7 +49,7 @@ fn concurrency(lane: Lane) -> Vec<Turn> {
                 "fail MYSQL_REPLICA_UPDATES_OFF",
             ),
         ],
-        Lane::MariaDb10_11 | Lane::MariaDb11_8 => vec![
+        ServerVersion::MariaDb10_11 | ServerVersion::MariaDb11_8 => vec![
             turn("a replica", Nothing, "", "").no_row(),
             turn("that logs what it replicates", log_replica_updates(true), "MYSQL_REPLICA_UPDATES", "pass")
                 .cdc(),

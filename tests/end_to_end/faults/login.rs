@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use lab::{ACCESS_ROLE, Engine, Instance, Lane};
+use lab::{ACCESS_ROLE, Engine, Instance, ServerVersion};
 use lab_aws::World;
 use serde_json::{Value, json};
 
@@ -27,56 +27,56 @@ fn allow(action: &str, resource: &str) -> Value {
 /// The server refuses every policy that is not right alike.
 fn policy_fault(
     (what, engine): (&str, &str),
-    lane: Lane,
+    server_version: ServerVersion,
     cause: &'static str,
     statement: impl Fn(&Instance) -> Value + 'static,
 ) -> Fault {
     const TO_DO: &str = "allow rds-db:connect on arn:aws:rds-db:us-east-1:123456789012:dbuser:<db-…>";
     let name: &'static str = format!("{what}, {engine}").leak();
-    fault(name, "AUTH_LOG_IN", cause, TO_DO).on(lane).lab(move |lab, instance| {
+    fault(name, "AUTH_LOG_IN", cause, TO_DO).on(server_version).lab(move |lab, instance| {
         lab.aws().change(|world| basis(world, &statement(instance)));
         None
     })
 }
 
 /// Everything a policy can have wrong.
-fn policies(engine: &str, lane: Lane, cause: &'static str) -> Vec<Fault> {
+fn policies(engine: &str, server_version: ServerVersion, cause: &'static str) -> Vec<Fault> {
     let (connect, account, user) = ("rds-db:connect", "123456789012", "clickpipes_iam_user");
     let dbuser = |region: &str, account: &str, id: &str, user: &str| {
         format!("arn:aws:rds-db:{region}:{account}:dbuser:{id}/{user}")
     };
     vec![
-        policy_fault(("a policy for another database", engine), lane, cause, move |_| {
+        policy_fault(("a policy for another database", engine), server_version, cause, move |_| {
             allow(connect, &dbuser("us-east-1", account, "db-ANOTHER", user))
         }),
         policy_fault(
             ("a policy with the instance's name for its resource id", engine),
-            lane,
+            server_version,
             cause,
             move |i| allow(connect, &dbuser("us-east-1", account, &i.name, user)),
         ),
-        policy_fault(("a policy for another user", engine), lane, cause, move |i| {
+        policy_fault(("a policy for another user", engine), server_version, cause, move |i| {
             allow(connect, &dbuser("us-east-1", account, &i.resource_id, "other"))
         }),
-        policy_fault(("a policy for another Region", engine), lane, cause, move |i| {
+        policy_fault(("a policy for another Region", engine), server_version, cause, move |i| {
             allow(connect, &dbuser("eu-west-1", account, &i.resource_id, user))
         }),
-        policy_fault(("a policy for another account", engine), lane, cause, move |i| {
+        policy_fault(("a policy for another account", engine), server_version, cause, move |i| {
             allow(connect, &dbuser("us-east-1", "210987654321", &i.resource_id, user))
         }),
-        policy_fault(("a policy for rds: instead of rds-db:", engine), lane, cause, move |i| {
+        policy_fault(("a policy for rds: instead of rds-db:", engine), server_version, cause, move |i| {
             allow(connect, &format!("arn:aws:rds:us-east-1:{account}:db:{}", i.resource_id))
         }),
-        policy_fault(("a policy for another action", engine), lane, cause, move |i| {
+        policy_fault(("a policy for another action", engine), server_version, cause, move |i| {
             allow("rds:connect", &dbuser("us-east-1", account, &i.resource_id, user))
         }),
-        policy_fault(("a policy that denies", engine), lane, cause, move |i| {
+        policy_fault(("a policy that denies", engine), server_version, cause, move |i| {
             let resource = dbuser("us-east-1", account, &i.resource_id, user);
             json!({ "Effect": "Deny", "Action": connect, "Resource": resource })
         }),
         policy_fault(
             ("no policy at all", engine),
-            lane,
+            server_version,
             cause,
             |_| json!({ "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*" }),
         ),
@@ -84,11 +84,11 @@ fn policies(engine: &str, lane: Lane, cause: &'static str) -> Vec<Fault> {
 }
 
 /// What is in the token, and not as the server has it.
-fn tokens(engine: &str, lane: Lane, cause: &'static str) -> Vec<Fault> {
+fn tokens(engine: &str, server_version: ServerVersion, cause: &'static str) -> Vec<Fault> {
     let name = |what: &str| -> &'static str { format!("{what}, {engine}").leak() };
     vec![
         fault(name("a token signed for another port"), "AUTH_LOG_IN", cause, "sign_port")
-            .on(lane)
+            .on(server_version)
             .args(&["--sign-port", "1"]),
         fault(
             name("a token signed for a name that is no RDS endpoint's"),
@@ -96,13 +96,13 @@ fn tokens(engine: &str, lane: Lane, cause: &'static str) -> Vec<Fault> {
             "TOKEN_WRONG_NAME",
             "sign_host",
         )
-        .on(lane)
+        .on(server_version)
         .args(&["--sign-host", "db.example.com", "--region", "us-east-1"]),
         fault(name("a token signed for another database"), "AUTH_LOG_IN", cause, "take `sign_host` out")
-            .on(lane)
+            .on(server_version)
             .args(&["--sign-host", "other.abc.us-east-1.rds.amazonaws.com"]),
         fault(name("a token signed for another Region"), "AUTH_LOG_IN", cause, "take `sign_host` out")
-            .on(lane)
+            .on(server_version)
             .args(&["--sign-host", "other.abc.eu-west-1.rds.amazonaws.com", "--region", "eu-west-1"]),
     ]
 }
@@ -139,8 +139,8 @@ pub(super) fn postgres() -> Vec<Fault> {
         .sql("UPDATE pg_database SET datallowconn = false WHERE datname = 'app'"),
     ];
     faults.extend(postgres_servers());
-    faults.extend(policies("PostgreSQL", Lane::Postgres15, "PG_TOKEN_REFUSED"));
-    faults.extend(tokens("PostgreSQL", Lane::Postgres15, "PG_TOKEN_REFUSED"));
+    faults.extend(policies("PostgreSQL", ServerVersion::Postgres15, "PG_TOKEN_REFUSED"));
+    faults.extend(tokens("PostgreSQL", ServerVersion::Postgres15, "PG_TOKEN_REFUSED"));
     faults
 }
 
@@ -239,24 +239,26 @@ impl Drop for Session {
 }
 
 /// The server blocks an address that broke off a handshake. It never blocks 127.0.0.1, so the client comes from another one.
-fn blocked(name: &'static str, lane: Lane) -> Fault {
-    let fault = fault(name, "TLS_VERIFY", "MYSQL_HOST_BLOCKED", "FLUSH HOSTS;").on(lane).server(|server| {
-        let settings = [("skip-name-resolve", "OFF"), ("host-cache-size", "16"), ("max-connect-errors", "1")];
-        server.restart_with(&settings).unwrap();
-        // A first packet that is none. The server counts it before it answers.
-        for _ in 0..5 {
-            let mut broken = from_another_address(server.address());
-            broken.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-            let mut words = [0; 512];
-            let greeting = broken.read(&mut words).unwrap();
-            if String::from_utf8_lossy(&words[..greeting]).contains("is blocked") {
-                return;
+fn blocked(name: &'static str, server_version: ServerVersion) -> Fault {
+    let fault =
+        fault(name, "TLS_VERIFY", "MYSQL_HOST_BLOCKED", "FLUSH HOSTS;").on(server_version).server(|server| {
+            let settings =
+                [("skip-name-resolve", "OFF"), ("host-cache-size", "16"), ("max-connect-errors", "1")];
+            server.restart_with(&settings).unwrap();
+            // A first packet that is none. The server counts it before it answers.
+            for _ in 0..5 {
+                let mut broken = from_another_address(server.address());
+                broken.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+                let mut words = [0; 512];
+                let greeting = broken.read(&mut words).unwrap();
+                if String::from_utf8_lossy(&words[..greeting]).contains("is blocked") {
+                    return;
+                }
+                broken.write_all(b"\x05\0\0\x01hello").unwrap();
+                let _ = broken.read_to_end(&mut Vec::new());
             }
-            broken.write_all(b"\x05\0\0\x01hello").unwrap();
-            let _ = broken.read_to_end(&mut Vec::new());
-        }
-        panic!("{} does not block", server.name);
-    });
+            panic!("{} does not block", server.name);
+        });
     coming_from_elsewhere(fault)
 }
 
@@ -271,12 +273,12 @@ fn coming_from_elsewhere(fault: Fault) -> Fault {
 
 pub(super) fn mysql_and_mariadb() -> Vec<Fault> {
     let mut faults = Vec::new();
-    for lane in [Lane::MariaDb10_11, Lane::Mysql9_7] {
-        let is_mysql = lane.engine() == Engine::Mysql;
+    for server_version in [ServerVersion::MariaDb10_11, ServerVersion::Mysql9_7] {
+        let is_mysql = server_version.engine() == Engine::Mysql;
         let engine = if is_mysql { "MySQL" } else { "MariaDB" };
         let name = |what: &str| -> &'static str { format!("{what}, {engine}").leak() };
-        let ask = |what, to_do| fault(name(what), "AUTH_IAM_ASKED", "AUTH_NOT_IAM", to_do).on(lane);
-        let log_in = |what, cause, to_do| fault(name(what), "AUTH_LOG_IN", cause, to_do).on(lane);
+        let ask = |what, to_do| fault(name(what), "AUTH_IAM_ASKED", "AUTH_NOT_IAM", to_do).on(server_version);
+        let log_in = |what, cause, to_do| fault(name(what), "AUTH_LOG_IN", cause, to_do).on(server_version);
         let identified = "IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS'";
         faults.extend([
             ask("a user with a password", identified)
@@ -300,7 +302,7 @@ pub(super) fn mysql_and_mariadb() -> Vec<Fault> {
                 "MYSQL_TOO_MANY_CONNECTIONS",
                 "max_connections",
             )
-            .on(lane)
+            .on(server_version)
             .lab(move |_, server| {
                 let most = if is_mysql { 1 } else { 10 }; // the least it takes
                 server.sql(&format!("SET GLOBAL max_connections = {most}")).unwrap();
@@ -326,7 +328,7 @@ pub(super) fn mysql_and_mariadb() -> Vec<Fault> {
                     "MYSQL_HOST_NOT_ALLOWED",
                     "RENAME USER 'clickpipes_iam_user'@'<its host>' TO 'clickpipes_iam_user'@'%';",
                 )
-                .on(lane)
+                .on(server_version)
                 .sql("RENAME USER clickpipes_iam_user TO clickpipes_iam_user@'10.1.2.3'; FLUSH PRIVILEGES"),
             ),
             // Somebody may come from here, as RDS's master user may from anywhere: then the user is an unknown one.
@@ -340,14 +342,14 @@ pub(super) fn mysql_and_mariadb() -> Vec<Fault> {
                 "MYSQL_PLUGIN_NOT_LOADED",
                 "enable IAM database authentication",
             )
-            .on(lane)
+            .on(server_version)
             .sql("UNINSTALL PLUGIN AWSAuthenticationPlugin"),
-            blocked(name("the address is blocked"), lane),
+            blocked(name("the address is blocked"), server_version),
         ]);
         let nobody = ask("a user that does not exist", "CREATE USER 'nobody_here'");
         faults.push(nobody.args(&["--user", "nobody_here"]));
-        faults.extend(policies(engine, lane, "MYSQL_TOKEN_REFUSED"));
-        faults.extend(tokens(engine, lane, "MYSQL_TOKEN_REFUSED"));
+        faults.extend(policies(engine, server_version, "MYSQL_TOKEN_REFUSED"));
+        faults.extend(tokens(engine, server_version, "MYSQL_TOKEN_REFUSED"));
     }
     faults
 }

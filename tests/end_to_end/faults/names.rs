@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use lab::{Instance, Lane};
+use lab::{Instance, ServerVersion};
 
 use super::{Fault, fault, network::black_hole_at};
 use crate::support::{Run, shared, skipped};
@@ -164,7 +164,7 @@ fn the_name_behind_an_alias_is_evidence() {
     if why_not().is_some() {
         return; // said where the faults are
     }
-    let database = shared().instance(Lane::Postgres15);
+    let database = shared().instance(ServerVersion::Postgres15);
     let run =
         asking(Run::check(shared(), &[&database.name]), &name_server(Says::Alias, database.host.clone()));
     let answer = run.more(&["--connect-to".into(), format!("{ALIAS}:{}", database.port)]).json();

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use lab::{Certificate, Lane};
+use lab::{Certificate, ServerVersion};
 
 use super::{Fault, fault};
 
@@ -63,15 +63,19 @@ pub(super) fn relay(dial: impl Fn() -> TcpStream + Send + 'static) -> SocketAddr
     })
 }
 
-fn dialling(fault: Fault, lane: Lane, with: impl Fn(TcpStream) + Clone + Send + 'static) -> Fault {
-    fault.on(lane).run(move |run, _| {
+fn dialling(
+    fault: Fault,
+    server_version: ServerVersion,
+    with: impl Fn(TcpStream) + Clone + Send + 'static,
+) -> Fault {
+    fault.on(server_version).run(move |run, _| {
         let address = server(with.clone()).to_string();
         run.more(&["--connect-to".into(), address, "--timeout".into(), "8s".into()])
     })
 }
 
 pub(super) fn faults() -> Vec<Fault> {
-    use Lane::{MariaDb10_11, Postgres15};
+    use ServerVersion::{MariaDb10_11, Postgres15};
     let closed = |stream: TcpStream| drop(stream.shutdown(Shutdown::Both));
     let http = |mut stream: TcpStream| {
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
@@ -149,16 +153,16 @@ pub(super) fn faults() -> Vec<Fault> {
             },
         ),
     ];
-    for (engine, lane) in [("PostgreSQL", Postgres15), ("MariaDB", MariaDb10_11)] {
+    for (engine, server_version) in [("PostgreSQL", Postgres15), ("MariaDB", MariaDb10_11)] {
         let name = |what: &str| -> &'static str { format!("{what}, {engine}").leak() };
         faults.extend([
             fault(
                 name("a certificate for another name"),
                 "TLS_VERIFY",
                 "TLS_WRONG_NAME",
-                format!("set `tls_host` to {}.c9lab0example", lane.name().replace("_", "-")).leak(),
+                format!("set `tls_host` to {}.c9lab0example", server_version.name().replace("_", "-")).leak(),
             )
-            .on(lane)
+            .on(server_version)
             .args(&["--tls-host", "other.abc.us-east-1.rds.amazonaws.com"]),
             fault(
                 name("a certificate of a CA that is not known"),
@@ -166,7 +170,7 @@ pub(super) fn faults() -> Vec<Fault> {
                 "TLS_UNKNOWN_CA",
                 "ca_certificate",
             )
-            .on(lane)
+            .on(server_version)
             .run(|run, _| run.with("ca_certificate", "")),
         ]);
     }
@@ -178,9 +182,11 @@ pub(super) fn faults() -> Vec<Fault> {
 /// Real servers, each with a certificate that has one thing wrong.
 fn certificates() -> Vec<Fault> {
     let mut faults = Vec::new();
-    for (engine, lane) in
-        [("PostgreSQL", Lane::Postgres15), ("MariaDB", Lane::MariaDb10_11), ("MySQL", Lane::Mysql9_7)]
-    {
+    for (engine, server_version) in [
+        ("PostgreSQL", ServerVersion::Postgres15),
+        ("MariaDB", ServerVersion::MariaDb10_11),
+        ("MySQL", ServerVersion::Mysql9_7),
+    ] {
         for (what, certificate, cause, to_do) in [
             (
                 "a certificate that has expired",
@@ -208,10 +214,12 @@ fn certificates() -> Vec<Fault> {
             ),
         ] {
             let name: &'static str = format!("{what}, {engine}").leak();
-            faults.push(fault(name, "TLS_VERIFY", cause, to_do).on(lane).lab(move |lab, server| {
-                lab.present(server, certificate).unwrap();
-                None
-            }));
+            faults.push(fault(name, "TLS_VERIFY", cause, to_do).on(server_version).lab(
+                move |lab, server| {
+                    lab.present(server, certificate).unwrap();
+                    None
+                },
+            ));
         }
     }
     faults
@@ -230,7 +238,7 @@ fn old_tls() -> Vec<Fault> {
                 server.restart_with(&settings).unwrap();
             }),
         fault("TLS 1.1 only, MariaDB", "TLS_VERIFY", "TLS_INCOMPATIBLE", "tls_version")
-            .on(Lane::MariaDb10_11)
+            .on(ServerVersion::MariaDb10_11)
             .server(|server| {
                 let settings = [("tls-version", "TLSv1.1"), ("ssl-cipher", "ALL:@SECLEVEL=0")];
                 server.restart_with(&settings).unwrap();

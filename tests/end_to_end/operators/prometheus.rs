@@ -177,7 +177,7 @@ fn alerts_come_when_a_database_stops_and_go_when_it_is_back() {
     prometheus.says("min(scrape_samples_scraped) > bool 10", "job", &[("", "1")]);
     prometheus.fires(&[]);
 
-    let stopped = lab.instance(lab::Lane::MariaDb10_11);
+    let stopped = lab.instance(lab::ServerVersion::MariaDb10_11);
     stopped.stop();
     prometheus
         .fires(&[("PipeprobeProbeFailed", "mariadb10_11"), ("PipeprobeTargetUnhealthy", "mariadb10_11")]);

@@ -1,7 +1,7 @@
 //! What is known of each target, and when it changes.
 
 use super::{MetricDef, QUICK, silent_target, two, wait};
-use crate::support::{Run, lanes, shared};
+use crate::support::{Run, server_versions, shared};
 
 #[test]
 fn every_lane_gets_the_verdict_that_check_gives_it() {
@@ -11,14 +11,14 @@ fn every_lane_gets_the_verdict_that_check_gives_it() {
         200 => Ok(()),
         _ => Err(metric_defs.get("/-/ready").body),
     });
-    for lane in lanes() {
-        let checked = Run::check(lab, &[lane.name()]).json();
-        let (by_check, known) = (&checked.report()["verdict"], metric_defs.target(lane.name()));
-        assert_eq!(known["last"]["verdict"], *by_check, "{lane}");
+    for server_version in server_versions() {
+        let checked = Run::check(lab, &[server_version.name()]).json();
+        let (by_check, known) = (&checked.report()["verdict"], metric_defs.target(server_version.name()));
+        assert_eq!(known["last"]["verdict"], *by_check, "{server_version}");
         assert_eq!(known["health"], "healthy");
-        let series = format!("pipeprobe_capability{{target=\"{lane}\",basis=\"server\"}}");
+        let series = format!("pipeprobe_capability{{target=\"{server_version}\",basis=\"server\"}}");
         let expected = if by_check["server"] == "cdc" { 2.0 } else { 1.0 };
-        assert_eq!(metric_defs.metric(&series), Some(expected), "{lane}");
+        assert_eq!(metric_defs.metric(&series), Some(expected), "{server_version}");
     }
 }
 

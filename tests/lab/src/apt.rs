@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::account::ServerUser;
 use crate::installed::obtain;
-use crate::lane::Lane;
+use crate::server_version::ServerVersion;
 use crate::setup::step;
 
 /// Installs what the lanes of this distribution and Python need. Does nothing, quickly, when all is there.
@@ -55,10 +55,10 @@ const CLUSTERS: &str = "/etc/postgresql-common/createcluster.conf";
 
 fn missing() -> Vec<&'static str> {
     let mut packages = Vec::new();
-    if obtain(Lane::Postgres15).is_err() {
+    if obtain(ServerVersion::Postgres15).is_err() {
         packages.extend(["postgresql-15", "postgresql-client-15"]);
     }
-    if obtain(Lane::MariaDb10_11).is_err() {
+    if obtain(ServerVersion::MariaDb10_11).is_err() {
         packages.extend(["mariadb-server-core", "mariadb-client-core"]);
     }
     if !Path::new("/usr/bin/cc").exists() {

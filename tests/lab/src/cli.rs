@@ -18,7 +18,7 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use lab::Lane;
+use lab::ServerVersion;
 
 /// Real PostgreSQL, MariaDB and MySQL servers on this machine that check RDS IAM tokens, and the AWS they ask.
 #[derive(Debug, Parser)]
@@ -37,8 +37,8 @@ enum Command {
     /// Keep a lab running until Ctrl-C, and print what to type to use it
     Up {
         /// Servers to run, such as postgres17; one of each engine by default
-        #[arg(value_parser = lane)]
-        lanes: Vec<Lane>,
+        #[arg(value_parser = server_version)]
+        server_versions: Vec<ServerVersion>,
         /// Use what is there and fetch nothing
         #[arg(long)]
         no_setup: bool,
@@ -67,7 +67,7 @@ impl Arguments {
     pub(crate) fn run(self) -> io::Result<ExitCode> {
         match self.command {
             Command::Setup => setup::run(),
-            Command::Up { lanes, no_setup } => up::run(lanes, no_setup),
+            Command::Up { server_versions, no_setup } => up::run(server_versions, no_setup),
             Command::Demo => demo::run(),
             // As they were typed: clap takes a leading `--` for its own.
             Command::Test { .. } => test::run(std::env::args_os().skip(2)),
@@ -80,7 +80,7 @@ impl Arguments {
     }
 }
 
-fn lane(name: &str) -> Result<Lane, String> {
-    let names = Lane::all().map(Lane::name).join(", ");
-    Lane::named(name).ok_or_else(|| format!("the lanes are {names}"))
+fn server_version(name: &str) -> Result<ServerVersion, String> {
+    let names = ServerVersion::all().map(ServerVersion::name).join(", ");
+    ServerVersion::named(name).ok_or_else(|| format!("the lanes are {names}"))
 }

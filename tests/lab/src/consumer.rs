@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 use crate::guide;
 use crate::instance::Instance;
-use crate::lane::Engine;
 use crate::python;
+use crate::server_version::Engine;
 
 const COMMON: &str = include_str!("consumers/common.py");
 const POSTGRES: &str = include_str!("consumers/postgres.py");
@@ -98,7 +98,7 @@ impl Consumer<'_> {
         let python = python().ok_or_else(|| {
             io::Error::new(io::ErrorKind::NotFound, "Python's libraries are not there: run `cargo lab setup`")
         })?;
-        let script = match self.instance.lane.engine() {
+        let script = match self.instance.server_version.engine() {
             Engine::Postgres => [COMMON, POSTGRES].concat(),
             Engine::Mysql | Engine::MariaDb => [COMMON, MYSQL].concat(),
         };

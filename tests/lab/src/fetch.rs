@@ -10,23 +10,23 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::lane::{Lane, Source};
 use crate::mirror::Mirror;
+use crate::server_version::{ServerVersion, Source};
 use crate::{cache, files};
 
 /// Fetches a lane into the cache, unless it is there. The error says why it cannot be had; it is also kept for
 /// [`crate::obtain`].
-pub(crate) fn fetch(lane: Lane) -> io::Result<PathBuf> {
-    let Source::Fetched { release, packages } = lane.source() else {
+pub(crate) fn fetch(server_version: ServerVersion) -> io::Result<PathBuf> {
+    let Source::Fetched { release, packages } = server_version.source() else {
         return Ok("/".into());
     };
-    let fetched = cache::publish(&format!("lanes/{lane}"), |aside| {
-        with_apt(lane.name(), release, |apt| {
+    let fetched = cache::publish(&format!("lanes/{server_version}"), |aside| {
+        with_apt(server_version.name(), release, |apt| {
             unpack(&apt.download(packages)?, aside)?;
-            wrap_programs(lane, aside)
+            wrap_programs(server_version, aside)
         })
     });
-    cache::remember(lane.name(), &fetched);
+    cache::remember(server_version.name(), &fetched);
     fetched
 }
 
@@ -164,14 +164,14 @@ fn unpack(files: &[PathBuf], root: &Path) -> io::Result<()> {
 
 /// Replaces each program by a script that starts it with the folder's own loader, found relative to the script so that the
 /// folder can be renamed. The programs start one another (initdb starts postgres), hence scripts and not flags of ours.
-fn wrap_programs(lane: Lane, root: &Path) -> io::Result<()> {
+fn wrap_programs(server_version: ServerVersion, root: &Path) -> io::Result<()> {
     let (loader, libraries) = match std::env::consts::ARCH {
         "x86_64" => ("usr/lib64/ld-linux-x86-64.so.2", "usr/lib/x86_64-linux-gnu"),
         "aarch64" => ("usr/lib/aarch64-linux-gnu/ld-linux-aarch64.so.1", "usr/lib/aarch64-linux-gnu"),
         other => return Err(io::Error::other(format!("not tried on {other}"))),
     };
-    for program in lane.engine().programs() {
-        let (folder, path) = lane
+    for program in server_version.engine().programs() {
+        let (folder, path) = server_version
             .program_folders()
             .into_iter()
             .map(|folder| (folder, root.join(folder).join(program)))
@@ -195,7 +195,7 @@ exec "$root/{loader}" --inhibit-cache --argv0 "$here/{program}" --library-path "
         for entry in fs::read_dir(root.join(folder)).into_iter().flatten() {
             let path = entry?.path();
             let name = path.file_stem().unwrap_or_default();
-            if !lane.engine().programs().iter().any(|program| name == *program) {
+            if !server_version.engine().programs().iter().any(|program| name == *program) {
                 fs::remove_file(path)?;
             }
         }

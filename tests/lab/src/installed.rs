@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::cache;
-use crate::lane::{Lane, Source};
 use crate::programs::Programs;
+use crate::server_version::{ServerVersion, Source};
 
 /// The programs of one lane, ready to run.
 #[derive(Clone, Debug)]
 pub struct Installed {
-    pub lane: Lane,
+    pub server_version: ServerVersion,
     /// What the server's `--version` says, shortened to one word, such as `15.18`.
     pub version: String,
     pub(crate) programs: Programs,
@@ -21,23 +21,27 @@ pub struct Installed {
 /// Why a lane cannot run here, in words for a person.
 #[derive(Clone, Debug)]
 pub struct Skipped {
-    pub lane: Lane,
+    pub server_version: ServerVersion,
     pub reason: String,
 }
 
 /// Finds the programs of a lane. Never downloads anything: `cargo lab setup` does.
-pub fn obtain(lane: Lane) -> Result<Installed, Skipped> {
-    let skipped = |reason| Skipped { lane, reason };
-    let root = match lane.source() {
+pub fn obtain(server_version: ServerVersion) -> Result<Installed, Skipped> {
+    let skipped = |reason| Skipped { server_version, reason };
+    let root = match server_version.source() {
         Source::System => PathBuf::from("/"),
-        Source::Fetched { .. } => tree(lane),
+        Source::Fetched { .. } => tree(server_version),
     };
-    if matches!(lane.source(), Source::Fetched { .. }) && !root.is_dir() {
-        let why =
-            cache::excuse(lane.name()).unwrap_or_else(|| "not fetched yet: run `cargo lab setup`".to_owned());
+    if matches!(server_version.source(), Source::Fetched { .. }) && !root.is_dir() {
+        let why = cache::excuse(server_version.name())
+            .unwrap_or_else(|| "not fetched yet: run `cargo lab setup`".to_owned());
         return Err(skipped(why));
     }
-    let mut installed = Installed { lane, version: String::new(), programs: Programs::of_lane(lane, &root) };
+    let mut installed = Installed {
+        server_version,
+        version: String::new(),
+        programs: Programs::of_lane(server_version, &root),
+    };
     if let Some(program) = installed.programs.missing() {
         return Err(skipped(format!("{program} is missing: run `cargo lab setup`")));
     }
@@ -46,8 +50,8 @@ pub fn obtain(lane: Lane) -> Result<Installed, Skipped> {
 }
 
 /// The folder of a fetched lane.
-pub(crate) fn tree(lane: Lane) -> PathBuf {
-    cache::folder().join("lanes").join(lane.name())
+pub(crate) fn tree(server_version: ServerVersion) -> PathBuf {
+    cache::folder().join("lanes").join(server_version.name())
 }
 
 impl Installed {
@@ -58,14 +62,14 @@ impl Installed {
     }
 
     fn ask_version(&self) -> Result<String, String> {
-        let server = self.program(self.lane.engine().server());
+        let server = self.program(self.server_version.engine().server());
         let output = Command::new(&server)
             .arg("--version")
             .env("LC_ALL", "C")
             .output()
             .map_err(|e| format!("{}: {e}", server.display()))?;
         let said = String::from_utf8_lossy(&output.stdout);
-        let mark = self.lane.version_mark();
+        let mark = self.server_version.version_mark();
         if !said.contains(mark) {
             return Err(format!(
                 "{} is not the wanted version: {}{}",
@@ -82,7 +86,7 @@ impl Installed {
 
 impl fmt::Display for Skipped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.lane, self.reason)
+        write!(f, "{}: {}", self.server_version, self.reason)
     }
 }
 

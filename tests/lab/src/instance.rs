@@ -11,13 +11,13 @@ use lab_aws::{Aws, DbInstance, Decision, Verifier};
 
 use crate::account::ServerUser;
 use crate::certificates::{Authority, Certificate};
+use crate::deployment::{Around, Deployment, Primary, StartError, free_port, make_folder};
+use crate::fixture::{CUSTOMER_ACCOUNT, REGION};
 use crate::guide;
 use crate::installed::Installed;
-use crate::lane::{Engine, Lane};
 use crate::naming::Naming;
 use crate::plugins::Plugins;
-use crate::site::{Around, Primary, Site, StartError, free_port, make_folder};
-use crate::world::{CUSTOMER_ACCOUNT, REGION};
+use crate::server_version::{Engine, ServerVersion};
 use crate::{mysql, postgres, template};
 
 /// How many ports to try before giving up.
@@ -26,7 +26,7 @@ const PORTS: u32 = 10;
 /// A database server that checks RDS IAM tokens. It ends with its [`crate::Lab`], a [`crate::Standby`] before it.
 #[derive(Debug)]
 pub struct Instance {
-    pub lane: Lane,
+    pub server_version: ServerVersion,
     /// Name of its table in [`crate::Lab::config_toml`]: the lane's, with a number from the second of a kind on.
     pub name: String,
     /// The RDS-style endpoint its certificate is for and tokens must be signed for. It resolves nowhere: dial
@@ -37,7 +37,7 @@ pub struct Instance {
     /// The guide's `{RDS_RESOURCE_ID}`.
     pub resource_id: String,
     installed: Installed,
-    site: Site,
+    deployment: Deployment,
     verifier: Verifier,
     state: Mutex<State>,
 }
@@ -72,13 +72,13 @@ impl Instance {
         let tls = parts.authority.issue(&plan.naming.host, Certificate::Good, &folder)?;
         parts.user.owns(&tls.key)?;
         match primary {
-            Some(primary) if plan.installed.lane.engine() == Engine::Postgres => {
-                postgres::copy(&primary.site, &folder)?;
+            Some(primary) if plan.installed.server_version.engine() == Engine::Postgres => {
+                postgres::copy(&primary.deployment, &folder)?;
             }
             // The others have it all in their binlog.
             _ => template::copy(&template::template(&plan.installed, parts.user)?, parts.user, &folder)?,
         }
-        let mut site = Site {
+        let mut deployment = Deployment {
             programs: plan.installed.programs.clone(),
             user: parts.user.clone(),
             plugins: parts.plugins.clone(),
@@ -86,24 +86,24 @@ impl Instance {
             port: 0,
             tls,
             trust_root: parts.trust_root.to_owned(),
-            primary: primary.map(|p| Primary { scratch: p.site.scratch(), port: p.port }),
+            primary: primary.map(|p| Primary { scratch: p.deployment.scratch(), port: p.port }),
             around: Around::Machine,
         };
-        make_folder(&site.scratch(), parts.user)?;
-        if plan.installed.lane.engine() != Engine::Postgres {
-            mysql::configure(&site)?;
+        make_folder(&deployment.scratch(), parts.user)?;
+        if plan.installed.server_version.engine() != Engine::Postgres {
+            mysql::configure(&deployment)?;
         }
         for _ in 0..PORTS {
-            site.port = free_port()?;
-            if plan.installed.lane.engine() == Engine::Postgres {
-                postgres::configure(&site)?;
+            deployment.port = free_port()?;
+            if plan.installed.server_version.engine() == Engine::Postgres {
+                postgres::configure(&deployment)?;
             }
-            let server = match site.start(&[]) {
+            let server = match deployment.start(&[]) {
                 Ok(server) => server,
                 Err(StartError::PortTaken) => continue,
                 Err(StartError::Other(e)) => return Err(e),
             };
-            return Self::take_over(plan, parts, site, server, primary);
+            return Self::take_over(plan, parts, deployment, server, primary);
         }
         Err(io::Error::other("no free port on loopback"))
     }
@@ -112,11 +112,11 @@ impl Instance {
     fn take_over(
         plan: &Plan,
         parts: &Parts<'_>,
-        site: Site,
+        deployment: Deployment,
         mut server: Child,
         primary: Option<&Self>,
     ) -> io::Result<Self> {
-        let engine = match plan.installed.lane.engine() {
+        let engine = match plan.installed.server_version.engine() {
             Engine::Postgres => "postgres",
             Engine::Mysql => "mysql",
             Engine::MariaDb => "mariadb",
@@ -130,42 +130,43 @@ impl Instance {
                 identifier(&plan.naming.host),
                 &plan.naming.resource_id,
                 &plan.naming.host,
-                site.port,
+                deployment.port,
             )
         };
         parts.aws.change(|world| world.instances.push(record));
-        let verifier = match parts.aws.verify_on(&site.verifier(), plan.naming.database(site.port)) {
-            Ok(verifier) => verifier,
-            Err(e) => {
-                site.abandon(&mut server);
-                return Err(e);
-            }
-        };
+        let verifier =
+            match parts.aws.verify_on(&deployment.verifier(), plan.naming.database(deployment.port)) {
+                Ok(verifier) => verifier,
+                Err(e) => {
+                    deployment.abandon(&mut server);
+                    return Err(e);
+                }
+            };
         let instance = Self {
-            lane: plan.installed.lane,
+            server_version: plan.installed.server_version,
             name: plan.naming.name.clone(),
             host: plan.naming.host.clone(),
-            port: site.port,
+            port: deployment.port,
             resource_id: plan.naming.resource_id.clone(),
             verifier,
             state: Mutex::new(State { server: Some(server), settings: Vec::new() }),
             installed: plan.installed.clone(),
-            site,
+            deployment,
         };
         // The server runs as another user than the verifier when we are root.
-        instance.site.user.owns(&instance.site.verifier())?;
-        match (instance.lane.engine(), primary) {
-            (Engine::Postgres, None) => postgres::furnish(&instance.site)?,
+        instance.deployment.user.owns(&instance.deployment.verifier())?;
+        match (instance.server_version.engine(), primary) {
+            (Engine::Postgres, None) => postgres::prepare(&instance.deployment)?,
             (Engine::Postgres, Some(_)) => {}
-            (_, None) => mysql::furnish(&instance.site)?,
-            (_, Some(primary)) => mysql::follow(&instance.site, &primary.site)?,
+            (_, None) => mysql::prepare(&instance.deployment)?,
+            (_, Some(primary)) => mysql::follow(&instance.deployment, &primary.deployment)?,
         }
         Ok(instance)
     }
 
     /// Where to dial: loopback, on [`Instance::port`].
     pub fn address(&self) -> SocketAddr {
-        self.site.address()
+        self.deployment.address()
     }
 
     /// The programs it runs from; its client too.
@@ -176,20 +177,20 @@ impl Instance {
     /// Runs SQL in database `app` as the superuser, over the Unix socket, and returns the rows: a line each, columns divided by
     /// `|` (PostgreSQL) or tabs. Stops at the first error, which carries the server's words.
     pub fn sql(&self, script: &str) -> io::Result<String> {
-        self.site.sql(Some(guide::DATABASE), script)
+        self.deployment.sql(Some(guide::DATABASE), script)
     }
 
     /// A command line that opens a shell on the server as its superuser.
     pub fn superuser_shell(&self) -> String {
-        match self.lane.engine() {
-            Engine::Postgres => postgres::shell(&self.site),
-            Engine::Mysql | Engine::MariaDb => mysql::shell(&self.site),
+        match self.server_version.engine() {
+            Engine::Postgres => postgres::shell(&self.deployment),
+            Engine::Mysql | Engine::MariaDb => mysql::shell(&self.deployment),
         }
     }
 
     /// What the server wrote to its log so far.
     pub fn log(&self) -> String {
-        let bytes = fs::read(self.site.log()).unwrap_or_default();
+        let bytes = fs::read(self.deployment.log()).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
@@ -206,7 +207,7 @@ impl Instance {
     /// Shuts the server down in order. Its data stays.
     pub fn stop(&self) {
         if let Some(mut server) = self.state().server.take() {
-            self.site.shut_down(&mut server);
+            self.deployment.shut_down(&mut server);
         }
     }
 
@@ -216,7 +217,7 @@ impl Instance {
         if state.server.is_some() {
             return Ok(());
         }
-        match self.site.start(&state.settings) {
+        match self.deployment.start(&state.settings) {
             Ok(server) => state.server = Some(server),
             Err(StartError::Other(e)) => return Err(e),
             Err(StartError::PortTaken) => return Err(self.port_taken()),
@@ -242,11 +243,11 @@ impl Instance {
     /// # Panics
     /// If this is no PostgreSQL.
     pub fn restart_into_recovery(&self) -> io::Result<()> {
-        assert_eq!(self.lane.engine(), Engine::Postgres);
+        assert_eq!(self.server_version.engine(), Engine::Postgres);
         self.stop();
-        let settings = postgres::recover(&self.site)?;
+        let settings = postgres::recover(&self.deployment)?;
         let mut state = self.state();
-        match self.site.start_until(&settings, postgres::is_recovering) {
+        match self.deployment.start_until(&settings, postgres::is_recovering) {
             Ok(server) => state.server = Some(server),
             Err(StartError::Other(e)) => return Err(e),
             Err(StartError::PortTaken) => return Err(self.port_taken()),
@@ -260,7 +261,7 @@ impl Instance {
     /// If it does not come that far.
     pub fn restart_as_closed_standby(&self) -> io::Result<()> {
         self.stop();
-        postgres::stand_by(&self.site)?;
+        postgres::stand_by(&self.deployment)?;
         self.restart_with(&[("hot_standby", "off")])
     }
 
@@ -272,7 +273,7 @@ impl Instance {
     pub fn begin_to_stop(&self) -> io::Result<()> {
         let state = self.state();
         let Some(server) = &state.server else { return Ok(()) };
-        self.site.ask_to_stop(server)
+        self.deployment.ask_to_stop(server)
     }
 
     /// Changes these settings while the server runs, such as `("hot_standby_feedback", "on")` or `("binlog_format", "MIXED")`.
@@ -282,9 +283,9 @@ impl Instance {
     /// If the server does not know a setting or refuses its value, or if it cannot be changed without a restart or has been fixed
     /// by [`Self::restart_with`].
     pub fn set(&self, settings: &[(&str, &str)]) -> io::Result<()> {
-        match self.lane.engine() {
-            Engine::Postgres => postgres::set(&self.site, settings),
-            Engine::Mysql | Engine::MariaDb => mysql::set(&self.site, settings),
+        match self.server_version.engine() {
+            Engine::Postgres => postgres::set(&self.deployment, settings),
+            Engine::Mysql | Engine::MariaDb => mysql::set(&self.deployment, settings),
         }
     }
 
@@ -294,13 +295,13 @@ impl Instance {
 
     /// Where everything of it lies.
     pub(crate) fn folder(&self) -> &Path {
-        &self.site.folder
+        &self.deployment.folder
     }
 
     /// Makes the running server use what its certificate's files hold now.
     pub(crate) fn read_certificate_again(&self) -> io::Result<()> {
-        self.site.user.owns(&self.site.tls.key)?;
-        let statement = match self.lane.engine() {
+        self.deployment.user.owns(&self.deployment.tls.key)?;
+        let statement = match self.server_version.engine() {
             Engine::Postgres => "SELECT pg_reload_conf();",
             Engine::Mysql => "ALTER INSTANCE RELOAD TLS;",
             Engine::MariaDb => "FLUSH SSL;",
@@ -310,26 +311,26 @@ impl Instance {
 
     /// The trust root that its certificate is signed by.
     pub(crate) fn trust_root(&self) -> &Path {
-        &self.site.trust_root
+        &self.deployment.trust_root
     }
 
     pub(crate) fn is_standby(&self) -> bool {
-        self.site.primary.is_some()
+        self.deployment.primary.is_some()
     }
 
     /// Where its log of changes is, with all that has been committed.
     pub(crate) fn position(&self) -> io::Result<String> {
-        match self.lane.engine() {
-            Engine::Postgres => postgres::position(&self.site),
-            Engine::Mysql | Engine::MariaDb => mysql::position(&self.site),
+        match self.server_version.engine() {
+            Engine::Postgres => postgres::position(&self.deployment),
+            Engine::Mysql | Engine::MariaDb => mysql::position(&self.deployment),
         }
     }
 
     /// Whether it follows its primary and has come to that [`Self::position`].
     pub(crate) fn has(&self, position: &str) -> io::Result<bool> {
-        match self.lane.engine() {
-            Engine::Postgres => postgres::has(&self.site, position),
-            Engine::Mysql | Engine::MariaDb => mysql::has(&self.site, position),
+        match self.server_version.engine() {
+            Engine::Postgres => postgres::has(&self.deployment, position),
+            Engine::Mysql | Engine::MariaDb => mysql::has(&self.deployment, position),
         }
     }
 
@@ -346,7 +347,7 @@ fn identifier(host: &str) -> &str {
 impl Drop for Instance {
     fn drop(&mut self) {
         if let Some(mut server) = self.state().server.take() {
-            self.site.abandon(&mut server);
+            self.deployment.abandon(&mut server);
         }
     }
 }

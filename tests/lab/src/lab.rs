@@ -12,18 +12,18 @@ use lab_aws::Aws;
 use crate::account::ServerUser;
 use crate::certificates::{Authority, Certificate};
 use crate::files;
+use crate::fixture::{
+    self, ACCESS_ROLE, CALLER_ACCESS_KEY_ID, OPERATOR_ACCESS_KEY_ID, OPERATOR_PROFILE, REGION,
+};
 use crate::installed::{Installed, obtain};
 use crate::instance::{Instance, Parts, Plan};
-use crate::keeper::Keeper;
-use crate::lane::Lane;
 use crate::naming::Naming;
 use crate::plugins::{self, Plugins};
 use crate::random;
+use crate::server_version::ServerVersion;
 use crate::standby::Standby;
+use crate::supervisor::Supervisor;
 use crate::target::Target;
-use crate::world::{
-    self, ACCESS_ROLE, CALLER_ACCESS_KEY_ID, OPERATOR_ACCESS_KEY_ID, OPERATOR_PROFILE, REGION,
-};
 
 /// An AWS stand-in and database servers that check IAM tokens with it, on loopback, in a folder of their own.
 #[derive(Debug)]
@@ -37,17 +37,17 @@ pub struct Lab {
     user: ServerUser,
     standbys: AtomicU32,
     folder: Folder,
-    _keeper: Keeper,
+    _supervisor: Supervisor,
 }
 
 impl Lab {
     /// Starts the AWS stand-in and these servers, all at once; a lane may appear more than once. Downloads nothing: a lane that
     /// [`obtain`] skips is an error here.
-    pub fn start(lanes: &[Lane]) -> io::Result<Self> {
-        let plans = plan(lanes)?;
+    pub fn start(server_versions: &[ServerVersion]) -> io::Result<Self> {
+        let plans = plan(server_versions)?;
         let user = ServerUser::find()?;
         let folder = Folder::create()?;
-        let keeper = Keeper::start(&folder.0)?;
+        let supervisor = Supervisor::start(&folder.0)?;
 
         let authority = Authority::new()?;
         files::write(&folder.0.join("root.pem"), authority.pem())?;
@@ -57,7 +57,7 @@ impl Lab {
         let secret_access_key = random::secret(40); // as long as AWS's
         files::write(&folder.0.join("credentials"), &credentials(&secret_access_key))?;
         let resource_ids: Vec<String> = plans.iter().map(|p| p.naming.resource_id.clone()).collect();
-        let aws = Aws::start(world::world(&resource_ids, &secret_access_key))?;
+        let aws = Aws::start(fixture::world(&resource_ids, &secret_access_key))?;
 
         let mut lab = Self {
             instances: Vec::new(),
@@ -68,7 +68,7 @@ impl Lab {
             user,
             standbys: AtomicU32::new(0),
             folder,
-            _keeper: keeper,
+            _supervisor: supervisor,
         };
         let started: Vec<io::Result<Instance>> = std::thread::scope(|threads| {
             let starting: Vec<_> =
@@ -112,7 +112,7 @@ impl Lab {
         let instance = self.start_one(&plan, Some(primary))?;
         self.aws.change(|world| {
             for role in world.roles.iter_mut().filter(|role| role.arn == ACCESS_ROLE) {
-                role.identity_policies.push(world::connect_policy(&[&plan.naming.resource_id]));
+                role.identity_policies.push(fixture::connect_policy(&[&plan.naming.resource_id]));
             }
         });
         let standby = Standby { instance, primary };
@@ -159,9 +159,9 @@ impl Lab {
     ///
     /// # Panics
     /// If the lab was started without it.
-    pub fn instance(&self, lane: Lane) -> &Instance {
-        let found = self.instances.iter().find(|i| i.lane == lane);
-        found.unwrap_or_else(|| panic!("this lab was started without {lane}"))
+    pub fn instance(&self, server_version: ServerVersion) -> &Instance {
+        let found = self.instances.iter().find(|i| i.server_version == server_version);
+        found.unwrap_or_else(|| panic!("this lab was started without {server_version}"))
     }
 
     /// Every instance, in the order asked for.
@@ -169,7 +169,7 @@ impl Lab {
         &self.instances
     }
 
-    /// The pretend secret of the caller, [`world::CALLER`].
+    /// The pretend secret of the caller, [`fixture::CALLER`].
     pub fn secret_access_key(&self) -> &str {
         &self.secret_access_key
     }
@@ -217,7 +217,7 @@ impl Lab {
 fn table(name: &str, instance: &Instance, iam_role: &str, ca_certificate: &str) -> String {
     Target {
         name,
-        engine: instance.lane.engine(),
+        engine: instance.server_version.engine(),
         host: &instance.host,
         port: instance.port,
         connect_to: &instance.address().to_string(),
@@ -234,17 +234,17 @@ fn credentials(secret: &str) -> String {
     )
 }
 
-fn plan(lanes: &[Lane]) -> io::Result<Vec<Plan>> {
-    let mut seen: HashMap<Lane, u32> = HashMap::new();
+fn plan(server_versions: &[ServerVersion]) -> io::Result<Vec<Plan>> {
+    let mut seen: HashMap<ServerVersion, u32> = HashMap::new();
     let mut plans = Vec::new();
-    for &lane in lanes {
-        let number = seen.entry(lane).or_default();
+    for &server_version in server_versions {
+        let number = seen.entry(server_version).or_default();
         *number += 1;
         let name = match number {
-            1 => lane.name().to_owned(),
-            n => format!("{lane}_{n}"),
+            1 => server_version.name().to_owned(),
+            n => format!("{server_version}_{n}"),
         };
-        plans.push(Plan::new(obtain(lane)?, &name));
+        plans.push(Plan::new(obtain(server_version)?, &name));
     }
     Ok(plans)
 }

@@ -6,7 +6,7 @@
 //! Lab::start ─▶ Aws ◀─ verifier ◀─ Instance (a server with its plugin) ◀─ the client under test
 //! ```
 //!
-//! A [`Lane`] is a server of one major version. [`obtain`] finds its programs: from the machine's own packages, or from the
+//! A [`ServerVersion`] is a server of one major version. [`obtain`] finds its programs: from the machine's own packages, or from the
 //! cache that `cargo lab setup` filled with packages of newer releases. [`Lab::start`] makes certificates, an AWS stand-in
 //! and a data directory per server (copied from a template), and starts everything in about a second. A client then does
 //! what it would do on RDS: it assumes a role, signs a token and logs in over TLS; the server hands the token to its plugin,
@@ -33,7 +33,7 @@ mod account;
 mod cache;
 mod files;
 mod installed;
-mod lane;
+mod server_version;
 mod programs;
 
 // Getting what is missing.
@@ -55,13 +55,13 @@ mod plugins;
 mod random;
 mod naming;
 mod target;
-mod world;
+mod fixture;
 
 // Running one.
-mod keeper;
+mod supervisor;
 mod mysql;
 mod postgres;
-mod site;
+mod deployment;
 mod template;
 
 // The lab as a value.
@@ -81,19 +81,19 @@ pub use cache::folder as cache_folder;
 pub use certificates::Certificate;
 pub use consumer::{Changes, Consumer, Copied, Followed};
 pub use exporters::exporter;
+pub use fixture::{
+    ACCESS_ROLE, CALLER, CALLER_ACCESS_KEY_ID, CUSTOMER_ACCOUNT, OPERATOR, OPERATOR_ACCESS_KEY_ID,
+    OPERATOR_PROFILE, REGION, SERVICE_ROLE, WRONG_RESOURCE, WRONG_ROLE, access_role, allow_aws_diagnostics,
+    connect_policy, trust_policy,
+};
 pub use guide::{
     DATABASE, MARIADB_BEYOND_THE_GUIDE, MYSQL_GRANTS, MYSQL_USER, POSTGRES_GRANTS, POSTGRES_USER, USER,
 };
 pub use installed::{Installed, Skipped, obtain};
 pub use instance::Instance;
 pub use lab::Lab;
-pub use lane::{Engine, Lane};
 pub use python::{python, python as oracle_python};
 pub use readers::reader;
+pub use server_version::{Engine, ServerVersion};
 pub use standby::Standby;
 pub use tool::Tool;
-pub use world::{
-    ACCESS_ROLE, CALLER, CALLER_ACCESS_KEY_ID, CUSTOMER_ACCOUNT, OPERATOR, OPERATOR_ACCESS_KEY_ID,
-    OPERATOR_PROFILE, REGION, SERVICE_ROLE, WRONG_RESOURCE, WRONG_ROLE, access_role, connect_policy,
-    may_look, trust_policy,
-};

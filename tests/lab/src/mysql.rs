@@ -10,12 +10,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::account::ServerUser;
+use crate::deployment::Deployment;
 use crate::files;
 use crate::guide;
-use crate::lane::Engine;
 use crate::programs::Programs;
 use crate::random;
-use crate::site::Site;
+use crate::server_version::Engine;
 use crate::template;
 
 pub(crate) fn initialise(programs: &Programs, user: &ServerUser, folder: &Path) -> io::Result<()> {
@@ -64,42 +64,42 @@ pub(crate) fn initialise(programs: &Programs, user: &ServerUser, folder: &Path) 
 const LOG_SIZE: &str = "--innodb-log-file-size=8M";
 
 /// Makes the folder that the server loads plugins from.
-pub(crate) fn configure(site: &Site) -> io::Result<()> {
-    let folder = plugin_folder(site);
+pub(crate) fn configure(deployment: &Deployment) -> io::Result<()> {
+    let folder = plugin_folder(deployment);
     files::create(&folder)?;
-    match symlink(&site.plugins.aws_auth, folder.join("AWSAuthenticationPlugin.so")) {
+    match symlink(&deployment.plugins.aws_auth, folder.join("AWSAuthenticationPlugin.so")) {
         Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(e),
         _ => Ok(()), // an earlier start's
     }
 }
 
-fn plugin_folder(site: &Site) -> PathBuf {
-    site.folder.join("plugins")
+fn plugin_folder(deployment: &Deployment) -> PathBuf {
+    deployment.folder.join("plugins")
 }
 
-fn socket(site: &Site) -> PathBuf {
-    site.scratch().join("s.sock")
+fn socket(deployment: &Deployment) -> PathBuf {
+    deployment.scratch().join("s.sock")
 }
 
-pub(crate) fn arguments(site: &Site, settings: &[(String, String)], command: &mut Command) {
-    let scratch = site.scratch();
+pub(crate) fn arguments(deployment: &Deployment, settings: &[(String, String)], command: &mut Command) {
+    let scratch = deployment.scratch();
     command
         .arg("--no-defaults")
-        .arg(with("--basedir=", site.programs.base()))
-        .arg(with("--datadir=", &site.data()))
+        .arg(with("--basedir=", deployment.programs.base()))
+        .arg(with("--datadir=", &deployment.data()))
         .arg(with("--tmpdir=", &scratch))
-        .arg(with("--socket=", &socket(site)))
+        .arg(with("--socket=", &socket(deployment)))
         .arg(with("--pid-file=", &scratch.join("server.pid")))
-        .arg(format!("--port={}", site.port))
-        .arg(format!("--bind-address={}", site.listens_on()))
-        .arg(with("--plugin-dir=", &plugin_folder(site)))
+        .arg(format!("--port={}", deployment.port))
+        .arg(format!("--bind-address={}", deployment.listens_on()))
+        .arg(with("--plugin-dir=", &plugin_folder(deployment)))
         .arg("--plugin-load-add=AWSAuthenticationPlugin=AWSAuthenticationPlugin.so")
-        .arg(with("--ssl-cert=", &site.tls.certificate))
-        .arg(with("--ssl-key=", &site.tls.key))
-        .arg(with("--ssl-ca=", &site.trust_root))
+        .arg(with("--ssl-cert=", &deployment.tls.certificate))
+        .arg(with("--ssl-key=", &deployment.tls.key))
+        .arg(with("--ssl-ca=", &deployment.trust_root))
         .args(["--tls-version=TLSv1.2,TLSv1.3", "--require-secure-transport=ON"])
         // CDC, as the ClickPipes guides want it.
-        .arg(with("--log-bin=", &site.data().join("mysql-bin-changelog")))
+        .arg(with("--log-bin=", &deployment.data().join("mysql-bin-changelog")))
         .args(["--server-id=1", "--binlog-format=ROW"])
         .args(["--binlog-row-image=FULL", "--binlog-row-metadata=FULL"])
         // A client that breaks off its handshake is what is being tested: never block its address for it.
@@ -107,7 +107,7 @@ pub(crate) fn arguments(site: &Site, settings: &[(String, String)], command: &mu
         .args(["--innodb-buffer-pool-size=32M", "--innodb-flush-log-at-trx-commit=0"])
         .args(["--innodb-flush-method=nosync", "--sync-binlog=0"])
         .arg("--performance-schema=OFF");
-    match site.programs.engine {
+    match deployment.programs.engine {
         Engine::Mysql => command.args([
             "--mysqlx=OFF",
             // It spins for ten seconds when a server with a replica is shut down.
@@ -120,10 +120,10 @@ pub(crate) fn arguments(site: &Site, settings: &[(String, String)], command: &mu
         ]),
         _ => command.args(["--gtid-strict-mode=ON", LOG_SIZE]),
     };
-    if site.primary.is_some() {
+    if deployment.primary.is_some() {
         // The port: nobody else on this machine has that number.
-        command.arg(format!("--server-id={}", site.port)).arg("--read-only=ON");
-        command.arg(with("--relay-log=", &site.data().join("relay")));
+        command.arg(format!("--server-id={}", deployment.port)).arg("--read-only=ON");
+        command.arg(with("--relay-log=", &deployment.data().join("relay")));
     }
     // MySQL remembers that it was once turned on, whatever comes after.
     let resolves = |(name, value): &(String, String)| name == "skip-name-resolve" && value == "OFF";
@@ -133,14 +133,14 @@ pub(crate) fn arguments(site: &Site, settings: &[(String, String)], command: &mu
     for (name, value) in settings.iter().filter(|setting| !resolves(setting)) {
         command.arg(format!("--{name}={value}"));
     }
-    command.env("PIPEPROBE_LAB_VERIFIER", site.verifier());
-    site.programs.preload(command, &site.plugins.names_shim);
+    command.env("PIPEPROBE_LAB_VERIFIER", deployment.verifier());
+    deployment.programs.preload(command, &deployment.plugins.names_shim);
 }
 
 /// The server greets on its Unix socket once it takes connections.
-pub(crate) fn is_ready(site: &Site) -> bool {
+pub(crate) fn is_ready(deployment: &Deployment) -> bool {
     let greeting = || -> io::Result<u8> {
-        let mut stream = UnixStream::connect(socket(site))?;
+        let mut stream = UnixStream::connect(socket(deployment))?;
         stream.set_read_timeout(Some(Duration::from_secs(1)))?;
         let mut packet = [0; 5];
         stream.read_exact(&mut packet)?;
@@ -149,26 +149,26 @@ pub(crate) fn is_ready(site: &Site) -> bool {
     greeting().is_ok_and(|protocol| protocol == 10)
 }
 
-pub(crate) fn client(site: &Site, database: Option<&str>) -> Command {
-    let mut client = Command::new(site.programs.program(site.programs.engine.client()));
+pub(crate) fn client(deployment: &Deployment, database: Option<&str>) -> Command {
+    let mut client = Command::new(deployment.programs.program(deployment.programs.engine.client()));
     client
         .env_clear()
         .args(["--no-defaults", "--batch", "--skip-column-names", "-uroot"])
-        .arg(with("--socket=", &socket(site)))
+        .arg(with("--socket=", &socket(deployment)))
         .args(database);
     client
 }
 
 /// What a person types to be the superuser.
-pub(crate) fn shell(site: &Site) -> String {
-    let client = site.programs.program(site.programs.engine.client());
-    let (client, socket) = (client.display(), socket(site));
+pub(crate) fn shell(deployment: &Deployment) -> String {
+    let client = deployment.programs.program(deployment.programs.engine.client());
+    let (client, socket) = (client.display(), socket(deployment));
     format!("{client} --no-defaults --socket={} -uroot {}", socket.display(), guide::DATABASE)
 }
 
 /// What RDS brings, what the customer has, and what the guides tell them to type.
-pub(crate) fn furnish(site: &Site) -> io::Result<()> {
-    let beyond = match site.programs.engine {
+pub(crate) fn prepare(deployment: &Deployment) -> io::Result<()> {
+    let beyond = match deployment.programs.engine {
         Engine::MariaDb => guide::MARIADB_BEYOND_THE_GUIDE,
         _ => "",
     };
@@ -197,13 +197,13 @@ pub(crate) fn furnish(site: &Site) -> io::Result<()> {
         beyond,
     ]
     .join("\n");
-    site.sql(None, &script).map(drop)
+    deployment.sql(None, &script).map(drop)
 }
 
 /// Makes an empty server a replica: the primary's binlog goes back to its first day, users and all.
-pub(crate) fn follow(site: &Site, primary: &Site) -> io::Result<()> {
+pub(crate) fn follow(deployment: &Deployment, primary: &Deployment) -> io::Result<()> {
     // RDS has its own user for this too. One for each replica, because nobody keeps the password.
-    let user = format!("rdsrepladmin_{}", site.port);
+    let user = format!("rdsrepladmin_{}", deployment.port);
     let password = random::secret(32); // the longest that MySQL takes here
     primary.sql(
         None,
@@ -212,9 +212,9 @@ pub(crate) fn follow(site: &Site, primary: &Site) -> io::Result<()> {
              GRANT REPLICATION SLAVE ON *.* TO '{user}'@'127.0.0.1';"
         ),
     )?;
-    let (port, root) = (primary.port, site.trust_root.display());
+    let (port, root) = (primary.port, deployment.trust_root.display());
     // The name in the certificate resolves nowhere, so only its chain is verified.
-    let script = match site.programs.engine {
+    let script = match deployment.programs.engine {
         Engine::Mysql => format!(
             "CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = {port},
                SOURCE_USER = '{user}', SOURCE_PASSWORD = '{password}', SOURCE_CONNECT_RETRY = 1,
@@ -229,28 +229,28 @@ pub(crate) fn follow(site: &Site, primary: &Site) -> io::Result<()> {
              START SLAVE;"
         ),
     };
-    site.sql(None, &script).map(drop)
+    deployment.sql(None, &script).map(drop)
 }
 
 /// Every transaction of its binlog, as GTIDs.
-pub(crate) fn position(site: &Site) -> io::Result<String> {
-    let question = match site.programs.engine {
+pub(crate) fn position(deployment: &Deployment) -> io::Result<String> {
+    let question = match deployment.programs.engine {
         Engine::Mysql => "SELECT REPLACE(@@GLOBAL.gtid_executed, '\n', '')",
         _ => "SELECT @@GLOBAL.gtid_binlog_pos",
     };
-    Ok(site.sql(None, question)?.trim().to_owned())
+    Ok(deployment.sql(None, question)?.trim().to_owned())
 }
 
 /// Waits up to a second for it.
-pub(crate) fn has(site: &Site, position: &str) -> io::Result<bool> {
-    let wait = match site.programs.engine {
+pub(crate) fn has(deployment: &Deployment, position: &str) -> io::Result<bool> {
+    let wait = match deployment.programs.engine {
         Engine::Mysql => format!("SELECT WAIT_FOR_EXECUTED_GTID_SET('{position}', 1)"),
         _ => format!("SELECT MASTER_GTID_WAIT('{position}', 1)"),
     };
-    Ok(site.sql(None, &wait)?.trim() == "0")
+    Ok(deployment.sql(None, &wait)?.trim() == "0")
 }
 
-pub(crate) fn set(site: &Site, settings: &[(&str, &str)]) -> io::Result<()> {
+pub(crate) fn set(deployment: &Deployment, settings: &[(&str, &str)]) -> io::Result<()> {
     let mut script = String::new();
     for (name, value) in settings {
         // A number must not be quoted, anything else may be.
@@ -260,7 +260,7 @@ pub(crate) fn set(site: &Site, settings: &[(&str, &str)]) -> io::Result<()> {
         };
         let _ = writeln!(script, "SET GLOBAL {name} = {value};");
     }
-    site.sql(None, &script).map(drop)
+    deployment.sql(None, &script).map(drop)
 }
 
 fn with(option: &str, path: &Path) -> std::ffi::OsString {

@@ -2,7 +2,7 @@
 
 use lab_aws::Database;
 
-use crate::world::{CUSTOMER_ACCOUNT, REGION};
+use crate::fixture::{CUSTOMER_ACCOUNT, REGION};
 
 /// The three names of one database.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,10 +8,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::account::ServerUser;
+use crate::deployment::{Deployment, make_folder};
 use crate::files;
 use crate::guide;
 use crate::programs::Programs;
-use crate::site::{Site, make_folder};
 use crate::template;
 
 /// Superuser over the Unix socket. On RDS nobody is.
@@ -32,8 +32,8 @@ pub(crate) fn initialise(programs: &Programs, user: &ServerUser, folder: &Path) 
 }
 
 /// Writes what the server reads at start.
-pub(crate) fn configure(site: &Site) -> io::Result<()> {
-    let scratch = site.scratch();
+pub(crate) fn configure(deployment: &Deployment) -> io::Result<()> {
+    let scratch = deployment.scratch();
     let settings = format!(
         "listen_addresses = '{address}'
 port = {port}
@@ -63,19 +63,19 @@ shared_buffers = 16MB
 dynamic_shared_memory_type = mmap
 jit = off
 ",
-        address = site.listens_on(),
-        port = site.port,
+        address = deployment.listens_on(),
+        port = deployment.port,
         scratch = scratch.display(),
-        certificate = site.tls.certificate.display(),
-        key = site.tls.key.display(),
+        certificate = deployment.tls.certificate.display(),
+        key = deployment.tls.key.display(),
     );
-    let follow = site.primary.as_ref().map(|primary| {
+    let follow = deployment.primary.as_ref().map(|primary| {
         let (socket, port) = (primary.scratch.display(), primary.port);
         format!(
             "primary_conninfo = 'host={socket} port={port} user={SUPERUSER}'\nwal_retrieve_retry_interval = 100ms\n"
         )
     });
-    files::write(&site.data().join("postgresql.conf"), &(settings + &follow.unwrap_or_default()))?;
+    files::write(&deployment.data().join("postgresql.conf"), &(settings + &follow.unwrap_or_default()))?;
 
     // RDS's order: IAM users over TLS go to PAM and nowhere else, others use passwords, and only TLS is let in at all.
     let access = format!(
@@ -89,29 +89,29 @@ hostssl all          all        all         scram-sha-256
 hostssl replication  all        all         scram-sha-256
 "
     );
-    files::write(&site.data().join("pg_hba.conf"), &access)?;
+    files::write(&deployment.data().join("pg_hba.conf"), &access)?;
 
-    let services = site.folder.join("pam.d");
+    let services = deployment.folder.join("pam.d");
     files::create(&services)?;
-    let module = site.plugins.pam_module.display();
+    let module = deployment.plugins.pam_module.display();
     let service = format!(
         "auth    required {module} verifier={}\naccount required {module}\n",
-        site.verifier().display()
+        deployment.verifier().display()
     );
     files::write(&services.join("rdslab"), &service)
 }
 
-pub(crate) fn arguments(site: &Site, settings: &[(String, String)], command: &mut Command) {
-    command.arg("-D").arg(site.data());
+pub(crate) fn arguments(deployment: &Deployment, settings: &[(String, String)], command: &mut Command) {
+    command.arg("-D").arg(deployment.data());
     for (name, value) in settings {
         command.arg("-c").arg(format!("{name}={value}"));
     }
-    command.env("PIPEPROBE_LAB_PAM_DIR", site.folder.join("pam.d"));
-    site.programs.preload(command, &site.plugins.pam_shim);
+    command.env("PIPEPROBE_LAB_PAM_DIR", deployment.folder.join("pam.d"));
+    deployment.programs.preload(command, &deployment.plugins.pam_shim);
 }
 
 /// Copies the running primary's data, as for a standby of it, to `folder/data`.
-pub(crate) fn copy(primary: &Site, folder: &Path) -> io::Result<()> {
+pub(crate) fn copy(primary: &Deployment, folder: &Path) -> io::Result<()> {
     let data = folder.join("data");
     // Both in one session, or the backup ends with the first. The shell's outcome is not looked at: files may come and go
     // while it copies, and what is not whole does not start.
@@ -135,24 +135,24 @@ SELECT labelfile FROM pg_backup_stop(false);
 }
 
 /// The end of the WAL, all of it written out.
-pub(crate) fn position(site: &Site) -> io::Result<String> {
+pub(crate) fn position(deployment: &Deployment) -> io::Result<String> {
     let script = "SET synchronous_commit = on;
 SELECT pg_logical_emit_message(true, 'lab', 'flush') \\gset
 SELECT pg_current_wal_lsn();
 ";
-    Ok(site.sql(None, script)?.trim().to_owned())
+    Ok(deployment.sql(None, script)?.trim().to_owned())
 }
 
-pub(crate) fn has(site: &Site, position: &str) -> io::Result<bool> {
+pub(crate) fn has(deployment: &Deployment, position: &str) -> io::Result<bool> {
     let question = format!(
         "SELECT pg_last_wal_replay_lsn() >= '{position}' AND EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming')"
     );
-    Ok(site.sql(None, &question)?.trim() == "t")
+    Ok(deployment.sql(None, &question)?.trim() == "t")
 }
 
-pub(crate) fn set(site: &Site, settings: &[(&str, &str)]) -> io::Result<()> {
+pub(crate) fn set(deployment: &Deployment, settings: &[(&str, &str)]) -> io::Result<()> {
     // A new session knows when the postmaster last read its files.
-    let loaded = || site.sql(None, "SELECT pg_conf_load_time()");
+    let loaded = || deployment.sql(None, "SELECT pg_conf_load_time()");
     let before = loaded()?;
     let (mut script, mut undo, mut questions) = (String::new(), String::new(), Vec::new());
     for (name, value) in settings {
@@ -167,7 +167,7 @@ pub(crate) fn set(site: &Site, settings: &[(&str, &str)]) -> io::Result<()> {
                AND NOT EXISTS (SELECT FROM pg_settings WHERE name = '{name}')"
         ));
     }
-    site.sql(None, &format!("{script} SELECT pg_reload_conf() \\gset\n"))?;
+    deployment.sql(None, &format!("{script} SELECT pg_reload_conf() \\gset\n"))?;
     let deadline = Instant::now() + RELOAD;
     while loaded()? == before {
         if Instant::now() > deadline {
@@ -175,71 +175,71 @@ pub(crate) fn set(site: &Site, settings: &[(&str, &str)]) -> io::Result<()> {
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    let not_in_force = site.sql(None, &questions.join("\nUNION ALL "))?;
+    let not_in_force = deployment.sql(None, &questions.join("\nUNION ALL "))?;
     if not_in_force.trim().is_empty() {
         return Ok(());
     }
     // Or the next start would find it.
-    site.sql(None, &undo)?;
+    deployment.sql(None, &undo)?;
     Err(io::Error::other(not_in_force.trim().to_owned()))
 }
 
 /// The postmaster itself says so, in the eighth line of its pid file. `standby` is a standby that nobody may read.
-pub(crate) fn is_ready(site: &Site) -> bool {
+pub(crate) fn is_ready(deployment: &Deployment) -> bool {
     let is_up = |line: &str| matches!(line.trim(), "ready" | "standby");
-    fs::read_to_string(site.data().join("postmaster.pid"))
+    fs::read_to_string(deployment.data().join("postmaster.pid"))
         .is_ok_and(|file| file.lines().nth(7).is_some_and(is_up))
 }
 
 /// Makes a stopped server one that recovers from an archive, and gives the settings to start it with. The archive has nothing,
 /// and takes for ever to say so.
-pub(crate) fn recover(site: &Site) -> io::Result<Vec<(String, String)>> {
-    let signal = site.data().join("recovery.signal");
+pub(crate) fn recover(deployment: &Deployment) -> io::Result<Vec<(String, String)>> {
+    let signal = deployment.data().join("recovery.signal");
     files::write(&signal, "")?;
-    site.user.owns(&signal)?;
-    let asked = asked_for_archive(site);
+    deployment.user.owns(&signal)?;
+    let asked = asked_for_archive(deployment);
     let _ = fs::remove_file(&asked); // of another time
     let waits = format!("echo %f >> {}; exec sleep 3600", asked.display());
     Ok(vec![("restore_command".to_owned(), waits)])
 }
 
 /// Makes a stopped server a standby of nobody.
-pub(crate) fn stand_by(site: &Site) -> io::Result<()> {
-    let signal = site.data().join("standby.signal");
+pub(crate) fn stand_by(deployment: &Deployment) -> io::Result<()> {
+    let signal = deployment.data().join("standby.signal");
     files::write(&signal, "")?;
-    site.user.owns(&signal)
+    deployment.user.owns(&signal)
 }
 
 /// It listens before it recovers, and asks for the first file as it begins.
-pub(crate) fn is_recovering(site: &Site) -> bool {
-    asked_for_archive(site).is_file()
+pub(crate) fn is_recovering(deployment: &Deployment) -> bool {
+    asked_for_archive(deployment).is_file()
 }
 
-fn asked_for_archive(site: &Site) -> std::path::PathBuf {
-    site.scratch().join("asked-for-archive")
+fn asked_for_archive(deployment: &Deployment) -> std::path::PathBuf {
+    deployment.scratch().join("asked-for-archive")
 }
 
-pub(crate) fn client(site: &Site, database: Option<&str>) -> Command {
-    let mut psql = Command::new(site.programs.program("psql"));
+pub(crate) fn client(deployment: &Deployment, database: Option<&str>) -> Command {
+    let mut psql = Command::new(deployment.programs.program("psql"));
     psql.env_clear()
         .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-f", "-"])
         .arg("-h")
-        .arg(site.scratch())
-        .args(["-p", &site.port.to_string(), "-U", SUPERUSER])
+        .arg(deployment.scratch())
+        .args(["-p", &deployment.port.to_string(), "-U", SUPERUSER])
         .args(["-d", database.unwrap_or("postgres")]);
     psql
 }
 
 /// What a person types to be the superuser.
-pub(crate) fn shell(site: &Site) -> String {
-    let (psql, scratch) = (site.programs.program("psql"), site.scratch());
+pub(crate) fn shell(deployment: &Deployment) -> String {
+    let (psql, scratch) = (deployment.programs.program("psql"), deployment.scratch());
     let (psql, scratch) = (psql.display(), scratch.display());
-    format!("{psql} -h {scratch} -p {} -U {SUPERUSER} {}", site.port, guide::DATABASE)
+    format!("{psql} -h {scratch} -p {} -U {SUPERUSER} {}", deployment.port, guide::DATABASE)
 }
 
 /// What RDS brings, what the customer has, and what the guides tell them to type.
-pub(crate) fn furnish(site: &Site) -> io::Result<()> {
-    site.sql(None, "CREATE ROLE rds_iam; CREATE ROLE rds_replication; CREATE DATABASE app;")?;
+pub(crate) fn prepare(deployment: &Deployment) -> io::Result<()> {
+    deployment.sql(None, "CREATE ROLE rds_iam; CREATE ROLE rds_replication; CREATE DATABASE app;")?;
     let script = [
         "CREATE TABLE orders (
            id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -254,5 +254,5 @@ pub(crate) fn furnish(site: &Site) -> io::Result<()> {
         "ALTER ROLE clickpipes_iam_user REPLICATION;",
     ]
     .join("\n");
-    site.sql(Some(guide::DATABASE), &script).map(drop)
+    deployment.sql(Some(guide::DATABASE), &script).map(drop)
 }

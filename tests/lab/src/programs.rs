@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::lane::{Engine, Lane, Source};
+use crate::server_version::{Engine, ServerVersion, Source};
 
 /// A server, the tool that initialises it and its client.
 #[derive(Clone, Debug)]
@@ -17,12 +17,12 @@ pub(crate) struct Programs {
 
 impl Programs {
     /// Those of a lane whose packages lie below `root`.
-    pub(crate) fn of_lane(lane: Lane, root: &Path) -> Self {
+    pub(crate) fn of_lane(server_version: ServerVersion, root: &Path) -> Self {
         Self {
-            engine: lane.engine(),
-            folders: lane.program_folders().iter().map(|folder| root.join(folder)).collect(),
+            engine: server_version.engine(),
+            folders: server_version.program_folders().iter().map(|folder| root.join(folder)).collect(),
             base: root.join("usr"),
-            preload: match lane.source() {
+            preload: match server_version.source() {
                 Source::System => "LD_PRELOAD",
                 Source::Fetched { .. } => "PIPEPROBE_LAB_PRELOAD",
             },

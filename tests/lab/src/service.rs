@@ -19,7 +19,7 @@ pub use aws::{Running as RunningAws, is_answering, start as start_aws};
 pub use database::{Running as RunningDatabase, start as start_database};
 
 use crate::certificates::ServerFiles;
-use crate::lane::Engine;
+use crate::server_version::Engine;
 
 /// A database of such a lab: its name, which is its host's in the network, and what it is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::account::ServerUser;
 use crate::installed::{Installed, Skipped, obtain};
-use crate::lane::Lane;
+use crate::server_version::ServerVersion;
 use crate::tool::Tool;
 use crate::{apt, cache, fetch, plugins, python, readers, template};
 
@@ -21,17 +21,19 @@ pub type Outcome = Result<Installed, Skipped>;
 pub fn run(again: bool) -> io::Result<Vec<Outcome>> {
     apt::install_missing()?;
     let mut outcomes = Vec::new();
-    for lane in Lane::all() {
-        let known = lane.is_always_there() || obtain(lane).is_ok();
-        if !known && (again || !cache::failed_lately(lane.name())) {
+    for server_version in ServerVersion::all() {
+        let known = server_version.is_always_there() || obtain(server_version).is_ok();
+        if !known && (again || !cache::failed_lately(server_version.name())) {
             // Why it failed is kept for `obtain`.
-            let _ = step(&format!("fetching {lane} from the distribution's newer release"), || {
-                fetch::fetch(lane)
+            let _ = step(&format!("fetching {server_version} from the distribution's newer release"), || {
+                fetch::fetch(server_version)
             });
         }
-        outcomes.push(obtain(lane));
+        outcomes.push(obtain(server_version));
     }
-    if let Some(Err(skipped)) = outcomes.iter().find(|o| matches!(o, Err(s) if s.lane.is_always_there())) {
+    if let Some(Err(skipped)) =
+        outcomes.iter().find(|o| matches!(o, Err(s) if s.server_version.is_always_there()))
+    {
         return Err(skipped.clone().into());
     }
     let user = ServerUser::find()?;

@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
+use crate::fixture::REGION;
 use crate::guide;
-use crate::lane::Engine;
-use crate::world::REGION;
+use crate::server_version::Engine;
 
 /// One database as pipeprobe is told of it.
 pub(crate) struct Target<'a> {

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use crate::account::ServerUser;
 use crate::installed::Installed;
-use crate::lane::Engine;
+use crate::server_version::Engine;
 use crate::{cache, mysql, postgres};
 
 /// Raised when the way a data directory is initialised changes.
@@ -16,10 +16,10 @@ const FORMAT: u32 = 1;
 
 /// The template of that server's data directory; made if there is none.
 pub(crate) fn template(installed: &Installed, user: &ServerUser) -> io::Result<PathBuf> {
-    let name = format!("templates/{}-{}-{}-{FORMAT}", installed.lane, installed.version, user.name);
+    let name = format!("templates/{}-{}-{}-{FORMAT}", installed.server_version, installed.version, user.name);
     cache::publish(&name, |aside| {
         user.owns(aside)?;
-        match installed.lane.engine() {
+        match installed.server_version.engine() {
             Engine::Postgres => postgres::initialise(&installed.programs, user, aside),
             Engine::Mysql | Engine::MariaDb => mysql::initialise(&installed.programs, user, aside),
         }

@@ -19,50 +19,51 @@ use std::time::{Duration, Instant};
 
 use client::{Link, ask};
 use lab::{
-    ACCESS_ROLE, Engine, Instance, Lab, Lane, MYSQL_GRANTS, MYSQL_USER, POSTGRES_GRANTS, POSTGRES_USER, USER,
+    ACCESS_ROLE, Engine, Instance, Lab, MYSQL_GRANTS, MYSQL_USER, POSTGRES_GRANTS, POSTGRES_USER,
+    ServerVersion, USER,
 };
 use lab_aws::{Credentials, Refusal, Tag};
 use sign::token;
 
 #[test]
 fn postgres15() {
-    on(Lane::Postgres15, postgres);
+    on(ServerVersion::Postgres15, postgres);
 }
 
 #[test]
 fn postgres17() {
-    on(Lane::Postgres17, postgres);
+    on(ServerVersion::Postgres17, postgres);
 }
 
 #[test]
 fn postgres18() {
-    on(Lane::Postgres18, postgres);
+    on(ServerVersion::Postgres18, postgres);
 }
 
 #[test]
 fn mariadb10_11() {
-    on(Lane::MariaDb10_11, mysql);
+    on(ServerVersion::MariaDb10_11, mysql);
 }
 
 #[test]
 fn mariadb11_8() {
-    on(Lane::MariaDb11_8, mysql);
+    on(ServerVersion::MariaDb11_8, mysql);
 }
 
 #[test]
 fn mysql9_7() {
-    on(Lane::Mysql9_7, mysql);
+    on(ServerVersion::Mysql9_7, mysql);
 }
 
 /// What holds for every server, then what holds for its engine.
-fn on(lane: Lane, engine: fn(&Lab, &Instance)) {
-    if let Err(skipped) = lab::obtain(lane) {
-        assert!(!lane.is_always_there(), "{skipped}");
+fn on(server_version: ServerVersion, engine: fn(&Lab, &Instance)) {
+    if let Err(skipped) = lab::obtain(server_version) {
+        assert!(!server_version.is_always_there(), "{skipped}");
         skip(&skipped.to_string());
         return;
     }
-    let lab = Lab::start(&[lane]).unwrap();
-    let server = lab.instance(lane);
+    let lab = Lab::start(&[server_version]).unwrap();
+    let server = lab.instance(server_version);
     a_good_token_lets_in(&lab, server);
     a_bad_one_does_not(&lab, server);
     tokens_need_tls(&lab, server);
@@ -110,7 +111,7 @@ fn a_bad_one_does_not(lab: &Lab, server: &Instance) {
 }
 
 fn refused(lab: &Lab, server: &Instance, token: &str, why: impl Fn(&Refusal) -> bool) {
-    let words = match server.lane.engine() {
+    let words = match server.server_version.engine() {
         Engine::Postgres => "PAM authentication failed for user \"clickpipes_iam_user\"",
         _ => "Access denied for user 'clickpipes_iam_user'",
     };
@@ -124,12 +125,14 @@ fn tokens_need_tls(lab: &Lab, server: &Instance) {
     let asked = server.decisions().len();
     let token = token(&keys(lab), &server.host, server.port, USER);
     let said = ask(lab, server, Link::Plaintext, &token, "SELECT 1").unwrap_err();
-    let words = match server.lane {
-        Lane::Postgres15 | Lane::Postgres17 | Lane::Postgres18 => "pg_hba.conf rejects connection",
-        Lane::MariaDb11_8 => "insecure transport",
+    let words = match server.server_version {
+        ServerVersion::Postgres15 | ServerVersion::Postgres17 | ServerVersion::Postgres18 => {
+            "pg_hba.conf rejects connection"
+        }
+        ServerVersion::MariaDb11_8 => "insecure transport",
         // These look at the link only after their plugin has had the token: it has crossed the wire by then. That is why a
         // client must never answer without TLS, whatever the server asks for.
-        Lane::MariaDb10_11 | Lane::Mysql9_7 => {
+        ServerVersion::MariaDb10_11 | ServerVersion::Mysql9_7 => {
             assert!(said.contains("Access denied"), "{said}");
             assert_eq!(server.decisions().len(), asked + 1);
             return;
@@ -140,7 +143,7 @@ fn tokens_need_tls(lab: &Lab, server: &Instance) {
 }
 
 fn the_guide_works_word_for_word(lab: &Lab, server: &Instance) {
-    match server.lane.engine() {
+    match server.server_version.engine() {
         Engine::Postgres => {
             let forget = "DROP OWNED BY clickpipes_iam_user; DROP USER clickpipes_iam_user; DROP PUBLICATION clickpipes_publication;";
             server.sql(forget).unwrap();
@@ -195,7 +198,7 @@ fn mysql(lab: &Lab, server: &Instance) {
     let settings = "SELECT @@log_bin, @@binlog_format, @@binlog_row_image, @@binlog_row_metadata";
     assert_eq!(ask(settings), Ok("1\tROW\tFULL\tFULL".into()));
 
-    let status = match server.lane.engine() {
+    let status = match server.server_version.engine() {
         Engine::Mysql => "SHOW BINARY LOG STATUS",
         _ => "SHOW MASTER STATUS",
     };
@@ -215,12 +218,12 @@ fn it_stops_and_starts(lab: &Lab, server: &Instance) {
     let squatter = TcpListener::bind(server.address()).unwrap();
     assert_eq!(server.start_again().unwrap_err().kind(), ErrorKind::AddrInUse);
     drop(squatter);
-    let (name, value) = match server.lane.engine() {
+    let (name, value) = match server.server_version.engine() {
         Engine::Postgres => ("wal_level", "replica"),
         _ => ("binlog_format", "MIXED"),
     };
     server.restart_with(&[(name, value)]).unwrap();
-    let show = match server.lane.engine() {
+    let show = match server.server_version.engine() {
         Engine::Postgres => format!("SHOW {name}"),
         _ => format!("SELECT @@{name}"),
     };
@@ -236,7 +239,7 @@ fn nobody_gets_in_unverified(lab: &Lab, server: &Instance) {
 
 #[test]
 fn two_of_a_kind_run_side_by_side() {
-    let lab = Lab::start(&[Lane::Postgres15, Lane::Postgres15]).unwrap();
+    let lab = Lab::start(&[ServerVersion::Postgres15, ServerVersion::Postgres15]).unwrap();
     let [first, second] = lab.instances() else { panic!("two") };
     assert_ne!((first.port, &first.host), (second.port, &second.host));
     for server in lab.instances() {
@@ -255,7 +258,7 @@ fn botocore_gets_in() {
         skip("botocore: not in the cache; `cargo lab setup` says why");
         return;
     };
-    let lab = Lab::start(&[Lane::Postgres15, Lane::MariaDb10_11]).unwrap();
+    let lab = Lab::start(&[ServerVersion::Postgres15, ServerVersion::MariaDb10_11]).unwrap();
     for server in lab.instances() {
         let output = Command::new(&python)
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers/oracle.py"))
@@ -274,7 +277,7 @@ fn botocore_gets_in() {
 fn a_panic_takes_everything_away() {
     let mut folder = PathBuf::new();
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let lab = Lab::start(&[Lane::Postgres15]).unwrap();
+        let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
         folder = lab.dir().to_owned();
         std::panic::resume_unwind(Box::new("on purpose"));
     }));
@@ -283,7 +286,7 @@ fn a_panic_takes_everything_away() {
 }
 
 #[test]
-fn so_does_the_keeper_when_the_owner_is_killed() {
+fn the_supervisor_cleans_up_when_the_owner_is_killed() {
     let mut up = Command::new(env!("CARGO_BIN_EXE_lab"))
         .args(["up", "--no-setup", "postgres15", "mariadb10_11"])
         .stdout(Stdio::piped())
@@ -292,7 +295,7 @@ fn so_does_the_keeper_when_the_owner_is_killed() {
     let mut lines = BufReader::new(up.stdout.take().unwrap()).lines();
     let config = lines.find_map(|line| line.ok().filter(|l| l.ends_with("/pipeprobe.toml"))).unwrap();
     let folder = Path::new(&config).parent().unwrap().to_owned();
-    assert!(processes_of(&folder).len() >= 3, "two servers and a keeper");
+    assert!(processes_of(&folder).len() >= 3, "two servers and a supervisor");
 
     up.kill().unwrap(); // SIGKILL
     up.wait().unwrap();

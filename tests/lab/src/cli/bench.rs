@@ -11,7 +11,7 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use lab::{Lab, Lane};
+use lab::{Lab, ServerVersion};
 use responder::Responder;
 
 use super::setup;
@@ -37,13 +37,13 @@ pub(crate) fn run(arguments: &Arguments) -> io::Result<ExitCode> {
     }
     let outcomes = setup::prepare(false)?;
     // Only from 17 on does PostgreSQL speak TLS with one that does not send an SSLRequest first, as blackbox_exporter.
-    let lane = Lane::Postgres17;
-    if lab::obtain(lane).is_err() {
+    let server_version = ServerVersion::Postgres17;
+    if lab::obtain(server_version).is_err() {
         setup::announce(&outcomes.into_iter().filter_map(Result::err).collect::<Vec<_>>());
         return Err(io::Error::other("the benchmark needs postgres17"));
     }
-    let lab = Lab::start(&[lane])?;
-    let instance = lab.instance(lane);
+    let lab = Lab::start(&[server_version])?;
+    let instance = lab.instance(server_version);
     let long = Duration::from_secs(arguments.seconds);
     let wanted = |part: &str| arguments.only.as_deref().is_none_or(|only| only == part);
     if wanted("once") {

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use lab::{Engine, Lab, Lane, WRONG_RESOURCE, WRONG_ROLE};
+use lab::{Engine, Lab, ServerVersion, WRONG_RESOURCE, WRONG_ROLE};
 
 use super::setup;
 
@@ -13,18 +13,18 @@ const REFUSED: i32 = 3;
 
 pub(crate) fn run() -> io::Result<ExitCode> {
     let outcomes = setup::prepare(false)?;
-    let lanes = setup::one_of_each();
-    let lab = Lab::start(&lanes)?;
+    let server_versions = setup::one_of_each();
+    let lab = Lab::start(&server_versions)?;
     lab.aws().change(|world| world.roles.push(lab::access_role(WRONG_ROLE, &[WRONG_RESOURCE])));
 
     let config = lab.dir().join("pipeprobe.toml");
-    let refusing = lab.target_toml("wrong_resource", lab.instance(Lane::Postgres15), WRONG_ROLE);
+    let refusing = lab.target_toml("wrong_resource", lab.instance(ServerVersion::Postgres15), WRONG_ROLE);
     fs::write(&config, lab.config_toml() + &refusing)?;
 
     let mut as_expected = true;
     for instance in lab.instances() {
         // By the guide, Postgres with IAM is Initial Load Only; the others must allow CDC.
-        let require: &[&str] = match instance.lane.engine() {
+        let require: &[&str] = match instance.server_version.engine() {
             Engine::Postgres => &[],
             Engine::Mysql | Engine::MariaDb => &["--require", "cdc"],
         };

@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use lab::setup::Outcome;
-use lab::{Lab, Lane, Skipped};
+use lab::{Lab, ServerVersion, Skipped};
 
 pub(crate) fn run() -> io::Result<ExitCode> {
     let outcomes = prepare(true)?;
@@ -15,13 +15,15 @@ pub(crate) fn run() -> io::Result<ExitCode> {
     for outcome in &outcomes {
         match outcome {
             Ok(installed) => {
-                let from = match installed.lane.is_always_there() {
+                let from = match installed.server_version.is_always_there() {
                     true => "this machine's packages",
                     false => "packages of a newer release, in the cache",
                 };
-                println!("{:<14} {:<8} {} from {from}", installed.lane, "ready", installed.version);
+                println!("{:<14} {:<8} {} from {from}", installed.server_version, "ready", installed.version);
             }
-            Err(skipped) => println!("{:<14} {:<8} {}", skipped.lane, "SKIPPED", skipped.reason.trim()),
+            Err(skipped) => {
+                println!("{:<14} {:<8} {}", skipped.server_version, "SKIPPED", skipped.reason.trim())
+            }
         }
     }
     for (tool, outcome) in &tools {
@@ -42,15 +44,15 @@ pub(crate) fn prepare(again: bool) -> io::Result<Vec<Outcome>> {
 }
 
 /// The first lane of each engine, without those that are skipped here.
-pub(crate) fn one_of_each() -> Vec<Lane> {
-    let lanes = [Lane::Postgres15, Lane::Mysql9_7, Lane::MariaDb10_11];
-    lanes.into_iter().filter(|lane| lab::obtain(*lane).is_ok()).collect()
+pub(crate) fn one_of_each() -> Vec<ServerVersion> {
+    let server_versions = [ServerVersion::Postgres15, ServerVersion::Mysql9_7, ServerVersion::MariaDb10_11];
+    server_versions.into_iter().filter(|server_version| lab::obtain(*server_version).is_ok()).collect()
 }
 
 /// Says which lanes were skipped and why, so that nobody takes silence for success.
 pub(crate) fn announce(skipped: &[Skipped]) {
-    for lane in skipped {
-        eprintln!("lab: SKIPPED {}: {}", lane.lane, lane.reason.trim());
+    for server_version in skipped {
+        eprintln!("lab: SKIPPED {}: {}", server_version.server_version, server_version.reason.trim());
     }
 }
 

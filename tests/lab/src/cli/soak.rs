@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use lab::{Lab, Lane};
+use lab::{Lab, ServerVersion};
 
 use super::serve::{Serve, by_target, free_address};
 use super::{http, process, setup};
@@ -44,14 +44,17 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> io::Result<ExitCode> {
     let outcomes = setup::prepare(false)?;
-    let lanes: Vec<Lane> = Lane::all().into_iter().filter(|lane| lab::obtain(*lane).is_ok()).collect();
-    let lab = Lab::start(&lanes)?;
+    let server_versions: Vec<ServerVersion> = ServerVersion::all()
+        .into_iter()
+        .filter(|server_version| lab::obtain(*server_version).is_ok())
+        .collect();
+    let lab = Lab::start(&server_versions)?;
     fleet::make_roles(&lab);
     let rhythm = Rhythm {
         interval: Duration::from_secs(arguments.interval),
         full_interval: Duration::from_secs(arguments.full_interval),
     };
-    let count = arguments.targets.max(lanes.len());
+    let count = arguments.targets.max(server_versions.len());
     let all = fleet::targets(lab.instances(), count + count.div_ceil(20));
     let (targets, more) = all.split_at(count);
 
@@ -67,7 +70,7 @@ pub(crate) fn run(arguments: &Arguments) -> io::Result<ExitCode> {
     let serve = Serve::start(command, &config, address, &log, move |line| noting.note(line, Instant::now()))?;
     println!(
         "# {count} targets on {} servers, every {} s and in full every {} s; at least {} minutes",
-        lanes.len(),
+        server_versions.len(),
         arguments.interval,
         arguments.full_interval,
         arguments.minutes

@@ -3,23 +3,23 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use lab::{Lab, Lane};
+use lab::{Lab, ServerVersion};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::setup;
 
-pub(crate) fn run(mut lanes: Vec<Lane>, no_setup: bool) -> io::Result<ExitCode> {
+pub(crate) fn run(mut server_versions: Vec<ServerVersion>, no_setup: bool) -> io::Result<ExitCode> {
     if !no_setup {
         let outcomes = setup::prepare(false)?;
         setup::announce(&outcomes.into_iter().filter_map(Result::err).collect::<Vec<_>>());
     }
-    if lanes.is_empty() {
-        lanes = setup::one_of_each();
+    if server_versions.is_empty() {
+        server_versions = setup::one_of_each();
     }
     // Before anything is started; until here a signal just ends us.
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
-    let lab = Lab::start(&lanes)?;
+    let lab = Lab::start(&server_versions)?;
     let config = lab.write_config()?;
     print(&lab, &config.display().to_string())?;
 

@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use super::docker::{Docker, text};
 use crate::account::ServerUser;
 use crate::installed::{obtain, tree};
-use crate::lane::Lane;
 use crate::mirror::Mirror;
+use crate::server_version::ServerVersion;
 use crate::setup::step;
 use crate::{apt, cache, files, plugins};
 
@@ -39,7 +39,7 @@ impl Bases {
         let (debian, databases) = (name("debian"), name("databases"));
         debootstrap(docker, &debian, &[])?;
         debootstrap(docker, &databases, &["postgresql-15", "mariadb-server-core", "mariadb-client-core"])?;
-        let mysql = match obtain(Lane::Mysql9_7) {
+        let mysql = match obtain(ServerVersion::Mysql9_7) {
             Ok(installed) => {
                 // Under its version: the lane moves on.
                 let image = format!("pipeprobe-lab/mysql:{TAG}-{}", installed.version);
@@ -131,8 +131,8 @@ fn mysql(docker: &Docker, debian: &str, image: &str) -> io::Result<()> {
     let path =
         "/opt/mysql/usr/sbin:/opt/mysql/usr/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     files::write(&recipe, &format!("FROM {debian}\nCOPY . /opt/mysql\nENV PATH={path}\n"))?;
-    step(&format!("making the image {image} from the lane {}", Lane::Mysql9_7), || {
-        let context = tree(Lane::Mysql9_7).display().to_string();
+    step(&format!("making the image {image} from the lane {}", ServerVersion::Mysql9_7), || {
+        let context = tree(ServerVersion::Mysql9_7).display().to_string();
         // From stdin: the recipe does not belong into the lane.
         let arguments = ["build", "--quiet", "--tag", image, "--file", "-", &context];
         docker.feed(&arguments, File::open(&recipe)?).map(drop)

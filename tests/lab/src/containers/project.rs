@@ -32,7 +32,7 @@ pub(crate) struct Project {
     pub(crate) name: String,
     folder: PathBuf,
     environment: Vec<(&'static str, String)>,
-    keeper: Child,
+    supervisor: Child,
     pipe: Option<ChildStdin>,
 }
 
@@ -73,9 +73,9 @@ impl Project {
         let mut down = docker.compose(&folder, &name);
         down.args(["down", "--volumes", "--remove-orphans", "--rmi", "local"]);
         down.args(["--timeout", "10"]);
-        let mut keeper = Command::new("setsid");
-        keeper
-            .args(["/bin/sh", "-c", KEEPER, "pipeprobe-lab-keeper"])
+        let mut supervisor = Command::new("setsid");
+        supervisor
+            .args(["/bin/sh", "-c", SUPERVISOR, "pipeprobe-lab-supervisor"])
             .arg(&folder)
             .arg(format!("label={LABEL}={name}"))
             .arg(down.get_program())
@@ -85,9 +85,9 @@ impl Project {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        let mut keeper = keeper.spawn()?;
-        let pipe = keeper.stdin.take();
-        Ok(Self { docker: docker.clone(), name, folder, environment, keeper, pipe })
+        let mut supervisor = supervisor.spawn()?;
+        let pipe = supervisor.stdin.take();
+        Ok(Self { docker: docker.clone(), name, folder, environment, supervisor, pipe })
     }
 
     /// A Compose command in this project.
@@ -170,12 +170,12 @@ impl Project {
 impl Drop for Project {
     fn drop(&mut self) {
         drop(self.pipe.take());
-        let _ = self.keeper.wait();
+        let _ = self.supervisor.wait();
     }
 }
 
 /// Takes down twice: what was being started when the owner ended may appear after the first.
-const KEEPER: &str = r#"
+const SUPERVISOR: &str = r#"
 while read -r _; do :; done
 folder=$1
 label=$2

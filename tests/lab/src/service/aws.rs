@@ -12,9 +12,9 @@ use lab_aws::{Aws, Verifier};
 
 use super::Member;
 use crate::certificates::{Authority, Certificate};
+use crate::fixture::{self, ACCESS_ROLE, CALLER_ACCESS_KEY_ID, WRONG_RESOURCE, WRONG_ROLE};
 use crate::naming::Naming;
 use crate::target::Target;
-use crate::world::{self, ACCESS_ROLE, CALLER_ACCESS_KEY_ID, WRONG_RESOURCE, WRONG_ROLE};
 use crate::{files, random};
 
 /// Written last: with it, the folder is complete.
@@ -50,8 +50,8 @@ pub fn start(shared: &Path, address: SocketAddr, members: &[Member], caller: u32
 
     let names: Vec<Naming> = members.iter().map(|member| Naming::new(&member.name)).collect();
     let ids: Vec<String> = names.iter().map(|naming| naming.resource_id.clone()).collect();
-    let mut world = world::world(&ids, secret);
-    world.roles.push(world::access_role(WRONG_ROLE, &[WRONG_RESOURCE]));
+    let mut world = fixture::world(&ids, secret);
+    world.roles.push(fixture::access_role(WRONG_ROLE, &[WRONG_RESOURCE]));
     let aws = Aws::start_on(address, world)?;
     let verifiers = members
         .iter()
@@ -145,7 +145,7 @@ pub fn is_answering(shared: &Path, address: SocketAddr) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lane::Engine;
+    use crate::server_version::Engine;
 
     fn members() -> Vec<Member> {
         let member = |name: &str, engine| Member { name: name.to_owned(), engine };

@@ -9,9 +9,9 @@ use std::process::{Child, ExitStatus};
 use super::Member;
 use crate::account::ServerUser;
 use crate::certificates::ServerFiles;
-use crate::lane::Engine;
+use crate::deployment::{Around, Deployment, StartError, make_folder};
 use crate::programs::Programs;
-use crate::site::{Around, Site, StartError, make_folder};
+use crate::server_version::Engine;
 use crate::{files, mysql, plugins, postgres};
 
 /// In the container: short, because a Unix socket lies in it.
@@ -23,7 +23,7 @@ const FURNISHED: &str = "furnished";
 /// A running server.
 #[derive(Debug)]
 pub struct Running {
-    site: Site,
+    deployment: Deployment,
     server: Child,
 }
 
@@ -47,7 +47,7 @@ pub fn start(shared: &Path, member: &Member, settings: &[(String, String)]) -> i
         fs::copy(from, to).map_err(|e| files::named(from, &e))?;
         user.owns(to)?;
     }
-    let site = Site {
+    let deployment = Deployment {
         programs,
         user,
         plugins: plugins::within(&plugins::target_folder()?),
@@ -58,36 +58,38 @@ pub fn start(shared: &Path, member: &Member, settings: &[(String, String)]) -> i
         primary: None,
         around: Around::Container,
     };
-    link(&member.verifier(shared), &site.verifier())?;
-    make_folder(&site.scratch(), &site.user)?;
+    link(&member.verifier(shared), &deployment.verifier())?;
+    make_folder(&deployment.scratch(), &deployment.user)?;
 
     let furnished = home.join(FURNISHED);
     if !furnished.is_file() {
-        files::remove(&site.data())?;
+        files::remove(&deployment.data())?;
         match member.engine {
-            Engine::Postgres => postgres::initialise(&site.programs, &site.user, home)?,
-            Engine::Mysql | Engine::MariaDb => mysql::initialise(&site.programs, &site.user, home)?,
+            Engine::Postgres => postgres::initialise(&deployment.programs, &deployment.user, home)?,
+            Engine::Mysql | Engine::MariaDb => {
+                mysql::initialise(&deployment.programs, &deployment.user, home)?
+            }
         }
     }
     match member.engine {
         Engine::Postgres => {
             // Left by a container that was killed; here, another process may have the number in it by now.
-            match fs::remove_file(site.data().join("postmaster.pid")) {
+            match fs::remove_file(deployment.data().join("postmaster.pid")) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-                _ => postgres::configure(&site)?,
+                _ => postgres::configure(&deployment)?,
             }
         }
-        Engine::Mysql | Engine::MariaDb => mysql::configure(&site)?,
+        Engine::Mysql | Engine::MariaDb => mysql::configure(&deployment)?,
     }
-    let server = site.start(settings).map_err(|e| match e {
-        StartError::PortTaken => io::Error::other(format!("port {} is taken", site.port)),
+    let server = deployment.start(settings).map_err(|e| match e {
+        StartError::PortTaken => io::Error::other(format!("port {} is taken", deployment.port)),
         StartError::Other(e) => e,
     })?;
-    let running = Running { site, server };
+    let running = Running { deployment, server };
     if !furnished.is_file() {
         match member.engine {
-            Engine::Postgres => postgres::furnish(&running.site)?,
-            Engine::Mysql | Engine::MariaDb => mysql::furnish(&running.site)?,
+            Engine::Postgres => postgres::prepare(&running.deployment)?,
+            Engine::Mysql | Engine::MariaDb => mysql::prepare(&running.deployment)?,
         }
         files::write(&furnished, "")?;
     }
@@ -110,6 +112,6 @@ impl Running {
 
     /// Shuts the server down in order.
     pub fn stop(mut self) {
-        self.site.shut_down(&mut self.server);
+        self.deployment.shut_down(&mut self.server);
     }
 }

@@ -22,7 +22,7 @@ pub(crate) fn ask(
     token: &str,
     statement: &str,
 ) -> Result<String, String> {
-    let mut client = match server.lane.engine() {
+    let mut client = match server.server_version.engine() {
         Engine::Postgres => psql(lab, server, link, token),
         engine => mysql(lab, server, link, token, engine),
     };

@@ -1,6 +1,8 @@
 //! What a real consumer gets to read of a server and of a standby of it, and why it does not.
 
-use lab::{ACCESS_ROLE, Changes, Consumer, Copied, Engine, Followed, Instance, Lab, Lane, Standby, USER};
+use lab::{
+    ACCESS_ROLE, Changes, Consumer, Copied, Engine, Followed, Instance, Lab, ServerVersion, Standby, USER,
+};
 
 use super::client::{Link, ask};
 use super::sign::token;
@@ -18,32 +20,32 @@ const COLUMNS: [&str; 4] = ["id", "customer", "amount", "placed_at"];
 
 #[test]
 fn postgres15() {
-    on(Lane::Postgres15, postgres);
+    on(ServerVersion::Postgres15, postgres);
 }
 
 #[test]
 fn postgres17() {
-    on(Lane::Postgres17, postgres);
+    on(ServerVersion::Postgres17, postgres);
 }
 
 #[test]
 fn postgres18() {
-    on(Lane::Postgres18, postgres);
+    on(ServerVersion::Postgres18, postgres);
 }
 
 #[test]
 fn mariadb10_11() {
-    on(Lane::MariaDb10_11, mysql);
+    on(ServerVersion::MariaDb10_11, mysql);
 }
 
 #[test]
 fn mariadb11_8() {
-    on(Lane::MariaDb11_8, mysql);
+    on(ServerVersion::MariaDb11_8, mysql);
 }
 
 #[test]
 fn mysql9_7() {
-    on(Lane::Mysql9_7, mysql);
+    on(ServerVersion::Mysql9_7, mysql);
 }
 
 /// A server whose tables are to be read, there or on a standby.
@@ -53,18 +55,18 @@ struct Reader<'a> {
     changes: Changes<'a>,
 }
 
-fn on(lane: Lane, engine: fn(&Reader<'_>, &Standby<'_>)) {
-    if let Err(skipped) = lab::obtain(lane) {
-        assert!(!lane.is_always_there(), "{skipped}");
+fn on(server_version: ServerVersion, engine: fn(&Reader<'_>, &Standby<'_>)) {
+    if let Err(skipped) = lab::obtain(server_version) {
+        assert!(!server_version.is_always_there(), "{skipped}");
         skip(&skipped.to_string());
         return;
     }
-    let lab = Lab::start(&[lane]).unwrap();
-    let server = lab.instance(lane);
+    let lab = Lab::start(&[server_version]).unwrap();
+    let server = lab.instance(server_version);
     let standby = lab.standby(server).unwrap();
     it_follows(&lab, server, &standby);
     if lab::python().is_some() {
-        let publication = (lane.engine() == Engine::Postgres).then_some("clickpipes_publication");
+        let publication = (server_version.engine() == Engine::Postgres).then_some("clickpipes_publication");
         let changes = Changes { publication, writer: server, script: CHANGE };
         let reader = Reader { lab: &lab, server, changes };
         tables_are_copied(&reader, server);
@@ -136,8 +138,8 @@ fn postgres(reader: &Reader<'_>, standby: &Standby<'_>) {
     standby.catch_up().unwrap();
     reader.is_refused(standby, "hot_standby_feedback must be on");
     standby.set(&[("hot_standby_feedback", "on")]).unwrap();
-    match server.lane {
-        Lane::Postgres15 => reader.is_refused(standby, "cannot be used while in recovery (0A000)"),
+    match server.server_version {
+        ServerVersion::Postgres15 => reader.is_refused(standby, "cannot be used while in recovery (0A000)"),
         _ => reader.is_followed(standby),
     }
     own.is_refused(standby, "cannot execute CREATE PUBLICATION in a read-only transaction (25006)");
@@ -204,7 +206,7 @@ fn mysql(reader: &Reader<'_>, standby: &Standby<'_>) {
     server.sql("CALL mysql.rds_set_configuration('binlog retention hours', 24)").unwrap();
     reader.is_followed(server);
 
-    if server.lane.engine() == Engine::MariaDb {
+    if server.server_version.engine() == Engine::MariaDb {
         server.sql("ALTER TABLE orders MODIFY customer varchar(100) COMPRESSED NOT NULL").unwrap();
         reader.is_refused(server, "app.orders has COMPRESSED columns");
         server.sql("ALTER TABLE orders MODIFY customer varchar(100) NOT NULL").unwrap();
@@ -218,7 +220,7 @@ fn mysql(reader: &Reader<'_>, standby: &Standby<'_>) {
     );
 
     standby.catch_up().unwrap();
-    match server.lane.engine() {
+    match server.server_version.engine() {
         Engine::MariaDb => {
             reader.is_refused(standby, "log_slave_updates must be enabled");
             standby.restart_with(&[("log_slave_updates", "ON")]).unwrap();
@@ -232,7 +234,7 @@ fn mysql(reader: &Reader<'_>, standby: &Standby<'_>) {
         }
     }
 
-    if server.lane.engine() == Engine::Mysql {
+    if server.server_version.engine() == Engine::Mysql {
         // Files and positions do as well.
         let steps = ["ON_PERMISSIVE", "OFF_PERMISSIVE", "OFF"];
         server.set(&steps.map(|step| ("gtid_mode", step))).unwrap();
@@ -251,7 +253,7 @@ fn without(reader: &Reader<'_>, privilege: &str, why: &str) {
 
 impl Reader<'_> {
     fn table(&self) -> &'static str {
-        match self.server.lane.engine() {
+        match self.server.server_version.engine() {
             Engine::Postgres => "public.orders",
             Engine::Mysql | Engine::MariaDb => "app.orders",
         }

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 /// A server leaves its process id and the signal that ends it in a file of this name in its folder.
-pub(crate) const PID_FILE: &str = "keeper.pid";
+pub(crate) const PID_FILE: &str = "supervisor.pid";
 
 /// A recorded process is only signalled while its command line still names the lab's folder: by then the number may belong to
 /// someone else. `/proc/PID/cmdline` is readable whoever the process runs as, which `/proc/PID/cwd` is not in a container.
@@ -21,7 +21,7 @@ is_ours() { tr '\0' '\n' < "/proc/$1/cmdline" 2>/dev/null | grep -qF "$lab/"; }
 try=0
 while [ $try -lt 100 ]; do
   try=$((try + 1))
-  for file in "$lab"/*/keeper.pid; do
+  for file in "$lab"/*/supervisor.pid; do
     [ -f "$file" ] && read -r pid signal < "$file" || continue
     case " $known " in *" $pid "*) ;; *)
       known="$known $pid"
@@ -45,16 +45,16 @@ done
 
 /// Ends what the lab started when the owner is gone. Dropping it means that this has been done in order already.
 #[derive(Debug)]
-pub(crate) struct Keeper {
+pub(crate) struct Supervisor {
     shell: Child,
     pipe: Option<ChildStdin>,
 }
 
-impl Keeper {
+impl Supervisor {
     /// Starts watching over `lab`, the folder that everything of this lab lies in.
     pub(crate) fn start(lab: &Path) -> io::Result<Self> {
         let mut shell = Command::new("setsid")
-            .args(["/bin/sh", "-c", SCRIPT, "pipeprobe-lab-keeper"])
+            .args(["/bin/sh", "-c", SCRIPT, "pipeprobe-lab-supervisor"])
             .arg(lab)
             .current_dir("/")
             .stdin(Stdio::piped())
@@ -66,7 +66,7 @@ impl Keeper {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for Supervisor {
     fn drop(&mut self) {
         drop(self.pipe.take());
         let _ = self.shell.wait();

@@ -11,10 +11,10 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::account::ServerUser;
 use crate::certificates::ServerFiles;
-use crate::keeper::PID_FILE;
-use crate::lane::Engine;
 use crate::plugins::Plugins;
 use crate::programs::Programs;
+use crate::server_version::Engine;
+use crate::supervisor::PID_FILE;
 use crate::{files, mysql, postgres};
 
 /// How long a server may take until it answers. Only a machine under load comes near.
@@ -23,7 +23,7 @@ const STOP: Duration = Duration::from_secs(20);
 
 /// One server's place on this machine.
 #[derive(Debug)]
-pub(crate) struct Site {
+pub(crate) struct Deployment {
     pub(crate) programs: Programs,
     pub(crate) user: ServerUser,
     pub(crate) plugins: Plugins,
@@ -61,7 +61,7 @@ pub(crate) enum StartError {
     Other(io::Error),
 }
 
-impl Site {
+impl Deployment {
     /// The Unix socket on which this server's plugin asks about tokens.
     pub(crate) fn verifier(&self) -> PathBuf {
         self.folder.join("verify.sock")

@@ -15,7 +15,7 @@ pub enum Engine {
 /// The first of each pair comes from the distribution the lab runs on and is always there; the others are fetched from newer
 /// releases of it, and may be unobtainable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Lane {
+pub enum ServerVersion {
     Postgres15,
     MariaDb10_11,
     Mysql9_7,
@@ -33,7 +33,7 @@ pub(crate) enum Source {
     Fetched { release: &'static str, packages: &'static [&'static str] },
 }
 
-impl Lane {
+impl ServerVersion {
     /// Every lane, the ones that are always there first.
     pub const fn all() -> [Self; 6] {
         [
@@ -58,9 +58,9 @@ impl Lane {
         }
     }
 
-    /// The lane of that [`Lane::name`].
+    /// The lane of that [`ServerVersion::name`].
     pub fn named(name: &str) -> Option<Self> {
-        Self::all().into_iter().find(|lane| lane.name() == name)
+        Self::all().into_iter().find(|server_version| server_version.name() == name)
     }
 
     pub const fn engine(self) -> Engine {
@@ -147,7 +147,7 @@ impl Engine {
     }
 }
 
-impl fmt::Display for Lane {
+impl fmt::Display for ServerVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }

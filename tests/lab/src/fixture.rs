@@ -46,7 +46,7 @@ pub(crate) fn world(resource_ids: &[String], secret: &str) -> World {
         arn: OPERATOR.to_owned(),
         access_key_id: OPERATOR_ACCESS_KEY_ID.to_owned(),
         secret_access_key: secret.to_owned(),
-        identity_policies: vec![may_look()],
+        identity_policies: vec![allow_aws_diagnostics()],
     };
     World {
         users: vec![caller, operator],
@@ -65,7 +65,7 @@ pub fn access_role(arn: &str, resource_ids: &[impl AsRef<str>]) -> Role {
 }
 
 /// Everything the operator's look asks for.
-pub fn may_look() -> Value {
+pub fn allow_aws_diagnostics() -> Value {
     json!({
         "Version": "2012-10-17",
         "Statement": [{
