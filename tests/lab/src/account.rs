@@ -1,4 +1,4 @@
-//! The operating system's user the servers run as. PostgreSQL refuses root, so root steps down; anyone else stays.
+//! The operating system user that runs the servers. PostgreSQL refuses to run as root, so root switches to another user.
 
 use std::io;
 use std::os::unix::fs::chown;
@@ -6,12 +6,12 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-/// Who the servers run as.
+/// The user that runs the servers.
 #[derive(Clone, Debug)]
 pub(crate) struct ServerUser {
-    /// In the names of templates: a data directory belongs to one user.
+    /// Part of template names, because a data directory belongs to one user.
     pub(crate) name: String,
-    /// Set when we must change to become that user.
+    /// Set if this process must switch to that user.
     ids: Option<(u32, u32)>,
 }
 
@@ -20,12 +20,12 @@ impl ServerUser {
         rustix::process::geteuid().is_root()
     }
 
-    /// `postgres` when root and there is one, else `nobody`; the current user otherwise.
+    /// As root: `postgres` if that user exists, else `nobody`. Otherwise the current user.
     pub(crate) fn find() -> io::Result<Self> {
         if !Self::we_are_root() {
             return Ok(Self { name: format!("uid{}", rustix::process::geteuid().as_raw()), ids: None });
         }
-        // initdb wants its user to be in this very file.
+        // initdb requires the user to be listed in this file.
         let users = std::fs::read_to_string("/etc/passwd")?;
         let find = |name: &str| {
             let line = users.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(':'))?;

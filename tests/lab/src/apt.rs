@@ -1,4 +1,4 @@
-//! Packages of the machine's own distribution: which are missing, and how they get there.
+//! Packages of this machine's distribution: finds missing ones and installs them.
 
 use std::fs;
 use std::io;
@@ -10,10 +10,10 @@ use crate::installed::obtain;
 use crate::server_version::ServerVersion;
 use crate::setup::step;
 
-/// Installs what the lanes of this distribution and Python need. Does nothing, quickly, when all is there.
+/// Installs the packages that this distribution's servers and Python need. Returns at once if nothing is missing.
 ///
 /// # Errors
-/// Says what to type if we are not root; carries apt's words if it failed.
+/// If this process is not root, the command to type. If apt fails, its message.
 pub(crate) fn install_missing() -> io::Result<()> {
     let missing = missing();
     if missing.is_empty() {
@@ -25,14 +25,14 @@ pub(crate) fn install_missing() -> io::Result<()> {
     }
     step("refreshing the package index", || apt(&["update"]))?;
     if missing.contains(&"postgresql-15") && !Path::new(CLUSTERS).exists() {
-        // Its server package makes a cluster and starts it, unless told otherwise before it is installed.
+        // The server package creates and starts a cluster, unless it is configured not to before it is installed.
         step("installing postgresql-common", || install(&["postgresql-common"]))?;
         make_no_cluster()?;
     }
     step(&format!("installing {packages}"), || install(&missing))
 }
 
-/// Installs a package that only some commands need, unless its program is there.
+/// Installs a package that only some commands need, unless its program exists.
 ///
 /// # Errors
 /// As [`install_missing`].
@@ -75,7 +75,7 @@ fn missing() -> Vec<&'static str> {
     packages
 }
 
-/// Installs packages that only some tests want.
+/// Installs packages that only some tests need.
 pub(crate) fn install_wanted(packages: &[&str]) -> io::Result<()> {
     if !ServerUser::we_are_root() {
         let packages = packages.join(" ");
@@ -84,7 +84,7 @@ pub(crate) fn install_wanted(packages: &[&str]) -> io::Result<()> {
         )));
     }
     install(packages).or_else(|_| {
-        // There may be no index yet, or an old one.
+        // The package index may be missing or old.
         apt(&["update"])?;
         install(packages)
     })

@@ -1,4 +1,4 @@
-//! The cache folder: what takes long is done once, under a lock, in a folder aside that is renamed when it is complete.
+//! The cache folder. Slow work is done once, under a lock, in a temporary folder that is renamed when it is complete.
 
 use std::fs::{self, File};
 use std::io;
@@ -13,7 +13,7 @@ use crate::files;
 pub fn folder() -> PathBuf {
     let set = |name| std::env::var_os(name).filter(|v| !v.is_empty());
     if let Some(folder) = set("PIPEPROBE_LAB_CACHE") {
-        // Absolute: programs run in folders of their own.
+        // Absolute, because programs run in other working directories.
         return std::path::absolute(&folder).unwrap_or_else(|_| folder.into());
     }
     if ServerUser::we_are_root() {
@@ -23,7 +23,7 @@ pub fn folder() -> PathBuf {
     set("XDG_CACHE_HOME").map_or_else(home, PathBuf::from).join("pipeprobe-lab")
 }
 
-/// Holds the lock of that name, across processes, until the value is dropped or the process ends.
+/// Takes the lock of that name, across processes. It is held until the value is dropped or the process ends.
 pub(crate) fn lock(name: &str) -> io::Result<File> {
     let locks = folder().join("locks");
     files::create(&locks)?;
@@ -32,8 +32,8 @@ pub(crate) fn lock(name: &str) -> io::Result<File> {
     Ok(file)
 }
 
-/// Makes `folder().join(path)` with `build`, unless it is there. `build` fills a folder aside, which takes its name only when
-/// it is complete; of two processes that want the same, one waits for the other.
+/// Creates `folder().join(path)` with `build`, unless it exists. `build` fills a temporary folder that is renamed when
+/// it is complete. If two processes want the same folder, one waits for the other.
 pub(crate) fn publish(path: &str, build: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<PathBuf> {
     let wanted = folder().join(path);
     if wanted.is_dir() {
@@ -45,7 +45,7 @@ pub(crate) fn publish(path: &str, build: impl FnOnce(&Path) -> io::Result<()>) -
         return Ok(wanted);
     }
     let aside = folder().join("aside").join(&name);
-    // What an ended process left half done is ours to remove: we hold the lock of this name.
+    // Removes what a killed process left behind. This is safe because this process holds the lock.
     files::remove(&aside)?;
     files::create(&aside)?;
     let built = build(&aside).and_then(|()| {
@@ -58,20 +58,20 @@ pub(crate) fn publish(path: &str, build: impl FnOnce(&Path) -> io::Result<()>) -
     built.map(|()| wanted)
 }
 
-/// Why that could not be had when it was last tried, if it could not.
+/// The reason why the last attempt failed, if it failed.
 pub(crate) fn excuse(what: &str) -> Option<String> {
     fs::read_to_string(excuse_file(what)).ok()
 }
 
-/// Whether that could not be had within the last hour: too lately to try again unasked.
+/// Whether an attempt failed within the last hour. It is then not repeated unless requested.
 pub(crate) fn failed_lately(what: &str) -> bool {
     let written = fs::metadata(excuse_file(what)).and_then(|file| file.modified());
     written.is_ok_and(|time| time.elapsed().is_ok_and(|age| age < Duration::from_secs(60 * 60)))
 }
 
-/// Keeps the reason of a failure, and forgets that of an earlier one after a success.
+/// Stores the reason of a failure. A success removes the stored reason.
 pub(crate) fn remember<T>(what: &str, tried: &io::Result<T>) {
-    // The reason is a courtesy; not being able to keep it changes nothing.
+    // The reason is only informational, so an error here is ignored.
     let _ = match tried {
         Ok(_) => fs::remove_file(excuse_file(what)),
         Err(e) => fs::write(excuse_file(what), e.to_string()),

@@ -1,4 +1,4 @@
-//! Cargo's extensions that the lab uses, built into the cache once.
+//! Cargo extensions that the lab uses. They are built once and kept in the cache.
 
 use std::fs;
 use std::io;
@@ -8,16 +8,16 @@ use std::process::{Command, Stdio};
 use crate::cache;
 use crate::setup::step;
 
-/// The program of that crate and version; built (about a minute) if it is not there.
+/// The program of that crate and version. Builds it (about a minute) if it is missing.
 ///
 /// # Errors
-/// If it cannot be had or built; cargo's words have gone to stderr.
+/// If it cannot be downloaded or built. Cargo's messages are on stderr.
 pub(crate) fn cargo_tool(name: &str, version: &str, what_for: &str, cargo: Command) -> io::Result<PathBuf> {
     let folder = cache::publish(&format!("{name}-{version}"), |aside| {
         step(&format!("building {name} {version}, for {what_for}"), || {
             let built = aside.join("target");
             let mut cargo = cargo;
-            // A debug build: running takes a second either way, building a third of the time.
+            // A debug build takes a third of the time to build and runs fast enough.
             let status = cargo
                 .args(["install", "--quiet", "--locked", "--debug", name, "--version", version, "--root"])
                 .arg(aside)

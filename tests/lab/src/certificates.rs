@@ -1,5 +1,5 @@
-//! Certificates as RDS presents them: a name that ends in `rds.amazonaws.com`, signed by a root of our own. Made anew at every
-//! start, so that none ever expires in a repository.
+//! Certificates like those of RDS: the name ends in `rds.amazonaws.com`, and a root of this lab signs it. They are created at
+//! every start, so no certificate expires in the repository.
 
 use std::fmt;
 use std::io;
@@ -28,15 +28,15 @@ impl fmt::Debug for Authority {
 /// What is wrong with a server's certificate, if anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Certificate {
-    /// As every instance has it from its start.
+    /// Valid. Every instance starts with it.
     Good,
-    /// Ended yesterday.
+    /// Expired yesterday.
     Expired,
-    /// Begins tomorrow.
+    /// Not valid before tomorrow.
     NotYetValid,
-    /// Signed by itself instead of the lab's root.
+    /// Self-signed.
     SelfSigned,
-    /// The same, marked as an authority's, as `openssl req -x509` makes it.
+    /// Self-signed and marked as a CA certificate, as `openssl req -x509` creates it.
     SelfSignedAuthority,
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct ServerFiles {
 }
 
 impl ServerFiles {
-    /// Where [`Authority::issue`] puts them.
+    /// The paths to which [`Authority::issue`] writes.
     pub(crate) fn within(folder: &Path) -> Self {
         Self { certificate: folder.join("server.pem"), key: folder.join("server.key") }
     }
@@ -71,7 +71,7 @@ impl Authority {
         &self.pem
     }
 
-    /// Writes `server.pem` and `server.key` (mode 0600) for that DNS name into `folder`, over those that are there.
+    /// Writes `server.pem` and `server.key` (mode 0600) for that DNS name into `folder`. Overwrites existing files.
     pub(crate) fn issue(&self, host: &str, kind: Certificate, folder: &Path) -> io::Result<ServerFiles> {
         let mut params = CertificateParams::new(vec![host.to_owned()]).map_err(io::Error::other)?;
         params.distinguished_name.push(DnType::CommonName, host);
@@ -105,7 +105,7 @@ impl Authority {
     }
 }
 
-/// From an hour ago, for a client whose clock is a little behind.
+/// Starts one hour ago, for clients with a slow clock.
 fn valid_for(params: &mut CertificateParams, days: u64) {
     let now = SystemTime::now();
     params.not_before = (now - Duration::from_secs(60 * 60)).into();

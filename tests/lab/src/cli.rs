@@ -1,4 +1,4 @@
-//! What can be typed, and where it goes.
+//! Command line of `cargo lab`.
 
 mod bench;
 mod clean;
@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use lab::ServerVersion;
 
-/// Real PostgreSQL, MariaDB and MySQL servers on this machine that check RDS IAM tokens, and the AWS they ask.
+/// Real PostgreSQL, MariaDB and MySQL servers on this machine that verify RDS IAM tokens, with an AWS stand-in.
 #[derive(Debug, Parser)]
 #[command(name = "cargo lab", bin_name = "cargo lab")]
 pub(crate) struct Arguments {
@@ -32,34 +32,34 @@ pub(crate) struct Arguments {
 enum Command {
     /// Get everything the lab needs: system packages, newer servers, plugins, pipeprobe itself
     ///
-    /// Installs packages when run as root, and says what to install otherwise. Does nothing, quickly, when all is there.
+    /// Installs packages if run as root. Otherwise prints the command that installs them. Returns at once if nothing is missing.
     Setup,
-    /// Keep a lab running until Ctrl-C, and print what to type to use it
+    /// Keep a lab running until Ctrl-C, and print the commands to use it
     Up {
         /// Servers to run, such as postgres17; one of each engine by default
         #[arg(value_parser = server_version)]
         server_versions: Vec<ServerVersion>,
-        /// Use what is there and fetch nothing
+        /// Do not download anything
         #[arg(long)]
         no_setup: bool,
     },
-    /// Run `pipeprobe check` against one server of each engine and one that refuses, as a user would
+    /// Run `pipeprobe check` against one server of each engine and one that refuses the token
     Demo,
-    /// Run every test of the workspace and check the dependency policy, and say which servers were skipped
+    /// Run every test of the workspace and the dependency policy, and list the servers that were skipped
     Test {
-        /// Passed on to `cargo test --workspace`
+        /// Passed to `cargo test --workspace`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
-    /// Let `pipeprobe serve` watch many targets while servers, AWS and configuration change, and compare what it notices
+    /// Run `pipeprobe serve` with many targets while servers, AWS and configuration change, and compare its results
     Soak(soak::Arguments),
-    /// Measure pipeprobe beside Prometheus' exporters, with many targets, and beside a shell script; in release
+    /// Benchmark pipeprobe (release build) against Prometheus exporters and a shell script
     Bench(bench::Arguments),
-    /// Run docker-compose.yml for real, on base images made from this machine's mirror: a part of `test`
+    /// Run docker-compose.yml on base images made from this machine's Debian mirror (part of `test`)
     Containers,
-    /// One piece of the lab in the foreground, for a container of its own: what docker-compose.yml runs
+    /// Run one part of the lab in the foreground, as docker-compose.yml does in a container
     Service(service::Arguments),
-    /// Remove the cache: fetched servers, templates, Python's libraries, cargo's tools, base images
+    /// Remove the cache: downloaded servers, templates, Python libraries, cargo tools, base images
     Clean,
 }
 
@@ -69,7 +69,7 @@ impl Arguments {
             Command::Setup => setup::run(),
             Command::Up { server_versions, no_setup } => up::run(server_versions, no_setup),
             Command::Demo => demo::run(),
-            // As they were typed: clap takes a leading `--` for its own.
+            // Unchanged: clap would consume a leading `--`.
             Command::Test { .. } => test::run(std::env::args_os().skip(2)),
             Command::Soak(arguments) => soak::run(&arguments),
             Command::Bench(arguments) => bench::run(&arguments),

@@ -1,8 +1,8 @@
-//! Real consumers of a database, as ClickPipes is one: what a verdict about it is compared with.
+//! Real consumers of a database that do what ClickPipes does. Tests compare verdicts with their results.
 //!
-//! They are small programs in Python, on libraries that have nothing in common with the product's: `psycopg2`, `PyMySQL` and
+//! They are small Python programs on libraries that share no code with pipeprobe: `psycopg2`, `PyMySQL` and
 //! `mysql-replication`. They log in with a token over TLS that verifies chain and name, do what ClickPipes' engine does in its
-//! order, and leave nothing behind. They know nothing of what the lab set up.
+//! order, and clean up. They do not know how the lab was set up.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -21,10 +21,10 @@ const COMMON: &str = include_str!("consumers/common.py");
 const POSTGRES: &str = include_str!("consumers/postgres.py");
 const MYSQL: &str = include_str!("consumers/mysql.py");
 
-/// How long a consumer may take in all. It gives up earlier by itself.
+/// Limit for the whole run of a consumer. Its own limits are shorter.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Someone who would read these tables, given as `schema.table`.
+/// A user that reads these tables, given as `schema.table`.
 #[derive(Clone, Copy, Debug)]
 pub struct Consumer<'a> {
     pub instance: &'a Instance,
@@ -32,18 +32,18 @@ pub struct Consumer<'a> {
     pub tables: &'a [&'a str],
 }
 
-/// How a consumer gets changes to see.
+/// The changes that a consumer is to receive.
 #[derive(Clone, Copy, Debug)]
 pub struct Changes<'a> {
-    /// The publication to read (PostgreSQL). Without one the consumer makes its own, as its user, and drops it.
+    /// The publication to read (PostgreSQL). If it is `None`, the consumer creates one as its user and drops it afterwards.
     pub publication: Option<&'a str>,
-    /// Where the changes are made: the instance itself, or the primary of a standby.
+    /// The server on which the changes are made: the instance itself, or the primary of a standby.
     pub writer: &'a Instance,
     /// SQL that inserts, updates and deletes at least a row of each table; run as the superuser once the stream flows.
     pub script: &'a str,
 }
 
-/// A table that was read whole.
+/// A table that was copied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copied {
     pub table: String,
@@ -51,7 +51,7 @@ pub struct Copied {
     pub rows: u64,
 }
 
-/// A table whose changes arrived: whole rows, with the column names that the stream itself gave. No count is zero.
+/// A table of which changes arrived, with the column names from the stream. No count is zero.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Followed {
     pub table: String,
@@ -62,11 +62,11 @@ pub struct Followed {
 }
 
 impl Consumer<'_> {
-    /// Reads every row of every table. The inner error is why that is not possible, in the words of the server (then with its
-    /// code), of the library, or of ClickPipes' own rule.
+    /// Reads every row of every table. The inner error says why that is not possible: a message of the server (with its
+    /// code), of the library, or a rule of ClickPipes.
     ///
     /// # Errors
-    /// If the consumer itself could not be run: no Python (see [`crate::python()`]), or it ended without an answer.
+    /// If the consumer could not be run: no Python (see [`crate::python()`]), or it exited without an answer.
     pub fn snapshot(&self, token: &str) -> io::Result<Result<Vec<Copied>, String>> {
         let answer = self.run(token, None)?;
         Ok(answer.map(|tables| {
@@ -75,8 +75,8 @@ impl Consumer<'_> {
         }))
     }
 
-    /// Follows the changes of every table while they are made. The inner error is as in [`Self::snapshot`]; it is also what the
-    /// writer said when it would not run the script.
+    /// Receives the changes of every table while they are made. The inner error is as in [`Self::snapshot`], or the error of the
+    /// server on which the script failed.
     ///
     /// # Errors
     /// As [`Self::snapshot`].
@@ -117,7 +117,7 @@ impl Consumer<'_> {
         let (Some(mut input), Some(output), Some(mut complaints)) = pipes else {
             return Err(io::Error::other("a child without pipes"));
         };
-        // If it has ended already, what it complained of is the better error.
+        // If the consumer has exited, its stderr is the better error.
         let _ = writeln!(input, "{}", self.request(changes));
 
         let (send, lines) = channel();
@@ -129,7 +129,7 @@ impl Consumer<'_> {
         });
         let answer = self.converse(input, &lines, changes)?;
         if answer.is_some() {
-            // It has cleaned up before it spoke, and ends by itself.
+            // The consumer has cleaned up before it answered, and exits now.
             child.0.wait()?;
         }
         drop(child);
@@ -139,7 +139,7 @@ impl Consumer<'_> {
         })
     }
 
-    /// No secret is in it.
+    /// Contains no secret.
     fn request(&self, changes: Option<&Changes<'_>>) -> Value {
         json!({
             "mode": if changes.is_some() { "changes" } else { "snapshot" },
@@ -153,7 +153,7 @@ impl Consumer<'_> {
         })
     }
 
-    /// A line each way at a time; none if the consumer ended without an answer.
+    /// Exchanges one line at a time. `None` if the consumer exited without an answer.
     fn converse(
         &self,
         mut input: ChildStdin,
@@ -174,7 +174,7 @@ impl Consumer<'_> {
                     if let Some(changes) =
                         changes.filter(|c| makes_slot && c.writer.port != self.instance.port)
                     {
-                        // A standby learns what runs on its primary from a record that is otherwise written every 15 s.
+                        // A standby needs a running-transactions record, which the primary otherwise writes every 15 s.
                         let _ = changes.writer.sql("SELECT pg_log_standby_snapshot()");
                     }
                     continue;
@@ -210,7 +210,7 @@ fn count(table: &Value, what: &str) -> u64 {
     table[what].as_u64().unwrap_or_default()
 }
 
-/// Ended when the value goes, whatever it was doing.
+/// Killed when the value is dropped.
 struct Running(Child);
 
 impl Drop for Running {

@@ -1,13 +1,13 @@
-//! The proof that docker-compose.yml works, on a machine that may have no registry: base images are made from the machine's own
-//! mirror and put in the place of the official ones, which is what their build arguments are for.
+//! Tests docker-compose.yml on a machine without a container registry. Base images are made from the machine's Debian
+//! mirror and replace the official ones through the build arguments.
 //!
 //! ```text
-//! bases (debootstrap, a fetched lane) ─┐
-//! programs built on this machine ──────┴▶ project (a copy of the compose file) ─▶ up ─▶ what is asserted ─▶ down
+//! base images (debootstrap, downloaded servers) ─┐
+//! programs built on this machine ────────────────┴▶ project (a copy of the compose file) ─▶ up ─▶ assertions ─▶ down
 //! ```
 //!
-//! The compose file is run as it stands, and so is every stage of the Dockerfile but the first: compiling takes minutes, so the
-//! programs are this machine's.
+//! The compose file is run unchanged, and so is every stage of the Dockerfile except the first: compiling takes minutes, so the
+//! programs are taken from this machine.
 
 mod bases;
 mod docker;

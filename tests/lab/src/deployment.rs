@@ -1,4 +1,4 @@
-//! Where one server runs: its folder, its port, its certificate, and how it is started there.
+//! One server on this machine: its folder, port and certificate, and how it is started.
 
 use std::fs::{self, File};
 use std::io;
@@ -17,11 +17,11 @@ use crate::server_version::Engine;
 use crate::supervisor::PID_FILE;
 use crate::{files, mysql, postgres};
 
-/// How long a server may take until it answers. Only a machine under load comes near.
+/// Limit for the start of a server. Only a machine under load comes near it.
 const START: Duration = Duration::from_secs(60);
 const STOP: Duration = Duration::from_secs(20);
 
-/// One server's place on this machine.
+/// One server on this machine: programs, user, folder, port and certificate.
 #[derive(Debug)]
 pub(crate) struct Deployment {
     pub(crate) programs: Programs,
@@ -36,16 +36,16 @@ pub(crate) struct Deployment {
     pub(crate) around: Around,
 }
 
-/// What is around a server.
+/// Where a server runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Around {
-    /// A container of its own: it is reached from outside, writes to the container's log, and ends with the container.
+    /// Alone in a container: it accepts connections from outside, logs to the container's log, and stops with the container.
     Container,
-    /// A machine with others on it: it keeps to loopback and its folder, and a keeper ends it.
+    /// On a shared machine: it uses only loopback and its folder, and a supervisor stops it.
     Machine,
 }
 
-/// Where a standby finds its primary.
+/// The primary of a standby.
 #[derive(Clone, Debug)]
 pub(crate) struct Primary {
     /// The folder of its Unix socket.
@@ -53,16 +53,16 @@ pub(crate) struct Primary {
     pub(crate) port: u16,
 }
 
-/// Why a server did not start.
+/// The reason why a server did not start.
 #[derive(Debug)]
 pub(crate) enum StartError {
-    /// Someone took the port between our choosing it and the server's binding it. Try another.
+    /// Another process took the port before the server bound it. Try another port.
     PortTaken,
     Other(io::Error),
 }
 
 impl Deployment {
-    /// The Unix socket on which this server's plugin asks about tokens.
+    /// The Unix socket through which this server's plugin verifies tokens.
     pub(crate) fn verifier(&self) -> PathBuf {
         self.folder.join("verify.sock")
     }
@@ -71,7 +71,7 @@ impl Deployment {
         self.folder.join("data")
     }
 
-    /// For temporary files and the server's own Unix socket.
+    /// For temporary files and the server's Unix socket.
     pub(crate) fn scratch(&self) -> PathBuf {
         self.folder.join("tmp")
     }
@@ -80,7 +80,7 @@ impl Deployment {
         self.folder.join("server.log")
     }
 
-    /// What it listens on: `listen_addresses` and `bind_address`.
+    /// Value of `listen_addresses` or `bind_address`.
     pub(crate) fn listens_on(&self) -> Ipv4Addr {
         match self.around {
             Around::Container => Ipv4Addr::UNSPECIFIED,
@@ -103,7 +103,7 @@ impl Deployment {
         )
     }
 
-    /// Starts the server and waits until it is as far as that.
+    /// Starts the server and waits until it reaches that state.
     pub(crate) fn start_until(
         &self,
         settings: &[(String, String)],
@@ -134,8 +134,8 @@ impl Deployment {
         }
     }
 
-    /// The server's command. On a machine it is in a session of its own, with no terminal and no pipe of ours, recorded for the
-    /// keeper before it becomes the server.
+    /// The server's command. On a shared machine it runs in a new session without a terminal or our pipes, and is recorded for the
+    /// supervisor before it executes the server.
     fn command(&self, settings: &[(String, String)]) -> io::Result<Command> {
         let engine = self.programs.engine;
         let mut command = match self.around {
@@ -161,7 +161,7 @@ impl Deployment {
         Ok(command)
     }
 
-    /// The start of a command that tells the keeper of itself first.
+    /// The prefix of a command that registers itself with the supervisor first.
     fn recorded(&self) -> Command {
         let signal = match self.programs.engine {
             Engine::Postgres => "QUIT",
@@ -178,7 +178,7 @@ impl Deployment {
         command
     }
 
-    /// Asks for a shutdown that waits for the last session, and waits until no new one is taken.
+    /// Starts a shutdown that waits for the last session, and returns when no new sessions are accepted.
     pub(crate) fn ask_to_stop(&self, child: &Child) -> io::Result<()> {
         kill_process(Pid::from_child(child), Signal::TERM)?;
         let deadline = Instant::now() + STOP;
@@ -191,7 +191,7 @@ impl Deployment {
         Ok(())
     }
 
-    /// Ends the server in order, so that it can be started again.
+    /// Stops the server cleanly, so that it can be started again.
     pub(crate) fn shut_down(&self, child: &mut Child) {
         let gently = match self.programs.engine {
             Engine::Postgres => Signal::INT, // fast shutdown
@@ -200,7 +200,7 @@ impl Deployment {
         end(child, gently);
     }
 
-    /// Ends the server at once; its data is about to go.
+    /// Stops the server immediately, because its data will be deleted.
     pub(crate) fn abandon(&self, child: &mut Child) {
         let quickly = match self.programs.engine {
             Engine::Postgres => Signal::QUIT, // it must still end its own children
@@ -228,7 +228,7 @@ impl Deployment {
         let output = std::thread::scope(|threads| {
             threads.spawn(move || {
                 if let Some(input) = &mut input {
-                    // A client that stops at an error closes its end; what it says is the error that counts.
+                    // A client that stops at an error closes its input. Its own message is the relevant error.
                     let _ = input.write_all(script.as_bytes());
                 }
             });
@@ -242,19 +242,19 @@ impl Deployment {
     }
 }
 
-/// A free port on loopback, for now.
+/// A loopback port that is free at this moment.
 pub(crate) fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-/// A folder of the lab that the servers' user may write to.
+/// A folder that the servers' user can write to.
 pub(crate) fn make_folder(folder: &Path, user: &ServerUser) -> io::Result<()> {
     files::create(folder)?;
     user.owns(folder)
 }
 
 fn end(child: &mut Child, signal: Signal) {
-    // The child is not waited for yet, so its number is still its own.
+    // The child has not been waited for, so its process id cannot have been reused.
     if let Ok(None) = child.try_wait() {
         let _ = kill_process(Pid::from_child(child), signal);
     }

@@ -1,4 +1,4 @@
-//! Exporters of the Prometheus project, to compare with. Unpacked into the cache: installed, they would start as services.
+//! Prometheus exporters for the benchmark. They are unpacked into the cache; installed packages would start as services.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,13 +7,13 @@ use crate::setup::step;
 use crate::{cache, fetch};
 
 const NAME: &str = "exporters-1";
-/// They need nothing beside libc.
+/// They depend only on libc.
 const PACKAGES: [&str; 2] = ["prometheus-blackbox-exporter", "prometheus-postgres-exporter"];
 
-/// The program of that name, which is also its package's.
+/// The program of that name. The package has the same name.
 ///
 /// # Errors
-/// If it cannot be had, with apt's words.
+/// If it cannot be downloaded, with apt's message.
 pub fn exporter(name: &str) -> io::Result<PathBuf> {
     let folder = cache::publish(NAME, |aside| {
         step("fetching exporters", || fetch::unpack_alone(NAME, "bookworm", &PACKAGES, aside))

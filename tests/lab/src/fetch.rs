@@ -1,9 +1,9 @@
-//! Servers of newer releases, without touching the system: a private apt state resolves and downloads the packages, dpkg-deb
-//! unpacks them into a folder, and every program there is started through that folder's own loader and libraries. No root, no
+//! Servers of newer distribution releases, without changes to the system: a private apt state downloads the packages, dpkg-deb
+//! unpacks them into a folder, and every program is started with the loader and libraries of that folder. No root, no
 //! chroot, no maintainer scripts.
 //!
-//! Signatures are verified as always. Only the freshness of the unstable release's index is not, because a mirror may hold an
-//! old one: a server that only listens on loopback can live with that.
+//! Signatures are verified. Only the age of the unstable release's index is not checked, because a mirror may have an
+//! old one. That is acceptable for servers that listen on loopback only.
 
 use std::fs::{self, File};
 use std::io;
@@ -14,7 +14,7 @@ use crate::mirror::Mirror;
 use crate::server_version::{ServerVersion, Source};
 use crate::{cache, files};
 
-/// Fetches a lane into the cache, unless it is there. The error says why it cannot be had; it is also kept for
+/// Downloads a server into the cache, unless it exists. The error says why it is not available; it is also stored for
 /// [`crate::obtain`].
 pub(crate) fn fetch(server_version: ServerVersion) -> io::Result<PathBuf> {
     let Source::Fetched { release, packages } = server_version.source() else {
@@ -30,12 +30,12 @@ pub(crate) fn fetch(server_version: ServerVersion) -> io::Result<PathBuf> {
     fetched
 }
 
-/// Unpacks exactly these packages into `root`, without what they depend on: for programs that the machine itself can run.
+/// Unpacks exactly these packages into `root`, without dependencies, for programs that this machine can run directly.
 pub(crate) fn unpack_alone(name: &str, release: &str, packages: &[&str], root: &Path) -> io::Result<()> {
     with_apt(name, release, |apt| unpack(&apt.download_alone(packages)?, root))
 }
 
-/// Work with an apt of that release, which is taken away afterwards.
+/// Runs `work` with a private apt state for that release, and removes the state afterwards.
 fn with_apt(name: &str, release: &str, work: impl FnOnce(&State) -> io::Result<()>) -> io::Result<()> {
     let folder = cache::folder().join("aside").join(format!("apt-{name}"));
     files::remove(&folder)?;
@@ -47,7 +47,7 @@ fn with_apt(name: &str, release: &str, work: impl FnOnce(&State) -> io::Result<(
     done
 }
 
-/// An apt that knows one release, has nothing installed, and keeps everything in its own folder.
+/// A private apt state: one release, nothing installed, all files in one folder.
 struct State {
     folder: PathBuf,
     config: PathBuf,
@@ -60,7 +60,7 @@ impl State {
         {
             files::create(&folder.join(part))?;
         }
-        // Empty: whatever the machine has, every library must come along.
+        // Empty, so that every library is downloaded regardless of what the machine has.
         File::create(folder.join("status"))?;
         fs::write(folder.join("sources.list"), mirror.line(release))?;
         let config = folder.join("apt.conf");
@@ -133,7 +133,7 @@ Acquire::https::Timeout "20";
     }
 }
 
-/// Libraries are needed; what only a package's scripts or optional parts want is not. This halves the download.
+/// Keeps libraries and drops packages that only scripts or optional parts need. This halves the download.
 fn is_needed(package: &str) -> bool {
     let unneeded =
         ["libperl", "libllvm", "libz3", "libc-", "libgdbm", "libdb5", "libsemanage", "libsystemd-shared"];
@@ -162,8 +162,8 @@ fn unpack(files: &[PathBuf], root: &Path) -> io::Result<()> {
     files::remove(&root.join("var"))
 }
 
-/// Replaces each program by a script that starts it with the folder's own loader, found relative to the script so that the
-/// folder can be renamed. The programs start one another (initdb starts postgres), hence scripts and not flags of ours.
+/// Replaces each program by a script that starts it with the loader of the folder. The path is relative to the script, so the
+/// folder can be renamed. Scripts are needed because programs start each other (initdb starts postgres).
 fn wrap_programs(server_version: ServerVersion, root: &Path) -> io::Result<()> {
     let (loader, libraries) = match std::env::consts::ARCH {
         "x86_64" => ("usr/lib64/ld-linux-x86-64.so.2", "usr/lib/x86_64-linux-gnu"),
@@ -177,7 +177,7 @@ fn wrap_programs(server_version: ServerVersion, root: &Path) -> io::Result<()> {
             .map(|folder| (folder, root.join(folder).join(program)))
             .find(|(_, path)| path.is_file())
             .ok_or_else(|| io::Error::other(format!("no {program} in the packages")))?;
-        // A link to another name (mysql → mariadb) must not turn into a script that starts itself.
+        // A link to another name (mysql → mariadb) must not become a script that starts itself.
         let real = path.with_extension("elf");
         fs::rename(fs::canonicalize(&path)?, &real)?;
         let up = folder.split('/').map(|_| "..").collect::<Vec<_>>().join("/");
@@ -190,7 +190,7 @@ exec "$root/{loader}" --inhibit-cache --argv0 "$here/{program}" --library-path "
         );
         files::write_script(&path, &script)?;
     }
-    // The other programs could not run without such a script anyway, and some are large.
+    // The other programs cannot run without such a script, and some are large.
     for folder in ["usr/bin", "usr/sbin"] {
         for entry in fs::read_dir(root.join(folder)).into_iter().flatten() {
             let path = entry?.path();

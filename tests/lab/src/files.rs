@@ -1,11 +1,11 @@
-//! Files and folders that the servers' user can read, whatever our umask, and errors that say which file they are about.
+//! Files and folders that the servers' user can read regardless of the umask, and errors that name the file.
 
 use std::fs::{self, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-/// Makes a folder, and those above it that are missing.
+/// Creates a folder and its missing parents.
 pub(crate) fn create(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
@@ -24,12 +24,12 @@ pub(crate) fn write(path: &Path, content: &str) -> io::Result<()> {
     fs::write(path, content).and_then(|()| allow(path, 0o644)).map_err(|e| named(path, &e))
 }
 
-/// Writes a file that nobody else may read.
+/// Writes a file that only its owner can read.
 pub(crate) fn write_private(path: &Path, content: &str) -> io::Result<()> {
     let mut options = fs::File::options();
     options.write(true).create(true).truncate(true).mode(0o600);
     let mut file = options.open(path).map_err(|e| named(path, &e))?;
-    // An older one keeps its mode when it is opened.
+    // An existing file keeps its mode when it is opened.
     file.set_permissions(Permissions::from_mode(0o600))?;
     file.write_all(content.as_bytes())
 }
@@ -46,7 +46,7 @@ pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
     allow(to, 0o755)
 }
 
-/// Removes a folder with all it holds; fine if it is not there.
+/// Removes a folder and its content. Succeeds if it does not exist.
 pub(crate) fn remove(folder: &Path) -> io::Result<()> {
     match fs::remove_dir_all(folder) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(named(folder, &e)),
@@ -54,12 +54,12 @@ pub(crate) fn remove(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Sets the permissions, as the three digits that chmod takes.
+/// Sets the permissions, an octal mode as for chmod.
 pub(crate) fn allow(path: &Path, mode: u32) -> io::Result<()> {
     fs::set_permissions(path, Permissions::from_mode(mode))
 }
 
-/// The same error, saying where.
+/// Adds the path to an error.
 pub(crate) fn named(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }

@@ -1,12 +1,12 @@
-//! The two AWS accounts of the story, as the guide sets them up: the customer's, which owns the databases and the access role,
-//! and ClickHouse's, which owns the service role and the caller.
+//! The two AWS accounts of the guide: the customer's account, which owns the databases and the access role,
+//! and ClickHouse's account, which owns the service role and the caller.
 
 use lab_aws::{Role, User, World};
 use serde_json::{Value, json};
 
 use crate::guide;
 
-/// Where the databases are.
+/// The Region of the databases.
 pub const REGION: &str = "us-east-1";
 /// The customer's account: databases and access role.
 pub const CUSTOMER_ACCOUNT: &str = "123456789012";
@@ -14,23 +14,23 @@ pub const CUSTOMER_ACCOUNT: &str = "123456789012";
 pub const ACCESS_ROLE: &str = "arn:aws:iam::123456789012:role/clickpipes-rds-access";
 /// The guide's `{ClickHouse_IAM_ARN}`.
 pub const SERVICE_ROLE: &str = "arn:aws:iam::999988887777:role/CH-S3-lab-service-role";
-/// A role that someone made with the resource id of another database: the commonest mistake there is.
+/// A role whose policy has the resource id of another database. This is the most common mistake.
 pub const WRONG_ROLE: &str = "arn:aws:iam::123456789012:role/clickpipes-rds-wrong-resource";
-/// That other database.
+/// The resource id of that other database.
 pub const WRONG_RESOURCE: &str = "db-SOMEOTHERDATABASEENTIRELY0";
-/// Who runs pipeprobe: may assume the service role, and the access role directly.
+/// The user that runs pipeprobe. It may assume the service role, and the access role directly.
 pub const CALLER: &str = "arn:aws:iam::999988887777:user/clickpipes-lab";
-/// The caller's access key id. The secret is made at start.
+/// The caller's access key id. The secret is generated at start.
 pub const CALLER_ACCESS_KEY_ID: &str = "AKIALABCALLEREXAMPLE";
 
-/// Who may read what RDS and IAM have on record in the customer's account, and nothing else.
+/// A user that may only read RDS and IAM records in the customer's account.
 pub const OPERATOR: &str = "arn:aws:iam::123456789012:user/lab-operator";
-/// The operator's access key id. The secret is the caller's.
+/// The operator's access key id. The secret is the same as the caller's.
 pub const OPERATOR_ACCESS_KEY_ID: &str = "AKIALABOPERATOREXAMP";
-/// The profile of [`crate::Lab::environment`] that has the operator's keys.
+/// The AWS profile of [`crate::Lab::environment`] with the operator's keys.
 pub const OPERATOR_PROFILE: &str = "operator";
 
-/// The world of a lab with these databases, by resource id.
+/// The AWS content of a lab with these databases, given by resource id.
 pub(crate) fn world(resource_ids: &[String], secret: &str) -> World {
     let may_assume = json!({
         "Version": "2012-10-17",
@@ -58,13 +58,13 @@ pub(crate) fn world(resource_ids: &[String], secret: &str) -> World {
     }
 }
 
-/// An access role as the guide makes it, for the databases with these resource ids. The service role may assume it, and so may
-/// the caller without that detour.
+/// An access role as in the guide, for the databases with these resource ids. The service role may assume it, and so may
+/// the caller directly.
 pub fn access_role(arn: &str, resource_ids: &[impl AsRef<str>]) -> Role {
     Role::new(arn, trust_policy(&[SERVICE_ROLE, CALLER])).with_policy(connect_policy(resource_ids))
 }
 
-/// Everything the operator's look asks for.
+/// Allows every call of AWS diagnostics.
 pub fn allow_aws_diagnostics() -> Value {
     json!({
         "Version": "2012-10-17",

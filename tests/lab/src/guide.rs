@@ -1,4 +1,4 @@
-//! What the ClickPipes guides tell a customer to type, word for word. The lab exists to show that this works.
+//! The commands of the ClickPipes guides, verbatim. The lab shows that they work.
 
 /// The database (PostgreSQL) or schema (MySQL, MariaDB) that holds the customer's tables.
 pub const DATABASE: &str = "app";
@@ -31,7 +31,7 @@ GRANT REPLICATION CLIENT ON *.* TO 'clickpipes_iam_user'@'%';
 GRANT REPLICATION SLAVE ON *.* TO 'clickpipes_iam_user'@'%';
 ";
 
-/// What the guide leaves out: ClickPipes' engine asks `SHOW REPLICA STATUS`, which MariaDB allows with REPLICA MONITOR only,
-/// since 10.5.9. The guide's REPLICATION CLIENT is no more than BINLOG MONITOR there.
+/// A grant that the guide omits: ClickPipes' engine runs `SHOW REPLICA STATUS`, which MariaDB allows only with REPLICA MONITOR
+/// since 10.5.9. The guide's REPLICATION CLIENT is only BINLOG MONITOR there.
 pub const MARIADB_BEYOND_THE_GUIDE: &str = "GRANT REPLICA MONITOR ON *.* TO 'clickpipes_iam_user'@'%';
 ";

@@ -1,4 +1,4 @@
-//! Which lanes can run on this machine.
+//! Finds the server versions that can run on this machine.
 
 use std::fmt;
 use std::io;
@@ -9,23 +9,23 @@ use crate::cache;
 use crate::programs::Programs;
 use crate::server_version::{ServerVersion, Source};
 
-/// The programs of one lane, ready to run.
+/// The programs of one server version, ready to run.
 #[derive(Clone, Debug)]
 pub struct Installed {
     pub server_version: ServerVersion,
-    /// What the server's `--version` says, shortened to one word, such as `15.18`.
+    /// The version number from the server's `--version`, such as `15.18`.
     pub version: String,
     pub(crate) programs: Programs,
 }
 
-/// Why a lane cannot run here, in words for a person.
+/// The reason why a server version cannot run here, for a person.
 #[derive(Clone, Debug)]
 pub struct Skipped {
     pub server_version: ServerVersion,
     pub reason: String,
 }
 
-/// Finds the programs of a lane. Never downloads anything: `cargo lab setup` does.
+/// Finds the programs of a server version. Never downloads anything; `cargo lab setup` does that.
 pub fn obtain(server_version: ServerVersion) -> Result<Installed, Skipped> {
     let skipped = |reason| Skipped { server_version, reason };
     let root = match server_version.source() {
@@ -49,13 +49,13 @@ pub fn obtain(server_version: ServerVersion) -> Result<Installed, Skipped> {
     Ok(installed)
 }
 
-/// The folder of a fetched lane.
+/// The folder of a downloaded server version.
 pub(crate) fn tree(server_version: ServerVersion) -> PathBuf {
     cache::folder().join("lanes").join(server_version.name())
 }
 
 impl Installed {
-    /// The path of a program, such as `psql`. Programs of fetched lanes are small scripts that start the real one with its
+    /// The path of a program, such as `psql`. Programs of downloaded servers are small scripts that start the real program with its
     /// own libraries, and keep the process id.
     pub fn program(&self, name: &str) -> PathBuf {
         self.programs.program(name)

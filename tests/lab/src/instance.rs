@@ -1,4 +1,4 @@
-//! One running database, as a test sees it.
+//! One running database server, for tests.
 
 use std::fs;
 use std::io;
@@ -20,19 +20,19 @@ use crate::plugins::Plugins;
 use crate::server_version::{Engine, ServerVersion};
 use crate::{mysql, postgres, template};
 
-/// How many ports to try before giving up.
+/// The number of ports to try.
 const PORTS: u32 = 10;
 
-/// A database server that checks RDS IAM tokens. It ends with its [`crate::Lab`], a [`crate::Standby`] before it.
+/// A database server that verifies RDS IAM tokens. It stops with its [`crate::Lab`]; a [`crate::Standby`] stops before it.
 #[derive(Debug)]
 pub struct Instance {
     pub server_version: ServerVersion,
-    /// Name of its table in [`crate::Lab::config_toml`]: the lane's, with a number from the second of a kind on.
+    /// Name of its table in [`crate::Lab::config_toml`]: the version's name, with a number if there are several of one version.
     pub name: String,
-    /// The RDS-style endpoint its certificate is for and tokens must be signed for. It resolves nowhere: dial
+    /// The RDS endpoint name in its certificate and in tokens. It does not resolve: connect to
     /// [`Instance::address`].
     pub host: String,
-    /// The port it listens on, and the one in tokens.
+    /// The port that it listens on. Tokens are signed for the same port.
     pub port: u16,
     /// The guide's `{RDS_RESOURCE_ID}`.
     pub resource_id: String,
@@ -48,13 +48,13 @@ struct State {
     settings: Vec<(String, String)>,
 }
 
-/// What is known of an instance before it runs.
+/// Properties of an instance before it runs.
 pub(crate) struct Plan {
     pub(crate) installed: Installed,
     pub(crate) naming: Naming,
 }
 
-/// What every instance of a lab is made with.
+/// Common inputs of every instance of a lab.
 pub(crate) struct Parts<'a> {
     pub(crate) lab: &'a Path,
     pub(crate) trust_root: &'a Path,
@@ -75,7 +75,7 @@ impl Instance {
             Some(primary) if plan.installed.server_version.engine() == Engine::Postgres => {
                 postgres::copy(&primary.deployment, &folder)?;
             }
-            // The others have it all in their binlog.
+            // The other engines have it in their binary log.
             _ => template::copy(&template::template(&plan.installed, parts.user)?, parts.user, &folder)?,
         }
         let mut deployment = Deployment {
@@ -108,7 +108,7 @@ impl Instance {
         Err(io::Error::other("no free port on loopback"))
     }
 
-    /// From here on dropping the value ends the server.
+    /// From here on, dropping the value stops the server.
     fn take_over(
         plan: &Plan,
         parts: &Parts<'_>,
@@ -153,7 +153,7 @@ impl Instance {
             installed: plan.installed.clone(),
             deployment,
         };
-        // The server runs as another user than the verifier when we are root.
+        // As root, the server runs as a different user than the verifier.
         instance.deployment.user.owns(&instance.deployment.verifier())?;
         match (instance.server_version.engine(), primary) {
             (Engine::Postgres, None) => postgres::prepare(&instance.deployment)?,
@@ -164,18 +164,18 @@ impl Instance {
         Ok(instance)
     }
 
-    /// Where to dial: loopback, on [`Instance::port`].
+    /// The address to connect to: loopback and [`Instance::port`].
     pub fn address(&self) -> SocketAddr {
         self.deployment.address()
     }
 
-    /// The programs it runs from; its client too.
+    /// Its programs, including the client.
     pub fn installed(&self) -> &Installed {
         &self.installed
     }
 
-    /// Runs SQL in database `app` as the superuser, over the Unix socket, and returns the rows: a line each, columns divided by
-    /// `|` (PostgreSQL) or tabs. Stops at the first error, which carries the server's words.
+    /// Runs SQL in database `app` as the superuser over the Unix socket. Returns one line per row, columns separated by
+    /// `|` (PostgreSQL) or tabs. Stops at the first error, which contains the server's message.
     pub fn sql(&self, script: &str) -> io::Result<String> {
         self.deployment.sql(Some(guide::DATABASE), script)
     }
@@ -188,30 +188,30 @@ impl Instance {
         }
     }
 
-    /// What the server wrote to its log so far.
+    /// The server's log so far.
     pub fn log(&self) -> String {
         let bytes = fs::read(self.deployment.log()).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// Every token this server asked about, and why it was accepted or refused; the oldest first.
+    /// Every token that this server verified, and why it was accepted or refused; oldest first.
     pub fn decisions(&self) -> Vec<Decision> {
         self.verifier.decisions()
     }
 
-    /// Where its plugin asks; for what a test wants to change about that.
+    /// The verifier of its plugin, for tests that change its behavior.
     pub fn verifier(&self) -> &Verifier {
         &self.verifier
     }
 
-    /// Shuts the server down in order. Its data stays.
+    /// Shuts the server down cleanly. Its data is kept.
     pub fn stop(&self) {
         if let Some(mut server) = self.state().server.take() {
             self.deployment.shut_down(&mut server);
         }
     }
 
-    /// Starts a stopped server, on the same port and with the same settings; no effect on a running one.
+    /// Starts a stopped server on the same port with the same settings. Does nothing if it runs.
     pub fn start_again(&self) -> io::Result<()> {
         let mut state = self.state();
         if state.server.is_some() {
@@ -234,14 +234,14 @@ impl Instance {
         self.start_again()
     }
 
-    /// Restarts a PostgreSQL as one that recovers from an archive whose next file does not come: it listens, and is starting up
-    /// for as long as it runs.
+    /// Restarts PostgreSQL in recovery from an archive whose next file never arrives: it listens, and stays in startup
+    /// until it is stopped.
     ///
     /// # Errors
-    /// If it does not come that far.
+    /// If it does not reach that state.
     ///
     /// # Panics
-    /// If this is no PostgreSQL.
+    /// If this is not PostgreSQL.
     pub fn restart_into_recovery(&self) -> io::Result<()> {
         assert_eq!(self.server_version.engine(), Engine::Postgres);
         self.stop();
@@ -255,18 +255,18 @@ impl Instance {
         Ok(())
     }
 
-    /// Restarts a PostgreSQL as a standby that takes no sessions (`hot_standby = off`), of a primary that does not come.
+    /// Restarts PostgreSQL as a standby that accepts no sessions (`hot_standby = off`), with a primary that does not exist.
     ///
     /// # Errors
-    /// If it does not come that far.
+    /// If it does not reach that state.
     pub fn restart_as_closed_standby(&self) -> io::Result<()> {
         self.stop();
         postgres::stand_by(&self.deployment)?;
         self.restart_with(&[("hot_standby", "off")])
     }
 
-    /// Asks the server to shut down once its last session is over ("smart" shutdown, PostgreSQL), and returns when it has
-    /// begun to: it takes no new sessions.
+    /// Starts a shutdown that waits for the last session ("smart" shutdown, PostgreSQL). Returns when it has
+    /// begun and no new sessions are accepted.
     ///
     /// # Errors
     /// If it does not begin.
@@ -277,10 +277,10 @@ impl Instance {
     }
 
     /// Changes these settings while the server runs, such as `("hot_standby_feedback", "on")` or `("binlog_format", "MIXED")`.
-    /// New sessions have them when it returns; older sessions may not. MySQL and MariaDB forget them at the next start.
+    /// They apply to new sessions when this returns. MySQL and MariaDB lose them at the next start.
     ///
     /// # Errors
-    /// If the server does not know a setting or refuses its value, or if it cannot be changed without a restart or has been fixed
+    /// If the server does not know a setting or refuses its value, or if it needs a restart or was set
     /// by [`Self::restart_with`].
     pub fn set(&self, settings: &[(&str, &str)]) -> io::Result<()> {
         match self.server_version.engine() {
@@ -293,12 +293,12 @@ impl Instance {
         io::Error::new(io::ErrorKind::AddrInUse, format!("{}: someone took port {}", self.name, self.port))
     }
 
-    /// Where everything of it lies.
+    /// Its folder.
     pub(crate) fn folder(&self) -> &Path {
         &self.deployment.folder
     }
 
-    /// Makes the running server use what its certificate's files hold now.
+    /// Makes the running server reload its certificate files.
     pub(crate) fn read_certificate_again(&self) -> io::Result<()> {
         self.deployment.user.owns(&self.deployment.tls.key)?;
         let statement = match self.server_version.engine() {
@@ -309,7 +309,7 @@ impl Instance {
         self.sql(statement).map(drop)
     }
 
-    /// The trust root that its certificate is signed by.
+    /// The trust root that signs its certificate.
     pub(crate) fn trust_root(&self) -> &Path {
         &self.deployment.trust_root
     }
@@ -318,7 +318,7 @@ impl Instance {
         self.deployment.primary.is_some()
     }
 
-    /// Where its log of changes is, with all that has been committed.
+    /// The current position of its WAL or binary log.
     pub(crate) fn position(&self) -> io::Result<String> {
         match self.server_version.engine() {
             Engine::Postgres => postgres::position(&self.deployment),
@@ -326,7 +326,7 @@ impl Instance {
         }
     }
 
-    /// Whether it follows its primary and has come to that [`Self::position`].
+    /// Whether it follows its primary and has reached that [`Self::position`].
     pub(crate) fn has(&self, position: &str) -> io::Result<bool> {
         match self.server_version.engine() {
             Engine::Postgres => postgres::has(&self.deployment, position),
@@ -339,7 +339,7 @@ impl Instance {
     }
 }
 
-/// The name RDS has it under: the first label of its endpoint.
+/// Its RDS identifier: the first label of its endpoint.
 fn identifier(host: &str) -> &str {
     host.split('.').next().unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! The lab as a value: start gives endpoints and credentials, drop takes everything away.
+//! The lab as a value: starting it gives endpoints and credentials, dropping it removes everything.
 
 use std::collections::HashMap;
 use std::fs;
@@ -25,10 +25,10 @@ use crate::standby::Standby;
 use crate::supervisor::Supervisor;
 use crate::target::Target;
 
-/// An AWS stand-in and database servers that check IAM tokens with it, on loopback, in a folder of their own.
+/// An AWS stand-in and database servers that verify IAM tokens with it, on loopback, in one temporary folder.
 #[derive(Debug)]
 pub struct Lab {
-    // Dropped in this order: servers, AWS, the folder, and last the keeper that would have done it otherwise.
+    // Dropped in this order: servers, AWS, the folder, and last the supervisor.
     instances: Vec<Instance>,
     aws: Aws,
     secret_access_key: String,
@@ -41,7 +41,7 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Starts the AWS stand-in and these servers, all at once; a lane may appear more than once. Downloads nothing: a lane that
+    /// Starts the AWS stand-in and these servers in parallel. A version may appear more than once. Downloads nothing: a version that
     /// [`obtain`] skips is an error here.
     pub fn start(server_versions: &[ServerVersion]) -> io::Result<Self> {
         let plans = plan(server_versions)?;
@@ -95,11 +95,11 @@ impl Lab {
         Instance::start(plan, &parts, primary)
     }
 
-    /// Starts a standby of one of this lab's instances and waits until it has caught up. The access role may connect to it; it
+    /// Starts a standby of one of this lab's instances and waits until it has caught up. The access role may connect to it. It
     /// is not among [`Self::instances`].
     ///
     /// # Errors
-    /// If the primary does not run, has no log to follow (`wal_level=minimal`, `skip-log-bin`), or is a standby itself.
+    /// If the primary does not run, has no log (`wal_level=minimal`, `skip-log-bin`), or is a standby.
     pub fn standby<'lab>(&'lab self, primary: &'lab Instance) -> io::Result<Standby<'lab>> {
         if primary.is_standby() {
             return Err(io::Error::other(format!("{} is a standby itself", primary.name)));
@@ -120,62 +120,62 @@ impl Lab {
         Ok(standby)
     }
 
-    /// Gives one of this lab's instances another certificate and key, and restarts it with them and the settings it has.
+    /// Replaces the certificate and key of one of this lab's instances and restarts it with its current settings.
     ///
     /// # Errors
-    /// If the server does not start with it.
+    /// If the server does not start with the certificate.
     pub fn present(&self, instance: &Instance, certificate: Certificate) -> io::Result<()> {
         instance.stop();
         self.authority.issue(&instance.host, certificate, instance.folder())?;
         instance.start_again()
     }
 
-    /// Gives a running server another certificate and key. Sessions that begin after it returns, or a moment later, are shown
+    /// Replaces the certificate and key of a running server. Sessions that start after this returns, or a moment later, see
     /// it.
     ///
     /// # Errors
-    /// If the server does not take it.
+    /// If the server does not accept the certificate.
     pub fn replace_certificate(&self, instance: &Instance, certificate: Certificate) -> io::Result<()> {
         self.authority.issue(&instance.host, certificate, instance.folder())?;
         instance.read_certificate_again()
     }
 
-    /// STS, and the world it knows.
+    /// The AWS stand-in.
     pub fn aws(&self) -> &Aws {
         &self.aws
     }
 
-    /// The lab's folder. Gone after drop, and when the owning process ends in any other way.
+    /// The lab's folder. It is removed on drop, and by the supervisor if the process ends in another way.
     pub fn dir(&self) -> &Path {
         &self.folder.0
     }
 
-    /// The trust root that every server's certificate is signed by, a PEM file.
+    /// The trust root that signs every server certificate, as a PEM file.
     pub fn ca_pem(&self) -> PathBuf {
         self.folder.0.join("root.pem")
     }
 
-    /// The first instance of that lane.
+    /// The first instance of that version.
     ///
     /// # Panics
-    /// If the lab was started without it.
+    /// If the lab has no server of that version.
     pub fn instance(&self, server_version: ServerVersion) -> &Instance {
         let found = self.instances.iter().find(|i| i.server_version == server_version);
         found.unwrap_or_else(|| panic!("this lab was started without {server_version}"))
     }
 
-    /// Every instance, in the order asked for.
+    /// Every instance, in the requested order.
     pub fn instances(&self) -> &[Instance] {
         &self.instances
     }
 
-    /// The pretend secret of the caller, [`fixture::CALLER`].
+    /// The secret access key of the caller, [`fixture::CALLER`].
     pub fn secret_access_key(&self) -> &str {
         &self.secret_access_key
     }
 
-    /// The environment of the caller: its keys, where AWS is, and nothing of the machine's own AWS configuration. The
-    /// one profile there is, [`OPERATOR_PROFILE`], is the operator's.
+    /// The environment of the caller: its keys and the AWS endpoint, without this machine's AWS configuration. The
+    /// only profile, [`OPERATOR_PROFILE`], belongs to the operator.
     pub fn environment(&self) -> Vec<(String, String)> {
         let empty = self.folder.0.join("empty").display().to_string();
         [
@@ -193,19 +193,19 @@ impl Lab {
         .into()
     }
 
-    /// A configuration file for pipeprobe, with a table per instance.
+    /// A configuration file for pipeprobe, with one table per instance.
     pub fn config_toml(&self) -> String {
         let targets = self.instances.iter();
         targets.map(|i| self.target_toml(&i.name, i, ACCESS_ROLE)).collect()
     }
 
-    /// One table of such a file, under a name and with a role of your own.
+    /// One table of such a file, with this name and role.
     pub fn target_toml(&self, name: &str, instance: &Instance, iam_role: &str) -> String {
         table(name, instance, iam_role, &self.ca_pem().display().to_string())
     }
 
-    /// Writes the configuration file into [`Self::dir`] and returns its path. What it names lies there too, so the folder may be
-    /// mounted elsewhere: in a container, say.
+    /// Writes the configuration file into [`Self::dir`] and returns its path. All files that it names are there too, so the folder can be
+    /// mounted elsewhere, for example in a container.
     pub fn write_config(&self) -> io::Result<PathBuf> {
         let tables = self.instances.iter().map(|i| table(&i.name, i, ACCESS_ROLE, "root.pem"));
         let path = self.folder.0.join("pipeprobe.toml");
@@ -227,7 +227,7 @@ fn table(name: &str, instance: &Instance, iam_role: &str, ca_certificate: &str) 
     .table()
 }
 
-/// The shared credentials file. Its secrets are the lab's own, and worth nothing elsewhere.
+/// The shared credentials file. Its secrets are valid only in this lab.
 fn credentials(secret: &str) -> String {
     format!(
         "[{OPERATOR_PROFILE}]\naws_access_key_id = {OPERATOR_ACCESS_KEY_ID}\naws_secret_access_key = {secret}\n"
@@ -255,16 +255,16 @@ impl Plan {
     }
 }
 
-/// A new folder that goes when the value does.
+/// A new folder that is removed when the value is dropped.
 #[derive(Debug)]
 struct Folder(PathBuf);
 
 impl Folder {
     fn create() -> io::Result<Self> {
-        // Readable for the servers' user, whatever the umask.
+        // Readable for the servers' user regardless of the umask.
         let folder = std::env::temp_dir().join(format!("pipeprobe-lab-{:08x}", random::number() as u32));
         if folder.as_os_str().len() > 50 || !folder.is_absolute() {
-            // The longest path of a Unix socket is 107 bytes.
+            // A Unix socket path has at most 107 bytes.
             let text = format!("{}: too long for Unix sockets; set TMPDIR", folder.display());
             return Err(io::Error::other(text));
         }
@@ -277,7 +277,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What is left, the keeper removes.
+        // The supervisor removes what is left.
         let _ = files::remove(&self.0);
     }
 }

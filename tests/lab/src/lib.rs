@@ -1,34 +1,34 @@
-//! The lab: real PostgreSQL, MariaDB and MySQL servers on loopback that check RDS IAM tokens themselves, and the AWS they ask.
+//! The lab: real PostgreSQL, MariaDB and MySQL servers on loopback that verify RDS IAM tokens, and an AWS stand-in.
 //!
 //! ```text
-//! Lane ─ obtain ─▶ Installed ─ template ─┐
-//!                                        ▼
+//! ServerVersion ─ obtain ─▶ Installed ─ template ─┐
+//!                                                 ▼
 //! Lab::start ─▶ Aws ◀─ verifier ◀─ Instance (a server with its plugin) ◀─ the client under test
 //! ```
 //!
-//! A [`ServerVersion`] is a server of one major version. [`obtain`] finds its programs: from the machine's own packages, or from the
-//! cache that `cargo lab setup` filled with packages of newer releases. [`Lab::start`] makes certificates, an AWS stand-in
-//! and a data directory per server (copied from a template), and starts everything in about a second. A client then does
-//! what it would do on RDS: it assumes a role, signs a token and logs in over TLS; the server hands the token to its plugin,
-//! the plugin to the verifier, and the verifier recomputes the signature and reads the policy. Dropping the [`Lab`] takes
-//! everything away, and so does a keeper if nobody is left to drop it.
+//! A [`ServerVersion`] is a server of one major version. [`obtain`] finds its programs: from the machine's packages, or from the
+//! cache that `cargo lab setup` filled with packages of newer releases. [`Lab::start`] creates certificates, an AWS stand-in
+//! and one data directory per server (copied from a template), and starts everything in about a second. A client then does
+//! the same as with RDS: it assumes a role, signs a token and logs in over TLS. The server passes the token to its plugin,
+//! the plugin to the verifier, and the verifier recomputes the signature and evaluates the policy. Dropping the [`Lab`] removes
+//! everything. A supervisor does so if the process is killed.
 //!
-//! [`Lab::standby`] adds a read replica of a server. A [`Consumer`] reads a server's tables, or the stream of their changes, as
-//! ClickPipes would: the truth that a verdict is compared with.
+//! [`Lab::standby`] adds a read replica. A [`Consumer`] reads a server's tables, or the stream of their changes, as
+//! ClickPipes does. Tests compare verdicts with its results.
 //!
-//! [`service`] is the same lab in pieces, for docker-compose.yml: AWS in one container, each database in its own, with whatever
-//! server its image has. [`containers`] runs that file for real on images that need no registry.
+//! [`service`] runs the parts of the lab separately, for docker-compose.yml: AWS in one container, each database in another, with the
+//! server of its image. [`containers`] runs that file on images that need no registry.
 //!
-//! What differs from RDS, as far as we know:
+//! Known differences from RDS:
 //!
-//! - The MySQL is 9.7, because no distribution packages an 8.x; nothing here stands for RDS MySQL 8.
-//! - With `rds.iam_auth_for_replication` off, RDS judges the token as a password; here PAM refuses it. Both are SQLSTATE class
-//!   28, with different words.
-//! - A granted `rds_replication` opens no WAL sender on a PostgreSQL that is not RDS's, so the user has REPLICATION as well.
-//! - MySQL 9.7 and MariaDB 10.11 hand the token to their plugin before they look at `require_secure_transport`.
-//! - Superusers exist, on the Unix socket only.
+//! - MySQL is 9.7, because no Debian release has 8.x packages. Nothing here represents RDS MySQL 8.
+//! - With `rds.iam_auth_for_replication` off, RDS checks the token as a password; here PAM refuses it. Both are SQLSTATE class
+//!   28, with different messages.
+//! - Outside RDS, a granted `rds_replication` does not allow a WAL sender, so the user also has REPLICATION.
+//! - MySQL 9.7 and MariaDB 10.11 pass the token to their plugin before they check `require_secure_transport`.
+//! - Superusers exist, but only on the Unix socket.
 
-// The servers there are, and where their programs lie.
+// The server versions and their programs.
 mod account;
 mod cache;
 mod files;

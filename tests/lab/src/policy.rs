@@ -12,7 +12,7 @@ const VERSION: &str = "0.20.2";
 /// cargo-deny's program.
 ///
 /// # Errors
-/// If it cannot be had or built; cargo's words have gone to stderr.
+/// If it cannot be downloaded or built. Cargo's messages are on stderr.
 pub fn cargo_deny(cargo: impl FnOnce() -> Command) -> io::Result<PathBuf> {
     cargo_tool("cargo-deny", VERSION, "the dependency policy", cargo())
 }

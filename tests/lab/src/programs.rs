@@ -46,7 +46,7 @@ impl Programs {
         programs
     }
 
-    /// The path of a program, such as `psql`. Programs of fetched lanes are small scripts that start the real one with its
+    /// The path of a program, such as `psql`. Programs of downloaded servers are small scripts that start the real program with its
     /// own libraries, and keep the process id.
     pub(crate) fn program(&self, name: &str) -> PathBuf {
         // The name alone makes for an error that says what is missing.
