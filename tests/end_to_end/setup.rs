@@ -127,7 +127,7 @@ impl Made {
         let script = fs::read_to_string(self.folder.path().join("setup.sql")).unwrap();
         instance.sql(&script).unwrap_or_else(|e| panic!("{e}\n{script}"));
         if instance.server_version.engine() == Engine::Postgres && script.contains("rds_replication") {
-            // On RDS the grant of rds_replication is enough; here only the attribute opens a WAL sender.
+            // On RDS, the role rds_replication is enough. Here the REPLICATION attribute is needed.
             instance.sql(&format!(r#"ALTER ROLE "{USER}" REPLICATION"#)).unwrap();
         }
     }

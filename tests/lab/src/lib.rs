@@ -36,7 +36,7 @@ mod installed;
 mod server_version;
 mod programs;
 
-// Getting what is missing.
+// Downloading what is missing.
 mod apt;
 mod cargo_tool;
 mod exporters;
@@ -70,11 +70,11 @@ mod standby;
 
 mod lab;
 
-// The lab in pieces.
+// The parts of the lab as separate services.
 pub mod containers;
 pub mod service;
 
-// Who reads a database in earnest.
+// Real consumers of a database.
 mod consumer;
 
 pub use cache::folder as cache_folder;

@@ -1,4 +1,4 @@
-//! `cargo lab`: the lab from a shell. See the library for what it is.
+//! `cargo lab`: the lab from a shell. The library documents the lab.
 
 mod cli;
 

@@ -1,21 +1,21 @@
-//! Which package mirror this machine uses, read from its own apt configuration.
+//! The package mirror of this machine, from its apt configuration.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// A package archive, and how to check what comes from it.
+/// A package archive and its keyring.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mirror {
     uri: String,
-    /// A keyring's path. Never text: a key pasted into a source file is not the archive's own keyring.
+    /// Path of a keyring. Keys that are embedded in a source file are not supported.
     signed_by: String,
 }
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 impl Mirror {
-    /// The first archive in `/etc/apt` that carries the machine's own release.
+    /// The first archive in `/etc/apt` that has this machine's release.
     pub(crate) fn of_this_machine() -> Result<Self, String> {
         let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
         let field = |name: &str| {
@@ -44,9 +44,9 @@ impl Mirror {
             .ok_or_else(|| format!("no archive for {codename} in /etc/apt"))
     }
 
-    /// The line for `sources.list` that asks this archive for another release.
+    /// The `sources.list` line for another release of this archive.
     pub(crate) fn line(&self, release: &str) -> String {
-        // A released version is always fresh; the index of a moving one may be an old copy.
+        // The index of an unreleased version may be an old copy.
         let stale = match release {
             "sid" => " check-valid-until=no",
             _ => "",
@@ -62,12 +62,12 @@ impl Mirror {
         &self.signed_by
     }
 
-    /// The proxies that apt is told of, as the environment of a program that is not apt.
+    /// The proxies of apt's configuration, as environment variables for other programs.
     pub(crate) fn proxies(&self) -> Vec<(String, String)> {
         proxies(&self.how_to_reach())
     }
 
-    /// The machine's own settings for reaching archives (proxies, certificates), as apt configuration.
+    /// This machine's settings for archives (proxies, certificates), as apt configuration.
     pub(crate) fn how_to_reach(&self) -> String {
         let dump = Command::new("apt-config").arg("dump").output();
         let dump = dump.map(|o| String::from_utf8_lossy(&o.stdout).into_owned());

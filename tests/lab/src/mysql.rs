@@ -1,4 +1,4 @@
-//! MySQL and MariaDB, set up as RDS has them.
+//! MySQL and MariaDB, configured as on RDS.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -38,7 +38,7 @@ pub(crate) fn initialise(programs: &Programs, user: &ServerUser, folder: &Path) 
             "--performance-schema=OFF",
         ]);
         template::run(server, user, folder, None)?;
-        // Every copy makes its own identity.
+        // Every copy generates its own server UUID.
         return fs::remove_file(data.join("auto.cnf"));
     }
 
@@ -49,7 +49,7 @@ pub(crate) fn initialise(programs: &Programs, user: &ServerUser, folder: &Path) 
     writeln!(file, "CREATE DATABASE IF NOT EXISTS mysql;\nUSE mysql;")?;
     writeln!(file, "SET @auth_root_socket = NULL;\nSET @skip_auth_anonymous = 1;")?;
     for part in ["system_tables", "performance_tables", "system_tables_data"] {
-        // Both names moved with MariaDB 11, the folder's not in every package.
+        // MariaDB 11 renamed both; the folder was not renamed in every package.
         let share = programs.base().join("share");
         let places = [("mariadb", "mariadb"), ("mysql", "mariadb"), ("mysql", "mysql")]
             .map(|(folder, name)| share.join(folder).join(format!("{name}_{part}.sql")));
@@ -60,7 +60,7 @@ pub(crate) fn initialise(programs: &Programs, user: &ServerUser, folder: &Path) 
     template::run(server, user, folder, Some(&script))
 }
 
-/// The same at initialisation and at start, or the server spends its first second on resizing.
+/// The same size at initialization and at start. Otherwise the server needs a second to resize.
 const LOG_SIZE: &str = "--innodb-log-file-size=8M";
 
 /// Makes the folder that the server loads plugins from.
@@ -98,11 +98,11 @@ pub(crate) fn arguments(deployment: &Deployment, settings: &[(String, String)], 
         .arg(with("--ssl-key=", &deployment.tls.key))
         .arg(with("--ssl-ca=", &deployment.trust_root))
         .args(["--tls-version=TLSv1.2,TLSv1.3", "--require-secure-transport=ON"])
-        // CDC, as the ClickPipes guides want it.
+        // Settings for CDC from the ClickPipes guides.
         .arg(with("--log-bin=", &deployment.data().join("mysql-bin-changelog")))
         .args(["--server-id=1", "--binlog-format=ROW"])
         .args(["--binlog-row-image=FULL", "--binlog-row-metadata=FULL"])
-        // A client that breaks off its handshake is what is being tested: never block its address for it.
+        // Tests break off handshakes, so the server must not block their address.
         .arg("--host-cache-size=0")
         .args(["--innodb-buffer-pool-size=32M", "--innodb-flush-log-at-trx-commit=0"])
         .args(["--innodb-flush-method=nosync", "--sync-binlog=0"])
@@ -110,7 +110,7 @@ pub(crate) fn arguments(deployment: &Deployment, settings: &[(String, String)], 
     match deployment.programs.engine {
         Engine::Mysql => command.args([
             "--mysqlx=OFF",
-            // It spins for ten seconds when a server with a replica is shut down.
+            // It delays the shutdown of a server with a replica by ten seconds.
             "--event-scheduler=OFF",
             "--secure-file-priv=NULL",
             "--gtid-mode=ON",
@@ -121,11 +121,11 @@ pub(crate) fn arguments(deployment: &Deployment, settings: &[(String, String)], 
         _ => command.args(["--gtid-strict-mode=ON", LOG_SIZE]),
     };
     if deployment.primary.is_some() {
-        // The port: nobody else on this machine has that number.
+        // The port is unique on this machine.
         command.arg(format!("--server-id={}", deployment.port)).arg("--read-only=ON");
         command.arg(with("--relay-log=", &deployment.data().join("relay")));
     }
-    // MySQL remembers that it was once turned on, whatever comes after.
+    // MySQL keeps it on once it was turned on.
     let resolves = |(name, value): &(String, String)| name == "skip-name-resolve" && value == "OFF";
     if !settings.iter().any(resolves) {
         command.arg("--skip-name-resolve");
@@ -137,7 +137,7 @@ pub(crate) fn arguments(deployment: &Deployment, settings: &[(String, String)], 
     deployment.programs.preload(command, &deployment.plugins.names_shim);
 }
 
-/// The server greets on its Unix socket once it takes connections.
+/// The server sends its greeting on the Unix socket when it accepts connections.
 pub(crate) fn is_ready(deployment: &Deployment) -> bool {
     let greeting = || -> io::Result<u8> {
         let mut stream = UnixStream::connect(socket(deployment))?;
@@ -159,21 +159,21 @@ pub(crate) fn client(deployment: &Deployment, database: Option<&str>) -> Command
     client
 }
 
-/// What a person types to be the superuser.
+/// The command that opens a superuser shell.
 pub(crate) fn shell(deployment: &Deployment) -> String {
     let client = deployment.programs.program(deployment.programs.engine.client());
     let (client, socket) = (client.display(), socket(deployment));
     format!("{client} --no-defaults --socket={} -uroot {}", socket.display(), guide::DATABASE)
 }
 
-/// What RDS brings, what the customer has, and what the guides tell them to type.
+/// The objects that RDS has, the customer's tables, and the commands of the guides.
 pub(crate) fn prepare(deployment: &Deployment) -> io::Result<()> {
     let beyond = match deployment.programs.engine {
         Engine::MariaDb => guide::MARIADB_BEYOND_THE_GUIDE,
         _ => "",
     };
     let script = [
-        // As on RDS: unset until the customer sets it.
+        // As on RDS, it is NULL until the customer sets it.
         "CREATE TABLE mysql.rds_configuration (
            name varchar(100) NOT NULL PRIMARY KEY,
            value varchar(100) DEFAULT NULL,
@@ -200,11 +200,11 @@ pub(crate) fn prepare(deployment: &Deployment) -> io::Result<()> {
     deployment.sql(None, &script).map(drop)
 }
 
-/// Makes an empty server a replica: the primary's binlog goes back to its first day, users and all.
+/// Makes an empty server a replica. The primary's binary log contains everything since its start, users included.
 pub(crate) fn follow(deployment: &Deployment, primary: &Deployment) -> io::Result<()> {
-    // RDS has its own user for this too. One for each replica, because nobody keeps the password.
+    // RDS also has a user for this. There is one for each replica, because the password is not stored.
     let user = format!("rdsrepladmin_{}", deployment.port);
-    let password = random::secret(32); // the longest that MySQL takes here
+    let password = random::secret(32); // MySQL's maximum here
     primary.sql(
         None,
         &format!(
@@ -213,7 +213,7 @@ pub(crate) fn follow(deployment: &Deployment, primary: &Deployment) -> io::Resul
         ),
     )?;
     let (port, root) = (primary.port, deployment.trust_root.display());
-    // The name in the certificate resolves nowhere, so only its chain is verified.
+    // The name in the certificate does not resolve, so only the chain is verified.
     let script = match deployment.programs.engine {
         Engine::Mysql => format!(
             "CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = {port},
@@ -232,7 +232,7 @@ pub(crate) fn follow(deployment: &Deployment, primary: &Deployment) -> io::Resul
     deployment.sql(None, &script).map(drop)
 }
 
-/// Every transaction of its binlog, as GTIDs.
+/// The GTIDs of every transaction in its binary log.
 pub(crate) fn position(deployment: &Deployment) -> io::Result<String> {
     let question = match deployment.programs.engine {
         Engine::Mysql => "SELECT REPLACE(@@GLOBAL.gtid_executed, '\n', '')",
@@ -241,7 +241,7 @@ pub(crate) fn position(deployment: &Deployment) -> io::Result<String> {
     Ok(deployment.sql(None, question)?.trim().to_owned())
 }
 
-/// Waits up to a second for it.
+/// Waits for it for at most one second.
 pub(crate) fn has(deployment: &Deployment, position: &str) -> io::Result<bool> {
     let wait = match deployment.programs.engine {
         Engine::Mysql => format!("SELECT WAIT_FOR_EXECUTED_GTID_SET('{position}', 1)"),

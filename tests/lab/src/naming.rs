@@ -1,4 +1,4 @@
-//! What a database of the lab is called: in reports, in DNS, in policies.
+//! Names of a database of the lab in reports, in DNS and in policies.
 
 use lab_aws::Database;
 
@@ -24,7 +24,7 @@ impl Naming {
         }
     }
 
-    /// What its verifier holds tokens against.
+    /// The properties that its verifier compares tokens with.
     pub(crate) fn database(&self, port: u16) -> Database {
         Database {
             host: self.host.clone(),
@@ -36,7 +36,7 @@ impl Naming {
     }
 }
 
-/// `db-` and 26 capital letters and digits, as RDS has them; readable, for whoever reads a policy.
+/// `db-` and 26 capital letters and digits, as in RDS, with a readable name in it.
 fn resource_id(name: &str) -> String {
     let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
     format!("db-{:0<26}", format!("LAB{}", name.to_ascii_uppercase()))

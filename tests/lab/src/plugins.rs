@@ -1,4 +1,4 @@
-//! The four shared objects the servers load, found next to the running program or built.
+//! The four shared objects that the servers load. They are found next to the running program, or built.
 
 use std::fs;
 use std::io;
@@ -19,11 +19,11 @@ pub(crate) struct Plugins {
     pub(crate) pam_module: PathBuf,
     /// Preloaded into PostgreSQL, so that PAM reads a private folder.
     pub(crate) pam_shim: PathBuf,
-    /// Preloaded into MySQL and MariaDB, so that no name server is asked who a client is.
+    /// Preloaded into MySQL and MariaDB, so that they make no reverse DNS lookups.
     pub(crate) names_shim: PathBuf,
 }
 
-/// Finds the plugins in the target folder the running program was built into; builds them there if they are missing or older
+/// Finds the plugins in the target folder of the running program. Builds them if they are missing or older
 /// than their sources.
 pub(crate) fn find_or_build() -> io::Result<Plugins> {
     let folder = target_folder()?;
@@ -49,7 +49,7 @@ pub(crate) fn copy_to(folder: &Path) -> io::Result<Plugins> {
     })
 }
 
-/// `target/debug` or its like: the folder of the running program, without the `deps` or `examples` that tests live in.
+/// The folder of the running program, such as `target/debug`, without `deps` or `examples`.
 pub(crate) fn target_folder() -> io::Result<PathBuf> {
     let program = std::env::current_exe()?;
     let folder = program
@@ -60,14 +60,14 @@ pub(crate) fn target_folder() -> io::Result<PathBuf> {
     Ok(folder.to_owned())
 }
 
-/// Those that lie in `folder` under the names that cargo gives them.
+/// The plugins in `folder`, under cargo's file names.
 pub(crate) fn within(folder: &Path) -> Plugins {
     let [aws_auth, pam_module, pam_shim, names_shim] =
         PACKAGES.map(|package| folder.join(format!("lib{package}.so")));
     Plugins { aws_auth, pam_module, pam_shim, names_shim }
 }
 
-/// Whether each is at least as new as its own sources, and those of what it is linked with.
+/// Whether each plugin is newer than its sources and the sources of its dependencies.
 fn is_fresh(folder: &Path) -> bool {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins");
     let shared = newest(&sources.join("ask"));
@@ -78,7 +78,7 @@ fn is_fresh(folder: &Path) -> bool {
     })
 }
 
-/// When the newest source was written; none if they are not here (a test binary that was carried elsewhere).
+/// Time of the newest source. `None` if there are no sources here (a copied test binary).
 fn newest(folder: &Path) -> Option<SystemTime> {
     fs::read_dir(folder)
         .ok()?

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::cargo_tool::cargo_tool;
 
-/// Fixed, so that a new release cannot turn a green tree red by itself.
+/// Pinned, so that a new release cannot break CI.
 const VERSION: &str = "0.20.2";
 
 /// cargo-deny's program.

@@ -1,4 +1,4 @@
-//! PostgreSQL, set up as RDS has it.
+//! PostgreSQL, configured as on RDS.
 
 use std::fmt::Write;
 use std::fs;
@@ -14,10 +14,10 @@ use crate::guide;
 use crate::programs::Programs;
 use crate::template;
 
-/// Superuser over the Unix socket. On RDS nobody is.
+/// Superuser over the Unix socket. RDS has no superuser for customers.
 const SUPERUSER: &str = "rdsadmin";
 
-/// A reload is a signal; the postmaster takes it when it can.
+/// A reload is a signal, which the postmaster handles asynchronously.
 const RELOAD: Duration = Duration::from_secs(10);
 
 pub(crate) fn initialise(programs: &Programs, user: &ServerUser, folder: &Path) -> io::Result<()> {
@@ -31,7 +31,7 @@ pub(crate) fn initialise(programs: &Programs, user: &ServerUser, folder: &Path) 
     template::run(initdb, user, folder, None)
 }
 
-/// Writes what the server reads at start.
+/// Writes the configuration files.
 pub(crate) fn configure(deployment: &Deployment) -> io::Result<()> {
     let scratch = deployment.scratch();
     let settings = format!(
@@ -77,7 +77,7 @@ jit = off
     });
     files::write(&deployment.data().join("postgresql.conf"), &(settings + &follow.unwrap_or_default()))?;
 
-    // RDS's order: IAM users over TLS go to PAM and nowhere else, others use passwords, and only TLS is let in at all.
+    // The order on RDS: IAM users use PAM over TLS, others use passwords, and connections without TLS are refused.
     let access = format!(
         "local   all          {SUPERUSER}               trust
 local   replication  {SUPERUSER}               trust
@@ -113,8 +113,8 @@ pub(crate) fn arguments(deployment: &Deployment, settings: &[(String, String)], 
 /// Copies the running primary's data, as for a standby of it, to `folder/data`.
 pub(crate) fn copy(primary: &Deployment, folder: &Path) -> io::Result<()> {
     let data = folder.join("data");
-    // Both in one session, or the backup ends with the first. The shell's outcome is not looked at: files may come and go
-    // while it copies, and what is not whole does not start.
+    // Both in one session, because the backup ends with its session. The exit status of the copy is ignored: files may change
+    // during the copy, and an incomplete copy does not start.
     let script = format!(
         "SELECT pg_backup_start('standby', true) \\gset
 \\! cp -a --reflink=auto '{}' '{}'
@@ -134,7 +134,7 @@ SELECT labelfile FROM pg_backup_stop(false);
     Ok(())
 }
 
-/// The end of the WAL, all of it written out.
+/// The end of the WAL, after a flush.
 pub(crate) fn position(deployment: &Deployment) -> io::Result<String> {
     let script = "SET synchronous_commit = on;
 SELECT pg_logical_emit_message(true, 'lab', 'flush') \\gset
@@ -151,7 +151,7 @@ pub(crate) fn has(deployment: &Deployment, position: &str) -> io::Result<bool> {
 }
 
 pub(crate) fn set(deployment: &Deployment, settings: &[(&str, &str)]) -> io::Result<()> {
-    // A new session knows when the postmaster last read its files.
+    // A new session shows when the postmaster last read its configuration.
     let loaded = || deployment.sql(None, "SELECT pg_conf_load_time()");
     let before = loaded()?;
     let (mut script, mut undo, mut questions) = (String::new(), String::new(), Vec::new());
@@ -159,7 +159,7 @@ pub(crate) fn set(deployment: &Deployment, settings: &[(&str, &str)]) -> io::Res
         let value = value.replace('\'', "''");
         let _ = writeln!(script, "ALTER SYSTEM SET {name} = '{value}';");
         let _ = writeln!(undo, "ALTER SYSTEM RESET {name};");
-        // RDS's own parameters are in no list; they are what they are written as.
+        // Parameters of RDS are custom settings; their value is the written text.
         questions.push(format!(
             "SELECT '{name} is still ' || setting || ', from ' || source FROM pg_settings
                WHERE name = '{name}' AND (pending_restart OR source <> 'configuration file')
@@ -179,38 +179,38 @@ pub(crate) fn set(deployment: &Deployment, settings: &[(&str, &str)]) -> io::Res
     if not_in_force.trim().is_empty() {
         return Ok(());
     }
-    // Or the next start would find it.
+    // Otherwise the next start would read it.
     deployment.sql(None, &undo)?;
     Err(io::Error::other(not_in_force.trim().to_owned()))
 }
 
-/// The postmaster itself says so, in the eighth line of its pid file. `standby` is a standby that nobody may read.
+/// The eighth line of the postmaster's pid file has its state. `standby` is a standby that accepts no sessions.
 pub(crate) fn is_ready(deployment: &Deployment) -> bool {
     let is_up = |line: &str| matches!(line.trim(), "ready" | "standby");
     fs::read_to_string(deployment.data().join("postmaster.pid"))
         .is_ok_and(|file| file.lines().nth(7).is_some_and(is_up))
 }
 
-/// Makes a stopped server one that recovers from an archive, and gives the settings to start it with. The archive has nothing,
-/// and takes for ever to say so.
+/// Prepares a stopped server to recover from an archive, and returns the settings for its start. The archive command never
+/// returns.
 pub(crate) fn recover(deployment: &Deployment) -> io::Result<Vec<(String, String)>> {
     let signal = deployment.data().join("recovery.signal");
     files::write(&signal, "")?;
     deployment.user.owns(&signal)?;
     let asked = asked_for_archive(deployment);
-    let _ = fs::remove_file(&asked); // of another time
+    let _ = fs::remove_file(&asked); // left by an earlier run
     let waits = format!("echo %f >> {}; exec sleep 3600", asked.display());
     Ok(vec![("restore_command".to_owned(), waits)])
 }
 
-/// Makes a stopped server a standby of nobody.
+/// Makes a stopped server a standby without a primary.
 pub(crate) fn stand_by(deployment: &Deployment) -> io::Result<()> {
     let signal = deployment.data().join("standby.signal");
     files::write(&signal, "")?;
     deployment.user.owns(&signal)
 }
 
-/// It listens before it recovers, and asks for the first file as it begins.
+/// The server listens before it recovers, and requests the first file when recovery begins.
 pub(crate) fn is_recovering(deployment: &Deployment) -> bool {
     asked_for_archive(deployment).is_file()
 }
@@ -230,14 +230,14 @@ pub(crate) fn client(deployment: &Deployment, database: Option<&str>) -> Command
     psql
 }
 
-/// What a person types to be the superuser.
+/// The command that opens a superuser shell.
 pub(crate) fn shell(deployment: &Deployment) -> String {
     let (psql, scratch) = (deployment.programs.program("psql"), deployment.scratch());
     let (psql, scratch) = (psql.display(), scratch.display());
     format!("{psql} -h {scratch} -p {} -U {SUPERUSER} {}", deployment.port, guide::DATABASE)
 }
 
-/// What RDS brings, what the customer has, and what the guides tell them to type.
+/// The objects that RDS has, the customer's tables, and the commands of the guides.
 pub(crate) fn prepare(deployment: &Deployment) -> io::Result<()> {
     deployment.sql(None, "CREATE ROLE rds_iam; CREATE ROLE rds_replication; CREATE DATABASE app;")?;
     let script = [
@@ -250,7 +250,7 @@ pub(crate) fn prepare(deployment: &Deployment) -> io::Result<()> {
          INSERT INTO orders (customer, amount) VALUES ('Ada', 12.50), ('Grace', 99.00), ('Edsger', 3.14);",
         guide::POSTGRES_USER,
         guide::POSTGRES_GRANTS,
-        // On RDS the grant of rds_replication is enough; here only the attribute opens a WAL sender.
+        // On RDS, the role rds_replication is enough. Here the REPLICATION attribute is needed.
         "ALTER ROLE clickpipes_iam_user REPLICATION;",
     ]
     .join("\n");

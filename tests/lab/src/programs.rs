@@ -1,22 +1,22 @@
-//! Where the programs of one server lie, and how to run them.
+//! The programs of one server, and how to run them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::server_version::{Engine, ServerVersion, Source};
 
-/// A server, the tool that initialises it and its client.
+/// A server, the tool that initializes its data directory, and its client.
 #[derive(Clone, Debug)]
 pub(crate) struct Programs {
     pub(crate) engine: Engine,
-    /// Looked through in this order.
+    /// Searched in this order.
     folders: Vec<PathBuf>,
     base: PathBuf,
     preload: &'static str,
 }
 
 impl Programs {
-    /// Those of a lane whose packages lie below `root`.
+    /// Programs from packages below `root`.
     pub(crate) fn of_lane(server_version: ServerVersion, root: &Path) -> Self {
         Self {
             engine: server_version.engine(),
@@ -29,7 +29,7 @@ impl Programs {
         }
     }
 
-    /// Those of whatever server this machine, a container most likely, was made for: on the path, or where Debian keeps
+    /// Programs of the server that is installed on this machine (usually a container): on the path, or in Debian's folder of
     /// PostgreSQL, the newest first.
     pub(crate) fn on_path(engine: Engine) -> Self {
         let path = std::env::var_os("PATH").unwrap_or_default();
@@ -49,11 +49,11 @@ impl Programs {
     /// The path of a program, such as `psql`. Programs of downloaded servers are small scripts that start the real program with its
     /// own libraries, and keep the process id.
     pub(crate) fn program(&self, name: &str) -> PathBuf {
-        // The name alone makes for an error that says what is missing.
+        // The bare name gives an error that names the missing program.
         self.find(name).unwrap_or_else(|| name.into())
     }
 
-    /// The first that this engine needs and that is not there.
+    /// The first missing program that this engine needs.
     pub(crate) fn missing(&self) -> Option<&'static str> {
         self.engine.programs().iter().find(|program| self.find(program).is_none()).copied()
     }
@@ -63,7 +63,7 @@ impl Programs {
         command.env(self.preload, library);
     }
 
-    /// `usr` of the packages: what MySQL and MariaDB call their base.
+    /// `usr` of the packages, the `basedir` of MySQL and MariaDB.
     pub(crate) fn base(&self) -> &Path {
         &self.base
     }

@@ -1,6 +1,6 @@
-//! Python, for what others wrote and the lab is glad not to write: AWS's own library as a second opinion on tokens, the
-//! database clients that the [consumers](crate::Consumer) are made of, and the schemas of Kubernetes. Virtual environments in
-//! the cache; only the tests that ask for them need them.
+//! Python with libraries written by others: botocore as an independent check of tokens, the
+//! database clients of the [consumers](crate::Consumer), and the Kubernetes schemas. Virtual environments in
+//! the cache; only some tests need them.
 
 use std::fs;
 use std::io;
@@ -10,24 +10,24 @@ use std::process::Command;
 use crate::setup::step;
 use crate::{cache, files};
 
-/// A virtual environment, and what is in it. Fixed versions, so that a new release cannot turn a green tree red by itself. An
-/// environment made of others is made anew.
+/// A virtual environment and its packages. Versions are pinned, so that a new release cannot break the tests. An
+/// environment with other versions is created again.
 pub(crate) struct Environment {
     /// Of its folder in the cache.
     pub(crate) name: &'static str,
-    /// For whom it is, in words.
+    /// What it is for.
     what: &'static str,
     packages: &'static [&'static str],
 }
 
-/// What the lab's consumers and the second opinion on tokens need.
+/// For the consumers and the check of tokens by botocore.
 pub(crate) const CLIENTS: Environment = Environment {
     name: "python",
     what: "botocore and Python's database clients",
     packages: &["botocore==1.44.8", "psycopg2-binary==2.9.13", "PyMySQL==1.2.4", "mysql-replication==1.0.17"],
 };
 
-/// Kubernetes' own schemas, of its last releases, and who compares with them.
+/// The Kubernetes schemas of recent releases, and a validator.
 pub(crate) const KUBERNETES: Environment = Environment {
     name: "kubernetes-validate",
     what: "Kubernetes' schemas",
@@ -40,11 +40,11 @@ pub fn python() -> Option<PathBuf> {
     CLIENTS.python()
 }
 
-/// A virtual environment knows its own path, so it is made in place; this file in it says of what, once it is complete.
+/// A virtual environment contains its path, so it is created in place. This file lists its packages once it is complete.
 const COMPLETE: &str = "complete";
 
 impl Environment {
-    /// Its interpreter, if it could be made.
+    /// Its interpreter, if it could be created.
     pub(crate) fn python(&self) -> Option<PathBuf> {
         self.is_there().then(|| self.folder().join("bin/python3"))
     }
@@ -54,7 +54,7 @@ impl Environment {
         complete.is_ok_and(|packages| packages == self.packages.join(" "))
     }
 
-    /// Makes the environment, unless it is there.
+    /// Creates the environment unless it exists.
     pub(crate) fn make(&self) -> io::Result<()> {
         let _lock = cache::lock(self.name)?;
         if self.is_there() {
@@ -64,7 +64,7 @@ impl Environment {
         let made = step(&format!("fetching {}", self.what), || {
             files::remove(&folder)?;
             files::create(&folder)?;
-            // pyenv and its like put their own python first; the system's is the one that stays.
+            // Tools like pyenv put their python first on the path; the system's python is stable.
             run(Command::new("/usr/bin/python3").args(["-m", "venv"]).arg(&folder))?;
             let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
             run(Command::new(folder.join("bin/python3")).args(pip).args(self.packages))?;

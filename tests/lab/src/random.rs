@@ -1,8 +1,8 @@
-//! Numbers and secrets that nobody can guess: the standard library seeds its hashers from the kernel.
+//! Unpredictable numbers and secrets: the standard library seeds its hashers from the kernel.
 
 use std::hash::{BuildHasher, RandomState};
 
-/// A number nobody else on this machine has.
+/// A random number.
 pub(crate) fn number() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }

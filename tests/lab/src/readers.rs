@@ -1,6 +1,6 @@
-//! Programs of the distribution that read what pipeprobe prints for monitoring and CI, so that they judge it and not we:
-//! Prometheus' promtool and node exporter, Nagios' plugins, a library for JUnit XML. Unpacked into the cache: installed, some
-//! would start services. Only the tests that ask for one need it.
+//! Programs of the distribution that read pipeprobe's output for monitoring and CI, to validate it:
+//! promtool, node_exporter, Nagios plugins, a library for JUnit XML. They are unpacked into the cache; installed, some
+//! would start services. Only some tests need them.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use crate::setup::step;
 use crate::{cache, fetch};
 
-/// Counted up when the packages change, so that an older folder is not taken for this one.
+/// Increase this if the packages change.
 pub(crate) const NAME: &str = "readers-1";
 
-/// They need nothing beside libc and Python.
+/// They depend only on libc and Python.
 const PACKAGES: [&str; 5] = [
     "prometheus",
     "prometheus-node-exporter",

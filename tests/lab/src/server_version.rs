@@ -1,8 +1,8 @@
-//! The servers the lab can run, by name.
+//! The servers that the lab can run.
 
 use std::fmt;
 
-/// What protocol and behaviour to expect of a server.
+/// Protocol and behavior of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Engine {
     Postgres,
@@ -12,8 +12,8 @@ pub enum Engine {
 
 /// One server of one major version.
 ///
-/// The first of each pair comes from the distribution the lab runs on and is always there; the others are fetched from newer
-/// releases of it, and may be unobtainable.
+/// The first of each engine comes from this machine's distribution and is always available. The others are downloaded from newer
+/// releases, and may not be available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ServerVersion {
     Postgres15,
@@ -24,17 +24,17 @@ pub enum ServerVersion {
     MariaDb11_8,
 }
 
-/// Where the programs of a lane come from.
+/// The source of a server's programs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Source {
     /// Installed packages of the machine.
     System,
-    /// Packages of another release, unpacked into a folder of their own.
+    /// Packages of another release, unpacked into a separate folder.
     Fetched { release: &'static str, packages: &'static [&'static str] },
 }
 
 impl ServerVersion {
-    /// Every lane, the ones that are always there first.
+    /// Every server version. Those that are always available come first.
     pub const fn all() -> [Self; 6] {
         [
             Self::Postgres15,
@@ -58,7 +58,7 @@ impl ServerVersion {
         }
     }
 
-    /// The lane of that [`ServerVersion::name`].
+    /// The server version of that [`ServerVersion::name`].
     pub fn named(name: &str) -> Option<Self> {
         Self::all().into_iter().find(|server_version| server_version.name() == name)
     }
@@ -71,7 +71,7 @@ impl ServerVersion {
         }
     }
 
-    /// Whether the lane comes with the machine's own distribution, so that it must never be skipped.
+    /// Whether it comes with this machine's distribution. It is then never skipped.
     pub const fn is_always_there(self) -> bool {
         matches!(self.source(), Source::System)
     }
@@ -95,7 +95,7 @@ impl ServerVersion {
         }
     }
 
-    /// What `--version` of the server must contain: a release moves on, and the lane must not say 9.7 when it runs 9.8.
+    /// A part of the server's `--version` output. A release may update its package; the name must not say 9.7 if 9.8 runs.
     pub(crate) const fn version_mark(self) -> &'static str {
         match self {
             Self::Postgres15 => "PostgreSQL) 15.",
@@ -107,7 +107,7 @@ impl ServerVersion {
         }
     }
 
-    /// Where the server's programs lie below the root of its packages.
+    /// The folder of the server's programs below the root of its packages.
     pub(crate) const fn program_folders(self) -> [&'static str; 2] {
         match self {
             Self::Postgres15 => ["usr/lib/postgresql/15/bin", "usr/bin"],
@@ -137,7 +137,7 @@ impl Engine {
         }
     }
 
-    /// Every program a lane of this engine needs.
+    /// Every program that a server of this engine needs.
     pub(crate) const fn programs(self) -> &'static [&'static str] {
         match self {
             Self::Postgres => &["postgres", "initdb", "psql"],

@@ -1,13 +1,13 @@
-//! The lab in pieces, each in a container of its own (docker-compose.yml): one with the AWS, one for each database.
+//! The parts of the lab in separate containers (docker-compose.yml): one for AWS, one for each database.
 //!
-//! They share a folder, a volume there. `aws` makes all of it, once: keys live as long as the volume.
+//! They share a folder, which is a volume. `aws` creates its content once: keys live as long as the volume.
 //!
 //! ```text
 //! root.pem              the trust root of every server
 //! credentials           the caller's key, readable for the caller's group only
 //! pipeprobe.toml        a table for each database, and one that is refused
 //! NAME/server.pem, .key a server's certificate and key
-//! NAME/verify.sock      where that server asks about tokens
+//! NAME/verify.sock      socket of that server's token verifier
 //! ```
 
 mod aws;
@@ -21,7 +21,7 @@ pub use database::{Running as RunningDatabase, start as start_database};
 use crate::certificates::ServerFiles;
 use crate::server_version::Engine;
 
-/// A database of such a lab: its name, which is its host's in the network, and what it is.
+/// A database of such a lab: its name, which is also its host name, and its engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     pub name: String,
@@ -29,7 +29,7 @@ pub struct Member {
 }
 
 impl Member {
-    /// The port everyone expects.
+    /// The default port of its engine.
     pub(crate) fn port(&self) -> u16 {
         match self.engine {
             Engine::Postgres => 5432,
@@ -49,7 +49,7 @@ impl Member {
 impl std::str::FromStr for Member {
     type Err = String;
 
-    /// `NAME=ENGINE`, or an engine that gives its name.
+    /// `NAME=ENGINE`, or only an engine, which is then also the name.
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, engine) = text.split_once('=').unwrap_or((text, text));
         let engine = match engine {
@@ -58,7 +58,7 @@ impl std::str::FromStr for Member {
             "mariadb" => Engine::MariaDb,
             _ => return Err("the engines are postgres, mysql and mariadb; write NAME=ENGINE".to_owned()),
         };
-        // It becomes a folder, a host and a key in a TOML file.
+        // The name is used as a folder, a host name and a TOML key.
         let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         match !name.is_empty() && name.chars().all(fits) {
             true => Ok(Self { name: name.to_owned(), engine }),

@@ -1,5 +1,5 @@
-//! Everything that must be there before a lab starts: system packages, fetched lanes, templates, plugins, Python's libraries.
-//! Each part does nothing when it is there already.
+//! Everything that a lab needs: system packages, downloaded servers, templates, plugins, Python libraries.
+//! Each part does nothing if it exists already.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,10 +11,10 @@ use crate::server_version::ServerVersion;
 use crate::tool::Tool;
 use crate::{apt, cache, fetch, plugins, python, readers, template};
 
-/// What a lane turned out to be.
+/// The result for one server version.
 pub type Outcome = Result<Installed, Skipped>;
 
-/// Gets everything that is missing; `again` also retries at once what could not be had lately. Progress goes to stderr.
+/// Downloads everything that is missing. `again` also retries recent failures. Progress goes to stderr.
 ///
 /// # Errors
 /// If a part that is never optional is missing: system packages, plugins, a template.
@@ -24,7 +24,7 @@ pub fn run(again: bool) -> io::Result<Vec<Outcome>> {
     for server_version in ServerVersion::all() {
         let known = server_version.is_always_there() || obtain(server_version).is_ok();
         if !known && (again || !cache::failed_lately(server_version.name())) {
-            // Why it failed is kept for `obtain`.
+            // The reason is stored for `obtain`.
             let _ = step(&format!("fetching {server_version} from the distribution's newer release"), || {
                 fetch::fetch(server_version)
             });
@@ -43,7 +43,7 @@ pub fn run(again: bool) -> io::Result<Vec<Outcome>> {
     plugins::find_or_build()?;
     let python = python::CLIENTS;
     if !python.is_there() && (again || !cache::failed_lately(python.name)) {
-        // Some tests go without it, and say so.
+        // Tests that need it are then reported as skipped.
         let _ = python.make();
     }
     if !readers::is_there() && (again || !cache::failed_lately(readers::NAME)) {
@@ -52,11 +52,11 @@ pub fn run(again: bool) -> io::Result<Vec<Outcome>> {
     Ok(outcomes)
 }
 
-/// Gets the tools that only some tests want, and says of each why it cannot be had, if it cannot; `again` as for [`run`].
+/// Downloads the tools that only some tests need, and returns the reason for each that is not available. `again` as for [`run`].
 pub fn tools(again: bool) -> Vec<(Tool, Result<(), String>)> {
     let get = |tool: Tool| {
         if tool.find().is_err() && (again || !tool.failed_lately()) {
-            // Why it failed is kept for `find`.
+            // The reason is stored for `find`.
             let _ = tool.get();
         }
         (tool, tool.find().map(drop))
@@ -69,7 +69,7 @@ pub fn target_folder() -> io::Result<PathBuf> {
     plugins::target_folder()
 }
 
-/// Says what takes long, and then how long it took.
+/// Prints the name of a slow step, and then its duration.
 pub fn step<T>(what: &str, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     eprintln!("lab: {what} …");
     let start = Instant::now();

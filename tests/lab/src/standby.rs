@@ -1,4 +1,4 @@
-//! A second server that repeats what a first one does.
+//! A standby or replica of a lab server.
 
 use std::io;
 use std::ops::Deref;
@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use crate::instance::Instance;
 
-/// How long a standby may take to catch up with its primary. Only a machine under load comes near.
+/// Limit until a standby has caught up with its primary. Only a machine under load comes near it.
 const BEHIND: Duration = Duration::from_secs(30);
 
-/// A read replica, as RDS makes one of an instance: a server of its own, with its own endpoint, certificate and resource id, that
-/// follows its primary and can only be read. Dropping it ends it; its lab cannot be dropped before.
+/// A read replica, as on RDS: a separate server with its own endpoint, certificate and resource id that
+/// follows its primary and is read-only. Dropping it stops it; its lab cannot be dropped before.
 ///
-/// It has its primary's tables, users and grants, but its own settings: the lab's, and on PostgreSQL what [`Instance::set`] had
-/// changed on the primary by then. On MySQL and MariaDB the primary keeps a user `rdsrepladmin_…`, as one of RDS does.
+/// It has its primary's tables, users and grants, but its own settings: the lab's, and on PostgreSQL those that [`Instance::set`] had
+/// changed on the primary before. On MySQL and MariaDB the primary gets a user `rdsrepladmin_…`, as on RDS.
 #[derive(Debug)]
 pub struct Standby<'lab> {
     pub(crate) instance: Instance,
@@ -21,10 +21,10 @@ pub struct Standby<'lab> {
 }
 
 impl Standby<'_> {
-    /// Waits until what the primary has committed by now is to be seen here.
+    /// Waits until everything that the primary has committed is visible here.
     ///
     /// # Errors
-    /// If that takes half a minute, as it does when replication has stopped, or if either does not answer.
+    /// If that takes more than 30 s (replication may have stopped), or if a server does not answer.
     pub fn catch_up(&self) -> io::Result<()> {
         let deadline = Instant::now() + BEHIND;
         let reached = self.primary.position()?;

@@ -1,18 +1,18 @@
-//! Whatever happens to the process that owns a lab, its servers end and its folder goes.
+//! Stops a lab's servers and removes its folder, however the owning process ends.
 //!
-//! `Drop` does that in order. For every other end (SIGKILL, a lab in a static, an abort) there is the keeper: a small shell in
-//! a session of its own that waits for the end of a pipe. The owner holds the other end and nothing else does, so the kernel
-//! itself tells the keeper when the owner is gone.
+//! `Drop` does this cleanly. The supervisor handles every other case (SIGKILL, a lab in a static, an abort): a small shell in
+//! its own session that waits for the end of a pipe. Only the owner holds the other end, so the kernel
+//! closes it when the owner exits.
 
 use std::io;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-/// A server leaves its process id and the signal that ends it in a file of this name in its folder.
+/// Each server's folder has a file of this name with its process id and the signal that stops it.
 pub(crate) const PID_FILE: &str = "supervisor.pid";
 
-/// A recorded process is only signalled while its command line still names the lab's folder: by then the number may belong to
-/// someone else. `/proc/PID/cmdline` is readable whoever the process runs as, which `/proc/PID/cwd` is not in a container.
+/// A process is signalled only if its command line names the lab's folder, because the process id may have been
+/// reused. `/proc/PID/cmdline` is readable for every user; in a container `/proc/PID/cwd` is not.
 const SCRIPT: &str = r#"
 while read -r _; do :; done
 lab=$1
@@ -43,7 +43,7 @@ while [ $try -lt 100 ]; do
 done
 "#;
 
-/// Ends what the lab started when the owner is gone. Dropping it means that this has been done in order already.
+/// Stops what the lab started if the owner is killed. Dropping it means that everything was stopped already.
 #[derive(Debug)]
 pub(crate) struct Supervisor {
     shell: Child,
@@ -51,7 +51,7 @@ pub(crate) struct Supervisor {
 }
 
 impl Supervisor {
-    /// Starts watching over `lab`, the folder that everything of this lab lies in.
+    /// Starts to supervise `lab`, the folder of this lab.
     pub(crate) fn start(lab: &Path) -> io::Result<Self> {
         let mut shell = Command::new("setsid")
             .args(["/bin/sh", "-c", SCRIPT, "pipeprobe-lab-supervisor"])

@@ -1,4 +1,4 @@
-//! A table of pipeprobe's configuration file, the same wherever a lab runs.
+//! A table of pipeprobe's configuration file.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use crate::fixture::REGION;
 use crate::guide;
 use crate::server_version::Engine;
 
-/// One database as pipeprobe is told of it.
+/// One database in pipeprobe's configuration.
 pub(crate) struct Target<'a> {
     pub(crate) name: &'a str,
     pub(crate) engine: Engine,
@@ -15,7 +15,7 @@ pub(crate) struct Target<'a> {
     /// `HOST:PORT`.
     pub(crate) connect_to: &'a str,
     pub(crate) iam_role: &'a str,
-    /// A path; relative to the file the table will stand in.
+    /// A path relative to the configuration file.
     pub(crate) ca_certificate: &'a str,
 }
 

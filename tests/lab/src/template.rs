@@ -1,5 +1,5 @@
-//! Data directories that a server has initialised, kept per lane, version and user, and copied for every instance: copying
-//! takes milliseconds where initialising takes seconds.
+//! Initialized data directories, kept per server version and user, and copied for every instance: copying
+//! takes milliseconds, initializing takes seconds.
 
 use std::fs::File;
 use std::io;
@@ -11,10 +11,10 @@ use crate::installed::Installed;
 use crate::server_version::Engine;
 use crate::{cache, mysql, postgres};
 
-/// Raised when the way a data directory is initialised changes.
+/// Increase this if the initialization of data directories changes.
 const FORMAT: u32 = 1;
 
-/// The template of that server's data directory; made if there is none.
+/// The template of that server's data directory. Creates it if it is missing.
 pub(crate) fn template(installed: &Installed, user: &ServerUser) -> io::Result<PathBuf> {
     let name = format!("templates/{}-{}-{}-{FORMAT}", installed.server_version, installed.version, user.name);
     cache::publish(&name, |aside| {
@@ -26,14 +26,14 @@ pub(crate) fn template(installed: &Installed, user: &ServerUser) -> io::Result<P
     })
 }
 
-/// Copies a template to `folder/data`, as the user who will run the server.
+/// Copies a template to `folder/data`, as the user that runs the server.
 pub(crate) fn copy(template: &Path, user: &ServerUser, folder: &Path) -> io::Result<()> {
     let mut cp = Command::new("cp");
     cp.args(["-a", "--reflink=auto"]).arg(template.join("data")).arg(folder.join("data"));
     run(cp, user, folder, None)
 }
 
-/// Runs a program that prepares something, as the servers' user, in `folder`. The error carries what it printed.
+/// Runs a preparing program as the servers' user in `folder`. The error contains its output.
 pub(crate) fn run(
     mut command: Command,
     user: &ServerUser,

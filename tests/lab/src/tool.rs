@@ -1,5 +1,5 @@
-//! Programs of others that the tests of what operators run ask: is this file good, what does this page look like. None is
-//! needed for anything else, and a test that cannot have one says so by name.
+//! External programs for the tests of shipped files and pages. None is
+//! needed for anything else. A test without its program is reported as skipped, by name.
 
 use std::fs;
 use std::io;
@@ -13,11 +13,11 @@ use crate::{apt, cache, python, readers};
 pub enum Tool {
     /// One of the [`crate::reader`]s.
     Prometheus,
-    /// Prometheus' judge of configurations, rules and metrics; another.
+    /// promtool: validates configurations, rules and metrics.
     Promtool,
-    /// A browser without a screen (100 MB with its libraries, installed).
+    /// Headless Chromium (100 MB with its libraries, installed).
     Chromium,
-    /// systemd's judge of units; of the package systemd, installed.
+    /// systemd-analyze: validates units; from the package systemd, installed.
     SystemdAnalyze,
     /// A Python interpreter that can `import kubernetes_validate, yaml`.
     Kubernetes,
@@ -38,7 +38,7 @@ impl Tool {
         }
     }
 
-    /// What the reason that it cannot be had is kept under.
+    /// The key under which a failure is stored.
     fn excuse(self) -> &'static str {
         match self {
             Self::Prometheus | Self::Promtool => readers::NAME,
@@ -46,12 +46,12 @@ impl Tool {
         }
     }
 
-    /// Whether it could not be had within the last hour.
+    /// Whether an attempt failed within the last hour.
     pub(crate) fn failed_lately(self) -> bool {
         cache::failed_lately(self.excuse())
     }
 
-    /// The program, or why it is not there. Never downloads anything: `cargo lab setup` does.
+    /// The program, or the reason why it is missing. Never downloads anything; `cargo lab setup` does that.
     pub fn find(self) -> Result<PathBuf, String> {
         let found = match self {
             Self::Prometheus | Self::Promtool => readers::reader(&format!("usr/bin/{}", self.name())),
@@ -67,7 +67,7 @@ impl Tool {
     /// Gets it.
     pub(crate) fn get(self) -> io::Result<()> {
         let got = match self {
-            // It keeps its own excuse.
+            // It stores its own reason.
             Self::Prometheus | Self::Promtool => return readers::fetch().map(drop),
             Self::Chromium => step("installing Chromium without a screen", || {
                 apt::install_wanted(&["chromium-headless-shell"])
@@ -82,7 +82,7 @@ impl Tool {
     }
 }
 
-/// The first of these programs that the machine has.
+/// The first of these programs that exists on this machine.
 fn installed(names: &[&str]) -> Option<PathBuf> {
     names.iter().map(|name| PathBuf::from("/usr/bin").join(name)).find(|path| fs::metadata(path).is_ok())
 }

@@ -1,4 +1,4 @@
-//! AssumeRole: may this caller have this session? Pure; the clock and the store are the caller's.
+//! AssumeRole: decides whether this caller gets this session. Pure; the caller passes time and session store.
 
 mod input;
 
@@ -16,7 +16,7 @@ use crate::world::{Arn, Role, World};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scene<'a> {
     pub(crate) now: Timestamp,
-    /// Of the credential scope: whose endpoint was called.
+    /// Region of the credential scope.
     pub(crate) region: &'a str,
     pub(crate) source_ip: &'a str,
 }
@@ -111,7 +111,7 @@ fn region_issues(world: &World, account: &str, region: &str) -> Result<(), ApiEr
     Err(ApiError::new(403, "RegionDisabledException", message))
 }
 
-/// The caller's transitive tags and the new ones, and which of all are transitive.
+/// The caller's transitive tags and the new tags, and which of them are transitive.
 fn merge_tags(caller: &Caller, input: &Input) -> Result<(Vec<Tag>, Vec<String>), ApiError> {
     let mut tags: Vec<Tag> = caller.session.iter().flat_map(|session| session.inherited().cloned()).collect();
     if input.tags.iter().any(|new| tags.iter().any(|old| same_key(&old.key, &new.key))) {
@@ -162,7 +162,7 @@ fn context(caller: &Caller, input: &Input, scene: Scene<'_>, role_account: &str)
     context
 }
 
-/// Both sides, for one action: the role's trust policy and the caller's own policies.
+/// Evaluates the role's trust policy and the caller's policies for one action.
 ///
 /// In one account a trust policy that names the caller is enough. Across accounts, or if only the account is named,
 /// the caller's own policies must allow it too. A role that does not exist trusts nobody.
@@ -198,7 +198,7 @@ fn authorize(
     } else {
         return Ok(());
     };
-    // Another account's reasons are not told.
+    // AWS does not disclose the reasons of another account.
     let how = format!(" because no {missing} policy allows the {action} action");
     Err(denied(action, caller, resource, if same_account { &how } else { "" }))
 }

@@ -1,4 +1,4 @@
-//! The running AWS: one background thread, STS on a port, verifiers on sockets.
+//! The running AWS stand-in: one background thread, STS on a port, verifiers on sockets.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -22,7 +22,7 @@ use crate::sts::{self, Call};
 use crate::verifier::{Desk, Verifier};
 use crate::world::{Database, World};
 
-/// A running AWS. Drop stops it, and every [`Verifier`] of it.
+/// A running AWS stand-in. Dropping it also stops every [`Verifier`].
 #[derive(Debug)]
 pub struct Aws {
     state: Arc<State>,
@@ -37,12 +37,12 @@ impl Aws {
     /// Serves `world` on a free port of 127.0.0.1. May be called inside an async runtime and outside one.
     ///
     /// # Errors
-    /// `InvalidInput` if AWS would not have saved the world's documents and ARNs; else the system's.
+    /// `InvalidInput` if AWS would reject the documents and ARNs, or the system's error.
     pub fn start(world: World) -> io::Result<Self> {
         Self::start_on((Ipv4Addr::LOCALHOST, 0).into(), world)
     }
 
-    /// As [`Aws::start`], on an address of the caller's choosing.
+    /// As [`Aws::start`], on this address.
     ///
     /// # Errors
     /// As [`Aws::start`].
@@ -67,7 +67,7 @@ impl Aws {
         };
         let thread = std::thread::Builder::new().name("lab-aws".into()).spawn(move || {
             runtime.spawn(serving);
-            // Ends when the sender is dropped, at the latest.
+            // Ends when the sender is dropped.
             let _ = runtime.block_on(stopped);
         })?;
         Ok(Self { state, calls, address, runtime: handle, stop: Some(stop), thread: Some(thread) })
@@ -81,39 +81,39 @@ impl Aws {
     /// Changes users, roles and switches; the next request sees it.
     ///
     /// # Panics
-    /// If the result is no world [`Aws::start`] would take; the old one then stays.
+    /// If [`Aws::start`] would reject the result; nothing changes then.
     pub fn change(&self, f: impl FnOnce(&mut World)) {
         self.state.change(f);
     }
 
-    /// From now on STS behaves so. Verifiers are not touched.
+    /// Changes the behavior of STS from now on. Verifiers do not change.
     pub fn set_fault(&self, fault: Fault) {
         self.set_fault_of(Service::Sts, fault);
     }
 
-    /// From now on that service behaves so.
+    /// Changes the behavior of that service from now on.
     pub fn set_fault_of(&self, service: Service, fault: Fault) {
         self.state.faults.lock().unwrap_or_else(PoisonError::into_inner).insert(service, fault);
     }
 
-    /// Sets AWS's clock `seconds` ahead of ours (not of where it was before); 0 makes it right again.
+    /// Sets AWS's clock `seconds` ahead of this machine's clock. 0 restores it.
     pub fn shift_clock(&self, seconds: i64) {
         self.state.clock.shift(seconds);
     }
 
-    /// What STS, RDS and IAM were asked and answered, oldest first.
+    /// Requests to STS, RDS and IAM with their responses, oldest first.
     pub fn calls(&self) -> Vec<Call> {
         self.calls.all()
     }
 
-    /// The keys of every session that it has issued and remembers: for who looks for them where they must not be.
+    /// The keys of every issued session, for tests that search outputs for secrets.
     pub fn issued(&self) -> Vec<Credentials> {
         self.state.sessions.all()
     }
 
-    /// A session that nobody has to be allowed, as EKS Pod Identity gives to a pod: all of its `tags` are transitive.
+    /// A session without AssumeRole, as EKS Pod Identity gives to a pod: all of its `tags` are transitive.
     ///
-    /// `role` need not exist; then the session is someone who may do nothing of its own.
+    /// `role` need not exist; the session then has no permissions.
     pub fn issue(&self, role: &str, session_name: &str, tags: &[Tag], life: Duration) -> Credentials {
         let grant = Grant {
             role: role.to_owned(),
@@ -129,7 +129,7 @@ impl Aws {
         session.credentials.clone()
     }
 
-    /// Starts the verifier that `database`'s login plugin asks. Every user of the system may connect to the socket.
+    /// Starts the verifier for `database`'s login plugin. Every user of the system may connect to the socket.
     ///
     /// A socket left by an earlier run is replaced; any other file is not.
     ///
@@ -159,7 +159,7 @@ impl Drop for Aws {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // A panic over there has been printed over there.
+            // The other thread has printed its panic.
             let _ = thread.join();
         }
     }

@@ -1,4 +1,4 @@
-//! A client for this crate's tests: signs, sends, reads. Not the product's code, and not a library's.
+//! A client for this crate's tests: signs, sends, reads. It shares no code with the product or a library.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -124,7 +124,7 @@ impl<'a> Sts<'a> {
     }
 }
 
-/// Raw bytes there and back; empty if the server closed without a word.
+/// Sends raw bytes and returns the response. Empty if the server closed the connection without one.
 pub(crate) fn send(endpoint: &str, request: &str) -> String {
     let address = endpoint.strip_prefix("http://").expect("http");
     let mut stream = TcpStream::connect(address).expect("the endpoint listens");
@@ -132,7 +132,7 @@ pub(crate) fn send(endpoint: &str, request: &str) -> String {
 }
 
 fn exchange(stream: &mut (impl Read + Write), request: &[u8]) -> String {
-    // Either may fail if the server refuses early: what it said still counts.
+    // Both may fail if the server refuses early. Its response is still returned.
     let _ = stream.write_all(request);
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);

@@ -1,4 +1,4 @@
-//! AWS's clock, which a test can set apart from ours.
+//! AWS's clock, which a test can change.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::SystemTime;
@@ -45,7 +45,7 @@ pub(crate) fn system(time: Timestamp) -> SystemTime {
     time.try_into().unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-/// Reads SigV4's form, and nothing looser.
+/// Parses SigV4's format strictly.
 pub(crate) fn parse_basic(text: &str) -> Option<Timestamp> {
     let shape = b"dddddddd*dddddd*";
     let fits = text.len() == shape.len()

@@ -1,6 +1,6 @@
-//! AWS's refusals: status, code and words.
+//! AWS errors: status, code and message.
 
-/// What goes into `<ErrorResponse>`. Codes and wordings as seen from AWS; they are not part of its contract.
+/// Content of `<ErrorResponse>`. Codes and messages as seen from AWS; they are not part of its contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ApiError {
     pub(crate) status: u16,
@@ -17,7 +17,7 @@ impl ApiError {
         Self::new(400, "ValidationError", message)
     }
 
-    /// What the modelled constraints say: all of them at once.
+    /// All broken constraints of the model.
     pub(crate) fn constraints(broken: &[String]) -> Self {
         let errors = if broken.len() == 1 { "error" } else { "errors" };
         Self::validation(format!("{} validation {errors} detected: {}", broken.len(), broken.join("; ")))
@@ -51,7 +51,7 @@ impl ApiError {
         )
     }
 
-    /// Whose fault it is, as the XML says it.
+    /// The `Type` element: `Sender` or `Receiver`.
     pub(crate) fn side(&self) -> &'static str {
         if self.status < 500 { "Sender" } else { "Receiver" }
     }

@@ -1,4 +1,4 @@
-//! IAM's Query API: a role, its trust policy, and the policies that say what it may do. Pure.
+//! IAM's Query API: a role, its trust policy and its permission policies. Pure.
 //!
 //! Source: AWS IAM API Reference, `GetRole`, `ListRolePolicies`, `GetRolePolicy`, `ListAttachedRolePolicies`,
 //! `GetPolicy`, `GetPolicyVersion`. Documents are URL-encoded (RFC 3986), as IAM answers.
@@ -17,7 +17,7 @@ use crate::xml::{leaf, node};
 
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Entries of a page. IAM may give fewer than it is asked for, and here it always does.
+/// Entries per page. IAM may return fewer than requested; this stand-in always does.
 const PAGE: usize = 2;
 
 /// The one version a policy has.
@@ -107,7 +107,7 @@ pub(crate) fn act(
 
 const CREATED: &str = "2026-01-02T03:04:05Z";
 
-/// The caller's account's role of that name. Whether the caller may know of it comes before whether it is there.
+/// The role of that name in the caller's account. Permission is checked before existence.
 fn role<'w>(
     world: &'w World,
     caller: &Caller,
@@ -163,7 +163,7 @@ fn described(world: &World, role: &Role) -> Vec<String> {
     inner
 }
 
-/// The inline policies of the world have no names of their own.
+/// Inline policies of the stand-in have no names.
 fn inline_name(n: usize) -> String {
     format!("policy-{n}")
 }

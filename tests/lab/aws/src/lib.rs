@@ -1,4 +1,4 @@
-//! The lab's AWS: enough of STS and of RDS's IAM check to judge a client that was written for the real ones.
+//! The lab's AWS stand-in: the parts of STS and of RDS's IAM check that a client needs.
 //!
 //! ```text
 //! World ─────────────┬──────────────────────────────┐
@@ -9,36 +9,36 @@
 //! database ─ Unix socket ─▶ verifier ─ token (sigv4) ─ policy ─▶ accept | refuse
 //! ```
 //!
-//! A [`World`] says which users, roles and databases exist. [`Aws::start`] serves it: `AssumeRole` and
-//! `GetCallerIdentity`, and what RDS and IAM have on record, on loopback, with AWS's codes and words.
+//! A [`World`] defines users, roles and databases. [`Aws::start`] serves it: `AssumeRole` and
+//! `GetCallerIdentity`, and the records of RDS and IAM, on loopback, with AWS's error codes and messages.
 //! [`Aws::verify_on`] gives a database the other half: the socket its login
 //! plugin asks whether a token may log in. Both sides share one clock, one store of sessions and one policy engine;
-//! neither shares a line with the product, so agreement between the two means something.
+//! neither shares code with the product, so that agreement is meaningful.
 //!
-//! Everything that was asked and answered is kept in two ledgers, [`Aws::calls`] and [`Verifier::decisions`]. No
-//! secret, session token or database token enters them.
+//! All requests and responses are recorded in [`Aws::calls`] and [`Verifier::decisions`]. They contain no
+//! secret, session token or database token.
 //!
-//! What is invented: AWS does not publish how it packs session policies and tags, nor the shape of session tokens.
-//! Both only have believable sizes here. Service control policies, tags on users and roles, and federation do not
-//! exist; nor does anything of RDS and IAM but the calls that read the record of a database and of a role.
+//! Invented parts: AWS does not publish how it packs session policies and tags, nor the format of session tokens.
+//! Here they only have realistic sizes. Service control policies, tags on users and roles, and federation do not
+//! exist. Of RDS and IAM only the calls exist that read the record of a database or a role.
 
-// What exists, and what time it is there.
+// Content and clock.
 mod clock;
 mod guide;
 mod record;
 mod world;
 
-// Pure: who may do what.
+// Pure: authorization.
 mod condition;
 mod pattern;
 mod policy;
 mod sigv4;
 
-// Who is behind an access key.
+// Authentication.
 mod caller;
 mod session;
 
-// STS, RDS's records and IAM's, over one protocol.
+// STS, RDS and IAM over one protocol.
 mod assume_role;
 mod authenticate;
 mod error;
@@ -51,12 +51,12 @@ mod xml;
 
 mod sts;
 
-// The database's side of IAM.
+// The database side of IAM.
 mod refusal;
 mod token;
 mod verifier;
 
-// All of it put to work.
+// The running server.
 mod http;
 
 mod aws;

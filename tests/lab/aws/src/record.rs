@@ -1,4 +1,4 @@
-//! What RDS has on record of databases, and what IAM has beside the roles. Plain data, built by tests.
+//! RDS records of databases, and IAM records besides roles. Plain data, built by tests.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -19,9 +19,9 @@ pub struct DbInstance {
     /// Twelve digits.
     pub account: String,
     pub status: String,
-    /// IAM database authentication. Where it is off, the database's verifier refuses every token.
+    /// IAM database authentication. If it is off, the database's verifier refuses every token.
     pub iam: bool,
-    /// What it will be once a change that waits for the maintenance window is applied.
+    /// The pending value, which is applied in the maintenance window.
     pub iam_pending: Option<bool>,
     /// The identifier of the cluster it is of.
     pub cluster: Option<String>,

@@ -1,13 +1,13 @@
-//! Why a database did not let someone in: exact for the test, and as RDS words it.
+//! Reasons why a database refused a login: exact for the test, and in the wording of RDS.
 
 use std::fmt;
 
-/// Why a database refused. Holds what was presented and what was wanted, and never the token.
+/// The reason of a refusal. Contains presented and expected values, and never the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The connection is not encrypted.
     NoTls,
-    /// IAM authentication is off on record. RDS would have taken the token for a password.
+    /// IAM authentication is off. RDS checks the token as a password then.
     IamOff,
     /// Not a presigned request: cut, altered, or a password. The text says what is missing.
     Malformed(&'static str),
@@ -66,7 +66,7 @@ impl Refusal {
         }
     }
 
-    /// What RDS would write to the `iam-db-auth-error` log.
+    /// The text of RDS in the `iam-db-auth-error` log.
     pub fn log_line(&self, user: &str) -> String {
         match self {
             Self::OtherAccount { caller, .. } | Self::NotAuthorized { caller, .. } => format!(

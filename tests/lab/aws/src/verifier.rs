@@ -1,4 +1,4 @@
-//! The socket a database's login plugin asks: `POST /verify`, the token as the body.
+//! The socket of a database's login plugin: `POST /verify`, with the token as the body.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -14,12 +14,12 @@ use crate::state::{Ledger, State};
 use crate::token;
 use crate::world::Database;
 
-/// One login that a database asked about. The token is not in it.
+/// One login that was verified. It does not contain the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// By AWS's clock.
     pub time: SystemTime,
-    /// The database user who wants in.
+    /// The database user.
     pub user: String,
     /// `postgres`, `mysql` or `mariadb`.
     pub engine: String,

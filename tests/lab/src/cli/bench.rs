@@ -1,4 +1,4 @@
-//! `cargo lab bench`: what pipeprobe costs, beside others and by the number of targets. Figures are of one machine and one run:
+//! `cargo lab bench`: the cost of pipeprobe compared with others and by the number of targets. Figures are valid for one machine and one run:
 //! read them as ratios.
 
 mod growth;
@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
     /// Seconds for one figure
     #[arg(long, default_value_t = 3)]
     seconds: u64,
-    /// The most targets
+    /// Maximum number of targets
     #[arg(long, default_value_t = 10_000)]
     targets: usize,
 }
@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &Arguments) -> io::Result<ExitCode> {
         return in_release();
     }
     let outcomes = setup::prepare(false)?;
-    // Only from 17 on does PostgreSQL speak TLS with one that does not send an SSLRequest first, as blackbox_exporter.
+    // PostgreSQL accepts TLS without an SSLRequest, as blackbox_exporter sends it, only since version 17.
     let server_version = ServerVersion::Postgres17;
     if lab::obtain(server_version).is_err() {
         setup::announce(&outcomes.into_iter().filter_map(Result::err).collect::<Vec<_>>());
@@ -59,7 +59,7 @@ pub(crate) fn run(arguments: &Arguments) -> io::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Once more, with the optimiser: what is measured, and what measures.
+/// Runs the benchmark again as a release build.
 fn in_release() -> io::Result<ExitCode> {
     let folder = lab::setup::target_folder()?;
     let status = setup::cargo()

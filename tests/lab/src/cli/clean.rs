@@ -4,10 +4,10 @@ use std::fs;
 use std::io;
 use std::process::ExitCode;
 
-/// Removes what the lab put into its cache, by name: the folder may be one that someone keeps other things in.
+/// Removes what the lab put into its cache, by name, because the folder may contain other files.
 pub(crate) fn run() -> io::Result<ExitCode> {
     let folder = lab::cache_folder();
-    // "oracle" is what "python" was called before.
+    // "oracle" is the former name of "python".
     for part in ["aside", "kubernetes-validate", "lanes", "locks", "oracle", "python", "templates"] {
         match fs::remove_dir_all(folder.join(part)) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),

@@ -13,10 +13,10 @@ pub(crate) fn run() -> io::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Proves docker-compose.yml where a Docker engine answers; `skipped` is told, by name, of what could not be tried.
+/// Tests docker-compose.yml if a Docker engine runs. `skipped` receives the name of every part that could not be tested.
 ///
 /// # Errors
-/// Says what did not hold.
+/// Names the assertion that failed.
 pub(crate) fn prove(skipped: &mut impl FnMut(String)) -> io::Result<()> {
     let docker = match Docker::find() {
         Ok(docker) => docker,

@@ -1,4 +1,4 @@
-//! `cargo lab demo`: what a user sees, with the exit codes asserted.
+//! `cargo lab demo`: the checks that a user would run. Their exit codes are asserted.
 
 use std::fs;
 use std::io::{self, Write};
@@ -44,7 +44,7 @@ pub(crate) fn run() -> io::Result<ExitCode> {
     }
 }
 
-/// Runs `pipeprobe check` as a user would, and says so if the exit code is another than expected.
+/// Runs `pipeprobe check` and reports an unexpected exit code.
 fn check(lab: &Lab, target: &str, more: &[&str], expected: i32) -> io::Result<bool> {
     let config = lab.dir().join("pipeprobe.toml");
     let typed = [&[target], more].concat().join(" ");

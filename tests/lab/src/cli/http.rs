@@ -1,4 +1,4 @@
-//! One question over HTTP, on loopback.
+//! One HTTP request on loopback.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What came back.
+/// The response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -15,7 +15,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// # Errors
-    /// If the status is another than 200.
+    /// If the status is not 200.
     pub(crate) fn ok(self) -> io::Result<String> {
         match self.status {
             200 => Ok(self.body),
@@ -28,7 +28,7 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> io::Result<Answer> {
     ask(address, "GET", path)
 }
 
-/// Of HTTP/1.0, so that the end of the answer is the end of the connection.
+/// HTTP/1.0, so that the response ends with the connection.
 pub(crate) fn ask(address: SocketAddr, method: &str, path: &str) -> io::Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;

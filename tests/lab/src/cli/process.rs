@@ -1,13 +1,13 @@
-//! What a process uses, as the kernel counts it (proc(5)).
+//! Resource usage of a process, from proc(5).
 
 use std::fs;
 use std::io;
 use std::time::Duration;
 
-/// What a process uses now, and has used since its start.
+/// Current and accumulated resource usage of a process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Usage {
-    /// User and system time of all its threads, those that ended included; in steps of a clock tick (10 ms).
+    /// User and system time of all its threads, including those that ended, in clock ticks (10 ms).
     pub(crate) cpu: Duration,
     /// Bytes of memory in use (RSS).
     pub(crate) resident: u64,
@@ -29,12 +29,12 @@ pub(crate) fn usage(pid: u32) -> io::Result<Usage> {
     })
 }
 
-/// What the children of this process used that have ended and were waited for, theirs included.
+/// Resource usage of all children that were waited for, and their children.
 pub(crate) fn ended_children() -> io::Result<Duration> {
     Ok(ticks(&fs::read_to_string("/proc/self/stat")?, 13))
 }
 
-/// Two neighbouring fields of `stat`, counted from the one after the program's name, which may have anything in it.
+/// Two adjacent fields of `stat`, counted after the program's name, which may contain any character.
 fn ticks(stat: &str, first: usize) -> Duration {
     let fields = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
     let ticks: u64 =

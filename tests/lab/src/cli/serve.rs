@@ -1,4 +1,4 @@
-//! `pipeprobe serve` as a child of ours.
+//! `pipeprobe serve` as a child process.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
@@ -13,10 +13,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::http;
 use super::process::{Usage, usage};
 
-/// How long it may take to be there, and to be gone.
+/// Limit for its start and for its stop.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Ends with this value.
+/// Stopped when the value is dropped.
 #[derive(Debug)]
 pub(crate) struct Serve {
     child: Child,
@@ -25,11 +25,11 @@ pub(crate) struct Serve {
 }
 
 impl Serve {
-    /// Starts `command` (`pipeprobe` as the caller it is to be), with a configuration file that has
-    /// [`listen`] of `address` in it. Its log goes to `log`, and each line to `read` as it comes.
+    /// Starts `command` (`pipeprobe` with the caller's environment), with a configuration file that has
+    /// [`listen`] of `address` in it. Its log is written to `log`, and each line is passed to `read`.
     ///
     /// # Errors
-    /// If it does not answer, with its last words.
+    /// If it does not answer, with the last lines of its log.
     pub(crate) fn start(
         mut command: Command,
         config: &Path,
@@ -43,7 +43,7 @@ impl Serve {
         let lines = BufReader::new(child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?).lines();
         let reader = std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                // What cannot be kept is still read: its end must stay open.
+                // Even if a line cannot be stored, the pipe must be read.
                 let _ = writeln!(kept, "{line}");
                 read(&line);
             }
@@ -77,7 +77,7 @@ impl Serve {
         Ok(kill_process(Pid::from_child(&self.child), signal)?)
     }
 
-    /// Stops it in order: how long that took, and whether it said that all was well.
+    /// Stops it cleanly. Returns the duration and whether it exited with status 0.
     pub(crate) fn stop(mut self) -> io::Result<(Duration, bool)> {
         let start = Instant::now();
         self.signal(Signal::TERM)?;
@@ -101,7 +101,7 @@ impl Drop for Serve {
     }
 }
 
-/// An address that is free for now.
+/// An address that is free at this moment.
 pub(crate) fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }

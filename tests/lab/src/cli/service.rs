@@ -1,4 +1,4 @@
-//! `cargo lab service`: what docker-compose.yml runs.
+//! `cargo lab service`: the commands of docker-compose.yml.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use signal_hook::iterator::Signals;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The folder that the lab's pieces share: a volume
+    /// The folder (a volume) that the services share
     #[arg(long, default_value = "/lab", global = true)]
     shared: PathBuf,
     #[command(subcommand)]
@@ -21,12 +21,12 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Service {
-    /// STS and the verifiers of all databases; makes keys, certificates and pipeprobe.toml in the shared folder
+    /// STS and the verifiers of all databases; creates keys, certificates and pipeprobe.toml in the shared folder
     Aws {
-        /// Where STS listens
+        /// Address of STS
         #[arg(long, default_value = "0.0.0.0:8080")]
         address: SocketAddr,
-        /// The system's group that may read the caller's credentials: pipeprobe's in its image
+        /// The group that may read the caller's credentials: the group of pipeprobe in its image
         #[arg(long, default_value = "65532")]
         caller: u32,
         /// NAME=ENGINE of each database, or an engine alone: postgres, mysql, mariadb
@@ -37,20 +37,20 @@ enum Service {
     Database {
         /// NAME=ENGINE, as `aws` knows it
         member: Member,
-        /// A setting of the server's own, such as wal_level=replica
+        /// A server setting, such as wal_level=replica
         #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
         settings: Vec<(String, String)>,
     },
     /// Whether STS and every verifier answer; the health check of `aws`
     Healthy {
-        /// Where STS listens
+        /// Address of STS
         #[arg(long, default_value = "127.0.0.1:8080")]
         address: SocketAddr,
     },
 }
 
 pub(crate) fn run(Arguments { shared, service }: Arguments) -> io::Result<ExitCode> {
-    // Before anything is started: the first process of a container ignores a signal it does not handle.
+    // Before anything is started, because the first process of a container ignores signals without a handler.
     let mut signals = Signals::new([SIGCHLD, SIGHUP, SIGINT, SIGTERM])?;
     match service {
         Service::Aws { address, caller, databases } => {

@@ -1,4 +1,4 @@
-//! `cargo lab setup`, also what the other commands begin with.
+//! `cargo lab setup`. The other commands run it first.
 
 use std::io;
 use std::path::PathBuf;
@@ -36,27 +36,27 @@ pub(crate) fn run() -> io::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Gets what is missing and builds pipeprobe; `again` retries lanes that could not be had lately.
+/// Downloads what is missing and builds pipeprobe. `again` also retries recent failures.
 pub(crate) fn prepare(again: bool) -> io::Result<Vec<Outcome>> {
     let outcomes = lab::setup::run(again)?;
     build_pipeprobe()?;
     Ok(outcomes)
 }
 
-/// The first lane of each engine, without those that are skipped here.
+/// The first available server version of each engine.
 pub(crate) fn one_of_each() -> Vec<ServerVersion> {
     let server_versions = [ServerVersion::Postgres15, ServerVersion::Mysql9_7, ServerVersion::MariaDb10_11];
     server_versions.into_iter().filter(|server_version| lab::obtain(*server_version).is_ok()).collect()
 }
 
-/// Says which lanes were skipped and why, so that nobody takes silence for success.
+/// Prints which servers were skipped and why.
 pub(crate) fn announce(skipped: &[Skipped]) {
     for server_version in skipped {
         eprintln!("lab: SKIPPED {}: {}", server_version.server_version, server_version.reason.trim());
     }
 }
 
-/// The same of the tools that only some tests want.
+/// Prints which optional tools were skipped and why.
 pub(crate) fn announce_tools(tools: &[(lab::Tool, Result<(), String>)]) {
     for (tool, outcome) in tools {
         if let Err(reason) = outcome {
@@ -65,12 +65,12 @@ pub(crate) fn announce_tools(tools: &[(lab::Tool, Result<(), String>)]) {
     }
 }
 
-/// Where the program lies once it is built.
+/// The path of the built program.
 pub(crate) fn pipeprobe() -> io::Result<PathBuf> {
     Ok(lab::setup::target_folder()?.join("pipeprobe"))
 }
 
-/// The program as the lab's caller: nothing of the machine's own AWS or pipeprobe settings decides what it does.
+/// A command that runs the program as the lab's caller, without this machine's AWS and pipeprobe settings.
 pub(crate) fn ask_pipeprobe(lab: &Lab) -> io::Result<Command> {
     let mut pipeprobe = Command::new(pipeprobe()?);
     for (name, _) in std::env::vars_os() {
@@ -83,7 +83,7 @@ pub(crate) fn ask_pipeprobe(lab: &Lab) -> io::Result<Command> {
     Ok(pipeprobe)
 }
 
-/// The cargo that runs us.
+/// The cargo that runs this program.
 pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }

@@ -1,6 +1,6 @@
-//! `cargo lab soak`: `pipeprobe serve` watches many targets on real servers while servers, certificates, AWS and
-//! the configuration change. What it noticed is compared with what was done: nothing may be missed, nothing
-//! invented, and what it uses must not grow.
+//! `cargo lab soak`: `pipeprobe serve` monitors many targets on real servers while servers, certificates, AWS and
+//! the configuration change. Its results are compared with the changes: none may be missed, none
+//! invented, and its resource usage must not grow.
 
 mod fleet;
 mod journal;
@@ -29,7 +29,7 @@ use script::{Event, Expected, Seen};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// How long; it ends with the scene that is being played then
+    /// Duration; the current scene is finished
     #[arg(long, default_value_t = 16.0)]
     minutes: f64,
     #[arg(long, default_value_t = 200)]
@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &Arguments) -> io::Result<ExitCode> {
     let log = lab::setup::target_folder()?.join("soak.log");
     let journal = Journal::default();
     let mut command = setup::ask_pipeprobe(&lab)?;
-    // At debug, so that there is much to look for secrets in.
+    // At debug level, so that the search for secrets covers more output.
     command.args(["--log-format", "json", "--log-level", "debug"]);
     let noting = journal.clone();
     let serve = Serve::start(command, &config, address, &log, move |line| noting.note(line, Instant::now()))?;
@@ -101,7 +101,7 @@ pub(crate) fn run(arguments: &Arguments) -> io::Result<ExitCode> {
     Ok(failures.end())
 }
 
-/// What did not go as it should have.
+/// Failed assertions.
 #[derive(Debug, Default)]
 struct Failures(Vec<String>);
 
@@ -127,7 +127,7 @@ impl Failures {
     }
 }
 
-/// Until every target has been found healthy.
+/// Waits until every target is healthy.
 fn begin(stage: &Stage<'_>, journal: &Journal, failures: &mut Failures) -> io::Result<()> {
     let event = Event {
         what: "pipeprobe starts".to_owned(),
@@ -161,7 +161,7 @@ fn play(stage: &Stage<'_>, journal: &Journal, long: Duration, failures: &mut Fai
     Ok(())
 }
 
-/// Lets an event happen, waits until it is noticed and a little longer, and compares.
+/// Runs an event, waits until it is noticed and a little longer, and compares.
 fn happen(
     event: &Event<'_>,
     position: usize,
@@ -186,7 +186,7 @@ fn happen(
             break;
         }
     }
-    // Long enough for what comes late to come, and for what wavers to waver.
+    // Long enough to notice late and unstable results.
     std::thread::sleep(settle);
     let seen = judge();
     let seconds = |latency: Option<&Duration>| match latency {
@@ -221,7 +221,7 @@ fn happen(
     Ok(())
 }
 
-/// Asks what Prometheus and browsers ask, all the while.
+/// Sends the requests of Prometheus and browsers during the whole run.
 struct Readers {
     end: Arc<AtomicBool>,
     thread: std::thread::JoinHandle<io::Result<Vec<Duration>>>,
@@ -269,7 +269,7 @@ impl Readers {
 }
 
 fn report_levels(samples: &[(Duration, process::Usage)], failures: &mut Failures) {
-    // What is kept of every target fills up first.
+    // The history of every target is filled first.
     let filling = samples.len() / 10;
     let samples = &samples[filling..];
     let cpu = match (samples.first(), samples.last()) {
@@ -283,7 +283,7 @@ fn report_levels(samples: &[(Duration, process::Usage)], failures: &mut Failures
         "{:<12} {:>30} {:>30}",
         "uses", "first third: least, mean, most", "last third: least, mean, most"
     );
-    // Sockets and the threads that resolve names come and go with checks: of those it is the floor that must not rise.
+    // Sockets and resolver threads vary with the checks, so only their minimum must not rise.
     type Value = fn(&process::Usage) -> f64;
     type Flat = fn(&Thirds) -> bool;
     let series: [(&str, Value, Flat); 3] = [
@@ -303,7 +303,7 @@ fn report_levels(samples: &[(Duration, process::Usage)], failures: &mut Failures
     }
 }
 
-/// The counters tell what the log tells.
+/// The counters agree with the log.
 fn compare_with_metrics(scrape: &str, journal: &Journal, targets: &[Target], failures: &mut Failures) {
     let checks: f64 = by_target(scrape, "pipeprobe_checks_total").map(|(_, n)| n).sum();
     let pages = journal.pages();
@@ -318,7 +318,7 @@ fn compare_with_metrics(scrape: &str, journal: &Journal, targets: &[Target], fai
             format!("{name}: the log and the metrics tell of another health")
         });
     }
-    // A first result is no change. Those that a reload took and brought began anew.
+    // A first result is not a change. Targets that a reload removed and added start again.
     let counted = |target: &Target| {
         let changes = journal.pages().changes.iter().filter(|change| change.target == target.name).count();
         changes as f64 - 1.0
@@ -332,7 +332,7 @@ fn compare_with_metrics(scrape: &str, journal: &Journal, targets: &[Target], fai
     }
 }
 
-/// No key, session token or signature in anything that was logged or shown.
+/// No output or log contains a key, session token or signature.
 fn look_for_secrets(
     lab: &Lab,
     log: &Path,
@@ -344,7 +344,7 @@ fn look_for_secrets(
     let mut needles = vec![lab.secret_access_key().to_owned()];
     for credentials in &issued {
         needles.push(credentials.secret_access_key.clone());
-        // A piece of it gives away no less than all of it.
+        // Parts of a secret must not appear either.
         needles.push(credentials.session_token[..40].to_owned());
     }
     needles.extend(["X-Amz-Signature", "X-Amz-Security-Token", "Action=connect"].map(str::to_owned));
@@ -360,7 +360,7 @@ fn look_for_secrets(
         pages.lines,
         text.len() / 1_000_000
     );
-    // A file with a mistake is the one thing to complain of.
+    // The only expected error is the invalid configuration file.
     for error in pages.errors.iter().filter(|error| !error.contains("configuration not reloaded")) {
         failures.unless(false, || format!("an error was logged: {error}"));
     }

@@ -13,13 +13,13 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> io::Result<ExitC
     let mut skipped = Vec::new();
     let folder = lab::setup::target_folder()?;
     let status = setup::cargo()
-        // The operator's look is left out of ordinary builds for what it costs to build, and of no test.
+        // AWS diagnostics are not in ordinary builds, because they double the build time. All tests include them.
         .args(["test", "--workspace", "--features", "pipeprobe/aws-diagnostics", "--target-dir"])
         .arg(folder.parent().unwrap_or(&folder))
         .args(&arguments)
         .env("PIPEPROBE_LAB_CACHE", lab::cache_folder())
         .status()?;
-    // Whoever chooses tests does not mean this one, which takes minutes.
+    // This test takes minutes, so it runs only if no test was selected.
     let containers = match arguments.is_empty() {
         true => containers::prove(&mut |line| skipped.push(line)),
         false => {

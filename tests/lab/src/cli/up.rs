@@ -17,7 +17,7 @@ pub(crate) fn run(mut server_versions: Vec<ServerVersion>, no_setup: bool) -> io
     if server_versions.is_empty() {
         server_versions = setup::one_of_each();
     }
-    // Before anything is started; until here a signal just ends us.
+    // Before anything is started. Until here a signal simply ends the process.
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
     let lab = Lab::start(&server_versions)?;
     let config = lab.write_config()?;

@@ -1,4 +1,4 @@
-//! Images to stand in for the official ones, made without a registry. They stay as a cache.
+//! Replacements for the official images, made without a registry. They are kept as a cache.
 
 use std::fs::File;
 use std::io;
@@ -13,27 +13,27 @@ use crate::server_version::ServerVersion;
 use crate::setup::step;
 use crate::{apt, cache, files, plugins};
 
-/// Raised when what is in the images changes.
+/// Increase this if the content of the images changes.
 const TAG: &str = "1";
-/// The release that the programs of this machine were built on, or an older one than that.
+/// The Debian release on which the programs of this machine were built, or an older one.
 const RELEASE: &str = "bookworm";
 
-/// An image for each of the official ones.
+/// One image for each official image.
 #[derive(Clone, Debug)]
 pub struct Bases {
-    /// `debian:bookworm-slim`: nothing but what Debian calls minimal.
+    /// `debian:bookworm-slim`: a minimal Debian.
     pub debian: String,
-    /// `postgres` and `mariadb`: Debian's own, both in one image.
+    /// `postgres` and `mariadb`: Debian's packages, both in one image.
     pub databases: String,
-    /// `mysql`, from the fetched lane; or why it cannot be had.
+    /// `mysql`, from the downloaded server, or the reason why it is not available.
     pub mysql: Result<String, String>,
 }
 
 impl Bases {
-    /// Finds the images, or makes them. Downloaded packages are kept below `target`.
+    /// Finds or creates the images. Downloaded packages are kept below `target`.
     ///
     /// # Errors
-    /// Says what is missing to make them.
+    /// Names what is missing to create them.
     pub fn obtain(docker: &Docker) -> io::Result<Self> {
         let _lock = cache::lock("docker-bases")?;
         let (debian, databases) = (name("debian"), name("databases"));
@@ -41,7 +41,7 @@ impl Bases {
         debootstrap(docker, &databases, &["postgresql-15", "mariadb-server-core", "mariadb-client-core"])?;
         let mysql = match obtain(ServerVersion::Mysql9_7) {
             Ok(installed) => {
-                // Under its version: the lane moves on.
+                // Tagged with the version, because the downloaded server gets updates.
                 let image = format!("pipeprobe-lab/mysql:{TAG}-{}", installed.version);
                 mysql(docker, &debian, &image)?;
                 Ok(image)
@@ -52,7 +52,7 @@ impl Bases {
     }
 }
 
-/// Removes the images, of whatever version, where a Docker engine answers.
+/// Removes the images of all versions, if a Docker engine runs.
 pub fn remove() -> io::Result<()> {
     let Ok(docker) = Docker::find() else { return Ok(()) };
     let ours =
@@ -67,7 +67,7 @@ fn name(of: &str) -> String {
     format!("pipeprobe-lab/{of}:{TAG}")
 }
 
-/// `target/docker`: packages, and what a run needs.
+/// `target/docker`: packages, and the files of a run.
 pub(crate) fn folder() -> io::Result<PathBuf> {
     let programs = plugins::target_folder()?;
     let folder = programs.parent().unwrap_or(&programs).join("docker");
@@ -75,8 +75,8 @@ pub(crate) fn folder() -> io::Result<PathBuf> {
     Ok(folder)
 }
 
-/// A minimal Debian with these packages, from the mirror that this machine uses. Its own files of this machine's settings are
-/// not copied; the containers reach nothing outside anyway.
+/// A minimal Debian with these packages from this machine's mirror. This machine's configuration files are
+/// not copied; the containers have no outside network.
 fn debootstrap(docker: &Docker, image: &str, packages: &[&str]) -> io::Result<()> {
     if docker.has_image(image) {
         return Ok(());
@@ -122,7 +122,7 @@ fn import(docker: &Docker, root: &Path, image: &str) -> io::Result<()> {
     }
 }
 
-/// The lane's folder, which brings its own libraries, on a minimal Debian.
+/// The folder of a downloaded server, which has its own libraries, on a minimal Debian.
 fn mysql(docker: &Docker, debian: &str, image: &str) -> io::Result<()> {
     if docker.has_image(image) {
         return Ok(());
@@ -133,7 +133,7 @@ fn mysql(docker: &Docker, debian: &str, image: &str) -> io::Result<()> {
     files::write(&recipe, &format!("FROM {debian}\nCOPY . /opt/mysql\nENV PATH={path}\n"))?;
     step(&format!("making the image {image} from the lane {}", ServerVersion::Mysql9_7), || {
         let context = tree(ServerVersion::Mysql9_7).display().to_string();
-        // From stdin: the recipe does not belong into the lane.
+        // From stdin, because the Dockerfile does not belong in the server's folder.
         let arguments = ["build", "--quiet", "--tag", image, "--file", "-", &context];
         docker.feed(&arguments, File::open(&recipe)?).map(drop)
     })

@@ -1,23 +1,23 @@
-//! The Docker engine of this machine and its Compose, by their command lines.
+//! Docker and Compose of this machine, through their command lines.
 
 use std::io;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-/// A Docker engine that answers, and a Compose to go with it.
+/// A running Docker engine with Compose.
 #[derive(Clone, Debug)]
 pub struct Docker {
     compose: &'static [&'static str],
-    /// For a person: which they are.
+    /// Names and versions, for a person.
     pub versions: String,
 }
 
 impl Docker {
-    /// What answers here, or why nothing does.
+    /// Finds Docker and Compose, or says why they are not available.
     pub fn find() -> Result<Self, String> {
         let engine = ask("docker", &["version", "--format", "{{.Server.Version}}"])
             .map_err(|why| format!("no Docker engine answers: {why}"))?;
-        // The plugin, then the program that came before it.
+        // First the plugin, then the older stand-alone program.
         let composes: [&'static [&'static str]; 2] = [&["docker", "compose"], &["docker-compose"]];
         for compose in composes {
             if let Ok(version) = ask(compose[0], &[&compose[1..], &["version", "--short"]].concat()) {
@@ -50,7 +50,7 @@ impl Docker {
     }
 }
 
-/// What a command prints, or an error with its words.
+/// The output of a command, or an error with its message.
 pub(crate) fn text(command: &mut Command) -> io::Result<String> {
     let output = finish(command)?;
     if output.status.success() {
@@ -59,13 +59,13 @@ pub(crate) fn text(command: &mut Command) -> io::Result<String> {
     Err(failed(command, &output))
 }
 
-/// Runs a command to its end, whatever that is.
+/// Runs a command until it exits, with any status.
 pub(crate) fn finish(command: &mut Command) -> io::Result<Output> {
     let program = command.get_program().to_string_lossy().into_owned();
     command.output().map_err(|e| io::Error::other(format!("{program}: {e}")))
 }
 
-/// The end of what a command said.
+/// The last lines of a command's output.
 pub(crate) fn failed(command: &Command, output: &Output) -> io::Error {
     let words: Vec<_> = command.get_args().map(|word| word.to_string_lossy()).collect();
     let said = [&output.stdout[..], &output.stderr[..]].concat();

@@ -1,5 +1,5 @@
-//! One run of docker-compose.yml: a folder with its own copy of everything, a project name nobody else has, and an end that
-//! comes whatever happens.
+//! One run of docker-compose.yml: a folder with copies of all files, a unique project name, and a clean-up that
+//! always runs.
 
 use std::fs;
 use std::io;
@@ -14,18 +14,18 @@ use crate::{files, plugins, random};
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
-/// How long all services may take to be healthy. Only a machine under load comes near.
+/// Limit until all services are healthy. Only a machine under load comes near it.
 const HEALTHY: Duration = Duration::from_secs(300);
 
-/// Of pipeprobe, in the project's folder.
+/// The pipeprobe program in the project's folder.
 const PROGRAM: &str = "out/pipeprobe/usr/local/bin/pipeprobe";
 
 const LABEL: &str = "pipeprobe-lab.project";
 
-/// Where the Dockerfile's first stage ends.
+/// The end of the Dockerfile's first stage.
 const SECOND_STAGE: &str = "\nFROM ${BASE} AS lab\n";
 
-/// A Compose project. Dropping it takes down containers, networks and volumes, and removes the images built for it.
+/// A Compose project. Dropping it removes its containers, networks, volumes and images.
 #[derive(Debug)]
 pub(crate) struct Project {
     docker: Docker,
@@ -36,7 +36,7 @@ pub(crate) struct Project {
     pipe: Option<ChildStdin>,
 }
 
-/// What goes into the images, built on this machine.
+/// The programs for the images, built on this machine.
 #[derive(Clone, Debug)]
 pub struct Programs {
     pub(crate) pipeprobe: PathBuf,
@@ -46,10 +46,10 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// This very program for the lab, a `pipeprobe` that has been built, and a list of its parts made now.
+    /// The running program for the lab, a built `pipeprobe`, and a new SBOM.
     pub fn built(pipeprobe: PathBuf, cargo: impl FnOnce() -> Command) -> io::Result<Self> {
         let sbom = sbom::sbom(cargo, &bases::folder()?)?;
-        // Not by its name: cargo, testing meanwhile, may have put another in its place.
+        // Not by path: a concurrent cargo run may have replaced the file.
         let lab = format!("/proc/{}/exe", std::process::id()).into();
         Ok(Self { pipeprobe, lab, sbom })
     }
@@ -61,7 +61,7 @@ impl Project {
         let folder = bases::folder()?.join(&name);
         stage(&folder, &name, programs)?;
         let environment = vec![
-            // Any: two runs may be under way.
+            // Any free port, because two runs may be in progress.
             ("PIPEPROBE_PORT", "0".to_owned()),
             ("RUST_IMAGE", bases.debian.clone()),
             ("DEBIAN_IMAGE", bases.debian.clone()),
@@ -69,7 +69,7 @@ impl Project {
             ("MARIADB_IMAGE", bases.databases.clone()),
             ("MYSQL_IMAGE", bases.mysql.clone().unwrap_or_else(|_| bases.debian.clone())),
         ];
-        // The end of the pipe is the end of its owner, in whatever way. No other process may hold it open.
+        // The pipe closes when its owner exits. No other process may hold it open.
         let mut down = docker.compose(&folder, &name);
         down.args(["down", "--volumes", "--remove-orphans", "--rmi", "local"]);
         down.args(["--timeout", "10"]);
@@ -101,7 +101,7 @@ impl Project {
         text(&mut self.compose(arguments))
     }
 
-    /// Runs the service `pipeprobe` once, beside the one that serves.
+    /// Runs the service `pipeprobe` once, next to the one that runs `serve`.
     pub(crate) fn pipeprobe(&self, arguments: &[&str]) -> io::Result<Output> {
         finish(&mut self.compose(&[&["run", "--rm", "-T", "pipeprobe"], arguments].concat()))
     }
@@ -113,7 +113,7 @@ impl Project {
         if !output.status.success() {
             return Err(self.with_log(&failed(&up, &output)));
         }
-        // `up --wait` would do, but older Composes have none.
+        // `up --wait` does not exist in older versions of Compose.
         let deadline = Instant::now() + HEALTHY;
         loop {
             let states = self.states()?;
@@ -139,7 +139,7 @@ impl Project {
         Ok(lines.map(|(service, state)| (service.to_owned(), state.trim().to_owned())).collect())
     }
 
-    /// `docker inspect` of every container of the project, a line each.
+    /// `docker inspect` of every container of the project, one line each.
     pub(crate) fn inspect(&self, format: &str) -> io::Result<String> {
         let ids = self.run(&["ps", "--quiet"])?;
         let arguments = [&["inspect", "--format", format], &ids.lines().collect::<Vec<_>>()[..]].concat();
@@ -153,7 +153,7 @@ impl Project {
 
     /// The image that was built for a service.
     pub(crate) fn image_of(&self, service: &str) -> io::Result<String> {
-        // Compose joined the two with `_` before it joined them with `-`.
+        // Older versions of Compose join the two with `_` instead of `-`.
         let names = ['-', '_'].map(|joint| format!("{}{joint}{service}", self.name));
         let found = names.into_iter().find(|name| self.docker.has_image(name));
         found.ok_or_else(|| io::Error::other(format!("no image was built for {service}")))
@@ -174,7 +174,7 @@ impl Drop for Project {
     }
 }
 
-/// Takes down twice: what was being started when the owner ended may appear after the first.
+/// Runs `down` twice, because a container that was starting may appear after the first run.
 const SUPERVISOR: &str = r#"
 while read -r _; do :; done
 folder=$1
@@ -208,7 +208,7 @@ fn stage(folder: &Path, project: &str, programs: &Programs) -> io::Result<()> {
     Ok(())
 }
 
-/// The first stage is nobody's image in the end, so it is labelled to be found again.
+/// The first stage has a label, so that its image can be found and removed.
 fn without_compiling(dockerfile: &str, project: &str) -> io::Result<String> {
     let (first, second) = dockerfile
         .split_once(SECOND_STAGE)

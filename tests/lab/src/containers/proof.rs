@@ -1,4 +1,4 @@
-//! What must hold of docker-compose.yml, tried.
+//! Assertions about docker-compose.yml, on running containers.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -12,13 +12,13 @@ use super::docker::Docker;
 use super::project::{Programs, Project};
 use crate::setup::step;
 
-/// The most that pipeprobe's image may add to its base beside the program: the SBOM.
+/// The maximum size that pipeprobe's image may add to its base image besides the program: the SBOM.
 const BESIDE: u64 = 1 << 20;
 
-/// A check inside ends sooner by itself.
+/// The check has a shorter timeout.
 const PROBE: Duration = Duration::from_secs(60);
 
-/// Each database with the capability it was set up for, under the policy `observed`.
+/// Each database with its expected capability, with `--basis server`.
 const EXPECTED: [(&str, &str); 6] = [
     ("postgres", "cdc"),
     ("mysql", "cdc"),
@@ -28,11 +28,11 @@ const EXPECTED: [(&str, &str); 6] = [
     ("wrong-resource", "blocked"),
 ];
 
-/// Runs docker-compose.yml with these bases and programs, and takes everything down. Without an image for MySQL, that service is
+/// Runs docker-compose.yml with these base images and programs, and removes everything. Without an image for MySQL, that service is
 /// left out.
 ///
 /// # Errors
-/// Says what did not hold.
+/// Names the assertion that failed.
 pub fn prove(docker: &Docker, bases: &Bases, programs: &Programs) -> io::Result<()> {
     let project = Project::new(docker, bases, programs)?;
     let here: Vec<(&str, &str)> =
@@ -61,7 +61,7 @@ pub fn prove(docker: &Docker, bases: &Bases, programs: &Programs) -> io::Result<
         probe(&project, "mariadb", false)
     })?;
     step("restarting everything", || {
-        // Keys, users and settings outlive it.
+        // Keys, users and settings must be the same after a restart.
         project.run(&[&["restart"], &all[..]].concat())?;
         project.up(&all)?;
         let output = project.pipeprobe(&[&CHECK, &names[..]].concat())?;
@@ -76,7 +76,7 @@ pub fn prove(docker: &Docker, bases: &Bases, programs: &Programs) -> io::Result<
 
 const CHECK: [&str; 5] = ["check", "-o", "json", "--basis", "server"];
 
-/// `config` prints the file as it understands it, and complains on stderr.
+/// `config` prints the normalized file, and warnings on stderr.
 fn is_clean(project: &Project) -> io::Result<()> {
     let mut config = project.compose(&["config"]);
     let output = super::docker::finish(&mut config)?;
@@ -92,7 +92,7 @@ fn is_small_and_labelled(docker: &Docker, project: &Project, bases: &Bases) -> i
     let size =
         |image: &str| -> io::Result<u64> { look(image, "{{.Size}}")?.parse().map_err(io::Error::other) };
     let added = size(&image)?.saturating_sub(size(&bases.debian)?);
-    // A program for tests is larger than a release of it, so the bound is on what comes with it.
+    // A debug build is larger than a release build, so the limit is for everything besides the program.
     let program = project.program_size()?;
     holds(added >= program && added < program + BESIDE, || {
         format!("{image} adds {added} bytes to its base, of which the program is {program}")
@@ -126,7 +126,7 @@ fn has_verdicts(output: &Output, code: i32, expected: &[(&str, &str)]) -> io::Re
     })
 }
 
-/// What `serve` says from inside about one database, asked from outside as Prometheus would: a check made now.
+/// The result of a new check of one database by the `serve` container, requested as Prometheus does.
 fn probe(project: &Project, target: &str, success: bool) -> io::Result<()> {
     let address = project.run(&["port", "pipeprobe", "9719"])?;
     let mut stream = TcpStream::connect(&address)?;
@@ -138,7 +138,7 @@ fn probe(project: &Project, target: &str, success: bool) -> io::Result<()> {
     holds(answer.starts_with("HTTP/1.1 200") && answer.contains(&line), || format!("wanted{line}: {answer}"))
 }
 
-/// No port on the host but on loopback; and the caller's secret, which is in the volume, in no log, no description of a
+/// Ports are published on loopback only. The caller's secret, which is in the volume, is in no log, no description of a
 /// container and no health check's output.
 fn nothing_leaks(project: &Project) -> io::Result<()> {
     let ports = project.inspect("{{range .NetworkSettings.Ports}}{{range .}}{{.HostIp}} {{end}}{{end}}")?;

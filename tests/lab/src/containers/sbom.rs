@@ -1,4 +1,4 @@
-//! The list of what pipeprobe is made of, as its image carries it: CycloneDX, from cargo's own metadata.
+//! The SBOM of pipeprobe's image: CycloneDX, made from cargo's metadata.
 
 use std::fs;
 use std::io;
@@ -11,14 +11,14 @@ use super::docker::text;
 use crate::cargo_tool::cargo_tool;
 use crate::{cache, files};
 
-/// The Dockerfile's line that fixes the version, so that a new release cannot turn a green tree red by itself.
+/// The line of the Dockerfile that pins the version.
 const VERSION: &str = "ARG CARGO_CYCLONEDX=";
 /// The Dockerfile's line that runs it.
 const RUN: &str = "RUN cargo cyclonedx ";
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
-/// The document, made in `folder` as the Dockerfile does. The tool writes beside manifests, so it is given a copy of them.
+/// The document, made in `folder` as the Dockerfile does. The tool writes next to manifests, so it gets copies.
 pub(crate) fn sbom(cargo: impl FnOnce() -> Command, folder: &Path) -> io::Result<String> {
     let _lock = cache::lock("docker-sbom")?;
     let source = Path::new(SOURCE);
@@ -47,13 +47,13 @@ pub(crate) fn sbom(cargo: impl FnOnce() -> Command, folder: &Path) -> io::Result
     Ok(document)
 }
 
-/// Whether it is pipeprobe's, with the version of a library that it must have.
+/// Whether it describes pipeprobe with the right version of a library.
 fn is_whole(document: &str) -> io::Result<()> {
     let document: Value = serde_json::from_str(document)?;
     let components = document["components"].as_array().map_or(&[][..], Vec::as_slice);
     let has = |name: &str| components.iter().any(|part| part["name"] == name && part["version"].is_string());
     let is_ours = document["metadata"]["component"]["name"] == "pipeprobe";
-    // A library, and one that a library needs; and none that only tests need.
+    // It must list a direct and an indirect dependency, and no development dependency.
     match is_ours && has("rustls") && has("ring") && !has("trycmd") {
         true => Ok(()),
         false => Err(io::Error::other("the SBOM does not list what pipeprobe is made of")),

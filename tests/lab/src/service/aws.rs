@@ -1,4 +1,4 @@
-//! The container that is AWS: STS for whoever is in its network, and a verifier for each database.
+//! The AWS container: STS for its network, and a verifier for each database.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -17,15 +17,15 @@ use crate::naming::Naming;
 use crate::target::Target;
 use crate::{files, random};
 
-/// Written last: with it, the folder is complete.
+/// Written last. If it exists, the folder is complete.
 const CONFIG: &str = "pipeprobe.toml";
 const CREDENTIALS: &str = "credentials";
 const SECRET: &str = "aws_secret_access_key = ";
 
-/// How long an answer to a health check may take.
+/// Limit for the response to a health check.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// A running AWS. Dropping it ends it; the shared folder keeps its keys.
+/// A running AWS stand-in. Dropping it stops it; the shared folder keeps its keys.
 #[derive(Debug)]
 pub struct Running {
     _verifiers: Vec<Verifier>,
@@ -36,7 +36,7 @@ pub struct Running {
 /// credentials are readable for the system's group `caller`.
 ///
 /// # Errors
-/// If the folder cannot be written, the address is taken, or we are not root and not in the group `caller`.
+/// If the folder cannot be written, the address is in use, or this process is neither root nor in the group `caller`.
 pub fn start(shared: &Path, address: SocketAddr, members: &[Member], caller: u32) -> io::Result<Running> {
     let complete = shared.join(CONFIG).is_file()
         && members.iter().all(|member| member.files(shared).certificate.is_file());
@@ -75,7 +75,7 @@ fn fill(shared: &Path, members: &[Member], caller: u32) -> io::Result<()> {
         &credentials,
         &format!("[default]\naws_access_key_id = {CALLER_ACCESS_KEY_ID}\n{SECRET}{secret}\n"),
     )?;
-    // Ours still: root without the right to read everything must read it again.
+    // The file stays ours: root without CAP_DAC_OVERRIDE must be able to read it again.
     let shared_with =
         |group| chown(&credentials, None, Some(group)).and_then(|()| files::allow(&credentials, 0o640));
     shared_with(caller).map_err(|e| files::named(&credentials, &e))?;
@@ -86,7 +86,7 @@ fn fill(shared: &Path, members: &[Member], caller: u32) -> io::Result<()> {
 const SERVE: &str =
     "[serve]\nlisten = \"0.0.0.0:9719\"\nplaintext_beyond_loopback = true\nbasis = \"server\"\n\n";
 
-/// A table for each, and the first again as `wrong-resource`, with a role that may not.
+/// One table for each database, and the first one again as `wrong-resource`, with a role that is not allowed to connect.
 fn config(members: &[Member]) -> String {
     let table = |name: &str, member: &Member, iam_role| {
         let naming = Naming::new(&member.name);
@@ -95,7 +95,7 @@ fn config(members: &[Member]) -> String {
             engine: member.engine,
             host: &naming.host,
             port: member.port(),
-            // Its service's name, wherever it runs: the endpoint's own name would do where the network has it as an alias.
+            // The name of its service. The endpoint's name would only work if the network had it as an alias.
             connect_to: &format!("{}:{}", member.name, member.port()),
             iam_role,
             ca_certificate: "root.pem",
@@ -110,7 +110,7 @@ fn config(members: &[Member]) -> String {
 /// Whether STS answers on `address`, and every verifier in `shared` on its socket.
 ///
 /// # Errors
-/// Names the first that does not.
+/// Names the first one that does not answer.
 pub fn is_answering(shared: &Path, address: SocketAddr) -> io::Result<()> {
     let sts = || -> io::Result<()> {
         let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
@@ -124,7 +124,7 @@ pub fn is_answering(shared: &Path, address: SocketAddr) -> io::Result<()> {
         }
     };
     sts().map_err(|e| io::Error::new(e.kind(), format!("STS on {address}: {e}")))?;
-    // No token at all: to be refused is to be answered.
+    // Without a token: a refusal is an answer.
     let nobody =
         Question { engine: "lab", user: "health", remote: "", replication: "", tls: "yes", token: b"" };
     let mut verifiers = 0;

@@ -1,4 +1,4 @@
-//! The container that is a database: whatever server its image brings, set up as the lab sets up its own.
+//! The database container: the server of its image, configured like the lab's servers.
 
 use std::fs;
 use std::io;
@@ -14,10 +14,10 @@ use crate::programs::Programs;
 use crate::server_version::Engine;
 use crate::{files, mysql, plugins, postgres};
 
-/// In the container: short, because a Unix socket lies in it.
+/// A folder in the container. Its path is short, because it contains a Unix socket.
 const HOME: &str = "/var/lib/pipeprobe-lab";
 
-/// There once the database has its users and tables. Without it, a start begins from nothing.
+/// This file exists once the database has its users and tables. Without it, the next start begins from scratch.
 const FURNISHED: &str = "furnished";
 
 /// A running server.
@@ -27,12 +27,12 @@ pub struct Running {
     server: Child,
 }
 
-/// Starts `member` with these settings, such as `("wal_level", "replica")`, and returns when it is furnished. The image's own
-/// way of starting is not used, only its programs, so that any base will do.
+/// Starts `member` with these settings, such as `("wal_level", "replica")`, and returns when its users and tables exist. The image's
+/// entry point is not used, only its programs, so that any base image works.
 ///
 /// # Errors
 /// If the image has no such server, `aws` has not prepared `shared`, or the server does not start; the container's log has the
-/// server's words.
+/// server's message.
 pub fn start(shared: &Path, member: &Member, settings: &[(String, String)]) -> io::Result<Running> {
     let programs = Programs::on_path(member.engine);
     if let Some(program) = programs.missing() {
@@ -41,7 +41,7 @@ pub fn start(shared: &Path, member: &Member, settings: &[(String, String)]) -> i
     let user = ServerUser::find()?;
     let home = Path::new(HOME);
     make_folder(home, &user)?;
-    // The server's own copy of the key: it refuses one that belongs to someone else.
+    // A copy of the key, because the server refuses a key that another user owns.
     let (made, tls) = (member.files(shared), ServerFiles::within(home));
     for (from, to) in [(&made.certificate, &tls.certificate), (&made.key, &tls.key)] {
         fs::copy(from, to).map_err(|e| files::named(from, &e))?;
@@ -73,7 +73,7 @@ pub fn start(shared: &Path, member: &Member, settings: &[(String, String)]) -> i
     }
     match member.engine {
         Engine::Postgres => {
-            // Left by a container that was killed; here, another process may have the number in it by now.
+            // Left by a killed container. Another process may have that process id now.
             match fs::remove_file(deployment.data().join("postmaster.pid")) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
                 _ => postgres::configure(&deployment)?,
@@ -96,7 +96,7 @@ pub fn start(shared: &Path, member: &Member, settings: &[(String, String)]) -> i
     Ok(running)
 }
 
-/// Makes `at` lead to `to`, whatever it was.
+/// Replaces `at` by a symbolic link to `to`.
 fn link(to: &Path, at: &Path) -> io::Result<()> {
     match fs::remove_file(at) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(files::named(at, &e)),
@@ -105,12 +105,12 @@ fn link(to: &Path, at: &Path) -> io::Result<()> {
 }
 
 impl Running {
-    /// How the server ended, if it has.
+    /// The exit status of the server, if it has exited.
     pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
         self.server.try_wait()
     }
 
-    /// Shuts the server down in order.
+    /// Shuts the server down cleanly.
     pub fn stop(mut self) {
         self.deployment.shut_down(&mut self.server);
     }

@@ -1,6 +1,6 @@
-//! What AssumeRole was sent, and the constraints AWS's model puts on it.
+//! Input of AssumeRole, and the constraints of AWS's model.
 //!
-//! Source: the STS service model of 2011-06-15. Everything broken is named in one answer, as AWS does it.
+//! Source: the STS service model of 2011-06-15. One response lists every broken constraint, as in AWS.
 
 use std::collections::BTreeMap;
 
@@ -98,7 +98,7 @@ impl Input {
     }
 }
 
-/// What no single tag shows. The wording about the prefix is ours; that it is refused is documented.
+/// Constraints on all tags together. The refusal of the prefix is documented; its wording is ours.
 fn check_tags(tags: &[Tag], transitive: &[String]) -> Result<(), ApiError> {
     let invalid = |message: &str| Err(ApiError::new(400, "InvalidParameterValue", message));
     for (index, tag) in tags.iter().enumerate() {
@@ -142,7 +142,7 @@ fn is_tag_char(char: char) -> bool {
     separator || char.is_alphabetic() || char.is_numeric() || "_.:/=+-@".contains(char)
 }
 
-/// Broken constraints, in AWS's words.
+/// Broken constraints, in AWS's wording.
 #[derive(Debug, Default)]
 struct Broken(Vec<String>);
 

@@ -17,7 +17,7 @@ fn at(seconds: i64) -> Timestamp {
 /// 2026-01-02T03:04:05Z
 const SIGNED: i64 = 1_767_323_045;
 
-/// A world in which one user, or one session, has these keys; signed by someone else's code.
+/// An AWS content in which one user, or one session, has these keys. The token is signed by independent code.
 fn key(id: &str, secret: &str, session_token: Option<&str>, policies: Vec<Value>) -> Key {
     let world = World {
         users: vec![User {
@@ -306,7 +306,7 @@ fn what_policies_allow() {
         assert_eq!(may(vec![statement("Allow", wrong)], None), refused(false), "{wrong}");
     }
     assert_eq!(may(vec![guide.clone(), statement("Deny", "*")], None), refused(true));
-    // A session policy takes away, and gives nothing.
+    // A session policy only restricts.
     assert_eq!(may(vec![guide.clone()], Some(vec![any.clone()])), Ok(()));
     assert_eq!(may(vec![guide.clone()], Some(vec![])), refused(false));
     assert_eq!(may(vec![], Some(vec![any])), refused(false));

@@ -1,4 +1,4 @@
-//! How cost grows with the number of targets, and where it ends. All targets are one responder under many names.
+//! Cost by number of targets, up to the limit. All targets are one stand-in under many names.
 
 use std::fmt::Write;
 use std::fs;
@@ -14,7 +14,7 @@ use crate::cli::process::usage;
 use crate::cli::serve::{Serve, by_target, free_address};
 use crate::cli::{http, setup};
 
-/// So many checks a second, or as many as one second's interval lets there be.
+/// The number of checks per second, limited by an interval of one second.
 const PER_SECOND: usize = 200;
 const READY: Duration = Duration::from_secs(300);
 
@@ -88,19 +88,19 @@ struct Watching {
     ready: Duration,
 }
 
-/// What watching costs while nothing happens.
+/// The cost of monitoring while nothing changes.
 struct Usual {
     per_second: f64,
-    /// Seconds a check.
+    /// CPU seconds per check.
     cpu: f64,
-    /// The responder's, and the rest of this process's.
+    /// CPU of the stand-in and the rest of this process.
     theirs: f64,
-    /// Of a core.
+    /// Share of one core.
     share: f64,
     /// Seconds.
     duration: f64,
     resident: u64,
-    /// The most that were seen.
+    /// The maximum.
     descriptors: usize,
 }
 
@@ -144,7 +144,7 @@ impl Watching {
             let last = log.lines().last().unwrap_or_default();
             return Err(io::Error::other(format!("{ill} of {count} targets are not healthy: {last}")));
         }
-        // Those that were checked first have been checked again.
+        // The first targets have been checked twice.
         std::thread::sleep(Duration::from_secs(2));
         Ok(Self { serve, ready })
     }
@@ -178,7 +178,7 @@ impl Watching {
         })
     }
 
-    /// How long an answer takes (the best of three), and its length.
+    /// Duration (best of three) and length of a response.
     fn shown(&self, path: &str) -> io::Result<(Duration, usize)> {
         let mut best = (Duration::MAX, 0);
         for _ in 0..3 {

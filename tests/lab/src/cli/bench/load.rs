@@ -1,4 +1,4 @@
-//! Questions asked over HTTP as fast as they are answered, and what answering costs.
+//! Sends HTTP requests as fast as they are answered, and measures the cost of the server.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 use crate::cli::http;
 use crate::cli::process::usage;
 
-/// What a while of asking came to.
+/// The result of one measurement.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
     pub(crate) per_second: f64,
-    /// Of the process that answers, a question.
+    /// CPU time of the server process per request.
     pub(crate) cpu: Duration,
 }
 
-/// Asks `path` again and again, `at_once` at a time. Every answer must contain `wanted`.
+/// Requests `path` repeatedly, `at_once` in parallel. Every response must contain `wanted`.
 pub(crate) fn ask(
     (address, path, wanted): (SocketAddr, &str, &str),
     pid: u32,

@@ -1,4 +1,4 @@
-//! One `pipeprobe check` beside what people type instead: a token from AWS's Python library, and psql.
+//! One `pipeprobe check` compared with the manual way: a token from botocore, and psql.
 
 use std::io;
 use std::process::{Command, Stdio};
@@ -22,7 +22,7 @@ rds = session.create_client('rds', region_name=region, aws_access_key_id=got['Ac
 print(generate_db_auth_token(rds, host, int(port), user))
 ";
 
-/// What one looks at first.
+/// The most important query.
 const QUESTIONS: &str = "SELECT version(); SHOW wal_level; SHOW rds.logical_replication; \
      SELECT rolreplication FROM pg_roles WHERE rolname = current_user;";
 
@@ -70,7 +70,7 @@ pub(crate) fn run(lab: &Lab, instance: &Instance, rounds: usize) -> io::Result<(
     let [(wall, cpu), (shell_wall, shell_cpu)] = seen.map(|all| {
         let middle =
             |of: fn(&(Duration, Duration)) -> Duration| median(all.iter().map(|c| of(c).as_secs_f64() * 1e3));
-        // Clock ticks are coarse: the mean of many tells more than the middle one.
+        // Clock ticks are coarse, so the mean of many runs is more exact than the median.
         (middle(|c| c.0), all.iter().map(|c| c.1.as_secs_f64() * 1e3).sum::<f64>() / all.len() as f64)
     });
     println!("\n## One check, from nothing to its exit code: {rounds} rounds in turn\n");

@@ -1,4 +1,4 @@
-//! Against the exporters that people have: the same PostgreSQL, the same minutes, each in turn.
+//! Comparison with common exporters: the same PostgreSQL, one after the other in the same run.
 
 use std::fs::{self, File};
 use std::io;
@@ -18,7 +18,7 @@ const AT_ONCE: [usize; 2] = [1, 8];
 /// Targets of the run that measures light checks, each checked every second.
 const LIGHT: usize = 40;
 
-/// Who is asked.
+/// The program that is measured.
 struct Contender {
     name: &'static str,
     address: SocketAddr,
@@ -27,7 +27,7 @@ struct Contender {
     pid: u32,
 }
 
-/// Ends with this value.
+/// Stopped when the value is dropped.
 struct Exporter(Child);
 
 impl Drop for Exporter {
@@ -67,7 +67,7 @@ pub(crate) fn run(lab: &Lab, instance: &Instance, rounds: usize, long: Duration)
 
     let ours = free_address()?;
     let config = lab.dir().join("peers.toml");
-    // Its own checks are out of the way; what is asked for is a check each.
+    // The scheduled checks are rare here; each request runs a check.
     let head = |address: SocketAddr, interval| {
         format!(
             "[serve]\nlisten = \"{address}\"\nlogins_per_second = 200\n[defaults]\ninterval = \"{interval}\"\n\
@@ -110,7 +110,7 @@ pub(crate) fn run(lab: &Lab, instance: &Instance, rounds: usize, long: Duration)
             for (a, at_once) in AT_ONCE.into_iter().enumerate() {
                 let asked = (contender.address, contender.path.as_str(), contender.wanted);
                 let load = load::ask(asked, contender.pid, at_once, long)?;
-                // The first round warms everyone up.
+                // The first round is a warm-up.
                 if round > 0 {
                     seen[c][a].push(load);
                 }
@@ -146,7 +146,7 @@ pub(crate) fn run(lab: &Lab, instance: &Instance, rounds: usize, long: Duration)
     light(lab, instance, &head, long * (2 * rounds) as u32)
 }
 
-/// Light checks are those that `serve` makes by itself.
+/// Light checks are the scheduled checks of `serve`.
 fn light(
     lab: &Lab,
     instance: &Instance,

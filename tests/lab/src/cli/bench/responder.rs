@@ -1,5 +1,5 @@
-//! A PostgreSQL that costs next to nothing: it takes every token, and answers each question as a real server once answered it.
-//! What it has not heard yet it asks that server, as the user of the guide.
+//! A cheap PostgreSQL stand-in for benchmarks: it accepts every token and replays the answers of a real server.
+//! It forwards each new query once to the real server, as the user of the guide.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -14,7 +14,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-/// Each serves one connection at a time. A full check has two, and `serve` no more than 256 checks in flight.
+/// Each thread serves one connection at a time. A full check needs two, and `serve` runs at most 256 checks at once.
 const THREADS: usize = 600;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// `AuthenticationOk`, one parameter, `ReadyForQuery`.
@@ -30,7 +30,7 @@ pub(crate) struct Responder {
     pub(crate) root: PathBuf,
 }
 
-/// Any first label stands for a database of its own.
+/// Every first label is a separate database.
 pub(crate) const DOMAIN: &str = "c9lab0example.us-east-1.rds.amazonaws.com";
 
 impl Responder {
@@ -47,7 +47,7 @@ impl Responder {
                 (Arc::clone(&listener), Arc::clone(&config), Arc::clone(&answers));
             std::thread::spawn(move || {
                 while let Ok((stream, _)) = listener.accept() {
-                    // Whoever breaks off, the next one is served.
+                    // If a client breaks off, the next one is served.
                     let _ = serve(stream, &config, &answers);
                 }
             });
@@ -106,7 +106,7 @@ fn message(stream: &mut impl Read) -> io::Result<(u8, Vec<u8>)> {
     Ok((kind[0], body(stream)?))
 }
 
-/// After its length, which counts itself.
+/// Reads a message after its length, which includes itself.
 fn body(stream: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut length = [0; 4];
     stream.read_exact(&mut length)?;

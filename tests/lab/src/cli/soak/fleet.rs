@@ -1,4 +1,4 @@
-//! Who is watched during a soak: names spread over every server and over roles of their own.
+//! The targets of a soak: many names, spread over all servers and several roles.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lab::{Instance, Lab, SERVICE_ROLE};
 
-/// So that what happens to one role happens to some targets of every server.
+/// A change of one role affects some targets of every server.
 const ROLES: usize = 8;
 
 #[derive(Clone, Debug)]
@@ -16,11 +16,11 @@ pub(crate) struct Target {
     /// Of [`Lab::instances`].
     pub(crate) instance: usize,
     pub(crate) role: usize,
-    /// Dialled by a name instead of an address.
+    /// Connected to by name instead of by address.
     by_name: bool,
 }
 
-/// What `serve` is told, beside its targets.
+/// Settings of `serve` besides its targets.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rhythm {
     pub(crate) interval: Duration,
@@ -58,8 +58,8 @@ pub(crate) fn names<'a>(
     targets.into_iter().filter(|target| which(target)).map(|target| target.name.clone()).collect()
 }
 
-/// The configuration file. Every other role is assumed by way of the service role, and every fifth target is
-/// dialled by a name instead of an address.
+/// The configuration file. Every other role is assumed through the service role, and every fifth target is
+/// connected to by name instead of by address.
 pub(crate) fn config<'a>(
     lab: &Lab,
     address: SocketAddr,

@@ -1,4 +1,4 @@
-//! What `serve` noticed: every change of health that its log tells, when it came.
+//! Every change of health in the log of `serve`, with its time.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,11 +12,11 @@ pub(crate) struct Change {
     pub(crate) at: Instant,
     pub(crate) target: String,
     pub(crate) healthy: bool,
-    /// Code of what held it back.
+    /// Code of the cause.
     pub(crate) cause: String,
 }
 
-/// Clones share what they hold.
+/// Clones share their content.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Journal(Arc<Mutex<Pages>>);
 
@@ -25,12 +25,12 @@ pub(crate) struct Pages {
     pub(crate) changes: Vec<Change>,
     /// Lines of any kind.
     pub(crate) lines: u64,
-    /// What was said at level ERROR.
+    /// Log lines of level ERROR.
     pub(crate) errors: Vec<String>,
 }
 
 impl Journal {
-    /// Notes a line of the log, in JSON.
+    /// Records a JSON log line.
     pub(crate) fn note(&self, line: &str, at: Instant) {
         let mut pages = self.pages();
         pages.lines += 1;
@@ -55,7 +55,7 @@ impl Journal {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many changes there were so far: where the next ones begin.
+    /// The number of changes so far, which is the index of the next one.
     pub(crate) fn position(&self) -> usize {
         self.pages().changes.len()
     }
@@ -64,7 +64,7 @@ impl Journal {
         self.pages().changes[position..].to_vec()
     }
 
-    /// What each target became last.
+    /// The last state of each target.
     pub(crate) fn health(&self) -> BTreeMap<String, bool> {
         self.pages().changes.iter().map(|change| (change.target.clone(), change.healthy)).collect()
     }

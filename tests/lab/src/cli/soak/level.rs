@@ -1,4 +1,4 @@
-//! What `serve` uses, sampled, and whether it grows.
+//! Samples the resource usage of `serve` and detects growth.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::cli::process::{Usage, usage};
 
 const EVERY: Duration = Duration::from_secs(3);
 
-/// Samples a process until it is told to end.
+/// Samples a process until it is stopped.
 #[derive(Debug)]
 pub(crate) struct Gauge {
     end: Arc<AtomicBool>,
@@ -75,7 +75,7 @@ impl Thirds {
         })
     }
 
-    /// Whether neither floor nor mean rose by more than a part of what they were and something for the noise.
+    /// Whether minimum and mean rose by less than a share of their value plus a tolerance for noise.
     pub(crate) fn is_flat(&self, part: f64, noise: f64) -> bool {
         let rose = |from: f64, to: f64| to > from * (1.0 + part) + noise;
         !rose(self.first.least, self.last.least) && !rose(self.first.mean, self.last.mean)

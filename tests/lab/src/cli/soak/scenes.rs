@@ -1,4 +1,4 @@
-//! The scenes of a soak. Each ends with everything as it was.
+//! The scenes of a soak. Each restores the initial state at its end.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,12 +15,12 @@ use super::script::{Event, Expected};
 use crate::cli::http;
 use crate::cli::serve::{Serve, by_target, metric};
 
-/// The most that one check may take (`timeout`). Only on a machine under load does it come near.
+/// The limit for one check (`timeout`). Only a machine under load comes near it.
 const CHECK: Duration = Duration::from_secs(20);
-/// How long pipeprobe keeps to a refusal of STS's, and how long one call may take.
+/// How long pipeprobe caches a refusal from STS, and the limit for one call.
 const STS: Duration = Duration::from_secs(10);
 
-/// What scenes are made of.
+/// The parts of a scene.
 #[derive(Clone, Copy)]
 pub(crate) struct Stage<'a> {
     pub(crate) lab: &'a Lab,
@@ -28,15 +28,15 @@ pub(crate) struct Stage<'a> {
     pub(crate) config: &'a Path,
     pub(crate) rhythm: Rhythm,
     pub(crate) targets: &'a [Target],
-    /// Not watched, until a reload brings them.
+    /// Not monitored until a reload adds them.
     pub(crate) more: &'a [Target],
 }
 
-/// How many scenes there are before they come again.
+/// The number of scenes before they repeat.
 pub(crate) const SCENES: usize = 9;
 
 impl<'a> Stage<'a> {
-    /// The scene of that number; later rounds have other servers, roles and faults.
+    /// The scene of that number. Later rounds use other servers, roles and faults.
     pub(crate) fn scene(self, number: usize) -> Vec<Event<'a>> {
         let round = number / SCENES;
         let instances = self.lab.instances();
@@ -54,19 +54,19 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Until a check sees what has changed: the longest interval, and what a check takes.
+    /// Time until a check notices a change: the longest interval plus the duration of a check.
     fn noticed(self) -> Duration {
         self.rhythm.interval.mul_f64(1.1) + CHECK
     }
 
-    /// A target that fails is asked every fourth interval; what is good again is confirmed in a moment.
+    /// A failing target is checked every fourth interval. A recovery is confirmed by an early second check.
     fn recovered(self) -> Duration {
         self.rhythm.interval.mul_f64(4.4)
             + self.rhythm.interval.min(Duration::from_secs(5)).mul_f64(1.1)
             + CHECK
     }
 
-    /// Sessions that are still good are used until the next full check.
+    /// Valid sessions are used until the next full check.
     fn session_noticed(self) -> Duration {
         self.rhythm.full_interval + STS + self.noticed()
     }
@@ -130,7 +130,7 @@ impl<'a> Stage<'a> {
         let mut event = self.event(what, BTreeSet::new(), (Expected::Unchanged, self.noticed()), move || {
             self.lab.replace_certificate(instance, Certificate::Good)
         });
-        // All of them end later than any did.
+        // All of them expire later than before.
         let latest = before.iter().copied().fold(0.0, f64::max);
         event.proof = Some(Box::new(move || {
             let after = ends()?;

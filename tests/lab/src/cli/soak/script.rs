@@ -1,4 +1,4 @@
-//! What happens during a soak, and what it must do to whom.
+//! The events of a soak, and their expected effects.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -6,33 +6,33 @@ use std::time::{Duration, Instant};
 
 use super::journal::Change;
 
-/// What an event does to the targets it touches. All others must not notice.
+/// The effect of an event on the targets that it affects. All other targets must stay unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expected {
     Unhealthy,
     Healthy,
-    /// It touches nobody's health.
+    /// The health of no target changes.
     Unchanged,
-    /// Whether a check falls into so short a time is chance; in the end they are healthy.
+    /// The event may be too short for a check to notice. At the end all targets are healthy.
     HealthyAgain,
 }
 
-/// Something that happens. `Box`ed, because each borrows the lab in its own way.
+/// One event. It is boxed because each event borrows different parts of the lab.
 pub(crate) struct Event<'a> {
     pub(crate) what: String,
     pub(crate) touched: BTreeSet<String>,
     pub(crate) expected: Expected,
-    /// The longest it may take until the last of them is noticed.
+    /// The limit until the last change is noticed.
     pub(crate) within: Duration,
     pub(crate) act: Box<dyn Fn() -> io::Result<()> + 'a>,
-    /// What else must be so at its end.
+    /// A further assertion at its end.
     pub(crate) proof: Option<Box<dyn Fn() -> io::Result<bool> + 'a>>,
 }
 
-/// What an event was seen to do.
+/// The observed effect of an event.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    /// From the end of the act to each expected change; in order.
+    /// Times from the end of the action to each expected change, in order.
     pub(crate) latencies: Vec<Duration>,
     pub(crate) causes: BTreeMap<String, usize>,
     pub(crate) missing: Vec<String>,
@@ -40,7 +40,7 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// Compares what an event was to do with the changes since it began.
+    /// Compares the expected effect of an event with the changes since it began.
     pub(crate) fn of(
         expected: Expected,
         touched: &BTreeSet<String>,
@@ -56,7 +56,7 @@ impl Seen {
                     Expected::Unhealthy => !change.healthy && before.is_none(),
                     Expected::Healthy => change.healthy && before.is_none(),
                     Expected::Unchanged => false,
-                    // There and back, once.
+                    // One change and its reversal.
                     Expected::HealthyAgain => match before {
                         None => !change.healthy,
                         Some(before) => change.healthy && !before,
