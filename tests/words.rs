@@ -1,0 +1,357 @@
+//! Plain English: texts that a user or a reader of the code sees contain no word from a short list (archaic words, and
+//! names that were replaced by standard terms). The list follows the project's writing rules.
+
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
+
+/// Words and phrases that are not used, in lower case. They match as whole words.
+const BANNED: &[&str] = &[
+    // Archaic or inverted English.
+    "aught",
+    "hark",
+    "lest",
+    "may it",
+    "naught",
+    "nobody",
+    "none that",
+    "of its own",
+    "ought",
+    "shall",
+    "so that nobody",
+    "thereof",
+    "thither",
+    "what is more",
+    "whence",
+    "whither",
+    "whoever",
+    "whom",
+    "is told",
+    "as it stands",
+    "stands",
+    // Replaced by a standard term.
+    "board",
+    "climb",
+    "climbs",
+    "dialled",
+    "door",
+    "doors",
+    "fleet",
+    "ladder",
+    "operator's look",
+    "rung",
+    "rungs",
+    "second look",
+    "spoilt",
+    "wanted",
+    // British spelling: the project writes American English.
+    "artefact",
+    "artefacts",
+    "colour",
+    "honoured",
+];
+
+/// Files and screens that are not clean yet. The list may only become shorter.
+const NOT_YET: &[&str] = &[
+    "README.md",
+    "pipeprobe check --help",
+    "pipeprobe check -h",
+    "pipeprobe config check --help",
+    "pipeprobe explain",
+    "pipeprobe health --help",
+    "pipeprobe lint --help",
+    "pipeprobe lint -h",
+    "pipeprobe setup --help",
+    "pipeprobe setup -h",
+    "pipeprobe token --help",
+    "pipeprobe token -h",
+    "src/aws.rs",
+    "src/aws/notes.rs",
+    "src/checks.rs",
+    "src/checks/aws.rs",
+    "src/checks/aws/permission.rs",
+    "src/checks/aws/rank.rs",
+    "src/checks/aws/trust.rs",
+    "src/checks/causes.rs",
+    "src/checks/checks.md",
+    "src/checks/page.rs",
+    "src/checks/postgres.rs",
+    "src/checks/postgres/publication.rs",
+    "src/checks/reach.rs",
+    "src/checks/table.rs",
+    "src/checks/tests.rs",
+    "src/cli.rs",
+    "src/config.rs",
+    "src/config/serve.rs",
+    "src/config/subject.rs",
+    "src/connection.rs",
+    "src/connection/dial.rs",
+    "src/connection/mysql.rs",
+    "src/connection/mysql/fuzzing.rs",
+    "src/connection/mysql/handover.rs",
+    "src/connection/postgres.rs",
+    "src/connection/postgres/fuzzing.rs",
+    "src/diagnostic.rs",
+    "src/facts.rs",
+    "src/facts/mysql.rs",
+    "src/facts/postgres.rs",
+    "src/identity.rs",
+    "src/lib.rs",
+    "src/lint.rs",
+    "src/lint/characters.rs",
+    "src/lint/finding.rs",
+    "src/lint/permission/resource.rs",
+    "src/lint/rule.rs",
+    "src/lint/trust.rs",
+    "src/lint/trust/principal.rs",
+    "src/main.rs",
+    "src/policy/condition.rs",
+    "src/policy/context.rs",
+    "src/policy/database.rs",
+    "src/policy/document.rs",
+    "src/policy/json.rs",
+    "src/policy/pattern.rs",
+    "src/policy/principal.rs",
+    "src/policy/tests.rs",
+    "src/policy/wrapping.rs",
+    "src/report.rs",
+    "src/report/junit.rs",
+    "src/report/metrics.rs",
+    "src/report/nagios.rs",
+    "src/report/schema.json",
+    "src/report/text.rs",
+    "src/run.rs",
+    "src/run/check.rs",
+    "src/run/explain.rs",
+    "src/run/health.rs",
+    "src/run/lint.rs",
+    "src/run/lint/text.rs",
+    "src/run/progress.rs",
+    "src/run/schema.rs",
+    "src/run/schema/lint.json",
+    "src/run/schema/setup.json",
+    "src/run/serve.rs",
+    "src/run/wait.rs",
+    "src/serve.rs",
+    "src/serve/auth.rs",
+    "src/serve/http.rs",
+    "src/serve/metrics.rs",
+    "src/serve/notify.rs",
+    "src/serve/page.rs",
+    "src/serve/page/target.rs",
+    "src/serve/probe.rs",
+    "src/serve/schedule.rs",
+    "src/serve/shared.rs",
+    "src/serve/status_store/tests.rs",
+    "src/setup.rs",
+    "src/setup/place.rs",
+    "src/setup/policies.rs",
+    "src/setup/remarks.rs",
+    "src/setup/sql/mysql.rs",
+    "src/setup/sql/postgres.rs",
+    "src/setup/steps.rs",
+    "src/setup/terraform/aws.rs",
+    "src/setup/terraform/hcl.rs",
+    "src/setup/text.rs",
+    "src/ship.rs",
+    "src/ship/README.md",
+    "src/ship/alerts.yml",
+    "src/ship/kubernetes.yaml",
+    "src/target.rs",
+    "src/target/pipe.rs",
+    "src/target/resource.rs",
+    "src/trust.rs",
+    "src/verdict.rs",
+    "src/verify.rs",
+    "tests/cli/ca-file-missing.toml",
+    "tests/cli/ca-is-no-certificate.toml",
+    "tests/cli/check-help.toml",
+    "tests/cli/config-bad-field-names-its-target.toml",
+    "tests/cli/config-file-missing.toml",
+    "tests/cli/config-host-for-two-targets.toml",
+    "tests/cli/config-is-no-toml.toml",
+    "tests/cli/config-unknown-key.toml",
+    "tests/cli/config-unknown-target.toml",
+    "tests/cli/duration-too-short.toml",
+    "tests/cli/explain-cause-of-the-operators-look.toml",
+    "tests/cli/explain-cause.toml",
+    "tests/cli/explain-list.toml",
+    "tests/cli/explain-unknown.toml",
+    "tests/cli/explain-with-profile-not-built.toml",
+    "tests/cli/explain-with-role-of-another-partition.toml",
+    "tests/cli/external-id-too-short.toml",
+    "tests/cli/host-is-an-address-without-tls-host.toml",
+    "tests/cli/host-missing.toml",
+    "tests/cli/host-with-port.toml",
+    "tests/cli/host-with-scheme.toml",
+    "tests/cli/lint-file-missing.toml",
+    "tests/cli/lint-for-two-targets.toml",
+    "tests/cli/lint-help.toml",
+    "tests/cli/nagios-usage.toml",
+    "tests/cli/placeholder-left-in-role.toml",
+    "tests/cli/port-out-of-range.toml",
+    "tests/cli/prometheus-usage.toml",
+    "tests/cli/publication-of-mysql.toml",
+    "tests/cli/region-cannot-be-known.toml",
+    "tests/cli/region-contradicts-the-name.toml",
+    "tests/cli/replication-mode-unknown.toml",
+    "tests/cli/require-cdc-of-a-snapshot.toml",
+    "tests/cli/role-is-a-user.toml",
+    "tests/cli/role-missing.toml",
+    "tests/cli/role-of-another-partition.toml",
+    "tests/cli/session-name-with-a-space.toml",
+    "tests/cli/session-tag-reserved.toml",
+    "tests/cli/session-tag-too-long.toml",
+    "tests/cli/setup-caller-is-a-session.toml",
+    "tests/cli/setup-cdc-from-a-reader.toml",
+    "tests/cli/setup-cdc-through-a-proxy.toml",
+    "tests/cli/setup-for-two-targets.toml",
+    "tests/cli/setup-help.toml",
+    "tests/cli/setup-instance-id-for-aurora.toml",
+    "tests/cli/setup-only-unknown.toml",
+    "tests/cli/setup-resource-id-is-a-name.toml",
+    "tests/cli/setup-service-role-of-another-partition.toml",
+    "tests/cli/setup-user-too-long-for-mysql.toml",
+    "tests/cli/table-without-schema.toml",
+    "tests/cli/token-for-two-targets.toml",
+    "tests/cli/token-help.toml",
+    "tests/cli/type-missing.toml",
+    "tests/cli/type-unknown.toml",
+    "tests/cli/unknown-flag-nagios.toml",
+    "tests/cli/wait-too-long.toml",
+    "tests/lint/principal-missing.toml",
+    "tests/screens/documented-server-allows-more.txt",
+    "tests/screens/documented.txt",
+    "tests/screens/observed-cdc.txt",
+    "tests/screens/operators-look.txt",
+    "tests/setup/auroramysql-cdc.txt",
+    "tests/setup/auroramysql-snapshot.txt",
+    "tests/setup/aurorapostgres-cdc.txt",
+    "tests/setup/aurorapostgres-snapshot.txt",
+    "tests/setup/rdsmariadb-cdc.txt",
+    "tests/setup/rdsmariadb-snapshot.txt",
+    "tests/setup/rdsmysql-cdc.txt",
+    "tests/setup/rdsmysql-snapshot.txt",
+    "tests/setup/rdspostgres-cdc.txt",
+];
+
+struct Text {
+    /// The file, relative to the repository; for a screen the command.
+    name: String,
+    text: String,
+}
+
+#[test]
+fn texts_use_plain_words() {
+    let mut found = Vec::new();
+    for Text { name, text } in files().into_iter().chain(screens()) {
+        if NOT_YET.iter().any(|unclean| name == *unclean || name.starts_with(&format!("{unclean} "))) {
+            continue;
+        }
+        for (line, content) in text.lines().enumerate() {
+            let content = if name.ends_with(".rs") { prose(content) } else { content.to_owned() };
+            found.extend(banned(&content).map(|word| format!("{name}:{}: {word}", line + 1)));
+        }
+    }
+    assert!(found.is_empty(), "words that are not used here (tests/words.rs):\n{}", found.join("\n"));
+}
+
+#[test]
+fn a_banned_word_is_found_as_a_whole_word_only() {
+    for (text, expected) in [
+        ("The door, opened", vec!["door"]),
+        ("indoors", vec![]),
+        ("Nobody knows WHENCE", vec!["nobody", "whence"]),
+        ("rung_bell", vec![]),
+        ("to whom it may concern", vec!["whom"]),
+    ] {
+        assert_eq!(banned(text).collect::<BTreeSet<_>>(), expected.into_iter().collect(), "{text}");
+    }
+    assert_eq!(prose(r#"let door = "a door"; // nobody"#), "a door  nobody");
+}
+
+/// The banned words of a text.
+fn banned(text: &str) -> impl Iterator<Item = &'static str> {
+    let text = text.to_lowercase();
+    let part_of_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    BANNED.iter().copied().filter(move |word| {
+        text.match_indices(word).any(|(at, _)| {
+            let (before, after) = (&text[..at], &text[at + word.len()..]);
+            !part_of_word(before.chars().next_back()) && !part_of_word(after.chars().next())
+        })
+    })
+}
+
+/// String literals and comments of a line of Rust.
+fn prose(line: &str) -> String {
+    if let Some(comment) = line.trim_start().strip_prefix("//") {
+        return comment.to_owned();
+    }
+    let (code, comment) = line.split_once(" //").unwrap_or((line, ""));
+    let literals = code.split('"').skip(1).step_by(2).collect::<Vec<_>>().join(" ");
+    // The rest of a literal of several lines has no quote at its start.
+    let continued = code.trim_start().starts_with(|c: char| c.is_ascii_lowercase()) && code.ends_with('\\');
+    format!("{} {comment}", if continued { code } else { &literals })
+}
+
+/// What is shipped, printed or read by users and developers.
+fn files() -> Vec<Text> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    let mut paths: Vec<_> = ["README.md", "src", "tests/cli", "tests/screens", "tests/setup", "tests/lint"]
+        .map(|path| root.join(path))
+        .into();
+    while let Some(path) = paths.pop() {
+        if path.is_dir() {
+            paths.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if let Ok(text) = fs::read_to_string(&path) {
+            let name = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
+            found.push(Text { name, text });
+        }
+    }
+    assert!(found.len() > 200, "the source tree was not found");
+    found
+}
+
+/// The help of every command, and the explanation of every code.
+fn screens() -> Vec<Text> {
+    let mut screens = Vec::new();
+    let commands = [
+        "",
+        "check",
+        "token",
+        "explain",
+        "setup",
+        "lint",
+        "serve",
+        "health",
+        "config",
+        "config check",
+        "config example",
+        "completions",
+        "schema",
+    ];
+    for command in commands {
+        for help in ["-h", "--help"] {
+            screens.push(run(&format!("{command} {help}")));
+        }
+    }
+    let list = run("explain --list");
+    let codes: BTreeSet<&str> = list
+        .text
+        .split_whitespace()
+        .filter(|word| {
+            word.contains('_')
+                && word.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+        })
+        .collect();
+    assert!(codes.len() > 50, "explain --list has no codes");
+    screens.extend(codes.iter().map(|code| run(&format!("explain {code}"))));
+    screens.push(list);
+    screens
+}
+
+fn run(arguments: &str) -> Text {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_pipeprobe")).args(arguments.split_whitespace()).output().unwrap();
+    assert!(output.status.success(), "pipeprobe {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    Text { name: format!("pipeprobe {}", arguments.trim()), text: String::from_utf8(output.stdout).unwrap() }
+}
