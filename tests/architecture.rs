@@ -1,9 +1,9 @@
-//! Who may name whom (DESIGN: "Who may name whom"). Read from the source text, so that a shortcut
-//! through a wall fails here with its reason.
+//! Dependency rules between modules and on external crates, checked in the source text. A violation
+//! fails with its reason.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-/// Every source file below `src`, as path relative to it and its text without comments and tests.
+/// Every source file below `src`: relative path and text without comments and tests.
 fn sources() -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -28,7 +28,7 @@ fn sources() -> BTreeMap<String, String> {
     found
 }
 
-/// `x/tests.rs` and what is below `x/tests/`.
+/// Whether the path is `x/tests.rs` or below `x/tests/`.
 fn is_test(path: &Path) -> bool {
     path.components().any(|part| matches!(part.as_os_str().to_str(), Some("tests" | "tests.rs")))
 }
@@ -47,7 +47,7 @@ fn module(file: &str) -> &str {
 }
 
 #[test]
-fn a_module_names_only_modules_above_it() {
+fn a_module_uses_only_modules_above_it() {
     let map = map();
     let rank = |name: &str| map.iter().position(|m| m == name);
     for (file, code) in sources() {
@@ -72,7 +72,7 @@ fn a_module_names_only_modules_above_it() {
 }
 
 #[test]
-fn each_outside_crate_has_its_doors() {
+fn each_external_crate_is_used_only_in_its_files() {
     // crate => (files that may name it, why)
     let doors: &[(&str, &[&str], &str)] = &[
         (
@@ -135,8 +135,8 @@ fn each_outside_crate_has_its_doors() {
     }
 }
 
-/// aws-sdk-rds brings one that signs another user than asked for where the name is odd, and falls back to a
-/// Region silently.
+/// The token signer of aws-sdk-rds signs another user than requested if the name is unusual, and falls back to a
+/// default Region silently.
 #[test]
 fn no_sdk_makes_the_token() {
     for (file, code) in sources() {
@@ -145,7 +145,7 @@ fn no_sdk_makes_the_token() {
 }
 
 #[test]
-fn only_the_top_reads_the_wall_clock() {
+fn only_main_reads_the_wall_clock() {
     // Stage timing uses Instant; identity/http.rs measures our clock against AWS's Date.
     for (file, code) in sources() {
         if !matches!(file.as_str(), "main.rs" | "identity/http.rs") {
@@ -157,7 +157,7 @@ fn only_the_top_reads_the_wall_clock() {
 }
 
 #[test]
-fn pure_rooms_touch_nothing() {
+fn pure_modules_do_no_io() {
     let pure = [
         "secret", "target", "finding", "policy", "cli", "token", "checks", "verdict", "report", "setup",
         "lint", "ship",
@@ -170,7 +170,7 @@ fn pure_rooms_touch_nothing() {
 }
 
 #[test]
-fn secrets_leave_through_few_doors() {
+fn secrets_are_revealed_in_few_files() {
     let allowed = [
         "secret.rs",
         "connection/postgres.rs",
@@ -185,7 +185,7 @@ fn secrets_leave_through_few_doors() {
 }
 
 #[test]
-fn nothing_turns_verification_off() {
+fn tls_verification_is_never_disabled() {
     for (file, code) in sources() {
         let dangerous = code.matches("dangerous").count();
         // trust.rs: rustls' word for a verifier that is not its own; ours delegates to its own.
@@ -195,7 +195,7 @@ fn nothing_turns_verification_off() {
 }
 
 #[test]
-fn the_lab_does_not_know_the_product() {
+fn the_lab_does_not_depend_on_the_product() {
     let lab = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab");
     let plugins = fs::read_dir(lab.join("plugins")).unwrap().map(|entry| entry.unwrap().path());
     for folder in [lab.clone(), lab.join("aws")].into_iter().chain(plugins) {

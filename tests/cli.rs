@@ -1,9 +1,9 @@
-//! Screens: args, status, stdout, stderr; a file per situation. `TRYCMD=overwrite cargo test --test cli`
-//! writes them anew; read the difference.
+//! Command lines with their exit status, stdout and stderr, one file each. `TRYCMD=overwrite cargo test --test cli`
+//! updates them; review the difference.
 
 #[test]
 fn screens() {
-    // Whatever this machine trusts, the screens are the same.
+    // The output must not depend on this machine's trust store.
     let screens = trycmd::TestCases::new();
     screens.env("AWS_CA_BUNDLE", "").case("tests/cli/*.toml");
     if cfg!(feature = "aws-diagnostics") {
@@ -12,7 +12,7 @@ fn screens() {
 }
 
 #[test]
-fn completions_know_the_commands_of_every_shell() {
+fn completions_list_commands_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let output =
             std::process::Command::new(env!("CARGO_BIN_EXE_pipeprobe")).args(["completions", shell]).output();

@@ -1,7 +1,7 @@
-//! The whole way, from credentials to verdict, on real servers that check the token themselves.
+//! End-to-end tests: from credentials to verdict, on real servers that verify the token.
 //!
-//! Needs what `cargo lab setup` prepares; `cargo lab test` does both. A lane that cannot be had is
-//! skipped, loudly, by name; PostgreSQL 15 and MariaDB 10.11 never are.
+//! They need `cargo lab setup`; `cargo lab test` runs both. A server that is not available is
+//! skipped, by name, on stderr. PostgreSQL 15 and MariaDB 10.11 are never skipped.
 
 #![expect(clippy::disallowed_methods, reason = "tests stand where main.rs does")]
 
@@ -21,14 +21,14 @@ mod identity;
 mod aws_records;
 #[path = "end_to_end/operators.rs"]
 mod operators;
-#[path = "end_to_end/oracles.rs"]
-mod oracles;
+#[path = "end_to_end/independent_checks.rs"]
+mod independent_checks;
 #[path = "end_to_end/outputs.rs"]
 mod outputs;
 #[path = "end_to_end/refusals.rs"]
 mod refusals;
-#[path = "end_to_end/second_looks.rs"]
-mod second_looks;
+#[path = "end_to_end/retries.rs"]
+mod retries;
 #[path = "end_to_end/secrets.rs"]
 mod secrets;
 #[path = "end_to_end/serve.rs"]

@@ -1,5 +1,5 @@
-//! Policies: a situation a file in `tests/lint`, documents in, answers and findings out. `UPDATE=1 cargo
-//! test --test lint` writes the findings anew; read the difference.
+//! Policies: one file per situation in `tests/lint`, documents in, answers and findings out. `UPDATE=1 cargo
+//! test --test lint` updates the findings; review the difference.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -14,9 +14,9 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Situation {
-    /// In place of the usual target.
+    /// Replaces the default target.
     args: Option<Vec<String>>,
-    /// Beside it.
+    /// Added to the default target.
     #[serde(default)]
     and: Vec<String>,
     documents: BTreeMap<String, String>,
@@ -30,7 +30,7 @@ struct Expect {
     connect: String,
     /// `severity CODE line:column path`, in the order of the documents' names.
     findings: Vec<String>,
-    /// Words that a finding has: CODE → part of its wanted, found and remedy.
+    /// Required text: CODE → part of its expected, found or remedy text.
     #[serde(default)]
     says: BTreeMap<String, String>,
     #[serde(default)]
@@ -112,7 +112,7 @@ fn every_mistake_has_a_situation() {
     assert!(unmet.is_empty(), "{unmet:?}");
 }
 
-/// What is not as the file says.
+/// Differences from the file.
 fn compare(file: &str, situation: &Situation) -> Vec<String> {
     let (lint, expect) = (judge(situation), &situation.expect);
     let mut wrong = Vec::new();
@@ -145,7 +145,7 @@ fn compare(file: &str, situation: &Situation) -> Vec<String> {
     wrong
 }
 
-/// A no has an error that says why, an unknown something unknown, and where all is well there is no error.
+/// A "no" needs an error, an "unknown" needs an unknown finding, and a "yes" must have no error.
 fn agrees_with_itself(lint: &Lint) -> Result<(), &'static str> {
     let any = |severity| lint.rows().any(|row| row.severity == severity);
     for Answer { answer, why, .. } in &lint.answers {
@@ -173,9 +173,9 @@ fn rewrite(file: &str, findings: &[String]) {
     fs::write(file, format!("{front}findings = [\n{lines}]\n{back}")).unwrap();
 }
 
-/// Whatever is cut off or changed, there is an answer, and never one that contradicts its findings.
+/// Truncated and modified documents always get an answer that agrees with its findings.
 #[test]
-fn nothing_breaks_on_documents_that_are_cut_or_changed() {
+fn truncated_and_modified_documents_get_consistent_answers() {
     let mut judged = 0;
     for (file, situation) in situations() {
         let usual = USUAL.map(str::to_owned);

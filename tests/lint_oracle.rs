@@ -1,5 +1,5 @@
-//! A second opinion: random policies are linted, and then tried by the lab's AWS, whose policy evaluator
-//! shares no line with the product's. A yes must be let in and a no refused; an unknown claims nothing.
+//! Compares lint with the lab's AWS stand-in on random policies. The stand-in's policy evaluator
+//! shares no code with the product. A "yes" must be accepted and a "no" refused; an "unknown" is not compared.
 
 #![expect(clippy::disallowed_methods, reason = "tests stand where main.rs does")]
 
@@ -27,7 +27,7 @@ const ID: &str = "db-ABCDEFGHIJKL01234";
 const USER: &str = "clickpipes_iam_user";
 const TAG: &str = "team=data";
 
-/// The same documents every time.
+/// A seeded generator, so that every run has the same documents.
 struct Dice(u64);
 
 impl Dice {
@@ -191,7 +191,7 @@ fn permission(dice: &mut Dice) -> Value {
     json!({ "Version": version(dice), "Statement": statements })
 }
 
-/// What lint says to the two questions.
+/// The answers of lint.
 fn judge(documents: &[&Value]) -> [Says; 2] {
     let args = [
         "pipeprobe",
@@ -221,7 +221,7 @@ fn judge(documents: &[&Value]) -> [Says; 2] {
     [answers[0].answer, answers[1].answer]
 }
 
-/// What the lab's AWS says to them; `None` where it would not have the documents.
+/// The answers of the lab's AWS; `None` if it rejects the documents.
 fn ask(trust: &Value, permission: &Value, socket: &Path) -> Option<[bool; 2]> {
     let roles = vec![
         Role::new(SERVICE, trust_policy(SERVICE)).with_policy(may_assume(ACCESS)),
@@ -266,14 +266,14 @@ fn ask(trust: &Value, permission: &Value, socket: &Path) -> Option<[bool; 2]> {
 }
 
 #[test]
-fn the_labs_aws_agrees_with_every_yes_and_every_no() {
+fn the_aws_stand_in_agrees_with_every_yes_and_no() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("verifier");
     let rounds = std::env::var("ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(120);
     let mut dice = Dice(20_261_124);
     let (good_trust, good_permission) =
         (trust_policy(SERVICE), connect_policy("eu-west-1", "123456789012", ID));
-    let mut counts = [0_usize; 4]; // yes, no, unknown, not taken by the lab
+    let mut counts = [0_usize; 4]; // yes, no, unknown, rejected by the lab
     let mut disagreements = Vec::new();
     for round in 0..rounds {
         let first = round % 2 == 0;

@@ -1,4 +1,4 @@
-//! What each command prints with `-o json` keeps to the schema that `pipeprobe schema COMMAND` prints: well used and badly.
+//! The output of `-o json` matches the schema from `pipeprobe schema COMMAND`, for valid and invalid input.
 
 use std::process::Command;
 
@@ -20,7 +20,7 @@ fn schema(of: &str) -> Value {
     pipeprobe(&["schema", of]).1
 }
 
-/// The exit code, and whether the document is as the command's schema has it.
+/// The exit code, and whether the document matches the command's schema.
 fn judged(args: &[&str]) -> i32 {
     let validator = jsonschema::validator_for(&schema(args[0])).unwrap();
     let (status, document) = pipeprobe(&[args, &["-o", "json"]].concat());
@@ -38,7 +38,7 @@ const TARGET: [&str; 6] = [
 ];
 
 #[test]
-fn what_setup_prints_is_as_its_schema_says() {
+fn setup_output_matches_its_schema() {
     let setup = [&["setup"], &TARGET[..]].concat();
     assert_eq!(judged(&setup), 0);
     for artefact in ["trust-policy", "connect-policy", "sql", "parameters", "steps", "terraform"] {
@@ -48,7 +48,7 @@ fn what_setup_prints_is_as_its_schema_says() {
 }
 
 #[test]
-fn what_lint_prints_is_as_its_schema_says() {
+fn lint_output_matches_its_schema() {
     let files = ["tests/cli/policies/trust.json", "tests/cli/policies/permission.json"];
     for files in [
         &files[..],
@@ -61,27 +61,27 @@ fn what_lint_prints_is_as_its_schema_says() {
 }
 
 #[test]
-fn what_explain_prints_is_as_its_schema_says() {
+fn explain_output_matches_its_schema() {
     assert_eq!(judged(&["explain", "--list"]), 0);
     assert_eq!(judged(&["explain", "PG_TOKEN_REFUSED"]), 0);
     assert_eq!(judged(&["explain", "NO_SUCH_CODE"]), 2);
 }
 
-/// A token that is signed is in `end_to_end`: it takes an STS.
+/// A signed token is tested in `end_to_end`, because it needs STS.
 #[test]
-fn what_check_and_token_print_where_they_cannot_begin_is_as_their_schemas_say() {
+fn errors_of_check_and_token_match_their_schemas() {
     assert_eq!(judged(&["check"]), 2);
     assert_eq!(judged(&["token", "--type", "nothing"]), 2);
 }
 
-/// Without a command it is `check`'s, as it was before there were others.
+/// Without a command, the schema of `check` is printed.
 #[test]
-fn the_schema_that_is_not_named_is_that_of_check() {
+fn the_default_schema_is_that_of_check() {
     assert_eq!(pipeprobe(&["schema"]).1, schema("check"));
 }
 
 #[test]
-fn a_schema_refuses_what_it_does_not_know() {
+fn schemas_reject_unknown_fields() {
     for (of, args) in [
         ("setup", [&["setup"], &TARGET[..]].concat()),
         ("lint", vec!["lint", "tests/cli/policies/smart-quotes.json"]),
@@ -92,7 +92,7 @@ fn a_schema_refuses_what_it_does_not_know() {
         for field in document.as_object().unwrap().keys().filter(|field| *field != "written") {
             let mut without = document.clone();
             without.as_object_mut().unwrap().remove(field);
-            // Those that --only leaves out.
+            // Fields that --only omits.
             let may_go = ["trust_policy", "connect_policy", "sql", "parameters", "steps", "terraform"];
             assert_eq!(
                 validator.is_valid(&without),

@@ -1,6 +1,6 @@
-//! Every setting that can be turned is turned, one at a time, on every lane: the verdict changes by
-//! exactly that row. And a real consumer then tries what ClickPipes would do: its success or failure must
-//! agree with the observed verdict.
+//! Changes one setting, privilege or table at a time on every server: the report changes by
+//! exactly the expected rows. Then a real consumer does what ClickPipes does: its success or failure must
+//! agree with the verdict by the server.
 
 #[path = "capability/mysql.rs"]
 mod mysql;
@@ -26,34 +26,34 @@ const CDC: &str = "cdc";
 const LOAD: &str = "initial_load_only";
 const BLOCKED: &str = "blocked";
 
-/// One thing turned on a server on which all was in order, and what that changes.
-struct Turn {
+/// One change on a correctly configured server, and its expected effect.
+struct Case {
     name: &'static str,
-    how: How,
+    how: Change,
     args: Vec<&'static str>,
-    /// The rows that are not as before: `outcome CAUSE`.
+    /// The rows that change: `outcome CAUSE`.
     rows: Vec<(&'static str, &'static str)>,
     verdict: &'static str,
     tables: Vec<&'static str>,
     publication: Option<&'static str>,
-    /// ClickPipes' engine has a rule that neither the server nor the consumer has: it may find more.
+    /// The change breaks a rule of ClickPipes' engine that neither the server nor the consumer enforces.
     is_rule: bool,
 }
 
-enum How {
+enum Change {
     Nothing,
-    /// By the superuser; and back.
+    /// SQL by the superuser, and SQL that reverts it.
     Sql(&'static str, &'static str),
-    /// While the server runs: name, value, and the value to go back to.
+    /// A setting of the running server: name, value, and the value to restore.
     Set(&'static str, &'static str, &'static str),
     Restart(&'static [(&'static str, &'static str)]),
-    /// PostgreSQL: restarts with so many WAL senders, and keeps every one of them busy.
+    /// PostgreSQL: restarts with this many WAL senders and uses all of them.
     WalSendersTaken(&'static str),
 }
 
-/// A turn that changes one row and leaves the initial load.
-fn turn(name: &'static str, how: How, row: &'static str, outcome: &'static str) -> Turn {
-    Turn {
+/// A case that changes one row; the verdict becomes Initial Load Only.
+fn case(name: &'static str, how: Change, row: &'static str, outcome: &'static str) -> Case {
+    Case {
         name,
         how,
         args: vec![],
@@ -65,8 +65,8 @@ fn turn(name: &'static str, how: How, row: &'static str, outcome: &'static str) 
     }
 }
 
-impl Turn {
-    /// Leaves CDC: a warning, or a choice.
+impl Case {
+    /// The verdict stays CDC: a warning, or a choice.
     fn cdc(self) -> Self {
         Self { verdict: CDC, ..self }
     }
@@ -84,7 +84,7 @@ impl Turn {
         self
     }
 
-    fn auth_request(self, args: &[&'static str]) -> Self {
+    fn with_args(self, args: &[&'static str]) -> Self {
         Self { args: args.to_vec(), ..self }
     }
 
@@ -96,7 +96,7 @@ impl Turn {
         Self { rows: vec![], ..self }
     }
 
-    /// PostgreSQL's rows about tables have nothing to look at.
+    /// There is no table to check (PostgreSQL).
     fn without_tables(mut self) -> Self {
         self.rows.extend([
             ("PG_PUBLICATION", "not_reached"),
@@ -117,7 +117,7 @@ impl Turn {
 /// Code of a row → `outcome CAUSE`.
 type Rows = BTreeMap<String, String>;
 
-/// One server, what is known of it while all is in order, and what has been found.
+/// One server, its report before any change, and the results.
 struct Bench<'a> {
     lab: &'a Lab,
     instance: &'a Instance,
@@ -125,7 +125,7 @@ struct Bench<'a> {
     config: String,
     busy: Vec<Busy>,
     in_order: Rows,
-    /// Verdict and truth → the turns.
+    /// Verdict and truth → names of the cases.
     found: BTreeMap<(&'static str, &'static str), Vec<&'static str>>,
 }
 
@@ -145,37 +145,37 @@ impl<'a> Bench<'a> {
         };
         let rows = answer.report()["checks"].as_array().unwrap().iter().map(row).collect();
         let verdict = &answer.report()["verdict"];
-        // What holds the capability back is among what was turned.
+        // Every blocking row is one of the changed rows.
         let held: Vec<&str> = verdict["blocked_by"].as_array().unwrap().iter().map(text).collect();
         assert_eq!(held.is_empty(), verdict["server"] == CDC, "{verdict:#}");
         (rows, text(&verdict["server"]).to_owned())
     }
 
-    fn turn_one_at_a_time(mut self, concurrency: Vec<Turn>) {
+    fn run_each(mut self, cases: Vec<Case>) {
         self.in_order = self.check(&[]).0;
-        for turn in concurrency {
-            self.apply(&turn.how);
-            let (rows, verdict) = self.check(&turn.args);
+        for case in cases {
+            self.apply(&case.how);
+            let (rows, verdict) = self.check(&case.args);
             let changed: Vec<(&str, &str)> = rows
                 .iter()
                 .filter(|(code, outcome)| self.in_order.get(*code) != Some(*outcome))
                 .map(|(code, outcome)| (code.as_str(), outcome.as_str()))
                 .collect();
-            let mut expected = turn.rows.clone();
+            let mut expected = case.rows.clone();
             expected.sort_unstable();
-            assert_eq!(changed, expected, "{}: {}", self.instance.server_version, turn.name);
-            assert_eq!(verdict, turn.verdict, "{}: {}", self.instance.server_version, turn.name);
+            assert_eq!(changed, expected, "{}: {}", self.instance.server_version, case.name);
+            assert_eq!(verdict, case.verdict, "{}: {}", self.instance.server_version, case.name);
 
-            if let Some(truth) = self.truth(&turn) {
+            if let Some(truth) = self.truth(&case) {
                 assert!(
-                    truth == turn.verdict || turn.is_rule,
+                    truth == case.verdict || case.is_rule,
                     "{}: {}: the verdict is {verdict}, the truth {truth}",
                     self.instance.server_version,
-                    turn.name
+                    case.name
                 );
-                self.found.entry((turn.verdict, truth)).or_default().push(turn.name);
+                self.found.entry((case.verdict, truth)).or_default().push(case.name);
             }
-            self.undo(&turn.how);
+            self.undo(&case.how);
         }
         assert_eq!(
             self.check(&[]).0,
@@ -184,13 +184,13 @@ impl<'a> Bench<'a> {
             self.instance.server_version
         );
         self.print();
-        for ((verdict, truth), concurrency) in self.found {
-            assert!(verdict != CDC || truth == CDC, "wrong CDC: {concurrency:?}");
+        for ((verdict, truth), cases) in self.found {
+            assert!(verdict != CDC || truth == CDC, "wrong CDC: {cases:?}");
         }
     }
 
-    /// What a consumer can do with the tables.
-    fn truth(&self, turn: &Turn) -> Option<&'static str> {
+    /// What a real consumer can do with the tables.
+    fn truth(&self, case: &Case) -> Option<&'static str> {
         if lab::python().is_none() {
             skipped("the comparison with a real consumer: its libraries could not be installed");
             return None;
@@ -199,32 +199,32 @@ impl<'a> Bench<'a> {
             Engine::Postgres => "public.orders",
             Engine::Mysql | Engine::MariaDb => "app.orders",
         };
-        let tables = if turn.tables.is_empty() { vec![orders] } else { turn.tables.clone() };
+        let tables = if case.tables.is_empty() { vec![orders] } else { case.tables.clone() };
         let output = Run::check(self.lab, &["other"]).table(&self.config).command("token").output();
         let token = String::from_utf8(output.stdout).unwrap();
         let consumer = Consumer { instance: self.instance, user: USER, tables: &tables };
         if let Err(why) = consumer.snapshot(token.trim()).unwrap() {
-            eprintln!("{}: {}: no snapshot: {why}", self.instance.server_version, turn.name);
+            eprintln!("{}: {}: no snapshot: {why}", self.instance.server_version, case.name);
             return Some(BLOCKED);
         }
         let script: String = tables.iter().map(|table| changes(table)).collect();
-        let changes = Changes { publication: turn.publication, writer: self.writer, script: &script };
+        let changes = Changes { publication: case.publication, writer: self.writer, script: &script };
         match consumer.changes(token.trim(), &changes).unwrap() {
             Ok(_) => Some(CDC),
             Err(why) => {
-                eprintln!("{}: {}: no changes: {why}", self.instance.server_version, turn.name);
+                eprintln!("{}: {}: no changes: {why}", self.instance.server_version, case.name);
                 Some(LOAD)
             }
         }
     }
 
-    fn apply(&mut self, how: &How) {
+    fn apply(&mut self, how: &Change) {
         let result = match how {
-            How::Nothing => Ok(()),
-            How::Sql(there, _) => self.writer.sql(there).map(drop),
-            How::Set(name, value, _) => self.instance.set(&[(name, value)]),
-            How::Restart(settings) => self.instance.restart_with(settings),
-            How::WalSendersTaken(number) => {
+            Change::Nothing => Ok(()),
+            Change::Sql(there, _) => self.writer.sql(there).map(drop),
+            Change::Set(name, value, _) => self.instance.set(&[(name, value)]),
+            Change::Restart(settings) => self.instance.restart_with(settings),
+            Change::WalSendersTaken(number) => {
                 self.instance.restart_with(&[("max_wal_senders", number)]).unwrap();
                 self.busy = (0..number.parse().unwrap()).map(|_| Busy::wal_sender(self.instance)).collect();
                 let taken = || self.instance.sql("SELECT count(*) FROM pg_stat_replication").unwrap();
@@ -235,18 +235,18 @@ impl<'a> Bench<'a> {
         result.unwrap();
     }
 
-    fn undo(&mut self, how: &How) {
+    fn undo(&mut self, how: &Change) {
         self.busy.clear();
         let result = match how {
-            How::Nothing => Ok(()),
-            How::Sql(_, back) => self.writer.sql(back).map(drop),
-            How::Set(name, _, back) => self.instance.set(&[(name, back)]),
-            How::Restart(_) | How::WalSendersTaken(_) => self.instance.restart_with(&[]),
+            Change::Nothing => Ok(()),
+            Change::Sql(_, back) => self.writer.sql(back).map(drop),
+            Change::Set(name, _, back) => self.instance.set(&[(name, back)]),
+            Change::Restart(_) | Change::WalSendersTaken(_) => self.instance.restart_with(&[]),
         };
         result.unwrap();
     }
 
-    /// The confusion table, past the harness' capture.
+    /// Prints the confusion table on the real stderr.
     fn print(&self) {
         let mut out = format!("{}: verdict × what a real consumer could do\n", self.instance.server_version);
         out += &format!("{:<20}{CDC:>20}{LOAD:>20}{BLOCKED:>20}\n", "");
@@ -257,17 +257,17 @@ impl<'a> Bench<'a> {
             }
             out.push('\n');
         }
-        for ((verdict, truth), concurrency) in self.found.iter().filter(|((v, t), _)| v != t) {
+        for ((verdict, truth), cases) in self.found.iter().filter(|((v, t), _)| v != t) {
             out += &format!(
                 "  {verdict}, though {truth} by the server: ClickPipes' own rule: {}\n",
-                concurrency.join(", ")
+                cases.join(", ")
             );
         }
         let _ = stderr().write_all(out.as_bytes());
     }
 }
 
-/// A client that keeps a WAL sender for itself, until it is dropped.
+/// A client that uses a WAL sender until it is dropped.
 struct Busy(std::process::Child);
 
 impl Busy {
@@ -276,7 +276,7 @@ impl Busy {
         let replication =
             shell.strip_suffix(" app").unwrap().to_owned() + " 'dbname=app replication=database'";
         let mut sh = std::process::Command::new("sh");
-        let stdin = std::process::Stdio::piped(); // it waits for what we never type
+        let stdin = std::process::Stdio::piped(); // it waits for input that never comes
         Self(sh.args(["-c", &format!("exec {replication}")]).stdin(stdin).spawn().unwrap())
     }
 }

@@ -1,4 +1,4 @@
-//! What `check` prints for CI and monitoring, read by the programs that are to read it.
+//! The outputs of `check` for CI and monitoring, read by the programs that they are for.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use crate::support::{Run, shared, skipped};
 
 const REFUSED_ROLE: &str = "arn:aws:iam::123456789012:role/of-another-database";
 
-/// One target that is met and one that is not.
+/// One target that meets its requirement and one that does not.
 fn lab_with_a_refusing_role() -> Lab {
     let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
     lab.aws().change(|world| world.roles.push(lab::access_role(REFUSED_ROLE, &["db-OTHER"])));
@@ -62,7 +62,7 @@ fn promtool_and_node_exporter_read_the_metrics() {
 
     if let Some(promtool) = reader("usr/bin/promtool") {
         let said = with_stdin(Command::new(promtool).args(["check", "metrics"]), &output.stdout);
-        // Its advice goes to stderr, with exit code 3.
+        // promtool prints its advice on stderr and exits with 3.
         assert!(said.status.success(), "{}", text(&said.stderr));
         assert_eq!((text(&said.stdout), text(&said.stderr)), ("", ""));
     }
@@ -73,7 +73,7 @@ fn promtool_and_node_exporter_read_the_metrics() {
     let exporter = NodeExporter::start(program, folder.path());
     let scraped = exporter.scrape();
     assert!(scraped.contains("node_textfile_scrape_error 0\n"), "{scraped}");
-    // It sorts the labels and writes whole numbers without their point.
+    // node_exporter sorts labels and writes integers without a decimal point.
     for series in [
         "pipeprobe_capability{basis=\"guide\",target=\"postgres15\"} 1\n",
         "pipeprobe_success{target=\"other\"} 0\n",
@@ -89,7 +89,7 @@ fn promtool_and_node_exporter_read_the_metrics() {
 struct NodeExporter {
     process: Child,
     address: String,
-    /// Open for as long as it runs: what it says to nobody would end it.
+    /// Kept open while it runs: without a reader, its next log line would end it.
     _log: BufReader<ChildStderr>,
 }
 
@@ -134,7 +134,7 @@ impl Drop for NodeExporter {
     }
 }
 
-/// Prints a line a suite: its name and what each of its cases came to, as the library tells them.
+/// Prints one line per suite: its name and the result of each case, as the library reads them.
 const JUNITPARSER: &str = r#"
 import sys
 from junitparser import JUnitXml, Error, Failure, Skipped
@@ -147,7 +147,7 @@ for suite in JUnitXml.fromfile(sys.argv[1]):
 "#;
 
 #[test]
-fn junitparser_reads_a_suite_a_target() {
+fn junitparser_reads_one_suite_per_target() {
     let lab = lab_with_a_refusing_role();
     let parsed = |output: &Output| -> Option<Vec<Vec<String>>> {
         let packages = reader("usr/lib/python3/dist-packages")?;
@@ -168,7 +168,7 @@ fn junitparser_reads_a_suite_a_target() {
     assert_eq!((other[0].as_str(), other[1].as_str(), other[2].as_str()), ("other", "2", "0"));
     assert!(other[3].contains("PAM authentication failed"), "{other:?}");
     assert!(other[3].contains("|Blocked: "), "{other:?}");
-    // What fails there (CDC) is not required, so CI stays green as the exit code does.
+    // CDC is not required, so its failure does not fail CI, as with the exit code.
     assert_eq!((postgres[0].as_str(), postgres[1].as_str()), ("postgres15", "0"), "{postgres:?}");
 
     let green = run(&lab, &["-o", "junit", "postgres15"]);
@@ -182,7 +182,7 @@ fn junitparser_reads_a_suite_a_target() {
 }
 
 #[test]
-fn nagios_gets_its_line_and_its_exit_codes() {
+fn nagios_gets_one_line_and_its_exit_codes() {
     let lab = lab_with_a_refusing_role();
     let nagios = |args: &[&str]| {
         let output = run(&lab, &[&["-o", "nagios", "--no-second-look"], args].concat());
@@ -208,7 +208,7 @@ fn nagios_gets_its_line_and_its_exit_codes() {
     assert_eq!(code, 3, "{said}");
     assert!(said.starts_with("PIPEPROBE UNKNOWN - "), "{said}");
 
-    // A real wrapper of plugins: the state in words and the exit code are one.
+    // A real plugin wrapper: the state in the text equals the exit code.
     let Some(negate) = reader("usr/lib/nagios/plugins/negate") else { return };
     let plugin = Run::check(&lab, &["-o", "nagios", "postgres15"]).spawnable();
     let mut wrapped = Command::new(negate);
@@ -221,7 +221,7 @@ fn nagios_gets_its_line_and_its_exit_codes() {
 }
 
 #[test]
-fn a_reader_that_went_away_changes_no_state() {
+fn a_closed_stdout_changes_no_nagios_state() {
     let lab = shared();
     for (format, status) in [("nagios", 0), ("junit", 0), ("prometheus", 0)] {
         let run = Run::check(lab, &["postgres15", "-o", format]);

@@ -13,7 +13,7 @@ const ROLE: &str = "arn:aws:iam::123456789012:role/pipes/fresh-access";
 const PUBLICATION: &str = "Fresh publication";
 
 #[test]
-fn what_setup_prints_makes_cdc_possible() {
+fn setup_output_makes_cdc_possible() {
     for server_version in server_versions() {
         let lab = Lab::start(&[server_version]).unwrap();
         let instance = lab.instance(server_version);
@@ -35,7 +35,7 @@ fn what_setup_prints_makes_cdc_possible() {
 }
 
 #[test]
-fn what_setup_prints_makes_initial_load_only_possible() {
+fn setup_output_makes_initial_load_only_possible() {
     for server_version in server_versions() {
         let lab = Lab::start(&[server_version]).unwrap();
         let instance = lab.instance(server_version);
@@ -54,7 +54,7 @@ fn what_setup_prints_makes_initial_load_only_possible() {
 }
 
 #[test]
-fn patterns_are_published_and_whole_schemas_read() {
+fn table_patterns_are_published_and_schemas_granted() {
     for tables in [&["--table", "public.*", "--table", "Odd-1.order*"][..], &[]] {
         let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
         let postgres = lab.instance(ServerVersion::Postgres15);
@@ -72,7 +72,7 @@ fn patterns_are_published_and_whole_schemas_read() {
 }
 
 #[test]
-fn an_external_id_is_asked_of_others_and_not_of_clickpipes() {
+fn an_external_id_is_required_of_others_but_not_of_clickpipes() {
     let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
     let postgres = lab.instance(ServerVersion::Postgres15);
     prepare(postgres);

@@ -7,7 +7,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::{Run, http_server, shared, text};
 
-/// The service role's session, as metadata services hand it out.
+/// A session of the service role, as metadata services return it.
 fn session_json(lab: &Lab) -> String {
     let issued = lab.aws().issue(SERVICE_ROLE, "pod", &[], Duration::from_secs(3600));
     let (key, secret, token) = (issued.access_key_id, issued.secret_access_key, issued.session_token);
@@ -29,7 +29,7 @@ fn assert_asked_as_the_service_role(answer: &crate::support::Answer) {
 }
 
 #[test]
-fn containers_and_pods_give_credentials() {
+fn container_and_pod_credentials_work() {
     let lab = shared();
     let session = session_json(lab);
     let server = http_server(move |_| session.clone());
@@ -38,7 +38,7 @@ fn containers_and_pods_give_credentials() {
 }
 
 #[test]
-fn instance_metadata_gives_credentials() {
+fn instance_metadata_credentials_work() {
     let lab = shared();
     let session = session_json(lab);
     let server = http_server(move |request| match request {
@@ -54,11 +54,11 @@ fn instance_metadata_gives_credentials() {
 }
 
 #[test]
-fn without_a_region_of_its_own_a_source_uses_the_databases() {
+fn a_source_without_a_region_uses_the_database_region() {
     let lab = shared();
     let token = lab.dir().join("a-web-identity");
     std::fs::write(&token, "jwt").unwrap();
-    // The stand-in has no AssumeRoleWithWebIdentity: that it was asked shows that a Region was found.
+    // The stand-in has no AssumeRoleWithWebIdentity. The request itself shows that a Region was found.
     let answer = without_keys(lab)
         .without("AWS_REGION")
         .env("AWS_WEB_IDENTITY_TOKEN_FILE", token.to_str().unwrap())
@@ -69,7 +69,7 @@ fn without_a_region_of_its_own_a_source_uses_the_databases() {
     assert!(found.contains("AssumeRoleWithWebIdentity") || found.contains("service error"), "{found}");
 }
 
-/// Speaks TLS as `localhost` before the lab's STS.
+/// A TLS proxy named `localhost` for the lab's STS.
 fn https(sts: &str) -> (SocketAddr, String) {
     let sts: SocketAddr = sts.strip_prefix("http://").unwrap().parse().unwrap();
     let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
@@ -105,7 +105,7 @@ fn https(sts: &str) -> (SocketAddr, String) {
 }
 
 #[test]
-fn sts_is_believed_over_tls_only_where_its_certificate_is() {
+fn sts_over_tls_needs_a_trusted_certificate() {
     let lab = shared();
     let (address, pem) = https(&lab.aws().endpoint());
     let bundle = lab.dir().join("aws-ca-bundle.pem");
@@ -126,14 +126,14 @@ fn sts_is_believed_over_tls_only_where_its_certificate_is() {
 }
 
 #[test]
-fn flags_win_over_the_environment_which_wins_over_the_file() {
+fn flags_override_the_environment_which_overrides_the_file() {
     let lab = shared();
     let user = |run: Run<'_>| text(&run.json().report()["endpoints"]["user"]).to_owned();
     let run = |args: &[&str]| Run::check(lab, &[&["postgres15"], args].concat());
     assert_eq!(user(run(&[])), "clickpipes_iam_user");
     assert_eq!(user(run(&[]).env("PIPEPROBE_USER", "from_environment")), "from_environment");
     assert_eq!(user(run(&["--user", "typed"]).env("PIPEPROBE_USER", "from_environment")), "typed");
-    // The file says app; the environment another database.
+    // The file has database app; the environment has another one.
     let answer = run(&[]).env("PIPEPROBE_DATABASE", "from_environment").json();
     assert_eq!(answer.row("AUTH_LOG_IN")["cause"], "PG_NO_DATABASE");
 }

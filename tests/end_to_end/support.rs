@@ -1,4 +1,4 @@
-//! One lab for the tests that change nothing, and how the program is run against one.
+//! A shared lab for tests that change nothing, and a runner for the program.
 
 use std::{
     fs,
@@ -11,13 +11,13 @@ use std::{
 use lab::{Instance, Lab, ServerVersion, obtain};
 use serde_json::Value;
 
-/// Says on stderr, past the test harness' capture, what is not being tested.
+/// Prints on the real stderr what is not tested.
 pub(crate) fn skipped(what: impl std::fmt::Display) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "SKIPPED: {what}");
 }
 
-/// Every lane that can be had here.
+/// Every server version that is available here.
 pub(crate) fn server_versions() -> Vec<ServerVersion> {
     static LANES: LazyLock<Vec<ServerVersion>> = LazyLock::new(|| {
         ServerVersion::all()
@@ -35,13 +35,13 @@ pub(crate) fn server_versions() -> Vec<ServerVersion> {
     LANES.clone()
 }
 
-/// The lab that tests share, because none of them changes it. Its keeper takes it away.
+/// The lab that tests share, because none of them changes it. Its supervisor removes it.
 pub(crate) fn shared() -> &'static Lab {
     static SHARED: LazyLock<Lab> = LazyLock::new(|| Lab::start(&server_versions()).unwrap());
     &SHARED
 }
 
-/// A run of the program in a lab's environment, and nothing of the machine's own.
+/// A run of the program in a lab's environment, without this machine's settings.
 pub(crate) struct Run<'a> {
     lab: &'a Lab,
     config: String,
@@ -73,7 +73,7 @@ impl<'a> Run<'a> {
         self
     }
 
-    /// A table of one's own, named `other`.
+    /// Adds a target table named `other`.
     pub(crate) fn other(self, instance: &Instance, iam_role: &str) -> Self {
         let table = self.lab.target_toml("other", instance, iam_role);
         self.table(&table)
@@ -84,7 +84,7 @@ impl<'a> Run<'a> {
         self
     }
 
-    /// Replaces a line of the configuration, by its key, in every table.
+    /// Replaces the line of that key in every table of the configuration.
     pub(crate) fn with(mut self, key: &str, value: &str) -> Self {
         let start = format!("{key} = ");
         let lines = self.config.lines().map(|line| match line.starts_with(&start) {
@@ -96,7 +96,7 @@ impl<'a> Run<'a> {
         self
     }
 
-    /// Has this command run the program.
+    /// Runs the program through this command.
     pub(crate) fn through(self, command: Vec<String>) -> Self {
         Self { through: command, ..self }
     }
@@ -132,7 +132,7 @@ impl<'a> Run<'a> {
         let mut hasher = DefaultHasher::new();
         self.config.hash(&mut hasher);
         let path = self.lab.dir().join(format!("pipeprobe-{:016x}.toml", hasher.finish()));
-        // Tests run side by side: a file is whole before it has its name.
+        // Tests run in parallel, so the file is written completely before it gets its name.
         let draft = tempfile::NamedTempFile::new_in(self.lab.dir()).unwrap();
         fs::write(draft.path(), &self.config).unwrap();
         draft.persist(&path).unwrap();
@@ -143,7 +143,7 @@ impl<'a> Run<'a> {
         self.spawnable().output().unwrap()
     }
 
-    /// Runs with `-o json` and reads the one document on stdout.
+    /// Runs with `-o json` and parses the document on stdout.
     pub(crate) fn json(mut self) -> Answer {
         self.args.extend(["-o".into(), "json".into()]);
         let output = self.output();
@@ -170,7 +170,7 @@ impl Answer {
         rows.iter().find(|row| row["check"] == code).unwrap_or_else(|| panic!("no row {code}: {rows:#?}"))
     }
 
-    /// Asserts that exactly this row failed, with this cause, and what was reached before and after it.
+    /// Asserts that exactly this row failed, with this cause, and that earlier rows passed and later rows were not reached.
     #[track_caller]
     pub(crate) fn fails_at(&self, code: &str, cause: &str) -> &Value {
         let row = self.row(code);
@@ -182,13 +182,13 @@ impl Answer {
     }
 }
 
-/// The text of a field, for `contains`.
+/// The text of a field.
 pub(crate) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-/// Answers every HTTP request with what `answer` makes of its first line. For what the lab's AWS is not:
-/// instance metadata, a container's credentials, an STS that talks nonsense.
+/// An HTTP server that answers each request with `answer` of its first line. It stands in for
+/// instance metadata, container credentials, and an STS with invalid responses.
 pub(crate) fn http_server(answer: impl Fn(&str) -> String + Send + 'static) -> SocketAddr {
     use std::io::{BufRead, BufReader, Read, Write};
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -3,7 +3,7 @@ use lab::{ACCESS_ROLE, CALLER, Engine, Lab, SERVICE_ROLE, ServerVersion};
 use crate::support::{Run, server_versions, shared, text};
 
 #[test]
-fn every_lane_gets_its_verdict_with_its_evidence() {
+fn every_server_gets_its_verdict_and_evidence() {
     let lab = shared();
     let schema = serde_json::from_str(pipeprobe::report::json::SCHEMA).unwrap();
     let schema = jsonschema::validator_for(&schema).unwrap();
@@ -32,7 +32,7 @@ fn every_lane_gets_its_verdict_with_its_evidence() {
             assert!(text(&verdict["next"][0]).contains("rds.iam_auth_for_replication = 1"));
         }
 
-        // The same evidence is owed for every engine.
+        // Every engine must give the same evidence.
         assert_eq!(text(&report["identity"]["caller"]), CALLER);
         let hop = &report["identity"]["hops"][0];
         assert_eq!(hop["role"], ACCESS_ROLE);
@@ -59,7 +59,7 @@ fn every_lane_gets_its_verdict_with_its_evidence() {
 }
 
 #[test]
-fn postgres_becomes_cdc_by_evidence_when_the_parameter_is_on() {
+fn postgres_allows_cdc_by_the_server_if_the_parameter_is_on() {
     for server_version in
         server_versions().into_iter().filter(|server_version| server_version.engine() == Engine::Postgres)
     {
@@ -67,7 +67,7 @@ fn postgres_becomes_cdc_by_evidence_when_the_parameter_is_on() {
         let postgres = lab.instance(server_version);
         postgres.sql("ALTER SYSTEM SET rds.iam_auth_for_replication = 1").unwrap();
         postgres.sql("SELECT pg_reload_conf()").unwrap();
-        // The reload is a signal: the parameter arrives when the server has handled it.
+        // A reload is asynchronous: wait until the server has handled the signal.
         while !matches!(postgres.sql("SHOW rds.iam_auth_for_replication").unwrap().trim(), "1" | "on") {}
 
         let observed = Run::check(&lab, &["--basis", "server", "--require", "cdc"]).json();
@@ -92,13 +92,13 @@ fn postgres_becomes_cdc_by_evidence_when_the_parameter_is_on() {
         );
         assert_eq!(documented.report()["verdict"]["server"], "cdc");
 
-        // Nothing is left behind.
+        // The check must not leave objects behind.
         assert_eq!(postgres.sql("SELECT count(*) FROM pg_replication_slots").unwrap().trim(), "0");
     }
 }
 
 #[test]
-fn the_replication_right_is_told_from_the_parameter() {
+fn a_missing_replication_privilege_differs_from_the_parameter() {
     let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
     let postgres = lab.instance(ServerVersion::Postgres15);
     postgres.sql("ALTER ROLE clickpipes_iam_user NOREPLICATION").unwrap();
@@ -113,7 +113,7 @@ fn the_replication_right_is_told_from_the_parameter() {
 }
 
 #[test]
-fn a_successful_check_is_one_connection_and_aborts_none() {
+fn a_successful_check_uses_one_connection_and_aborts_none() {
     for server_version in
         server_versions().into_iter().filter(|server_version| server_version.engine() != Engine::Postgres)
     {
@@ -128,7 +128,7 @@ fn a_successful_check_is_one_connection_and_aborts_none() {
         for _ in 0..5 {
             assert_eq!(Run::check(&lab, &[]).json().status, 0, "{server_version}");
         }
-        // Asking costs a connection of its own.
+        // This query itself uses a connection.
         assert_eq!(count("Connections") - connections, 5 + 1, "{server_version}");
         assert_eq!((count("Aborted_connects"), count("Aborted_clients")), aborted, "{server_version}");
     }
@@ -147,7 +147,7 @@ fn a_binary_log_that_is_off_leaves_the_initial_load() {
 }
 
 #[test]
-fn the_other_flavour_is_refused_by_name() {
+fn mysql_declared_as_mariadb_is_refused_and_the_reverse() {
     let lab = shared();
     let answer = Run::check(lab, &["mariadb10_11", "--type", "rdsmysql"]).json();
     let row = answer.fails_at("DB_ENGINE", "DB_WRONG_ENGINE");
@@ -155,7 +155,7 @@ fn the_other_flavour_is_refused_by_name() {
 }
 
 #[test]
-fn rds_declared_as_aurora_is_a_warning_and_fail_on_makes_it_an_exit_code() {
+fn rds_declared_as_aurora_is_a_warning_with_an_exit_code_for_fail_on() {
     let lab = shared();
     let aurora =
         |more: &[&str]| Run::check(lab, &[&["postgres15", "--type", "aurorapostgres"], more].concat()).json();
@@ -165,7 +165,7 @@ fn rds_declared_as_aurora_is_a_warning_and_fail_on_makes_it_an_exit_code() {
 }
 
 #[test]
-fn the_chain_through_the_service_role_is_walked() {
+fn roles_are_chained_through_the_service_role() {
     let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
     let args =
         ["--via-role", SERVICE_ROLE, "--session-tag", "team=data,cost=low", "--transitive-tag", "team"];
@@ -173,7 +173,7 @@ fn the_chain_through_the_service_role_is_walked() {
     assert_eq!(answer.status, 0, "{:#}", answer.report());
     let hops = &answer.report()["identity"]["hops"];
     assert_eq!((text(&hops[0]["role"]), text(&hops[1]["role"])), (SERVICE_ROLE, ACCESS_ROLE));
-    // The transitive tag is passed once, at the first hop; AWS carries it on.
+    // The transitive tag is passed once, at the first role; AWS passes it on.
     assert_eq!((&hops[0]["tags"][0], &hops[1]["tags"][0]), (&"team=data".into(), &"cost=low".into()));
     let calls = lab.aws().calls();
     let assumed: Vec<_> = calls.iter().filter(|c| c.action == "AssumeRole").collect();
@@ -196,7 +196,7 @@ fn several_targets_are_reported_in_order_with_a_summary() {
 }
 
 #[test]
-fn signals_end_it_with_their_exit_codes() {
+fn signals_end_the_program_with_their_exit_codes() {
     use std::{thread::sleep, time::Duration};
     let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
     lab.aws().set_fault(lab_aws::Fault::Hang);
@@ -204,7 +204,7 @@ fn signals_end_it_with_their_exit_codes() {
         let before = lab.aws().calls().len();
         let mut child = Run::check(&lab, &[]).spawnable().spawn().unwrap();
         while lab.aws().calls().len() == before {
-            sleep(Duration::from_millis(5)); // until it hangs in STS, its handlers in place
+            sleep(Duration::from_millis(5)); // until it waits for STS, with its signal handlers installed
         }
         let kill = std::process::Command::new("sh")
             .args(["-c", &format!("kill -s {signal} {}", child.id())])
@@ -215,7 +215,7 @@ fn signals_end_it_with_their_exit_codes() {
 }
 
 #[test]
-fn a_reader_that_went_away_changes_no_exit_code() {
+fn a_closed_stdout_changes_no_exit_code() {
     use std::process::Stdio;
     let lab = shared();
     for (args, status) in [(&["postgres15"][..], 0), (&["postgres15", "--require", "cdc"], 3)] {
@@ -226,7 +226,7 @@ fn a_reader_that_went_away_changes_no_exit_code() {
 }
 
 #[test]
-fn wal_that_is_not_logical_is_no_cdc_whatever_the_connection_says() {
+fn wal_level_replica_is_never_cdc() {
     let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
     let postgres = lab.instance(ServerVersion::Postgres15);
     postgres.restart_with(&[("wal_level", "replica"), ("rds.iam_auth_for_replication", "1")]).unwrap();

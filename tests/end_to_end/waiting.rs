@@ -1,4 +1,4 @@
-//! `--wait`: servers that come up, or are put right, while they are waited for; and one that never is.
+//! `--wait`: servers that start or are fixed during the wait, and one that is never fixed.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::support::Run;
 
-/// A run that waits, and what it has said so far.
+/// A waiting run and its output so far.
 struct Waiting {
     process: Child,
     stderr: BufReader<std::process::ChildStderr>,
@@ -26,7 +26,7 @@ impl Waiting {
         Self { process, stderr, said: Vec::new() }
     }
 
-    /// Until it says a line that begins so.
+    /// Waits for a line with this prefix.
     #[track_caller]
     fn until(&mut self, start: &str) {
         while !self.said.last().is_some_and(|line| line.starts_with(start)) {
@@ -36,7 +36,7 @@ impl Waiting {
         }
     }
 
-    /// Its exit code, its document, and all it said.
+    /// Its exit code, its JSON document, and its stderr.
     fn end(mut self) -> (i32, Value, Vec<String>) {
         let mut rest = String::new();
         self.stderr.read_to_string(&mut rest).unwrap();
@@ -48,7 +48,7 @@ impl Waiting {
 }
 
 #[test]
-fn a_server_that_comes_up_is_met_and_the_others_are_not_asked_again() {
+fn wait_ends_when_the_server_starts_and_does_not_repeat_other_targets() {
     let lab = Lab::start(&[ServerVersion::Postgres15, ServerVersion::MariaDb10_11]).unwrap();
     let (postgres, mariadb) =
         (lab.instance(ServerVersion::Postgres15), lab.instance(ServerVersion::MariaDb10_11));
@@ -58,7 +58,7 @@ fn a_server_that_comes_up_is_met_and_the_others_are_not_asked_again() {
     postgres.start_again().unwrap();
     let (code, document, said) = waiting.end();
     assert_eq!(code, 0, "{said:?} {document:#}");
-    // One line a change of state, and none for who was met at once.
+    // One line per change of state, and none for a target that passed at once.
     assert_eq!(said.last().map(String::as_str), Some("postgres15 is met: Initial Load Only"), "{said:?}");
     assert!(said.windows(2).all(|pair| pair[0] != pair[1]), "{said:?}");
     assert!(!said.iter().any(|line| line.contains("mariadb")), "{said:?}");
@@ -73,7 +73,7 @@ fn a_server_that_comes_up_is_met_and_the_others_are_not_asked_again() {
 }
 
 #[test]
-fn a_policy_that_is_put_right_is_met_and_each_state_is_said_once() {
+fn wait_ends_when_the_policy_is_fixed_and_prints_each_state_once() {
     let lab = Lab::start(&[ServerVersion::MariaDb10_11]).unwrap();
     let mariadb = lab.instance(ServerVersion::MariaDb10_11);
     let mut role = None;
@@ -92,7 +92,7 @@ fn a_policy_that_is_put_right_is_met_and_each_state_is_said_once() {
 }
 
 #[test]
-fn one_that_never_is_met_ends_with_its_last_report() {
+fn wait_that_expires_prints_the_last_report() {
     let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
     lab.instance(ServerVersion::Postgres15).stop();
     let (code, document, said) = Waiting::start(&lab, &["--wait", "3s"]).end();
@@ -102,7 +102,7 @@ fn one_that_never_is_met_ends_with_its_last_report() {
     assert_eq!(report["verdict"]["blocked_by"], serde_json::json!(["NET_DIAL"]));
     let waited = &report["waited"];
     assert!(waited["duration_ms"].as_f64().unwrap() >= 3000.0, "it used its time: {waited:#}");
-    // One alone only where the machine took all of that for it.
+    // Only one round if a slow machine needed all the time for it.
     let took = report["duration_ms"].as_f64().unwrap();
     assert!(waited["rounds"].as_u64().unwrap() >= 2 || took >= 3000.0, "{waited:#}");
     let schema = serde_json::from_str(pipeprobe::report::json::SCHEMA).unwrap();
@@ -110,7 +110,7 @@ fn one_that_never_is_met_ends_with_its_last_report() {
 }
 
 #[test]
-fn what_a_rule_forbids_is_not_waited_for() {
+fn wait_does_not_repeat_what_a_rule_forbids() {
     let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
     let (code, document, said) = Waiting::start(&lab, &["--require", "cdc", "--wait", "24h"]).end();
     assert_eq!((code, &document["reports"][0]["waited"]["rounds"]), (3, &1.into()));
@@ -122,7 +122,7 @@ fn what_a_rule_forbids_is_not_waited_for() {
 }
 
 #[test]
-fn a_signal_ends_it_while_it_waits() {
+fn a_signal_ends_the_wait() {
     let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
     lab.instance(ServerVersion::Postgres15).stop();
     for (signal, status) in [("INT", 130), ("TERM", 143)] {
@@ -136,7 +136,7 @@ fn a_signal_ends_it_while_it_waits() {
 }
 
 #[test]
-fn on_a_terminal_the_line_says_who_is_waited_for_and_why() {
+fn on_a_terminal_the_progress_line_names_target_and_cause() {
     let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
     lab.instance(ServerVersion::Postgres15).stop();
     let run = Run::check(&lab, &["--wait", "10m"]).spawnable();

@@ -1,11 +1,11 @@
 use lab::{ACCESS_ROLE, Engine, Lab, ServerVersion};
 
-use super::{Bench, How, Turn, turn};
+use super::{Bench, Case, Change, case};
 use crate::support::server_versions;
 
 #[test]
 fn mariadb_of_the_distribution() {
-    every_turn(ServerVersion::MariaDb10_11);
+    every_case(ServerVersion::MariaDb10_11);
 }
 
 #[test]
@@ -13,41 +13,41 @@ fn newer_mariadb_and_mysql() {
     let others = server_versions()
         .into_iter()
         .filter(|l| l.engine() != Engine::Postgres && *l != ServerVersion::MariaDb10_11);
-    others.for_each(every_turn);
+    others.for_each(every_case);
 }
 
-fn every_turn(server_version: ServerVersion) {
+fn every_case(server_version: ServerVersion) {
     let lab = Lab::start(&[server_version]).unwrap();
     let server = lab.instance(server_version);
-    // So that its value can be turned: the guide grants no such right.
+    // So that the test can change its value; the guide does not grant this.
     server.sql("GRANT SELECT ON mysql.rds_configuration TO 'clickpipes_iam_user'@'%'").unwrap();
-    // None is opened at login, so that a right on it that is missing is a matter of the tables.
+    // No database is selected at login, so that a missing privilege shows up with the tables.
     let config = lab.target_toml("other", server, ACCESS_ROLE);
     let config: String =
         config.lines().filter(|l| !l.starts_with("database")).map(|l| format!("{l}\n")).collect();
-    let mut concurrency = of_both();
-    concurrency.extend(match server_version.engine() {
+    let mut cases = of_both();
+    cases.extend(match server_version.engine() {
         Engine::MariaDb => of_mariadb(),
         _ => of_mysql(),
     });
-    Bench::new(&lab, server, server, config).turn_one_at_a_time(concurrency);
+    Bench::new(&lab, server, server, config).run_each(cases);
 }
 
-fn retention(name: &'static str, sql: &'static str, outcome: &'static str) -> Turn {
+fn retention(name: &'static str, sql: &'static str, outcome: &'static str) -> Case {
     let back = "CALL mysql.rds_set_configuration('binlog retention hours', 72);";
-    turn(name, How::Sql(sql, back), "MYSQL_BINLOG_RETENTION", outcome)
+    case(name, Change::Sql(sql, back), "MYSQL_BINLOG_RETENTION", outcome)
 }
 
-fn of_both() -> Vec<Turn> {
-    use How::{Nothing, Restart, Set, Sql};
+fn of_both() -> Vec<Case> {
+    use Change::{Nothing, Restart, Set, Sql};
     vec![
-        turn("all in order", Nothing, "", "").cdc().no_row(),
-        turn("a pattern", Nothing, "", "").cdc().no_row().auth_request(&["--table", "a*.o*s"]),
-        turn("a pattern that matches nothing", Nothing, "DB_TABLES_READ", "fail DB_TABLES_MISSING")
+        case("all in order", Nothing, "", "").cdc().no_row(),
+        case("a pattern", Nothing, "", "").cdc().no_row().with_args(&["--table", "a*.o*s"]),
+        case("a pattern that matches nothing", Nothing, "DB_TABLES_READ", "fail DB_TABLES_MISSING")
             .blocked()
-            .auth_request(&["--table", "app.order_*"])
+            .with_args(&["--table", "app.order_*"])
             .tables(&["app.order_items"]),
-        turn(
+        case(
             "no binary log",
             Restart(&[("skip-log-bin", "")]),
             "MYSQL_BINARY_LOG",
@@ -55,37 +55,37 @@ fn of_both() -> Vec<Turn> {
         )
         .also("MYSQL_BINLOG_STATUS", "not_reached")
         .also("MYSQL_BINLOG_STREAM", "not_reached"),
-        turn(
+        case(
             "statements",
             Set("binlog_format", "STATEMENT", "ROW"),
             "MYSQL_BINLOG_FORMAT",
             "fail MYSQL_BINLOG_FORMAT",
         ),
-        turn(
+        case(
             "mixed",
             Set("binlog_format", "MIXED", "ROW"),
             "MYSQL_BINLOG_FORMAT",
             "fail MYSQL_BINLOG_FORMAT",
         ),
-        turn(
+        case(
             "minimal rows",
             Set("binlog_row_image", "MINIMAL", "FULL"),
             "MYSQL_BINLOG_ROW_IMAGE",
             "fail MYSQL_BINLOG_ROW_IMAGE",
         ),
-        turn(
+        case(
             "no column names",
             Set("binlog_row_metadata", "MINIMAL", "FULL"),
             "MYSQL_BINLOG_ROW_METADATA",
             "fail MYSQL_BINLOG_ROW_METADATA",
         ),
-        turn(
+        case(
             "expires in an hour",
             Set("binlog_expire_logs_seconds", "3600", "864000"),
             "MYSQL_BINLOG_EXPIRY",
             "fail MYSQL_BINLOG_EXPIRY",
         ),
-        turn("never expires", Set("binlog_expire_logs_seconds", "0", "864000"), "", "").cdc().no_row(),
+        case("never expires", Set("binlog_expire_logs_seconds", "0", "864000"), "", "").cdc().no_row(),
         retention(
             "retention unset",
             "CALL mysql.rds_set_configuration('binlog retention hours', NULL);",
@@ -96,7 +96,7 @@ fn of_both() -> Vec<Turn> {
             "CALL mysql.rds_set_configuration('binlog retention hours', 12);",
             "fail MYSQL_RETENTION_SHORT",
         ),
-        turn(
+        case(
             "retention unreadable",
             Sql(
                 "REVOKE SELECT ON mysql.rds_configuration FROM 'clickpipes_iam_user'@'%';",
@@ -106,7 +106,7 @@ fn of_both() -> Vec<Turn> {
             "unknown MYSQL_RETENTION_UNREADABLE",
         )
         .cdc(),
-        turn(
+        case(
             "no right to stream",
             Sql(
                 "REVOKE REPLICATION SLAVE ON *.* FROM 'clickpipes_iam_user'@'%';",
@@ -115,7 +115,7 @@ fn of_both() -> Vec<Turn> {
             "MYSQL_BINLOG_STREAM",
             "fail MYSQL_NO_REPLICATION_SLAVE",
         ),
-        turn(
+        case(
             "SELECT revoked",
             Sql(
                 "REVOKE SELECT ON `app`.* FROM 'clickpipes_iam_user'@'%';",
@@ -125,7 +125,7 @@ fn of_both() -> Vec<Turn> {
             "fail DB_NO_TABLES",
         )
         .blocked(),
-        turn(
+        case(
             "SELECT on some columns",
             Sql(
                 "REVOKE SELECT ON `app`.* FROM 'clickpipes_iam_user'@'%';
@@ -137,11 +137,11 @@ fn of_both() -> Vec<Turn> {
             "fail DB_TABLES_UNREADABLE",
         )
         .blocked(),
-        turn("a table that is not there", Nothing, "DB_TABLES_READ", "fail DB_TABLES_MISSING")
+        case("a table that is not there", Nothing, "DB_TABLES_READ", "fail DB_TABLES_MISSING")
             .blocked()
-            .auth_request(&["--table", "app.nowhere"])
+            .with_args(&["--table", "app.nowhere"])
             .tables(&["app.nowhere"]),
-        turn(
+        case(
             "short packets",
             Set("max_allowed_packet", "1048576", "16777216"),
             "MYSQL_MAX_ALLOWED_PACKET",
@@ -151,8 +151,8 @@ fn of_both() -> Vec<Turn> {
     ]
 }
 
-fn of_mysql() -> Vec<Turn> {
-    use How::{Restart, Set, Sql};
+fn of_mysql() -> Vec<Case> {
+    use Change::{Restart, Set, Sql};
     vec![
         retention(
             "retention 24",
@@ -160,13 +160,13 @@ fn of_mysql() -> Vec<Turn> {
             "warn MYSQL_RETENTION_SHORT",
         )
         .cdc(),
-        turn(
+        case(
             "partial JSON",
             Set("binlog_row_value_options", "PARTIAL_JSON", ""),
             "MYSQL_BINLOG_ROW_VALUE_OPTIONS",
             "fail MYSQL_PARTIAL_JSON",
         ),
-        turn(
+        case(
             "no right to ask where the log stands",
             Sql(
                 "REVOKE REPLICATION CLIENT ON *.* FROM 'clickpipes_iam_user'@'%';",
@@ -177,31 +177,31 @@ fn of_mysql() -> Vec<Turn> {
         )
         .also("MYSQL_REPLICA_STATUS", "not_reached")
         .also("MYSQL_BINLOG_STREAM", "not_reached"),
-        turn("no GTIDs", Restart(&[("gtid-mode", "OFF")]), "MYSQL_GTID", "warn MYSQL_GTID_OFF").cdc(),
-        turn(
+        case("no GTIDs", Restart(&[("gtid-mode", "OFF")]), "MYSQL_GTID", "warn MYSQL_GTID_OFF").cdc(),
+        case(
             "no GTIDs where they are wanted",
             Restart(&[("gtid-mode", "OFF")]),
             "MYSQL_GTID",
             "fail MYSQL_GTID_OFF",
         )
-        .auth_request(&["--replication-mechanism", "gtid"])
+        .with_args(&["--replication-mechanism", "gtid"])
         .rule(),
-        turn("no GTIDs where they are not", Restart(&[("gtid-mode", "OFF")]), "MYSQL_GTID", "not_applicable")
-            .auth_request(&["--replication-mechanism", "file_pos"])
+        case("no GTIDs where they are not", Restart(&[("gtid-mode", "OFF")]), "MYSQL_GTID", "not_applicable")
+            .with_args(&["--replication-mechanism", "file_pos"])
             .cdc(),
-        turn("no server id", Restart(&[("server-id", "0")]), "MYSQL_SERVER_ID", "fail MYSQL_NO_SERVER_ID")
+        case("no server id", Restart(&[("server-id", "0")]), "MYSQL_SERVER_ID", "fail MYSQL_NO_SERVER_ID")
             .also("MYSQL_BINLOG_STREAM", "not_reached"),
     ]
 }
 
-fn of_mariadb() -> Vec<Turn> {
-    use How::Sql;
+fn of_mariadb() -> Vec<Case> {
+    use Change::Sql;
     vec![
-        // For MariaDB a day is what is advised.
+        // For MariaDB, one day is recommended.
         retention("retention 24", "CALL mysql.rds_set_configuration('binlog retention hours', 24);", "")
             .cdc()
             .no_row(),
-        turn(
+        case(
             "no right to ask where the log stands",
             Sql(
                 "REVOKE BINLOG MONITOR ON *.* FROM 'clickpipes_iam_user'@'%';",
@@ -211,7 +211,7 @@ fn of_mariadb() -> Vec<Turn> {
             "fail MYSQL_NO_REPLICATION_CLIENT",
         )
         .also("MYSQL_BINLOG_STREAM", "not_reached"),
-        turn(
+        case(
             "the guide's grants and no more",
             Sql(
                 "REVOKE REPLICA MONITOR ON *.* FROM 'clickpipes_iam_user'@'%';",
@@ -221,7 +221,7 @@ fn of_mariadb() -> Vec<Turn> {
             "fail MYSQL_NO_REPLICA_MONITOR",
         )
         .also("MYSQL_REPLICA_UPDATES", "not_reached"),
-        turn(
+        case(
             "a compressed column",
             Sql(
                 "ALTER TABLE orders MODIFY customer varchar(100) COMPRESSED NOT NULL;",

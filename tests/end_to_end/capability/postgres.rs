@@ -1,6 +1,6 @@
 use lab::{ACCESS_ROLE, Engine, Lab, ServerVersion};
 
-use super::{Bench, How, turn};
+use super::{Bench, Change, case};
 use crate::support::server_versions;
 
 fn is_always_there(server_version: ServerVersion) -> bool {
@@ -12,42 +12,42 @@ fn postgres_of_the_distribution() {
     server_versions()
         .into_iter()
         .filter(|server_version| is_always_there(*server_version))
-        .for_each(every_turn);
+        .for_each(every_case);
 }
 
 #[test]
 fn newer_postgres() {
     let others =
         server_versions().into_iter().filter(|l| l.engine() == Engine::Postgres && !is_always_there(*l));
-    others.for_each(every_turn);
+    others.for_each(every_case);
 }
 
 const CREATE: &str = "CREATE PUBLICATION clickpipes_publication FOR ALL TABLES;";
 const DROP: &str = "DROP PUBLICATION clickpipes_publication;";
 
-fn every_turn(server_version: ServerVersion) {
-    use How::{Nothing, Restart, Set, Sql, WalSendersTaken};
+fn every_case(server_version: ServerVersion) {
+    use Change::{Nothing, Restart, Set, Sql, WalSendersTaken};
     let lab = Lab::start(&[server_version]).unwrap();
     let server = lab.instance(server_version);
     server.set(&[("rds.iam_auth_for_replication", "1")]).unwrap();
     let config = lab.target_toml("other", server, ACCESS_ROLE);
 
-    let concurrency = vec![
-        turn("all in order", Nothing, "", "").cdc().no_row(),
-        turn("a pattern", Nothing, "", "").cdc().no_row().auth_request(&["--table", "pub*.o*s"]),
-        turn("a pattern that matches nothing", Nothing, "DB_TABLES_READ", "fail DB_TABLES_MISSING")
+    let cases = vec![
+        case("all in order", Nothing, "", "").cdc().no_row(),
+        case("a pattern", Nothing, "", "").cdc().no_row().with_args(&["--table", "pub*.o*s"]),
+        case("a pattern that matches nothing", Nothing, "DB_TABLES_READ", "fail DB_TABLES_MISSING")
             .blocked()
-            .auth_request(&["--table", "public.order_*"])
+            .with_args(&["--table", "public.order_*"])
             .without_tables()
             .tables(&["public.order_items"]),
-        turn(
+        case(
             "IAM for replication off",
             Set("rds.iam_auth_for_replication", "0", "1"),
             "PG_IAM_REPLICATION",
             "fail PG_REPLICATION_NOT_IAM",
         ),
-        turn("WAL not logical", Restart(&[("wal_level", "replica")]), "PG_WAL_LEVEL", "fail PG_WAL_LEVEL"),
-        turn(
+        case("WAL not logical", Restart(&[("wal_level", "replica")]), "PG_WAL_LEVEL", "fail PG_WAL_LEVEL"),
+        case(
             "no right to replicate",
             Sql(
                 "ALTER ROLE clickpipes_iam_user NOREPLICATION; REVOKE rds_replication FROM clickpipes_iam_user;",
@@ -56,25 +56,25 @@ fn every_turn(server_version: ServerVersion) {
             "PG_REPLICATION_RIGHT",
             "fail PG_NO_REPLICATION_RIGHT",
         ),
-        turn(
+        case(
             "one WAL sender",
             Restart(&[("max_wal_senders", "1")]),
             "PG_WAL_SENDERS",
             "fail PG_MAX_WAL_SENDERS",
         ),
-        turn("no WAL sender free", WalSendersTaken("2"), "PG_WAL_SENDERS", "fail PG_NO_WAL_SENDER")
+        case("no WAL sender free", WalSendersTaken("2"), "PG_WAL_SENDERS", "fail PG_NO_WAL_SENDER")
             .also("PG_IAM_REPLICATION", "not_reached"),
-        turn(
+        case(
             "no slot free",
             Restart(&[("max_replication_slots", "0")]),
             "PG_REPLICATION_SLOTS",
             "fail PG_NO_REPLICATION_SLOT",
         ),
-        turn("no publication", Sql(DROP, CREATE), "PG_PUBLICATION", "fail PG_NO_PUBLICATION").publication(None),
-        turn("another publication", Nothing, "PG_PUBLICATION", "fail PG_NO_PUBLICATION")
-            .auth_request(&["--publication", "other"])
+        case("no publication", Sql(DROP, CREATE), "PG_PUBLICATION", "fail PG_NO_PUBLICATION").publication(None),
+        case("another publication", Nothing, "PG_PUBLICATION", "fail PG_NO_PUBLICATION")
+            .with_args(&["--publication", "other"])
             .publication(Some("other")),
-        turn(
+        case(
             "publication without the table",
             Sql(
                 "DROP PUBLICATION clickpipes_publication; CREATE TABLE other (id int PRIMARY KEY);
@@ -85,8 +85,8 @@ fn every_turn(server_version: ServerVersion) {
             "PG_PUBLICATION",
             "fail PG_PUBLICATION_LACKS_TABLES",
         )
-        .auth_request(&["--table", "public.orders", "--publication", "clickpipes_publication"]),
-        turn(
+        .with_args(&["--table", "public.orders", "--publication", "clickpipes_publication"]),
+        case(
             "publication of inserts only",
             Sql(
                 "ALTER PUBLICATION clickpipes_publication SET (publish = 'insert');",
@@ -95,7 +95,7 @@ fn every_turn(server_version: ServerVersion) {
             "PG_PUBLICATION",
             "fail PG_PUBLICATION_LEAVES_OUT",
         ),
-        turn(
+        case(
             "a publication of its own",
             Sql(
                 "DROP PUBLICATION clickpipes_publication; ALTER TABLE orders OWNER TO clickpipes_iam_user;
@@ -110,7 +110,7 @@ fn every_turn(server_version: ServerVersion) {
         .cdc()
         .no_row()
         .publication(None),
-        turn(
+        case(
             "row-level security",
             Sql(
                 "ALTER TABLE orders ENABLE ROW LEVEL SECURITY;",
@@ -120,7 +120,7 @@ fn every_turn(server_version: ServerVersion) {
             "warn PG_ROW_SECURITY",
         )
         .cdc(),
-        turn(
+        case(
             "no key",
             Sql(
                 "ALTER TABLE orders DROP CONSTRAINT orders_pkey;",
@@ -129,7 +129,7 @@ fn every_turn(server_version: ServerVersion) {
             "PG_REPLICA_IDENTITY",
             "fail PG_NO_REPLICA_IDENTITY",
         ),
-        turn(
+        case(
             "no key, but all columns",
             Sql(
                 "ALTER TABLE orders DROP CONSTRAINT orders_pkey; ALTER TABLE orders REPLICA IDENTITY FULL;",
@@ -140,7 +140,7 @@ fn every_turn(server_version: ServerVersion) {
         )
         .cdc()
         .no_row(),
-        turn(
+        case(
             "replica identity nothing",
             Sql(
                 "ALTER TABLE orders REPLICA IDENTITY NOTHING;",
@@ -149,14 +149,14 @@ fn every_turn(server_version: ServerVersion) {
             "PG_REPLICA_IDENTITY",
             "fail PG_NO_REPLICA_IDENTITY",
         ),
-        turn(
+        case(
             "unlogged",
             Sql("ALTER TABLE orders SET UNLOGGED;", "ALTER TABLE orders SET LOGGED;"),
             "PG_UNLOGGED",
             "fail PG_UNLOGGED",
         )
         .also("PG_PUBLICATION", "not_reached"),
-        turn(
+        case(
             "generated column",
             Sql(
                 "ALTER TABLE orders ADD double numeric GENERATED ALWAYS AS (amount * 2) STORED;",
@@ -166,7 +166,7 @@ fn every_turn(server_version: ServerVersion) {
             "warn PG_GENERATED",
         )
         .cdc(),
-        turn(
+        case(
             "partitions published under their own names",
             Sql(
                 "CREATE TABLE parts (id int PRIMARY KEY, customer text, amount int) PARTITION BY RANGE (id);
@@ -181,9 +181,9 @@ fn every_turn(server_version: ServerVersion) {
             "PG_PUBLICATION",
             "fail PG_PUBLICATION_LACKS_TABLES",
         )
-        .auth_request(&["--table", "public.parts", "--publication", "clickpipes_publication"])
+        .with_args(&["--table", "public.parts", "--publication", "clickpipes_publication"])
         .tables(&["public.parts"]),
-        turn(
+        case(
             "partitions of all tables",
             Sql(
                 "CREATE TABLE parts (id int PRIMARY KEY, customer text, amount int) PARTITION BY RANGE (id);
@@ -198,7 +198,7 @@ fn every_turn(server_version: ServerVersion) {
         .cdc()
         .no_row()
         .tables(&["public.parts"]),
-        turn(
+        case(
             "SELECT revoked",
             Sql(
                 "REVOKE SELECT ON orders FROM clickpipes_iam_user;",
@@ -209,7 +209,7 @@ fn every_turn(server_version: ServerVersion) {
         )
         .blocked()
         .without_tables(),
-        turn(
+        case(
             "SELECT on some columns",
             Sql(
                 "REVOKE SELECT ON orders FROM clickpipes_iam_user;
@@ -222,7 +222,7 @@ fn every_turn(server_version: ServerVersion) {
         )
         .blocked()
         .without_tables(),
-        turn(
+        case(
             "USAGE revoked",
             Sql(
                 "REVOKE USAGE ON SCHEMA public FROM PUBLIC, clickpipes_iam_user;",
@@ -233,19 +233,19 @@ fn every_turn(server_version: ServerVersion) {
         )
         .blocked()
         .without_tables(),
-        turn("a table that is not there", Nothing, "DB_TABLES_READ", "fail DB_TABLES_MISSING")
+        case("a table that is not there", Nothing, "DB_TABLES_READ", "fail DB_TABLES_MISSING")
             .blocked()
-            .auth_request(&["--table", "public.nowhere"])
+            .with_args(&["--table", "public.nowhere"])
             .without_tables()
             .tables(&["public.nowhere"]),
-        turn(
+        case(
             "patience",
             Set("wal_sender_timeout", "0", "60s"),
             "PG_WAL_SENDER_TIMEOUT",
             "pass",
         )
         .cdc(),
-        turn(
+        case(
             "little WAL kept",
             Set("max_slot_wal_keep_size", "1GB", "-1"),
             "PG_SLOT_WAL_KEEP",
@@ -253,5 +253,5 @@ fn every_turn(server_version: ServerVersion) {
         )
         .cdc(),
     ];
-    Bench::new(&lab, server, server, config).turn_one_at_a_time(concurrency);
+    Bench::new(&lab, server, server, config).run_each(cases);
 }

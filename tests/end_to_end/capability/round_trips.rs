@@ -1,5 +1,5 @@
-//! How often a check waits for the server, counted on the wire: behind a relay that holds everything back
-//! for a moment, whatever is sent without waiting arrives as one.
+//! Counts round trips on the wire: behind a relay that delays everything
+//! a little, everything that is sent without waiting arrives together.
 
 use std::{
     io::{Read, Write},
@@ -16,10 +16,10 @@ use lab::{Engine, Lab};
 
 use crate::support::{Run, server_versions};
 
-/// Longer than a server of the lab takes to answer a question.
+/// Longer than a lab server needs to answer a query.
 const HELD_BACK: Duration = Duration::from_millis(60);
 
-/// Relays connections to `server`, and counts on each how often the client spoke after the server had.
+/// Relays connections to `server` and counts on each how often the client sends after the server has sent.
 struct Relay {
     address: SocketAddr,
     connections: Arc<Mutex<Vec<Arc<AtomicUsize>>>>,
@@ -33,16 +33,14 @@ impl Relay {
         let counted = Arc::clone(&connections);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let concurrency = Arc::new(AtomicUsize::new(0));
-                counted.lock().unwrap().push(Arc::clone(&concurrency));
+                let cases = Arc::new(AtomicUsize::new(0));
+                counted.lock().unwrap().push(Arc::clone(&cases));
                 let server = TcpStream::connect(server).unwrap();
                 let client_spoke_last = Arc::new(AtomicUsize::new(0));
                 let (to, from) = (server.try_clone().unwrap(), client.try_clone().unwrap());
                 let last = Arc::clone(&client_spoke_last);
                 thread::spawn(move || {
-                    pump(from, to, || {
-                        concurrency.fetch_add(1 - last.swap(1, Ordering::SeqCst), Ordering::SeqCst)
-                    });
+                    pump(from, to, || cases.fetch_add(1 - last.swap(1, Ordering::SeqCst), Ordering::SeqCst));
                 });
                 thread::spawn(move || pump(server, client, || client_spoke_last.swap(0, Ordering::SeqCst)));
             }
@@ -50,10 +48,10 @@ impl Relay {
         Self { address, connections }
     }
 
-    /// The most that one connection took.
-    fn concurrency(&self) -> usize {
+    /// The maximum of all connections.
+    fn cases(&self) -> usize {
         let connections = self.connections.lock().unwrap();
-        connections.iter().map(|concurrency| concurrency.load(Ordering::SeqCst)).max().unwrap()
+        connections.iter().map(|cases| cases.load(Ordering::SeqCst)).max().unwrap()
     }
 }
 
@@ -70,11 +68,11 @@ fn pump(mut from: TcpStream, mut to: TcpStream, spoke: impl Fn() -> usize) {
 }
 
 #[test]
-fn questions_go_out_together() {
+fn queries_are_sent_together() {
     for server_version in server_versions() {
         let lab = Lab::start(&[server_version]).unwrap();
         let server = lab.instance(server_version);
-        // Many tables, so that asking about each by itself would show.
+        // Many tables, so that one query per table would show.
         let tables: String =
             (0..40).map(|i| format!("CREATE TABLE many_{i} (id int PRIMARY KEY);\n")).collect();
         server.sql(&tables).unwrap();
@@ -87,16 +85,13 @@ fn questions_go_out_together() {
             .json();
         assert_eq!(answer.row("DB_TABLES_READ")["found"], "every column of 41 tables", "{server_version}");
         // Up to the login: PostgreSQL SSLRequest, TLS hello, startup, token. MySQL TLS hello (behind the greeting),
-        // login, token. Then PostgreSQL's two rounds of questions; MySQL's statements and the dump. Then goodbye.
+        // login, token. Then PostgreSQL's two rounds of queries; MySQL's statements and the dump. Then the close.
         let most = match server_version.engine() {
             Engine::Postgres => 4 + 2 + 2,
             Engine::Mysql | Engine::MariaDb => 3 + 15 + 2,
         };
-        let concurrency = relay.concurrency();
-        eprintln!("{server_version}: {concurrency} round trips");
-        assert!(
-            concurrency <= most,
-            "{server_version}: {concurrency} round trips, at most {most} were expected"
-        );
+        let cases = relay.cases();
+        eprintln!("{server_version}: {cases} round trips");
+        assert!(cases <= most, "{server_version}: {cases} round trips, at most {most} were expected");
     }
 }

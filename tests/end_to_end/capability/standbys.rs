@@ -1,9 +1,9 @@
 use lab::{ACCESS_ROLE, Engine, Lab, ServerVersion};
 
-use super::{Bench, How, Turn, turn};
+use super::{Bench, Case, Change, case};
 use crate::support::server_versions;
 
-/// A real standby of each engine, and what of it can be turned.
+/// A real standby of each engine, with changes of its settings.
 #[test]
 fn standbys() {
     for server_version in server_versions() {
@@ -14,12 +14,12 @@ fn standbys() {
         }
         let standby = lab.standby(primary).unwrap();
         let config = lab.target_toml("other", &standby, ACCESS_ROLE);
-        Bench::new(&lab, &standby, primary, config).turn_one_at_a_time(concurrency(server_version));
+        Bench::new(&lab, &standby, primary, config).run_each(cases(server_version));
     }
 }
 
-fn concurrency(server_version: ServerVersion) -> Vec<Turn> {
-    use How::{Nothing, Restart, Set};
+fn cases(server_version: ServerVersion) -> Vec<Case> {
+    use Change::{Nothing, Restart, Set};
     let log_replica_updates = |value| match (server_version.engine(), value) {
         (Engine::Mysql, true) => Restart(&[("log-replica-updates", "ON")]),
         (Engine::Mysql, false) => Restart(&[("log-replica-updates", "OFF")]),
@@ -27,11 +27,11 @@ fn concurrency(server_version: ServerVersion) -> Vec<Turn> {
         (_, false) => Restart(&[("log-slave-updates", "OFF")]),
     };
     match server_version {
-        // Logical decoding on a standby came with 16.
-        ServerVersion::Postgres15 => vec![turn("a standby that is too old", Nothing, "", "").no_row()],
+        // Logical decoding on a standby exists since version 16.
+        ServerVersion::Postgres15 => vec![case("a standby that is too old", Nothing, "", "").no_row()],
         ServerVersion::Postgres17 | ServerVersion::Postgres18 => vec![
-            turn("without feedback", Nothing, "", "").no_row(),
-            turn(
+            case("without feedback", Nothing, "", "").no_row(),
+            case(
                 "with feedback",
                 Set("hot_standby_feedback", "on", "off"),
                 "PG_HOT_STANDBY_FEEDBACK",
@@ -41,8 +41,8 @@ fn concurrency(server_version: ServerVersion) -> Vec<Turn> {
         ],
         // On by default since 8.0.
         ServerVersion::Mysql9_7 => vec![
-            turn("a replica", Nothing, "", "").cdc().no_row(),
-            turn(
+            case("a replica", Nothing, "", "").cdc().no_row(),
+            case(
                 "that does not log what it replicates",
                 log_replica_updates(false),
                 "MYSQL_REPLICA_UPDATES",
@@ -50,8 +50,8 @@ fn concurrency(server_version: ServerVersion) -> Vec<Turn> {
             ),
         ],
         ServerVersion::MariaDb10_11 | ServerVersion::MariaDb11_8 => vec![
-            turn("a replica", Nothing, "", "").no_row(),
-            turn("that logs what it replicates", log_replica_updates(true), "MYSQL_REPLICA_UPDATES", "pass")
+            case("a replica", Nothing, "", "").no_row(),
+            case("that logs what it replicates", log_replica_updates(true), "MYSQL_REPLICA_UPDATES", "pass")
                 .cdc(),
         ],
     }

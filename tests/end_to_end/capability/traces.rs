@@ -2,8 +2,8 @@ use lab::{ACCESS_ROLE, Engine, Instance, Lab, USER};
 
 use crate::support::{Run, server_versions, text};
 
-/// What a check that writes would change: on PostgreSQL the next transaction id (only what writes takes
-/// one), slots, publications, roles and tables; on the others the end of the binary log and what replicates.
+/// State that a writing check would change: on PostgreSQL the next transaction id (only writes use
+/// one), slots, publications, roles and tables; on the others the end of the binary log and the replicas.
 fn state(server: &Instance) -> String {
     let questions: &[&str] = match server.server_version.engine() {
         Engine::Postgres => &[
@@ -30,7 +30,7 @@ fn state(server: &Instance) -> String {
     questions.iter().map(|question| format!("{question}\n{}", server.sql(question).unwrap())).collect()
 }
 
-/// Sessions of our user that are still there.
+/// Open sessions of our user.
 fn sessions(server: &Instance) -> String {
     let question = match server.server_version.engine() {
         Engine::Postgres => format!("SELECT pid FROM pg_stat_activity WHERE usename = '{USER}'"),
@@ -45,7 +45,7 @@ fn a_check_leaves_nothing_behind() {
         let lab = Lab::start(&[server_version]).unwrap();
         let server = lab.instance(server_version);
         if server_version.engine() == Engine::Postgres {
-            // It takes transaction ids of its own.
+            // Autovacuum uses transaction ids.
             server.set(&[("autovacuum", "off"), ("rds.iam_auth_for_replication", "1")]).unwrap();
         }
         let before = state(server);
@@ -59,11 +59,11 @@ fn a_check_leaves_nothing_behind() {
         };
         assert_eq!(text(&answer.row(streamed)["outcome"]), "pass");
         while !sessions(server).is_empty() {
-            std::thread::yield_now(); // the server may be a moment behind the goodbye
+            std::thread::yield_now(); // the server may need a moment to end the session
         }
         assert_eq!(state(server), before, "{server_version}");
 
-        // The comparison can fail.
+        // Proves that the comparison can fail.
         server.sql("CREATE TABLE trace (id int)").unwrap();
         assert_ne!(state(server), before, "{server_version}");
     }

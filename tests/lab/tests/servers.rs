@@ -1,6 +1,6 @@
-//! Every server of the lab, run for real: it lets in who has a right to, refuses everybody else itself, and goes away.
+//! Every server of the lab: it accepts permitted users, refuses all others, and is removed at the end.
 //!
-//! A server that cannot be had here is skipped by name, on the real stderr. The two that come with the distribution are never
+//! A server that is not available here is skipped by name, on the real stderr. The two servers of the distribution are never
 //! skipped.
 
 #[path = "servers/client.rs"]
@@ -55,7 +55,7 @@ fn mysql9_7() {
     on(ServerVersion::Mysql9_7, mysql);
 }
 
-/// What holds for every server, then what holds for its engine.
+/// Assertions for every server, then for its engine.
 fn on(server_version: ServerVersion, engine: fn(&Lab, &Instance)) {
     if let Err(skipped) = lab::obtain(server_version) {
         assert!(!server_version.is_always_there(), "{skipped}");
@@ -78,7 +78,7 @@ fn on(server_version: ServerVersion, engine: fn(&Lab, &Instance)) {
 }
 
 fn a_good_token_lets_in(lab: &Lab, server: &Instance) {
-    // Tags make a session token long; encoded it comes to more than 2 KB.
+    // Tags make a session token long; encoded it is more than 2 KB.
     let tags: Vec<Tag> = (0..8).map(|i| Tag::new(format!("tag-{i}"), "x".repeat(90))).collect();
     let keys = lab.aws().issue(ACCESS_ROLE, "servers", &tags, Duration::from_secs(3600));
     let token = token(&keys, &server.host, server.port, USER);
@@ -130,8 +130,8 @@ fn tokens_need_tls(lab: &Lab, server: &Instance) {
             "pg_hba.conf rejects connection"
         }
         ServerVersion::MariaDb11_8 => "insecure transport",
-        // These look at the link only after their plugin has had the token: it has crossed the wire by then. That is why a
-        // client must never answer without TLS, whatever the server asks for.
+        // These servers check for TLS only after their plugin got the token, which has crossed the network by then. Therefore a
+        // client must never send it without TLS, whatever the server requests.
         ServerVersion::MariaDb10_11 | ServerVersion::Mysql9_7 => {
             assert!(said.contains("Access denied"), "{said}");
             assert_eq!(server.decisions().len(), asked + 1);
@@ -160,7 +160,7 @@ fn the_guide_works_word_for_word(lab: &Lab, server: &Instance) {
     assert_eq!(ask(lab, server, Link::Verified, &token, "SELECT count(*) FROM orders"), Ok("3".into()));
 }
 
-/// `rds.iam_auth_for_replication`, as on RDS: off at first, switched by a reload.
+/// `rds.iam_auth_for_replication`, as on RDS: off by default, changed by a reload.
 fn postgres(lab: &Lab, server: &Instance) {
     server.sql("ALTER ROLE clickpipes_iam_user REPLICATION").unwrap();
     let token = token(&keys(lab), &server.host, server.port, USER);
@@ -183,7 +183,7 @@ fn switch(server: &Instance, value: &str) {
     server
         .sql(&format!("ALTER SYSTEM SET rds.iam_auth_for_replication = {value}; SELECT pg_reload_conf();"))
         .unwrap();
-    // A reload is a signal; new sessions see it once the postmaster has.
+    // A reload is asynchronous: new sessions see it once the postmaster has handled the signal.
     let deadline = Instant::now() + Duration::from_secs(5);
     while server.sql("SHOW rds.iam_auth_for_replication").unwrap().trim() != value {
         assert!(Instant::now() < deadline, "the parameter did not change");
@@ -191,7 +191,7 @@ fn switch(server: &Instance, value: &str) {
     }
 }
 
-/// What CDC needs, in the words of the checks that ClickPipes makes.
+/// The prerequisites of CDC, with the queries of ClickPipes.
 fn mysql(lab: &Lab, server: &Instance) {
     let token = token(&keys(lab), &server.host, server.port, USER);
     let ask = |statement| ask(lab, server, Link::Verified, &token, statement);
@@ -205,7 +205,7 @@ fn mysql(lab: &Lab, server: &Instance) {
     assert!(ask(status).unwrap().starts_with("mysql-bin-changelog."), "REPLICATION CLIENT");
     assert!(ask("SHOW GRANTS").unwrap().contains("REPLICATION SLAVE"));
 
-    // Like a customer's user, ours may not read it; the administrator may.
+    // As at a customer, our user may not read it, but the administrator may.
     assert!(ask("SELECT * FROM mysql.rds_configuration").unwrap_err().contains("denied"));
     let hours = "SELECT value FROM mysql.rds_configuration WHERE name = 'binlog retention hours'";
     assert_eq!(server.sql(hours).unwrap().trim(), "72");
@@ -238,7 +238,7 @@ fn nobody_gets_in_unverified(lab: &Lab, server: &Instance) {
 }
 
 #[test]
-fn two_of_a_kind_run_side_by_side() {
+fn two_servers_of_one_version_run_in_parallel() {
     let lab = Lab::start(&[ServerVersion::Postgres15, ServerVersion::Postgres15]).unwrap();
     let [first, second] = lab.instances() else { panic!("two") };
     assert_ne!((first.port, &first.host), (second.port, &second.host));
@@ -246,12 +246,12 @@ fn two_of_a_kind_run_side_by_side() {
         let token = token(&keys(&lab), &server.host, server.port, USER);
         assert_eq!(ask(&lab, server, Link::Verified, &token, "SELECT 1"), Ok("1".into()));
     }
-    // One's token does not open the other.
+    // The token of one server is refused by the other.
     let token = token(&keys(&lab), &first.host, first.port, USER);
     refused(&lab, second, &token, |why| matches!(why, Refusal::WrongEndpoint { .. }));
 }
 
-/// AWS's own library takes the whole way: AssumeRole with a session tag, then a token.
+/// botocore does the same: AssumeRole with a session tag, then a token.
 #[test]
 fn botocore_gets_in() {
     let Some(python) = lab::oracle_python() else {
@@ -274,7 +274,7 @@ fn botocore_gets_in() {
 }
 
 #[test]
-fn a_panic_takes_everything_away() {
+fn a_panic_removes_everything() {
     let mut folder = PathBuf::new();
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
@@ -307,7 +307,7 @@ fn the_supervisor_cleans_up_when_the_owner_is_killed() {
 }
 
 #[test]
-fn control_c_ends_cargo_lab_up() {
+fn ctrl_c_ends_cargo_lab_up() {
     let mut up = Command::new(env!("CARGO_BIN_EXE_lab"))
         .args(["up", "--no-setup", "postgres15"])
         .stdout(Stdio::piped())
@@ -316,7 +316,7 @@ fn control_c_ends_cargo_lab_up() {
         .unwrap();
     let mut lines = BufReader::new(up.stdout.take().unwrap()).lines();
     let config = lines.find_map(|line| line.ok().filter(|l| l.ends_with("/pipeprobe.toml"))).unwrap();
-    // What is still to be printed must find a reader.
+    // Its stdout needs a reader until it exits.
     let rest = std::thread::spawn(move || lines.count());
     let interrupt = Command::new("sh").args(["-c", &format!("kill -s INT {}", up.id())]).status().unwrap();
     assert!(interrupt.success());
@@ -335,7 +335,7 @@ fn assert_nothing_left(folder: &Path) {
     assert!(left.is_empty(), "still running: {left:?}");
 }
 
-/// Command lines of the processes that name that folder.
+/// Command lines of processes that contain that folder.
 fn processes_of(folder: &Path) -> Vec<String> {
     let folder = folder.to_str().unwrap();
     fs::read_dir("/proc")
@@ -347,7 +347,7 @@ fn processes_of(folder: &Path) -> Vec<String> {
         .collect()
 }
 
-/// Loud on purpose: the test harness does not capture this.
+/// Prints on the real stderr, which the test harness does not capture.
 fn skip(what: &str) {
     let _ = writeln!(std::io::stderr(), "SKIPPED {what}");
 }

@@ -1,4 +1,4 @@
-//! The servers' own command-line clients, as a user runs them.
+//! The servers' command-line clients.
 
 use std::process::Command;
 
@@ -14,7 +14,7 @@ pub(crate) enum Link {
     Replication,
 }
 
-/// Logs in with that token and runs one statement: what it printed, or what it complained of.
+/// Logs in with that token and runs one statement. Returns stdout, or stderr as the error.
 pub(crate) fn ask(
     lab: &Lab,
     server: &Instance,
@@ -69,7 +69,7 @@ fn mysql(lab: &Lab, server: &Instance, link: Link, token: &str, engine: Engine) 
         (Engine::Mysql, Link::Plaintext) => client.args(["--ssl-mode=DISABLED", "--enable-cleartext-plugin"]),
         (Engine::Mysql, _) => client.args([&root, "--ssl-mode=VERIFY_CA", "--enable-cleartext-plugin"]),
         (_, Link::Plaintext) => client.arg("--skip-ssl"),
-        // It can only verify the name it dials, and that one resolves nowhere.
+        // It can only verify the name that it connects to, and that name does not resolve.
         _ => client.args([&root, "--ssl", "--skip-ssl-verify-server-cert"]),
     };
     client.arg("--execute");

@@ -1,4 +1,4 @@
-//! What a real consumer gets to read of a server and of a standby of it, and why it does not.
+//! What a real consumer can read from a server and from its standby, and why not.
 
 use lab::{
     ACCESS_ROLE, Changes, Consumer, Copied, Engine, Followed, Instance, Lab, ServerVersion, Standby, USER,
@@ -8,7 +8,7 @@ use super::client::{Link, ask};
 use super::sign::token;
 use super::{assert_nothing_left, keys, skip};
 
-/// All or nothing, so that a script that is refused leaves nothing for the next consumer.
+/// One transaction, so that a failing script leaves nothing for the next consumer.
 const CHANGE: &str = "BEGIN;
 INSERT INTO orders (customer, amount) VALUES ('Barbara', 1.00);
 UPDATE orders SET amount = 2.00 WHERE customer = 'Barbara';
@@ -48,7 +48,7 @@ fn mysql9_7() {
     on(ServerVersion::Mysql9_7, mysql);
 }
 
-/// A server whose tables are to be read, there or on a standby.
+/// A server with tables to read, directly or on a standby.
 struct Reader<'a> {
     lab: &'a Lab,
     server: &'a Instance,
@@ -235,7 +235,7 @@ fn mysql(reader: &Reader<'_>, standby: &Standby<'_>) {
     }
 
     if server.server_version.engine() == Engine::Mysql {
-        // Files and positions do as well.
+        // File and position work too.
         let steps = ["ON_PERMISSIVE", "OFF_PERMISSIVE", "OFF"];
         server.set(&steps.map(|step| ("gtid_mode", step))).unwrap();
         reader.is_followed(server);
@@ -244,7 +244,7 @@ fn mysql(reader: &Reader<'_>, standby: &Standby<'_>) {
     reader.is_refused(server, "no binary log position; binary logging may be disabled");
 }
 
-/// Takes the privilege away for a moment.
+/// Revokes the privilege temporarily.
 fn without(reader: &Reader<'_>, privilege: &str, why: &str) {
     reader.server.sql(&format!("REVOKE {privilege} ON *.* FROM clickpipes_iam_user")).unwrap();
     reader.is_refused(reader.server, why);

@@ -1,4 +1,4 @@
-//! RDS tokens, signed a third time: by neither the product nor the verifier.
+//! RDS tokens signed by a third implementation, independent of the product and the verifier.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A token for `user` at that endpoint, good for fifteen minutes from now.
+/// A token for `user` at that endpoint, valid for 15 minutes from now.
 pub(crate) fn token(keys: &Credentials, host: &str, port: u16, user: &str) -> String {
     let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
     let scope = format!("{}/{}/rds-db/aws4_request", &time[..8], lab::REGION);

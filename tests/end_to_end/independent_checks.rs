@@ -1,4 +1,4 @@
-//! Second opinions: botocore on what a token is, the databases' own clients on whether ours works.
+//! Independent checks: botocore compares tokens, and the databases' clients log in with them.
 
 use std::{path::Path, process::Command};
 
@@ -25,7 +25,7 @@ const USERS: [&str; 11] = [
     "東京",
 ];
 
-/// Prints a token a line, for each user without and with a session token.
+/// Prints one token per line, for each user without and with a session token.
 const BOTOCORE: &str = r#"
 import sys, json, datetime, botocore.auth, botocore.session, botocore.credentials, botocore.signers, botocore.compat
 case = json.load(sys.stdin)
@@ -51,7 +51,7 @@ for session_token in case["session_tokens"]:
 json.dump(tokens, sys.stdout)
 "#;
 
-/// What a script prints as JSON, given this on its stdin.
+/// Runs a script with this stdin and parses its JSON output.
 fn ask_python<T: serde::de::DeserializeOwned>(python: &Path, script: &str, case: &serde_json::Value) -> T {
     let mut child = Command::new(python)
         .args(["-c", script])
@@ -67,7 +67,7 @@ fn ask_python<T: serde::de::DeserializeOwned>(python: &Path, script: &str, case:
 }
 
 #[test]
-fn tokens_equal_botocores_byte_for_byte() {
+fn tokens_equal_botocore_byte_for_byte() {
     let Some(python) = lab::oracle_python() else {
         skipped("the comparison with botocore: it could not be installed");
         return;
@@ -100,7 +100,7 @@ fn tokens_equal_botocores_byte_for_byte() {
     assert_eq!(theirs, ours);
 }
 
-/// What the database's own client says when it logs in with the token that `pipeprobe token` printed.
+/// Output of the database's client after a login with the token from `pipeprobe token`.
 fn client(lab: &Lab, instance: &lab::Instance, token: &str) -> std::process::Output {
     let (ca, port) = (lab.ca_pem().display().to_string(), instance.port.to_string());
     let mut client = Command::new(instance.installed().program(instance.server_version.engine().client()));
@@ -124,7 +124,7 @@ fn client(lab: &Lab, instance: &lab::Instance, token: &str) -> std::process::Out
 }
 
 #[test]
-fn the_databases_own_clients_log_in_with_our_token() {
+fn database_clients_log_in_with_our_token() {
     let lab = shared();
     for server_version in server_versions() {
         let instance = lab.instance(server_version);
@@ -143,9 +143,9 @@ fn the_databases_own_clients_log_in_with_our_token() {
     }
 }
 
-/// The schema is the oracle of whoever reads the document.
+/// The document must match its published schema.
 #[test]
-fn a_signed_token_is_printed_as_its_schema_says() {
+fn the_token_document_matches_its_schema() {
     let answer = Run::check(shared(), &[ServerVersion::Postgres15.name()]).command("token").json();
     assert_eq!(answer.status, 0);
     let schema = serde_json::from_str(pipeprobe::run::schema(pipeprobe::cli::Documented::Token)).unwrap();
@@ -153,7 +153,7 @@ fn a_signed_token_is_printed_as_its_schema_says() {
     assert!(text(&answer.document["token"]).contains("X-Amz-Signature"));
 }
 
-/// Reads the records with botocore's own models, pages and all, and prints what it understood.
+/// Reads the records with botocore's models, with paging, and prints what it parsed.
 const RECORDS: &str = r#"
 import json, sys, botocore.session
 case = json.load(sys.stdin)
@@ -185,7 +185,7 @@ json.dump({
 "#;
 
 #[test]
-fn the_stand_ins_records_are_read_by_botocores_models() {
+fn botocore_parses_the_records_of_the_aws_stand_in() {
     use lab_aws::{Aws, DbCluster, DbInstance, DbProxy, ManagedPolicy, Role, User, World};
     let Some(python) = lab::oracle_python() else {
         skipped("the reading of records by botocore: it could not be installed");

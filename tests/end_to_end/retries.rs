@@ -1,4 +1,4 @@
-//! After a refusal that leaves more than one cause: one more STS call, one more login, and no more.
+//! After a refusal with several possible causes, there is exactly one more STS call or login.
 
 use lab::{Lab, ServerVersion};
 use serde_json::json;
@@ -16,7 +16,7 @@ fn role_calls(lab: &Lab) -> usize {
 }
 
 #[test]
-fn a_role_that_refuses_tags_is_asked_once_without() {
+fn a_role_that_refuses_tags_gets_one_call_without_tags() {
     let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
     lab.aws().change(|world| {
         let role = world.roles.iter_mut().find(|role| role.arn == lab::ACCESS_ROLE).unwrap();
@@ -36,7 +36,7 @@ fn a_role_that_refuses_tags_is_asked_once_without() {
 }
 
 #[test]
-fn a_role_that_trusts_nobody_refuses_with_and_without_tags_and_the_causes_are_ranked() {
+fn a_role_that_refuses_both_calls_gives_ranked_causes() {
     let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
     lab.aws().change(|world| world.roles.retain(|role| role.arn != lab::ACCESS_ROLE));
     let ranked = |args: &[&str]| {
@@ -49,12 +49,12 @@ fn a_role_that_trusts_nobody_refuses_with_and_without_tags_and_the_causes_are_ra
     assert_eq!(causes, ["STS_NOT_TRUSTED", "STS_EXTERNAL_ID", "STS_CALLER_NOT_ALLOWED", "STS_NO_SUCH_ROLE"]);
     assert!(text(&row["found"]).ends_with("it refuses as well"), "{row:#}");
     assert_eq!(row["remedy"], row["candidates"][0]["remedy"]);
-    // An external id that was passed is the likelier cause.
+    // If an external id was passed, it is the more likely cause.
     assert_eq!(ranked(&["--external-id", "pipe-42"]).0[0], "STS_EXTERNAL_ID");
 }
 
 #[test]
-fn a_refused_token_is_followed_by_one_more_and_no_more() {
+fn a_refused_token_is_followed_by_exactly_one_retry() {
     for server_version in [ServerVersion::Postgres15, ServerVersion::MariaDb10_11] {
         let lab = Lab::start(&[server_version]).unwrap();
         wrong_role(&lab);
@@ -77,9 +77,9 @@ fn a_refused_token_is_followed_by_one_more_and_no_more() {
     }
 }
 
-/// As on an instance that is short of memory: refused now, accepted a moment later.
+/// As on an instance that is short of memory: the first token is refused, the next one is accepted.
 #[test]
-fn a_token_that_is_accepted_the_second_time_is_a_warning_and_the_check_goes_on() {
+fn a_token_accepted_on_retry_is_a_warning() {
     let lab = Lab::start(&[ServerVersion::MariaDb10_11]).unwrap();
     wrong_role(&lab);
     let server = lab.instance(ServerVersion::MariaDb10_11);
