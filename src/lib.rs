@@ -1,63 +1,60 @@
 //! # pipeprobe
 //!
-//! Can ClickPipes use this RDS or Aurora database with IAM, and for what: Initial Load Only, or CDC?
+//! Can ClickPipes use this RDS or Aurora database with IAM authentication, and for what: Initial Load Only, or CDC?
 //!
 //! ```text
 //! argv, env, file → Config → Target ─┬→ Identity → AuthToken ─┐
-//!                                    └→ Door ─────────────────┴→ Session → Facts
-//!                                       each outcome → Finding… → Verdict → Report → text | json
-//!                                       Look (operator) ┘ only ranks what a finding could be
+//!                                    └→ PendingAuth ──────────┴→ Session → Facts
+//!                            all results → Diagnostics → Verdict → Report → text, JSON, …
+//!                            AwsRecords (optional) ┘ only rank the causes of a failure
 //! ```
 //!
-//! A target is parsed once. Assuming its access role and climbing to its door (resolve, dial, TLS,
-//! what authentication is asked) happen side by side; the token is signed and sent only where the
-//! door asks for it. The server is then asked facts, and pure code judges everything that was seen:
-//! a row of [`checks::CHECKS`] each, and from the rows the verdict. What was not reached denies as a
-//! failure does.
+//! A target is parsed once. AssumeRole and the connection up to the authentication request (DNS, TCP, TLS) run in
+//! parallel. The token is signed and sent only if the server requests it over verified TLS. Then the server is queried,
+//! and pure code judges all results: one diagnostic for each check, and a verdict from them. A check that was not
+//! reached counts as failed.
 //!
-//! [`operator`] looks, where it is asked to, at what RDS and IAM have on record: evidence about the cause of a
-//! failure, and never a verdict.
-//! [`verify`] tells that story once, for [`run`]'s `check`. [`serve`] tells it for many targets for ever, keeps
-//! what is known of each and answers over HTTP; its runs are [given](verify::Given) what earlier ones found.
+//! [`verify`] runs one target, for [`run`]'s `check`. [`serve`] runs many targets continuously, keeps their results and
+//! answers over HTTP. [`aws`] reads RDS and IAM records on request: they are evidence for the cause of a failure and
+//! never change a verdict.
 //!
-//! Three rooms stand beside that flow and touch no server. [`setup`] goes the other way: from a target alone
-//! it makes what has to exist before all of that holds. [`lint`] judges the policies there are. [`ship`] has the
-//! files that operators put around it.
+//! Three modules connect to no server: [`setup`] creates from a target what must exist before a check can pass,
+//! [`lint`] judges IAM policies, and [`ship`] contains files for operators.
 //!
-//! The modules stand in the order of that flow. Each names only those above it (tests/architecture.rs
-//! holds it so), and each outside crate has one door.
+//! The modules are listed in flow order. A module uses only modules above it, and each external crate is used only in
+//! its files; `tests/architecture.rs` checks both.
 
-// The words everything is said in.
+// Basic types.
 pub mod secret;
 pub mod target;
 pub mod diagnostic;
 pub mod policy;
 pub mod lint;
 
-// What is typed and written → what is meant.
+// Command line and files → configuration.
 pub mod cli;
 pub mod trust;
 pub mod config;
 
-// Who we are, and what we send.
+// Identity and token.
 pub mod identity;
 pub mod token;
 pub mod aws;
 
-// The database: how it is reached, what it says.
+// The database: connection and facts.
 pub mod connection;
 pub mod facts;
 
-// What it means.
+// Judgement.
 pub mod checks;
 pub mod verdict;
 pub mod report;
 
-// What has to exist first, and what stands around it.
+// Setup of AWS and database; files for operators.
 pub mod setup;
 pub mod ship;
 
-// The story of one target, of many for ever, and what a command makes of them.
+// One run, continuous runs, and the commands.
 pub mod verify;
 pub mod serve;
 pub mod run;
