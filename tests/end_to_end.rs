@@ -12,6 +12,8 @@ mod support;
 mod capability;
 #[path = "end_to_end/faults.rs"]
 mod faults;
+#[path = "end_to_end/handover.rs"]
+mod handover;
 #[path = "end_to_end/hostile.rs"]
 mod hostile;
 #[path = "end_to_end/identity.rs"]

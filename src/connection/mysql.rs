@@ -1,6 +1,8 @@
-//! MySQL's and MariaDB's rungs: greeting, SSLRequest, HandshakeResponse41, AuthSwitchRequest, and
-//! the hand-over to mysql_async. Source: MySQL internals, "Connection Phase"; MariaDB Knowledge
-//! Base, "Connection". Packet types are mysql_common's, the framing is ours.
+//! Connection stages of MySQL and MariaDB: greeting, SSLRequest, HandshakeResponse41, AuthSwitchRequest, and the
+//! handover to mysql_async.
+//!
+//! Sources: MySQL Internals Manual, "Connection Phase"; MariaDB Knowledge Base, "Connection". The packet types come
+//! from mysql_common, the framing is in this file.
 
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -14,6 +16,7 @@ use std::{
 };
 
 use futures_util::StreamExt;
+use handover::Handover;
 use mysql_async::{BinlogStreamRequest, Conn, Row, from_value_opt, prelude::Queryable};
 use mysql_common::{
     collations::CollationId,
@@ -40,15 +43,15 @@ use crate::{
     target::{Engine, Target},
 };
 
-/// Longest packet believed before the session is up.
+/// Longest packet accepted before the session is authenticated, in bytes.
 const LONGEST: usize = 64 * 1024;
 const MAX_ALLOWED_PACKET: u32 = 16 << 20;
-/// utf8mb4_general_ci, as HandshakeResponse has it: MySQL refuses a handshake (1043) whose two packets differ.
+/// utf8mb4_general_ci, as in HandshakeResponse: MySQL refuses a handshake (1043) if the two packets differ.
 const COLLATION: u8 = CollationId::UTF8MB4_GENERAL_CI as u8;
 
-/// What we ask of a server, and nothing that changes the framing of results, so that the driver
-/// agrees by construction. Without CLIENT_LOCAL_FILES a server cannot ask for our files.
-fn expected() -> Can {
+/// The capabilities that we require. None of them changes the framing of results, so the driver can be told the
+/// same ones. Without CLIENT_LOCAL_FILES a server cannot request local files.
+fn required() -> Can {
     Can::CLIENT_PROTOCOL_41
         | Can::CLIENT_SSL
         | Can::CLIENT_SECURE_CONNECTION
@@ -56,11 +59,11 @@ fn expected() -> Can {
         | Can::CLIENT_PLUGIN_AUTH
 }
 
-/// The name of no plugin. Whatever plugin the account has, it is not this one, so the server must
-/// send an AuthSwitchRequest that names it, before it has seen anything secret.
+/// A plugin that does not exist. Whatever plugin the account uses, the server must send an AuthSwitchRequest with
+/// its name, before it has received anything secret.
 const NO_PLUGIN: &[u8] = b"pipeprobe";
 
-/// An encrypted connection whose server has greeted.
+/// An encrypted connection after the server's greeting.
 pub(super) struct Greeted<S = TlsStream<TcpStream>> {
     packets: Packets<S>,
     greeting: HandshakePacket<'static>,
@@ -73,7 +76,7 @@ impl Greeted {
     }
 }
 
-/// Greeting and SSLRequest in the clear, then TLS.
+/// Greeting and SSLRequest in plaintext, then TLS.
 pub(super) async fn encrypt(
     stream: TcpStream,
     tls: Arc<ClientConfig>,
@@ -86,33 +89,34 @@ pub(super) async fn encrypt(
     if packet.first() == Some(&0xFF) {
         return Err(refused(stage, &packet, Can::empty())); // blocked host, too many connections
     }
-    let greeting = greeting(&packet).ok_or_else(|| ConnectError::protocol(stage, "sent no greeting"))?;
+    let greeting =
+        greeting(&packet).ok_or_else(|| ConnectError::protocol(stage, "did not send a greeting"))?;
     *seen = Some(Greeting {
         version: printable(&greeting.server_version_str()),
         default_plugin: printable(&greeting.auth_plugin_name_str().unwrap_or_default()),
     });
-    let missing = expected() - greeting.capabilities();
+    let missing = required() - greeting.capabilities();
     if missing.contains(Can::CLIENT_SSL) {
         return Err(ConnectError::PlaintextOnly);
     }
     if !missing.is_empty() {
-        return Err(ConnectError::protocol(stage, format!("greeted without {missing:?}")));
+        return Err(ConnectError::protocol(stage, format!("does not support {missing:?}")));
     }
-    // MariaDB leaves CLIENT_LONG_PASSWORD out of its greeting; set by a client, it says "no extended
-    // capabilities". The database must be announced here: MySQL reads the flags of this packet only.
+    // MariaDB omits CLIENT_LONG_PASSWORD in its greeting; a client that sets it has no extended capabilities. The
+    // flag for a database must be set here: MySQL reads the flags of this packet only.
     let with_database = if target.database.is_some() { Can::CLIENT_CONNECT_WITH_DB } else { Can::empty() };
-    let agreed = expected() | Can::CLIENT_LONG_PASSWORD | with_database;
+    let agreed = required() | Can::CLIENT_LONG_PASSWORD | with_database;
     let request = SslRequest::new(agreed, MAX_ALLOWED_PACKET, COLLATION);
     packets.write(stage, &serialized(&request)).await?;
     let stream = handshake(packets.stream, tls, target).await?;
     Ok(Greeted { packets: Packets { stream, sequence: packets.sequence }, greeting, agreed })
 }
 
-/// The greeting, where the packet is one of protocol 10. The length of the scramble is looked at first: mysql_common
-/// counts it in a signed byte, which overflows from 0x80 on.
+/// The greeting, if the packet is one of protocol 10. The length of the scramble is checked first, because
+/// mysql_common counts it in a signed byte, which overflows from 0x80 on.
 fn greeting(packet: &[u8]) -> Option<HandshakePacket<'static>> {
     let version = packet.strip_prefix(&[10])?.iter().position(|byte| *byte == 0)?;
-    // Behind the version's NUL: connection id 4, scramble 8, filler 1, flags 2, collation 1, status 2, flags 2.
+    // After the NUL of the version: connection id 4, scramble 8, filler 1, flags 2, collation 1, status 2, flags 2.
     let scramble_length = *packet.get(1 + version + 1 + 20)?;
     if scramble_length > 0x7f {
         return None;
@@ -120,13 +124,13 @@ fn greeting(packet: &[u8]) -> Option<HandshakePacket<'static>> {
     ParseBuf(packet).parse::<HandshakePacket<'_>>(()).ok().map(HandshakePacket::into_owned)
 }
 
-/// A server that has been told who we are and waits for the token.
+/// A server that knows the user name and waits for the token.
 pub(super) struct PendingAuth<S = TlsStream<TcpStream>> {
     greeted: Greeted<S>,
     engine: Engine,
 }
 
-/// HandshakeResponse41 without a secret, and the AuthSwitchRequest that answers it.
+/// Sends HandshakeResponse41 without a secret and reads the AuthSwitchRequest.
 pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
     mut greeted: Greeted<S>,
     target: &Target,
@@ -134,7 +138,7 @@ pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
     let stage = Stage::AuthRequest;
     let response = HandshakeResponse::new(
         None::<&[u8]>,
-        (8, 0, 0), // chooses the collation, and nothing else
+        (8, 0, 0), // only selects the collation
         Some(target.user.as_str().as_bytes()),
         target.database.as_deref().map(str::as_bytes),
         Some(AuthPlugin::Other(NO_PLUGIN.into())),
@@ -156,13 +160,13 @@ pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
             }
         }
         Some(0xFF) => return Err(refused(stage, &packet, greeted.agreed)),
-        _ => return Err(ConnectError::protocol(stage, "sent no authentication request")),
+        _ => return Err(ConnectError::protocol(stage, "did not send an authentication request")),
     };
     Ok((auth_request, PendingAuth { greeted, engine: target.engine() }))
 }
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> PendingAuth<S> {
-    /// The token, NUL-terminated as `mysql_clear_password` has it, then the session to the driver.
+    /// Sends the token, NUL-terminated as `mysql_clear_password` requires, then hands the session to the driver.
     pub(super) async fn log_in(mut self, token: &Secret) -> Result<MysqlSession, ConnectError> {
         let stage = Stage::Login;
         let mut password = [token.reveal().as_bytes(), &[0]].concat();
@@ -180,18 +184,19 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> PendingAuth<S> {
         }
         let Greeted { packets, greeting, agreed } = self.greeted;
         let (session, agreed) = (LimitedStream::new(packets.stream), agreed - Can::CLIENT_SSL);
-        let (id, dumping) = (greeting.connection_id(), BinlogMode::default());
-        let (conn, relay) = handover::to_driver(session, self.engine, id, agreed, dumping.clone()).await?;
-        Ok(MysqlSession { conn, relay, dumping })
+        let (id, binlog_mode) = (greeting.connection_id(), BinlogMode::default());
+        let Handover { conn, relay } =
+            handover::to_driver(session, self.engine, id, agreed, binlog_mode.clone()).await?;
+        Ok(MysqlSession { conn, relay, binlog_mode })
     }
 }
 
-/// A place in the binary log (`SHOW BINARY LOG STATUS`).
+/// A position in the binary log (`SHOW BINARY LOG STATUS`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(serde::Deserialize))]
 pub struct BinlogPosition {
     pub file: String,
-    /// Bytes from the start of the file.
+    /// Offset in the file, in bytes.
     pub position: u64,
 }
 
@@ -200,14 +205,14 @@ pub struct BinlogPosition {
 pub struct MysqlSession {
     conn: Conn,
     relay: Task<()>,
-    dumping: BinlogMode,
+    binlog_mode: BinlogMode,
 }
 
 impl MysqlSession {
-    /// One statement; its rows, each column as text.
+    /// Runs one statement and returns its rows.
     ///
     /// # Errors
-    /// The server's refusal of this statement, or its silence until `deadline`.
+    /// The server's refusal of this statement, or no response until `deadline`.
     pub async fn rows(&mut self, sql: &str, deadline: Instant) -> Result<Vec<Vec<Option<String>>>, Refusal> {
         let answer = tokio::time::timeout_at(deadline.into(), self.conn.query::<Row, _>(sql)).await;
         let rows = answer.map_err(|_| Refusal::silence())?.map_err(|e| driver_refusal(&e))?;
@@ -216,12 +221,12 @@ impl MysqlSession {
         Ok(rows.into_iter().map(|row| row.unwrap().into_iter().map(text).collect()).collect())
     }
 
-    /// Becomes a replica for a moment: registers (COM_REGISTER_SLAVE, with an empty report password: a
-    /// token is too long for one) and asks for the binary log from `from` to its end
-    /// (COM_BINLOG_DUMP, not blocking). How many events came: at least one.
+    /// Becomes a replica for a moment: registers (COM_REGISTER_SLAVE, with an empty report password, because a
+    /// token is too long for it) and requests the binary log from `from` to its end (COM_BINLOG_DUMP, not
+    /// blocking). Returns the number of events, at least one.
     ///
     /// # Errors
-    /// The server's refusal, or its silence until `deadline`.
+    /// The server's refusal, or no response until `deadline`.
     pub async fn stream_binlog(
         self,
         server_id: u32,
@@ -229,8 +234,8 @@ impl MysqlSession {
         deadline: Instant,
         close_by: Instant,
     ) -> Result<usize, Refusal> {
-        self.dumping.store(true, Ordering::Relaxed);
-        // Apart, because mysql_async may panic on an event; what was asked before is not to be lost.
+        self.binlog_mode.store(true, Ordering::Relaxed);
+        // In a task, because mysql_async may panic on an event: the facts collected before must survive that.
         let from = from.clone();
         let events = Task::spawn(async move {
             let request = BinlogStreamRequest::new(server_id)
@@ -243,7 +248,7 @@ impl MysqlSession {
                 event?;
                 events += 1;
             }
-            // The server closes the connection behind the last event.
+            // The server closes the connection after the last event.
             let _ = stream.close().await;
             Ok(events)
         });
@@ -252,7 +257,7 @@ impl MysqlSession {
         let _ = tokio::time::timeout_at(close_timeout(close_by), self.relay).await;
         let streamed = streamed.map_err(|_| Refusal {
             code: "driver".into(),
-            message: "the server sent an event that its driver cannot read".into(),
+            message: "the server sent an event that the driver cannot read".into(),
             ..Refusal::default()
         })?;
         match streamed.map_err(|e: mysql_async::Error| driver_refusal(&e))? {
@@ -265,7 +270,7 @@ impl MysqlSession {
         }
     }
 
-    /// Says goodbye (COM_QUIT) and waits, briefly and not beyond `by`, until the connection is down.
+    /// Sends COM_QUIT and waits until the connection is closed, at most a second and not after `by`.
     pub async fn close(self, by: Instant) {
         let _ = tokio::time::timeout_at(close_timeout(by), async {
             let _ = self.conn.disconnect().await;
@@ -294,7 +299,7 @@ fn refused(stage: Stage, packet: &[u8], agreed: Can) -> ConnectError {
             stage,
             refusal: Refusal {
                 code: e.error_code().to_string(),
-                // Before the handshake an error has no SQLSTATE; some servers send one all the same.
+                // Before the handshake an error has no SQLSTATE, but some servers send one.
                 message: printable(&e.message_str()).trim_start_matches("#08004").to_owned(),
                 ..Refusal::default()
             },
@@ -309,7 +314,7 @@ fn serialized(packet: &impl MySerialize) -> Vec<u8> {
     bytes
 }
 
-/// Packets over a stream: 3 bytes length, 1 byte sequence number, payload.
+/// Packets on a stream: 3 bytes length, 1 byte sequence number, payload.
 struct Packets<S> {
     stream: S,
     sequence: u8,
@@ -327,7 +332,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Packets<S> {
         if sequence != self.sequence {
             return Err(ConnectError::protocol(
                 stage,
-                format!("sent packet {sequence}, {} was due", self.sequence),
+                format!("sent packet number {sequence} instead of {}", self.sequence),
             ));
         }
         self.sequence = sequence.wrapping_add(1);
@@ -338,7 +343,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Packets<S> {
 
     async fn write(&mut self, stage: Stage, payload: &[u8]) -> Result<(), ConnectError> {
         let io = |e: io::Error| ConnectError::io(stage, &e);
-        let [a, b, c, _] = (payload.len() as u32).to_le_bytes(); // ours are under 64 KiB
+        let [a, b, c, _] = (payload.len() as u32).to_le_bytes(); // we only send short packets
         self.stream.write_all(&[a, b, c, self.sequence]).await.map_err(io)?;
         self.stream.write_all(payload).await.map_err(io)?;
         self.stream.flush().await.map_err(io)?;
@@ -361,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn greetings_are_read_or_refused_and_never_panicked_at() {
+    fn malformed_greetings_are_refused_without_a_panic() {
         let good = packet("8.0.39", 21);
         assert_eq!(greeting(&good).unwrap().server_version_ref(), b"8.0.39");
         assert!(greeting(&packet("\u{663}.\u{663}.\u{663}", 21)).is_some()); // its version is never parsed

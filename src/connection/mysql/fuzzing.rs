@@ -1,4 +1,4 @@
-//! The rungs but TLS on any stream, for tests/fuzz.
+//! All connection stages except TLS, on any stream, for tests/fuzz.
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -10,10 +10,10 @@ use super::{
 };
 use crate::{secret::Secret, target::Target};
 
-/// Reads a greeting, asks, and logs in where a cleartext password is asked for.
+/// Reads a greeting and logs in if the server requests a cleartext password.
 ///
 /// # Errors
-/// How the stream was no server.
+/// What is wrong with the stream.
 pub async fn connect_until_auth(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     target: &Target,
@@ -25,15 +25,16 @@ pub async fn connect_until_auth(
     if packet.first() == Some(&0xFF) {
         return Err(refused(stage, &packet, Can::empty()));
     }
-    let greeting = greeting(&packet).ok_or_else(|| ConnectError::protocol(stage, "sent no greeting"))?;
-    let agreed = super::expected() | Can::CLIENT_LONG_PASSWORD | Can::CLIENT_CONNECT_WITH_DB;
+    let greeting =
+        greeting(&packet).ok_or_else(|| ConnectError::protocol(stage, "did not send a greeting"))?;
+    let agreed = super::required() | Can::CLIENT_LONG_PASSWORD | Can::CLIENT_CONNECT_WITH_DB;
     match ask(Greeted { packets, greeting, agreed }, target).await? {
         (AuthRequest::Cleartext, pending) => pending.log_in(token).await,
         (auth_request, _) => Err(ConnectError::NotIam(auth_request)),
     }
 }
 
-/// What reaches the driver of what a server sends.
-pub async fn relayed(driver: UnixStream, session: impl AsyncRead + AsyncWrite + Send, dumping: bool) {
-    relay::relay(driver, session, std::sync::Arc::new(dumping.into())).await;
+/// Forwards to the driver what a server sends.
+pub async fn relayed(driver: UnixStream, session: impl AsyncRead + AsyncWrite + Send, binlog_mode: bool) {
+    relay::relay(driver, session, std::sync::Arc::new(binlog_mode.into())).await;
 }
