@@ -237,7 +237,10 @@ fn the_script_asks_first_and_restarts_nothing_by_itself() {
         ],
     );
     let role = says(&notes, &["create-role", "--role-name clickpipes-rds-access --path /"]);
-    says(&notes, &["put-role-policy", "clickpipes-rds-connect-db-ABCDEFGHIJKL01234"]);
+    says(
+        &notes,
+        &["put-role-policy", "--policy-name clickpipes-rds-connect-db-ABCDEFGHIJKL01234 --policy-document {"],
+    );
     assert!(create < set && set < modify && modify < role);
     assert!(
         !notes.iter().any(|note| note.contains("reboot-db") || note.contains("authorize-security-group"))

@@ -132,7 +132,7 @@ fn role(plan: &Setup) -> Step {
          aws iam create-role --role-name {name} --path {path} \\\n        \
          --assume-role-policy-document \"$trust_policy\"\nfi\n\
          aws iam put-role-policy --role-name {name} \\\n    \
-         --basis-name \"clickpipes-rds-connect-$resource_id\" --basis-document \"$connect_policy\"\n"
+         --policy-name \"clickpipes-rds-connect-$resource_id\" --policy-document \"$connect_policy\"\n"
     );
     Step { title: "The access role", why: "Who may assume it, and what it may do then.".to_owned(), commands }
 }
