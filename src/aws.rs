@@ -16,6 +16,8 @@ mod rds;
 
 use std::time::{Duration, Instant};
 
+use serde::{Serialize, Serializer};
+
 use crate::target::{Operator, Target};
 
 /// Everything that was asked for and seen.
@@ -33,16 +35,23 @@ pub struct AwsRecords {
 }
 
 /// One call, with all its pages.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(test, derive(serde::Deserialize), serde(deny_unknown_fields))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(serde::Deserialize, schemars::JsonSchema), serde(deny_unknown_fields))]
 pub struct ApiCall {
     /// As a policy names it: `rds:DescribeDBInstances`.
+    #[serde(rename(serialize = "action"))]
     pub call: String,
-    /// What it was asked about; empty for everything there is.
-    #[cfg_attr(test, serde(default))]
+    /// The resource that the call is about; empty (null in JSON) if it lists all resources.
+    #[serde(rename(serialize = "resource"), serialize_with = "none_if_empty")]
+    #[cfg_attr(test, serde(default), schemars(with = "Option<String>"))]
     pub about: String,
     /// AWS's words, where it gave no answer or a refusal.
+    #[serde(rename(serialize = "error"))]
     pub refused: Option<String>,
+}
+
+fn none_if_empty<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    Some(text).filter(|text| !text.is_empty()).serialize(serializer)
 }
 
 /// In place of a call, where there was nobody to ask it.

@@ -100,7 +100,7 @@ fn requirement(basis: Basis, require: Option<Capability>, target: &Target) -> Re
 fn required_capability(text: Option<String>) -> Result<Option<Capability>, Invalid> {
     match given(text).as_deref() {
         None => Ok(None),
-        Some("initial-load") => Ok(Some(Capability::InitialLoadOnly)),
+        Some("initial_load_only" | "initial-load") => Ok(Some(Capability::InitialLoadOnly)),
         Some("cdc") => Ok(Some(Capability::Cdc)),
         Some(other) => Err(Invalid::new("require", "initial-load or cdc", quoted(other))),
     }

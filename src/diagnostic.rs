@@ -1,15 +1,23 @@
 //! The vocabulary of results: what a check found, what that denies, and what to do next.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use crate::target::{Invalid, quoted};
+use crate::target::{Invalid, ReplicationMode, quoted};
 
 /// Words from outside (a server, AWS, a program), without what could drive a terminal, and not endless.
 pub fn printable(words: &str) -> String {
     let text: String = words.chars().take(1000).collect();
     text.replace(|c: char| c.is_control() || is_invisible(c), " ").trim().to_owned()
+}
+
+/// Serializes a duration as milliseconds, rounded to microseconds.
+///
+/// # Errors
+/// The serializer's.
+pub fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((duration.as_secs_f64() * 1e6).round() / 1e3)
 }
 
 /// What turns the direction of a line, or takes no room in it, can make a text read as another.
@@ -40,12 +48,21 @@ impl Capability {
         }
     }
 
+    /// The value in JSON, metrics, JUnit properties and `--require`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Blocked => "blocked",
+            Self::InitialLoadOnly => "initial_load_only",
+            Self::Cdc => "cdc",
+        }
+    }
+
     /// `settings.replication_mode` of ClickHouse's Terraform provider.
-    pub fn replication_mode(self) -> Option<&'static str> {
+    pub fn replication_mode(self) -> Option<ReplicationMode> {
         match self {
             Self::Blocked => None,
-            Self::InitialLoadOnly => Some("snapshot"),
-            Self::Cdc => Some("cdc"),
+            Self::InitialLoadOnly => Some(ReplicationMode::Snapshot),
+            Self::Cdc => Some(ReplicationMode::Cdc),
         }
     }
 }
@@ -174,10 +191,12 @@ pub enum CheckId {
 }
 
 /// One of several causes that the evidence leaves.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Candidate {
     pub cause: &'static str,
-    /// What speaks for it, or against.
+    /// The evidence for this cause, or against it.
+    #[serde(rename = "evidence")]
     pub because: String,
     pub remedy: String,
 }

@@ -33,11 +33,12 @@ use aws_sdk_sts::{
 };
 use jiff::Timestamp;
 use rustls::RootCertStore;
+use serde::Serialize;
 
 pub use sessions::Sessions;
 
 use crate::{
-    diagnostic::printable,
+    diagnostic::{milliseconds, printable},
     target::{Access, Region, RoleArn, SessionTag},
 };
 
@@ -55,32 +56,48 @@ pub struct Identity {
 }
 
 /// What was seen on the way to an identity; kept whether or not it was reached.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct IdentityEvidence {
     /// Access key id of the source credentials, shortened; it tells long-term (`AKIA…`) from temporary (`ASIA…`).
+    #[serde(rename = "access_key")]
     pub source_key: Option<String>,
+    #[serde(rename = "credentials_expire_at")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub source_expires_at: Option<Timestamp>,
     /// ARN of the source credentials (GetCallerIdentity needs no permission); `None` where the call failed.
     pub caller: Option<String>,
+    /// The roles that were assumed, in order; the last one is the access role.
+    #[serde(rename = "roles")]
     pub hops: Vec<Hop>,
     /// What came of asking once more without tags, after a refusal: accepted, or STS's words. Separates a
     /// missing sts:TagSession from a trust policy that lets nobody in.
+    #[serde(skip)]
     pub untagged: Option<Result<(), String>>,
     /// AWS's clock minus ours, from the `Date` header of its last answer; whole seconds.
     pub clock_offset_seconds: Option<i64>,
     /// The session is an earlier run's, which is still good: STS was not asked now.
+    #[serde(skip)]
     pub kept: bool,
+    #[serde(skip)]
     pub took: Duration,
 }
 
 /// One AssumeRole that succeeded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Hop {
     pub role: String,
     /// ARN of the session: `arn:…:assumed-role/<role>/<session>`.
+    #[serde(rename = "session_arn")]
     pub became: String,
+    /// `KEY=VALUE`, as passed.
+    #[serde(rename = "session_tags")]
     pub tags: Vec<String>,
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub expires_at: Option<Timestamp>,
+    #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
+    #[cfg_attr(test, schemars(with = "f64"))]
     pub took: Duration,
 }
 

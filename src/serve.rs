@@ -226,11 +226,11 @@ impl Monitor {
         };
         self.metrics.note(report, change);
         let capability = report.verdict.capability.name();
-        let took = report.duration_ms;
+        let took = report.duration.as_secs_f64() * 1e3;
         match change.map(|change| change.to) {
             Some(Health::Healthy) => tracing::info!(name, capability, took, "healthy"),
             Some(_) => {
-                let (cause, why) = (report.cause().unwrap_or_default(), &report.verdict.why);
+                let (cause, why) = (report.cause().unwrap_or_default(), &report.verdict.reason);
                 tracing::warn!(name, capability, took, cause, why, "unhealthy");
             }
             None => tracing::debug!(name, capability, took, cause = report.cause(), "checked"),

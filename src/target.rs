@@ -9,6 +9,8 @@ mod tag;
 
 use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
 
+use serde::Serialize;
+
 pub use arn::{PrincipalArn, RoleArn};
 pub use pipe::{Pipe, ReplicationMechanism, ReplicationMode, TablePattern, like};
 pub use rds_name::{RdsName, RdsNameKind};
@@ -56,7 +58,9 @@ pub fn no_placeholder(field: &str, text: &str) -> Result<(), Invalid> {
 }
 
 /// A ClickPipes source type, named as in ClickHouse's Terraform provider (`source.type`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
 pub enum SourceType {
     RdsPostgres,
     AuroraPostgres,
@@ -134,7 +138,8 @@ impl Engine {
 }
 
 /// A host name or IP address, without scheme, port or path. Case is kept as typed.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Host(String);
 
 impl Host {
@@ -186,7 +191,8 @@ impl fmt::Display for Host {
 }
 
 /// A host and a port.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Endpoint {
     pub host: Host,
     pub port: u16,
@@ -226,7 +232,8 @@ impl fmt::Display for Endpoint {
 }
 
 /// An AWS Region code, such as `eu-central-1`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Region(String);
 
 impl Region {
@@ -276,7 +283,8 @@ impl fmt::Display for Region {
 
 /// The database user the token is for. Its case must match the database's (AWS, "Creating a
 /// database account using IAM authentication").
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DbUser(String);
 
 impl DbUser {

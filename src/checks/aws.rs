@@ -9,6 +9,8 @@ mod rank;
 pub use rank::conclusion;
 pub(in crate::checks) use rank::rank_causes;
 
+use serde::Serialize;
+
 use super::Observations;
 use crate::{
     aws::{AwsRecords, CREDENTIALS, Lookup, Role},
@@ -22,7 +24,8 @@ use crate::{
 };
 
 /// One thing the records say.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AwsEvidence {
     /// What it is about: `IAM authentication`.
     pub subject: &'static str,
@@ -32,6 +35,7 @@ pub struct AwsEvidence {
     pub found: String,
     pub remedy: Option<String>,
     /// Causes that cannot be, since it is in order.
+    #[serde(skip)]
     rules_out: &'static [&'static str],
 }
 

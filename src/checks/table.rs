@@ -1,6 +1,8 @@
 //! The table: every check in order, what it denies, what is wanted and how to fix it. A cause stands
 //! above what follows from it. The page of checks in the documentation is made from these rows.
 
+use serde::Serialize;
+
 use crate::{
     diagnostic::{Basis, CheckId, Severity},
     target::{Engine, ResourceKind, Target},
@@ -36,7 +38,9 @@ pub struct Check {
 }
 
 /// Sections of a report, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
 pub enum Group {
     Identity,
     Connection,

@@ -7,6 +7,7 @@ use rustls::{
     AlertDescription, CertificateError, ClientConfig, Error,
     pki_types::{CertificateDer, ServerName},
 };
+use serde::Serialize;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Name};
@@ -14,23 +15,28 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Name};
 use crate::{diagnostic::printable, target::Host};
 
 /// What a certificate says of itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CertificateSummary {
     pub subject: String,
     pub issuer: String,
     /// DNS names and IP addresses of the subjectAltName extension.
     pub names: Vec<String>,
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub not_before: Option<Timestamp>,
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub not_after: Option<Timestamp>,
 }
 
 /// The TLS session, or the certificate alone where the handshake failed on it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TlsEvidence {
     /// `TLSv1.3`; `None` where the handshake did not finish.
     pub version: Option<String>,
     pub cipher_suite: Option<String>,
     /// As presented, leaf first.
+    #[serde(rename = "certificates")]
     pub chain: Vec<CertificateSummary>,
 }
 

@@ -9,7 +9,7 @@ use super::Report;
 use crate::target::Invalid;
 
 /// Raised when a field changes its meaning or goes away; new fields do not raise it.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// The JSON Schema of [`Document`].
 pub const SCHEMA: &str = include_str!("schema.json");
@@ -23,7 +23,7 @@ pub struct Document<'a> {
     pub pipeprobe: &'a str,
     /// Every target met what was required of it.
     pub success: bool,
-    pub reports: &'a [Report],
+    pub targets: &'a [Report],
     /// Why nothing was checked: bad usage or configuration.
     pub error: Option<Error<'a>>,
 }
@@ -37,12 +37,12 @@ pub struct Error<'a> {
 }
 
 impl<'a> Document<'a> {
-    pub fn of(reports: &'a [Report]) -> Self {
+    pub fn of(targets: &'a [Report]) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
             pipeprobe: env!("CARGO_PKG_VERSION"),
-            success: reports.iter().all(|report| report.verdict.met),
-            reports,
+            success: targets.iter().all(|report| report.verdict.met),
+            targets,
             error: None,
         }
     }

@@ -1,14 +1,11 @@
 //! JUnit XML, for CI: a suite a target, a case a row, and one for the verdict. A suite has failures exactly where
 //! its target is not met: what fails but is not needed for what is required is skipped, with its reason.
 
-use std::{
-    io::{self, Write},
-    time::Duration,
-};
+use std::io::{self, Write};
 
 use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
 
-use super::{Report, Row, Status};
+use super::{CheckResult, Report, Status};
 use crate::{diagnostic::Outcome, target::Invalid};
 
 const NAME: &str = "pipeprobe";
@@ -51,21 +48,21 @@ fn put(out: &mut impl Write, document: &Document) -> io::Result<()> {
 fn suite(report: &Report) -> TestSuite {
     let verdict = &report.verdict;
     let mut suite = TestSuite::new(report.target.as_str());
-    suite.set_time(took(report));
+    suite.set_time(report.duration);
     // The library's own timestamp would be chrono's; the attribute is the same.
-    suite.extra.insert("timestamp".into(), report.started_at.as_str().into());
+    suite.extra.insert("timestamp".into(), report.started_at.to_string().into());
     for (name, value) in [
-        ("type", report.source_type.as_str()),
+        ("type", report.source_type.name()),
         ("basis", verdict.basis.name()),
-        ("required", verdict.required.name()),
-        ("capability", verdict.capability.name()),
-        ("guide", verdict.guide.name()),
-        ("server", verdict.server.name()),
+        ("required", verdict.required.code()),
+        ("capability", verdict.capability.code()),
+        ("guide", verdict.guide.code()),
+        ("server", verdict.server.code()),
     ] {
         suite.add_property((name, value));
     }
     if let Some(waited) = report.waited {
-        suite.add_property(("rounds", waited.rounds.to_string().as_str()));
+        suite.add_property(("attempts", waited.attempts.to_string().as_str()));
     }
     for row in &report.checks {
         suite.add_test_case(check(report, row));
@@ -74,11 +71,7 @@ fn suite(report: &Report) -> TestSuite {
     suite
 }
 
-fn took(report: &Report) -> Duration {
-    Duration::try_from_secs_f64(report.duration_ms / 1e3).unwrap_or_default()
-}
-
-fn check(report: &Report, row: &Row) -> TestCase {
+fn check(report: &Report, row: &CheckResult) -> TestCase {
     let found = row.found.as_deref().unwrap_or_default();
     let skipped = |why: &str| {
         let mut status = TestCaseStatus::skipped();
@@ -89,23 +82,23 @@ fn check(report: &Report, row: &Row) -> TestCase {
         Status::Passed | Status::Warning => TestCaseStatus::success(),
         Status::Failed if report.blocks_requirement(row) => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            status.set_message(found).set_type(code(row)).set_description(evidence(row));
+            status.set_message(found).set_type(row.cause_or_code()).set_description(evidence(row));
             status
         }
         Status::Failed => {
             let required = report.verdict.required;
             let mut status = skipped(&format!("not needed for {required}"));
-            status.set_type(code(row)).set_description(evidence(row));
+            status.set_type(row.cause_or_code()).set_description(evidence(row));
             status
         }
-        Status::NotCounted if !row.counts => skipped("does not count under this policy"),
+        Status::NotCounted if !row.applies => skipped("does not count under this policy"),
         Status::NotCounted if row.outcome == Outcome::NotApplicable => skipped("not asked"),
         Status::NotCounted => skipped("not reached"),
     };
-    let mut case = TestCase::new(format!("{}: {}", row.check, row.description), status);
-    case.set_classname(format!("{}.{}", report.target, row.group));
+    let mut case = TestCase::new(format!("{}: {}", row.code, row.title), status);
+    case.set_classname(format!("{}.{}", report.target, row.group.name()));
     if row.status() == Status::Warning {
-        case.set_system_out(format!("warning {}\n{}", code(row), evidence(row)));
+        case.set_system_out(format!("warning {}\n{}", row.cause_or_code(), evidence(row)));
     }
     case
 }
@@ -116,9 +109,9 @@ fn verdict_case(report: &Report) -> TestCase {
         true => TestCaseStatus::success(),
         false => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            let (held, next) = (verdict.blocked_by.join(", "), verdict.next.join("; "));
-            status.set_message(format!("{}: {}", verdict.capability, verdict.why));
-            status.set_type(verdict.blocked_by.first().map_or("NOT_MET", String::as_str));
+            let (held, next) = (verdict.blocked_by.join(", "), verdict.next_steps.join("; "));
+            status.set_message(format!("{}: {}", verdict.capability, verdict.reason));
+            status.set_type(verdict.blocked_by.first().copied().unwrap_or("NOT_MET"));
             status.set_description(lines([
                 ("expected", Some(verdict.required.name())),
                 ("found", Some(verdict.capability.name())),
@@ -129,16 +122,12 @@ fn verdict_case(report: &Report) -> TestCase {
         }
     };
     let mut case = TestCase::new(format!("allows {}", verdict.required), status);
-    case.set_classname(format!("{}.verdict", report.target)).set_time(took(report));
-    case.set_system_out(verdict.why.as_str());
+    case.set_classname(format!("{}.verdict", report.target)).set_time(report.duration);
+    case.set_system_out(verdict.reason.as_str());
     case
 }
 
-fn code(row: &Row) -> &str {
-    row.cause.as_deref().unwrap_or(&row.check)
-}
-
-fn evidence(row: &Row) -> String {
+fn evidence(row: &CheckResult) -> String {
     let fields = [("expected", &row.expected), ("found", &row.found), ("to do", &row.remedy)];
     let mut text = lines(fields.map(|(label, text)| (label, text.as_deref())));
     for candidate in &row.candidates {
@@ -243,7 +232,7 @@ mod tests {
     #[test]
     fn a_warning_passes_and_speaks() {
         let mut report = report(true, Basis::Server);
-        let row = report.checks.iter_mut().find(|row| row.check == "TOKEN_LIFE").unwrap();
+        let row = report.checks.iter_mut().find(|row| row.code == "TOKEN_LIFE").unwrap();
         (row.outcome, row.cause) = (Outcome::Warn, Some("TOKEN_SHORT".into()));
         let text = written(&[report]);
         let xml = Document::parse(&text).unwrap();

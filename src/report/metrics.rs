@@ -18,7 +18,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::{Report, Status};
+use super::{CheckResult, Report, Stage, Status};
 use crate::diagnostic::{Basis, Capability, printable};
 
 /// What one metric is.
@@ -201,21 +201,21 @@ fn samples(report: &Report) -> Samples {
             add(base, Some(("code", code)), 1.0);
         }
     }
-    let took = report.duration_ms / 1e3;
+    let took = report.duration.as_secs_f64();
     add(CHECK_DURATION, None, took);
     for timing in &report.timings {
-        add(STAGE_DURATION, Some(("stage", &timing.step.replace(' ', "_"))), timing.duration_ms / 1e3);
+        add(STAGE_DURATION, Some(("stage", timing.stage.code())), timing.duration.as_secs_f64());
     }
-    let ended = seconds(&report.started_at).map(|started| started + took);
-    let left = |until: Option<&String>| Some((seconds(until?)? - ended?).max(0.0));
-    let hops = report.identity.hops.iter();
+    let ended = since_1970(report.started_at) + took;
+    let left = |until: Option<Timestamp>| Some((since_1970(until?) - ended).max(0.0));
+    let roles = report.identity.hops.iter();
     for (base, value) in [
-        (LAST_CHECK, ended),
-        (TOKEN, left(report.token.as_ref().map(|token| &token.expires_at))),
+        (LAST_CHECK, Some(ended)),
+        (TOKEN, left(report.token.as_ref().map(|token| token.expires_at))),
         // The last role assumed is the one that signs.
-        (CREDENTIALS, left(hops.last().and_then(|hop| hop.expires_at.as_ref()))),
-        (SOURCE_CREDENTIALS, left(report.identity.source_expires_at.as_ref())),
-        (CERTIFICATE, report.first_certificate_to_end().map(since_1970)),
+        (CREDENTIALS, left(roles.last().and_then(|role| role.expires_at))),
+        (SOURCE_CREDENTIALS, left(report.identity.source_expires_at)),
+        (CERTIFICATE, report.certificate_expires_at().map(since_1970)),
         (CLOCK_OFFSET, report.identity.clock_offset_seconds.map(|offset| offset as f64)),
         (SLOTS_FREE, report.measurements.replication_slots_free.map(f64::from)),
         (SENDERS_FREE, report.measurements.wal_senders_free.map(f64::from)),
@@ -229,13 +229,9 @@ fn samples(report: &Report) -> Samples {
 }
 
 /// Codes of the checks that stand so, each once: several checks may share a cause.
-fn codes(report: &Report, status: Status) -> Vec<&str> {
-    let mut codes: Vec<&str> = report
-        .checks
-        .iter()
-        .filter(|row| row.status() == status)
-        .map(|row| row.cause.as_deref().unwrap_or(&row.check))
-        .collect();
+fn codes(report: &Report, status: Status) -> Vec<&'static str> {
+    let mut codes: Vec<&'static str> =
+        report.checks.iter().filter(|row| row.status() == status).map(CheckResult::cause_or_code).collect();
     codes.sort_unstable();
     codes.dedup();
     codes
@@ -247,11 +243,6 @@ fn number(capability: Capability) -> f64 {
         Capability::InitialLoadOnly => 1.0,
         Capability::Cdc => 2.0,
     }
-}
-
-/// RFC 3339 → seconds since 1970.
-fn seconds(time: &str) -> Option<f64> {
-    Some(since_1970(time.parse().ok()?))
 }
 
 fn since_1970(time: Timestamp) -> f64 {
@@ -271,10 +262,9 @@ pub fn page() -> String {
         let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
         let _ = writeln!(page, "| `{}` | {} | {} |", metric.name(), labels.join(", "), metric.help);
     }
-    page += "\nLabels have few values: `target` is the target's name in the configuration file, else its host; `policy` is\n\
-             `guide` or `server`; `code` is one of [the checks and causes](../checks/checks.md); `stage` is\n\
-             `identity`, `resolve`, `dial`, `encrypt`, `ask`, `log_in` or `facts`.\n";
-    page
+    page += "\nLabels have few values: `target` is the target's name in the configuration file, else its host; `basis` is\n\
+             `guide` or `server`; `code` is one of [the checks and causes](../checks/checks.md); `stage` is\n";
+    page + &Stage::ALL.map(|stage| format!("`{}`", stage.code())).join(", ") + ".\n"
 }
 
 #[cfg(test)]
@@ -311,7 +301,7 @@ mod tests {
             "pipeprobe_failure{target=\"orders\",code=\"PG_DOCUMENTED_RULE\"} 1.0",
             "pipeprobe_failure{target=\"orders\",code=\"PG_REPLICATION_NOT_IAM\"} 1.0",
             "pipeprobe_check_duration_seconds{target=\"orders\"} 0.171",
-            "pipeprobe_check_stage_duration_seconds{target=\"orders\",stage=\"log_in\"} 0.048",
+            "pipeprobe_check_stage_duration_seconds{target=\"orders\",stage=\"login\"} 0.048",
             "pipeprobe_last_check_timestamp_seconds{target=\"orders\"} 1767323045.171",
             "pipeprobe_token_remaining_seconds{target=\"orders\"} 899.8",
             "pipeprobe_credentials_remaining_seconds{target=\"orders\"} 899.8",

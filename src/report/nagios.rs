@@ -3,9 +3,7 @@
 
 use std::io::{self, Write};
 
-use jiff::Timestamp;
-
-use super::{Report, Row, Status};
+use super::{CheckResult, Report};
 use crate::{diagnostic::Capability, target::Invalid};
 
 /// A service's state; its number is the exit code.
@@ -60,12 +58,12 @@ pub fn write(out: &mut impl Write, reports: &[Report], warnings_count: bool) -> 
             "{} {}: {}",
             state_of(report).name(),
             plain(&report.target),
-            plain(&report.verdict.why)
+            plain(&report.verdict.reason)
         )?;
         for row in report.checks.iter().filter(|row| report.blocks_requirement(row)) {
             writeln!(out, "{}", line(row))?;
         }
-        for row in report.checks.iter().filter(|row| row.status() == Status::Warning) {
+        for row in report.warnings() {
             writeln!(out, "warning {}", line(row))?;
         }
     }
@@ -92,19 +90,18 @@ fn said(report: &Report) -> String {
     let verdict = &report.verdict;
     let mut text = format!("{}: {}", plain(&report.target), verdict.capability);
     if !verdict.met {
-        let held = report.held_back().map(|held| format!(", {held}")).unwrap_or_default();
+        let held = report.blocked_by().map(|held| format!(", {held}")).unwrap_or_default();
         text += &format!(", not {}{held}", verdict.required);
     }
-    let warnings = report.checks.iter().filter(|row| row.status() == Status::Warning).count();
-    match warnings {
+    match report.warnings().count() {
         0 => text,
         1 => text + ", 1 warning",
         n => text + &format!(", {n} warnings"),
     }
 }
 
-fn line(row: &Row) -> String {
-    let mut text = row.cause.clone().unwrap_or_else(|| row.check.clone());
+fn line(row: &CheckResult) -> String {
+    let mut text = row.cause_or_code().to_owned();
     for (label, field) in [("", &row.found), ("; to do: ", &row.remedy)] {
         if let Some(field) = field {
             text += if label.is_empty() { ": " } else { label };
@@ -125,7 +122,7 @@ fn data(report: &Report, one_of_many: bool) -> String {
         Capability::InitialLoadOnly => 1,
         Capability::Cdc => 2,
     };
-    let seconds = report.duration_ms / 1e3;
+    let seconds = report.duration.as_secs_f64();
     let mut data =
         format!("{}={seconds:.3}s;;;0 {}={capability};;;0;2", label("duration"), label("capability"));
     if let Some(left) = certificate_left(report) {
@@ -136,8 +133,7 @@ fn data(report: &Report, one_of_many: bool) -> String {
 
 /// Seconds from the check until the first certificate of the chain ends.
 fn certificate_left(report: &Report) -> Option<i64> {
-    let started: Timestamp = report.started_at.parse().ok()?;
-    Some(report.first_certificate_to_end()?.as_second() - started.as_second())
+    Some(report.certificate_expires_at()?.as_second() - report.started_at.as_second())
 }
 
 /// Neither `|`, which begins performance data, nor a line break.
@@ -161,7 +157,7 @@ mod tests {
 
     fn with_a_warning() -> Report {
         let mut report = report(true, Basis::Server);
-        let row = report.checks.iter_mut().find(|row| row.check == "TOKEN_LIFE").unwrap();
+        let row = report.checks.iter_mut().find(|row| row.code == "TOKEN_LIFE").unwrap();
         (row.outcome, row.cause, row.found) =
             (Outcome::Warn, Some("TOKEN_SHORT".into()), Some("1 | 2\nminutes".into()));
         report

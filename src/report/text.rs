@@ -1,11 +1,14 @@
 //! The report for a person: 80 columns, readable without colour.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
 
 use anstyle::{AnsiColor, Style};
 use textwrap::{Options, core::display_width, wrap};
 
-use super::{AwsDiagnostics, Report, Row};
+use super::{AwsDiagnostics, CheckResult, Report};
 use crate::{
     checks::Group,
     diagnostic::{Basis, Capability, Outcome},
@@ -48,14 +51,14 @@ pub fn write_all(out: &mut impl Write, reports: &[Report]) -> io::Result<()> {
 pub fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
     let sign = &report.endpoints.sign;
     writeln!(out, "{STRONG}{}{STRONG:#}", report.target)?;
-    writeln!(out, "{} at {}:{}", report.source_type, sign.host, sign.port)?;
+    writeln!(out, "{} at {}:{}", report.source_type.name(), sign.host, sign.port)?;
     for group in Group::ALL {
         writeln!(out, "\n  {STRONG}{}{STRONG:#}", group.name())?;
-        for row in report.checks.iter().filter(|row| row.is_in(group)) {
+        for row in report.checks.iter().filter(|row| row.group == group) {
             write_row(out, row)?;
         }
     }
-    if let Some(look) = &report.operator {
+    if let Some(look) = &report.aws_diagnostics {
         write_look(out, look)?;
     }
     write_endpoints(out, report)?;
@@ -64,8 +67,8 @@ pub fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
 }
 
 /// √ holds, ‼ holds but look at it, × does not, ? is not known, · was not reached, not asked or does not count.
-fn mark(row: &Row) -> (&'static str, Style) {
-    if row.counts { mark_of(row.outcome) } else { ("·", DIM) }
+fn mark(row: &CheckResult) -> (&'static str, Style) {
+    if row.applies { mark_of(row.outcome) } else { ("·", DIM) }
 }
 
 fn mark_of(outcome: Outcome) -> (&'static str, Style) {
@@ -78,12 +81,12 @@ fn mark_of(outcome: Outcome) -> (&'static str, Style) {
     }
 }
 
-fn write_row(out: &mut impl Write, row: &Row) -> io::Result<()> {
+fn write_row(out: &mut impl Write, row: &CheckResult) -> io::Result<()> {
     let (mark, style) = mark(row);
-    let room = WIDTH.saturating_sub(4 + display_width(&row.description) + 2);
+    let room = WIDTH.saturating_sub(4 + display_width(&row.title) + 2);
     let found = row.found.as_deref().unwrap_or_default();
     // Where all is well, what was found is small print: behind the phrase where there is room, else below.
-    let (note, small_print) = match (row.outcome, row.counts) {
+    let (note, small_print) = match (row.outcome, row.applies) {
         (Outcome::NotReached, _) => ("not reached", found),
         (Outcome::NotApplicable, _) => ("not asked", found),
         (_, false) => ("does not count under this policy", found),
@@ -91,7 +94,7 @@ fn write_row(out: &mut impl Write, row: &Row) -> io::Result<()> {
         (Outcome::Pass, _) => ("", found),
         _ => (row.cause.as_deref().unwrap_or_default(), ""),
     };
-    write!(out, "  {style}{mark}{style:#} {}", row.description)?;
+    write!(out, "  {style}{mark}{style:#} {}", row.title)?;
     match note {
         "" => writeln!(out)?,
         note => {
@@ -102,7 +105,7 @@ fn write_row(out: &mut impl Write, row: &Row) -> io::Result<()> {
     if !small_print.is_empty() {
         paragraph(out, "    ", "    ", small_print, DIM)?;
     }
-    if row.counts && matches!(row.outcome, Outcome::Warn | Outcome::Fail | Outcome::Unknown) {
+    if row.applies && matches!(row.outcome, Outcome::Warn | Outcome::Fail | Outcome::Unknown) {
         for (label, text) in [("expected", &row.expected), ("found", &row.found), ("to do", &row.remedy)] {
             if let Some(text) = text {
                 paragraph(out, &format!("    {label:<9}"), "             ", text, Style::new())?;
@@ -123,10 +126,10 @@ fn write_row(out: &mut impl Write, row: &Row) -> io::Result<()> {
 
 fn write_look(out: &mut impl Write, look: &AwsDiagnostics) -> io::Result<()> {
     writeln!(out, "\n  {STRONG}operator's look{STRONG:#}")?;
-    if let Some(operator) = &look.operator {
-        paragraph(out, "    as      ", "            ", operator, Style::new())?;
+    if let Some(caller) = &look.caller {
+        paragraph(out, "    as      ", "            ", caller, Style::new())?;
     }
-    for found in &look.diagnostics {
+    for found in &look.findings {
         let (mark, style) = mark_of(found.outcome);
         write!(out, "  {style}{mark}{style:#} {}", found.subject)?;
         match &found.cause {
@@ -147,7 +150,7 @@ fn write_look(out: &mut impl Write, look: &AwsDiagnostics) -> io::Result<()> {
         }
     }
     let mut answered: Vec<&str> = Vec::new();
-    for auth_request in look.asked.iter().filter(|auth_request| auth_request.refused.is_none()) {
+    for auth_request in look.calls.iter().filter(|auth_request| auth_request.refused.is_none()) {
         if !answered.contains(&auth_request.call.as_str()) {
             answered.push(&auth_request.call);
         }
@@ -155,7 +158,7 @@ fn write_look(out: &mut impl Write, look: &AwsDiagnostics) -> io::Result<()> {
     if !answered.is_empty() {
         paragraph(out, "    asked   ", "            ", &answered.join(", "), DIM)?;
     }
-    for auth_request in &look.asked {
+    for auth_request in &look.calls {
         if let Some(words) = &auth_request.refused {
             paragraph(out, "    refused ", "            ", &format!("{}: {words}", auth_request.call), DIM)?;
         }
@@ -186,28 +189,27 @@ pub(crate) fn paragraph(
 fn write_endpoints(out: &mut impl Write, report: &Report) -> io::Result<()> {
     let e = &report.endpoints;
     writeln!(out, "\n  {STRONG}endpoints{STRONG:#}")?;
-    writeln!(out, "    dial      {}:{}", e.dial.host, e.dial.port)?;
-    writeln!(out, "    verify    {}", e.verify)?;
+    writeln!(out, "    dial      {}:{}", e.connect.host, e.connect.port)?;
+    writeln!(out, "    verify    {}", e.tls_host)?;
     writeln!(out, "    sign for  {}:{}", e.sign.host, e.sign.port)?;
     writeln!(out, "              in {} as {}", e.region, e.user)
 }
 
 fn write_timings(out: &mut impl Write, report: &Report) -> io::Result<()> {
-    let steps = report.timings.iter().map(|t| format!("{} {}", t.step, rounded(t.duration_ms)));
-    let text =
-        steps.chain([format!("in all {}", rounded(report.duration_ms))]).collect::<Vec<_>>().join(", ");
+    let steps = report.timings.iter().map(|t| format!("{} {}", t.stage.name(), rounded(t.duration)));
+    let text = steps.chain([format!("in all {}", rounded(report.duration))]).collect::<Vec<_>>().join(", ");
     writeln!(out, "\n  {STRONG}time{STRONG:#}")?;
     paragraph(out, "    ", "    ", &text, Style::new())?;
     match report.waited {
-        Some(waited) if waited.rounds > 1 => {
-            writeln!(out, "    the last of {} checks in {}", waited.rounds, rounded(waited.duration_ms))
+        Some(waited) if waited.attempts > 1 => {
+            writeln!(out, "    the last of {} checks in {}", waited.attempts, rounded(waited.duration))
         }
         _ => Ok(()),
     }
 }
 
-fn rounded(ms: f64) -> String {
-    match ms {
+fn rounded(duration: Duration) -> String {
+    match duration.as_secs_f64() * 1e3 {
         ms if ms < 10.0 => format!("{ms:.1} ms"),
         ms if ms < 10_000.0 => format!("{ms:.0} ms"),
         ms => format!("{:.1} s", ms / 1e3),
@@ -227,17 +229,17 @@ fn write_verdict(out: &mut impl Write, report: &Report) -> io::Result<()> {
     let v = &report.verdict;
     let style = style_of(v.capability);
     writeln!(out, "\n  {style}{}{style:#}", v.capability)?;
-    paragraph(out, "    ", "    ", &v.why, Style::new())?;
+    paragraph(out, "    ", "    ", &v.reason, Style::new())?;
     writeln!(out)?;
     for (basis, answer) in [(Basis::Guide, v.guide), (Basis::Server, v.server)] {
         let chosen = if basis == v.basis { "  (--basis, the verdict)" } else { "" };
         writeln!(out, "    {:<12}{answer}{DIM}{chosen}{DIM:#}", basis.name())?;
     }
     if let Some(mode) = &v.replication_mode {
-        writeln!(out, "    {:<12}replication_mode = \"{mode}\"", "Terraform")?;
+        writeln!(out, "    {:<12}replication_mode = \"{}\"", "Terraform", mode.name())?;
     }
     let label = if v.capability == Capability::Blocked { "next" } else { "for more" };
-    for (i, next) in v.next.iter().enumerate() {
+    for (i, next) in v.next_steps.iter().enumerate() {
         let label = if i == 0 { label } else { "" };
         paragraph(out, &format!("    {label:<12}"), "                ", next, Style::new())?;
     }
@@ -255,10 +257,10 @@ fn write_summary(out: &mut impl Write, reports: &[Report]) -> io::Result<()> {
         let style = style_of(v.capability);
         let held = match v.blocked_by.as_slice() {
             [] => String::new(),
-            [only] => only.clone(),
+            [only] => (*only).to_owned(),
             [first, more @ ..] => format!("{first} and {} more", more.len()),
         };
-        let time = rounded(report.duration_ms);
+        let time = rounded(report.duration);
         writeln!(out, "{:<width$}  {style}{:<17}{style:#}  {time:>8}  {held}", report.target, v.capability)?;
     }
     Ok(())

@@ -71,12 +71,12 @@ impl Progress {
         let mut waiting = Vec::new();
         for report in reports {
             let name = &report.target;
-            let held = report.held_back().unwrap_or_default();
+            let held = report.blocked_by().unwrap_or_default();
             let state = match (report.verdict.met, report.blocking_rule()) {
                 (true, _) if !seen.said.contains_key(name) => continue, // it was never waited for
                 (true, _) => format!("{name} is met: {}", report.verdict.capability),
                 (false, Some(rule)) => {
-                    format!("not waiting for {name}: no time changes {}; see --basis", rule.check)
+                    format!("not waiting for {name}: no time changes {}; see --basis", rule.code)
                 }
                 (false, None) => {
                     waiting.push(format!("{name}: {held}"));

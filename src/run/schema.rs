@@ -30,7 +30,7 @@ mod tests {
         schema_version: u32,
         pipeprobe: String,
         success: bool,
-        reports: [(); 0],
+        targets: [(); 0],
         error: json::Error<'static>,
     }
 

@@ -25,10 +25,10 @@ pub(super) async fn until_met(
     let start = Instant::now();
     let mut checked = ask(targets).await;
     let Some(wait) = wait else { return checked };
-    let mut rounds = 1;
+    let mut attempts = 1;
     let mut pause = FIRST_PAUSE;
     for one in &mut checked {
-        one.report.waited = Some(Waited::new(rounds, start.elapsed()));
+        one.report.waited = Some(Waited { attempts, duration: start.elapsed() });
     }
     loop {
         progress.tell(checked.iter().map(|one| &one.report));
@@ -39,10 +39,10 @@ pub(super) async fn until_met(
         }
         sleep(pause.min(left)).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
-        rounds += 1;
+        attempts += 1;
         let again: Vec<Target> = open.iter().map(|i| targets[*i].clone()).collect();
         for (i, mut fresh) in open.into_iter().zip(ask(&again).await) {
-            fresh.report.waited = Some(Waited::new(rounds, start.elapsed()));
+            fresh.report.waited = Some(Waited { attempts, duration: start.elapsed() });
             checked[i] = fresh;
         }
     }
@@ -117,7 +117,7 @@ mod tests {
         let (checked, rounds) = run(&[1000], Some(MINUTE), Duration::ZERO).await;
         assert_eq!(seconds(&rounds), [0, 1, 3, 7, 15, 30, 45, 60]);
         assert!(!checked[0].report.verdict.met);
-        assert_eq!(checked[0].report.waited, Some(Waited::new(8, MINUTE)));
+        assert_eq!(checked[0].report.waited, Some(Waited { attempts: 8, duration: MINUTE }));
     }
 
     #[tokio::test(start_paused = true)]
@@ -134,7 +134,7 @@ mod tests {
         let names: Vec<&str> = checked.iter().map(|one| one.report.target.as_str()).collect();
         assert_eq!(names, ["t0", "t1", "t2"]);
         assert!(checked.iter().all(|one| one.report.verdict.met));
-        let waited: Vec<u32> = checked.iter().filter_map(|one| Some(one.report.waited?.rounds)).collect();
+        let waited: Vec<u32> = checked.iter().filter_map(|one| Some(one.report.waited?.attempts)).collect();
         assert_eq!(waited, [4, 1, 3]);
     }
 
@@ -146,11 +146,8 @@ mod tests {
         };
         let start = Instant::now();
         let checked = until_met(&targets(1), Some(MINUTE), &Progress::new(), ask).await;
-        assert_eq!(checked[0].report.waited.map(|waited| waited.rounds), Some(1));
+        assert_eq!(checked[0].report.waited.map(|waited| waited.attempts), Some(1));
         assert_eq!(start.elapsed(), Duration::ZERO);
-        assert_eq!(
-            checked[0].report.blocking_rule().map(|row| row.check.as_str()),
-            Some("PG_DOCUMENTED_RULE")
-        );
+        assert_eq!(checked[0].report.blocking_rule().map(|check| check.code), Some("PG_DOCUMENTED_RULE"));
     }
 }

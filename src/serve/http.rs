@@ -33,7 +33,7 @@ use super::{
     Monitor, page, probe,
     status_store::{Health, StatusStore},
 };
-use crate::{config::Web, target::Invalid, trust};
+use crate::{config::Web, report::json::SCHEMA_VERSION, target::Invalid, trust};
 
 pub(super) type Acceptor = TlsAcceptor;
 
@@ -237,7 +237,7 @@ struct Targets {
 
 async fn targets(State(serve): State<Arc<Monitor>>) -> Response {
     let targets = serve.status_store().clone();
-    aside(move || Json(Targets { schema_version: 1, targets })).await
+    aside(move || Json(Targets { schema_version: SCHEMA_VERSION, targets })).await
 }
 
 async fn target(State(serve): State<Arc<Monitor>>, Path(name): Path<String>) -> Response {

@@ -39,7 +39,7 @@ struct ByCode {
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct OfStage {
-    stage: String,
+    stage: &'static str,
 }
 
 /// From a millisecond, the best a database next door does, to the longest a login may take.
@@ -96,8 +96,8 @@ impl Metrics {
             changes.inc();
         }
         for timing in &report.timings {
-            let stage = OfStage { stage: timing.step.replace(' ', "_") };
-            self.stages.get_or_create(&stage).observe(timing.duration_ms / 1e3);
+            let stage = OfStage { stage: timing.stage.code() };
+            self.stages.get_or_create(&stage).observe(timing.duration.as_secs_f64());
         }
     }
 
@@ -146,7 +146,7 @@ struct StatusCollector {
     health: Health,
     since: Option<Timestamp>,
     /// Of the last check, where it did not meet what is required.
-    cause: Option<String>,
+    cause: Option<&'static str>,
     interval: Duration,
 }
 
@@ -159,12 +159,7 @@ impl Healths {
             target: printable(name),
             health: entry.health,
             since: entry.since,
-            cause: entry
-                .last
-                .as_ref()
-                .filter(|last| !last.verdict.met)
-                .and_then(|last| last.cause())
-                .map(str::to_owned),
+            cause: entry.last.as_ref().filter(|last| !last.verdict.met).and_then(|last| last.cause()),
             interval: entry.watched.schedule.interval,
         };
         Self(status_store.entries().map(of_target).collect())
@@ -184,7 +179,7 @@ impl Collector for Healths {
         )?;
         let since = |it: &StatusCollector| it.since.map(|since| since.as_duration().as_secs_f64());
         family(encoder, &metric_defs::SINCE, self.0.iter().filter_map(|it| Some((it, None, since(it)?))))?;
-        let causes = self.0.iter().filter_map(|it| Some((it, Some(it.cause.as_deref()?), 1.0)));
+        let causes = self.0.iter().filter_map(|it| Some((it, Some(it.cause?), 1.0)));
         family(encoder, &metric_defs::CAUSE, causes)?;
         family(encoder, &metric_defs::INTERVAL, self.0.iter().map(|it| (it, None, it.interval.as_secs_f64())))
     }

@@ -4,6 +4,8 @@
 mod plot;
 mod target;
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 use maud::{DOCTYPE, Markup, html};
 
@@ -74,7 +76,7 @@ fn row(name: &str, entry: &Entry, now: Timestamp) -> Markup {
             td { (badge(entry.health)) }
             th scope="row" {
                 a href=(path(name)) { (name) }
-                @if let Some(report) = last { div.small { (report.source_type) } }
+                @if let Some(report) = last { div.small { (report.source_type.name()) } }
             }
             td data-label="Verdict" { @if let Some(report) = last { (report.verdict.capability.name()) } }
             td data-label="Since" { @if let Some(since) = entry.since { (ago(since, now)) } }
@@ -82,9 +84,9 @@ fn row(name: &str, entry: &Entry, now: Timestamp) -> Markup {
                 @match last.filter(|_| entry.health == Health::Unhealthy) {
                     Some(report) => {
                         @if let Some(code) = report.cause() { code { (code) } " " }
-                        @match report.verdict.next.first() {
+                        @match report.verdict.next_steps.first() {
                             Some(next) => (next),
-                            None => (report.verdict.why),
+                            None => (report.verdict.reason),
                         }
                     }
                     None => "–",
@@ -151,8 +153,8 @@ fn ago(at: Timestamp, now: Timestamp) -> Markup {
 }
 
 /// Milliseconds as they are read: `171 ms`, `12.8 s`.
-fn took(milliseconds: f64) -> String {
-    match milliseconds {
+fn took(duration: Duration) -> String {
+    match duration.as_secs_f64() * 1e3 {
         ms if ms < 10.0 => format!("{ms:.1} ms"),
         ms if ms < 1000.0 => format!("{ms:.0} ms"),
         ms => format!("{:.1} s", ms / 1000.0),

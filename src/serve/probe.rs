@@ -99,9 +99,9 @@ fn metrics(report: &Report, timeout: Duration) -> String {
         registry.register(metric_defs.base, metric_defs.help, gauge);
     };
     add(metric_defs::PROBE_SUCCESS, f64::from(u8::from(report.verdict.met)));
-    add(metric_defs::PROBE_DURATION, report.duration_ms / 1e3);
+    add(metric_defs::PROBE_DURATION, report.duration.as_secs_f64());
     add(metric_defs::PROBE_TIMEOUT, timeout.as_secs_f64());
-    if let Some(at) = report.first_certificate_to_end() {
+    if let Some(at) = report.certificate_expires_at() {
         add(metric_defs::PROBE_CERTIFICATE, at.as_duration().as_secs_f64());
     }
     let gauges = Gauges::default();

@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
+    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -11,7 +12,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use crate::{
     config::{MonitoredTarget, Thresholds},
-    diagnostic::Capability,
+    diagnostic::{Capability, milliseconds},
     report::Report,
 };
 
@@ -62,13 +63,13 @@ impl Health {
 /// One result of the past.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct HistoryEntry {
-    /// RFC 3339.
-    pub at: String,
-    pub duration_ms: f64,
+    pub at: Timestamp,
+    #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
+    pub duration: Duration,
     pub capability: Capability,
     pub met: bool,
     /// Code of what held it back.
-    pub cause: Option<String>,
+    pub cause: Option<&'static str>,
 }
 
 /// A health that is no longer what it was.
@@ -146,11 +147,11 @@ impl Entry {
             self.past.pop_front();
         }
         self.past.push_back(HistoryEntry {
-            at: report.started_at.clone(),
-            duration_ms: report.duration_ms,
+            at: report.started_at,
+            duration: report.duration,
             capability: report.verdict.capability,
             met,
-            cause: report.cause().map(str::to_owned),
+            cause: report.cause(),
         });
         if met {
             self.failures = 0;
@@ -195,7 +196,7 @@ impl Serialize for Entry {
         let mut map = serializer.serialize_struct("Entry", 9)?;
         map.serialize_field("name", &target.name)?;
         map.serialize_field("health", &self.health)?;
-        map.serialize_field("since", &self.since.map(|at| at.to_string()))?;
+        map.serialize_field("since", &self.since)?;
         map.serialize_field("interval_seconds", &schedule.interval.as_secs_f64())?;
         map.serialize_field("full_interval_seconds", &schedule.full_interval.as_secs_f64())?;
         map.serialize_field("consecutive_failures", &self.failures)?;

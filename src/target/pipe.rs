@@ -3,6 +3,8 @@
 
 use std::{fmt, str::FromStr};
 
+use serde::Serialize;
+
 use super::{Invalid, no_placeholder, quoted};
 
 /// The pipe that is meant. Its default asks for everything and names nothing.
@@ -30,7 +32,9 @@ impl Pipe {
 }
 
 /// `replication_mode` of a ClickPipe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
 pub enum ReplicationMode {
     /// Copies the tables, then follows their changes.
     Cdc,

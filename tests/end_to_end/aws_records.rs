@@ -33,7 +33,7 @@ fn check(lab: &Lab) -> Answer {
 }
 
 fn look(answer: &Answer) -> &Value {
-    &answer.report()["operator"]
+    &answer.report()["aws_diagnostics"]
 }
 
 /// What the look says about a subject.
@@ -52,7 +52,7 @@ fn causes(row: &Value) -> Vec<&str> {
 fn singled_out<'a>(answer: &'a Answer, row: (&str, &str), cause: &str, to_do: &str) -> &'a Value {
     let row = answer.fails_at(row.0, row.1);
     assert_eq!(causes(row)[0], cause, "{row:#} {:#}", look(answer));
-    assert!(text(&row["candidates"][0]["because"]).starts_with("the operator's look: "), "{row:#}");
+    assert!(text(&row["candidates"][0]["evidence"]).starts_with("the operator's look: "), "{row:#}");
     assert!(text(&row["remedy"]).contains(to_do), "{row:#}");
     assert!(text(&look(answer)["conclusion"]).starts_with("it singles out"), "{:#}", look(answer));
     row
@@ -101,12 +101,12 @@ fn a_policy_of_another_database_is_singled_out_on_every_engine() {
         let id = &instance.resource_id;
         let row = singled_out(&answer, ("AUTH_LOG_IN", cause), "TOKEN_OTHER_RESOURCE", id);
         assert!(
-            text(&row["candidates"][0]["because"]).contains("`db-ANOTHER`, and this database is"),
+            text(&row["candidates"][0]["evidence"]).contains("`db-ANOTHER`, and this database is"),
             "{row:#}"
         );
         // IAM is on, and so is ruled out wherever it was in question; the policy that is wrong is not.
         assert_eq!(found(&answer, "IAM authentication")["outcome"], "pass");
-        assert_eq!(look(&answer)["operator"], OPERATOR);
+        assert_eq!(look(&answer)["caller"], OPERATOR);
     }
 }
 
@@ -125,7 +125,7 @@ fn iam_that_is_off_or_waits_is_singled_out() {
     lab.aws().change(|world| instance(world).iam_pending = Some(true));
     let answer = check(&lab);
     let row = singled_out(&answer, REFUSED, "AUTH_IAM_PENDING", "--apply-immediately");
-    assert!(text(&row["candidates"][0]["because"]).contains("waits for the maintenance window"), "{row:#}");
+    assert!(text(&row["candidates"][0]["evidence"]).contains("waits for the maintenance window"), "{row:#}");
 
     // A user who is asked for a password: the same record, at another rung.
     lab.instance(ServerVersion::Postgres15).sql("CREATE USER passworded PASSWORD 'p'").unwrap();
@@ -136,7 +136,7 @@ fn iam_that_is_off_or_waits_is_singled_out() {
     let row = answer.fails_at("AUTH_IAM_ASKED", "AUTH_NOT_IAM");
     assert_eq!(causes(row), ["AUTH_USER_NOT_IAM", "AUTH_NO_USER", "AUTH_IAM_OFF"]);
     assert!(
-        text(&row["candidates"][2]["because"]).starts_with("ruled out by the operator's look"),
+        text(&row["candidates"][2]["evidence"]).starts_with("ruled out by the operator's look"),
         "{row:#}"
     );
 }
@@ -147,7 +147,7 @@ fn policies_that_deny_or_allow_something_else_are_singled_out() {
     let answer = check(&lab);
     let row = singled_out(&answer, REFUSED, "TOKEN_POLICY_DENIES", "policy-2");
     assert_eq!(causes(row), ["TOKEN_POLICY_DENIES", "IAM_OVERLOADED"]);
-    assert!(text(&row["candidates"][0]["because"]).contains("Statement[0] of policy-2 denies"), "{row:#}");
+    assert!(text(&row["candidates"][0]["evidence"]).contains("Statement[0] of policy-2 denies"), "{row:#}");
 
     // Another user of the database: IAM compares that too.
     let resource =
@@ -155,7 +155,7 @@ fn policies_that_deny_or_allow_something_else_are_singled_out() {
     lab.aws().change(|world| role(world).identity_policies = vec![policy("Allow", &resource)]);
     let answer = check(&lab);
     let row = singled_out(&answer, REFUSED, "TOKEN_NOT_ALLOWED", "/clickpipes_iam_user");
-    assert!(text(&row["candidates"][0]["because"]).contains("POLICY_RESOURCE_USER"), "{row:#}");
+    assert!(text(&row["candidates"][0]["evidence"]).contains("POLICY_RESOURCE_USER"), "{row:#}");
 
     lab.aws().change(|world| role(world).identity_policies.clear());
     let answer = check(&lab);
@@ -206,7 +206,7 @@ fn trust_policies_are_judged_for_this_caller() {
 
     let answer = with(trusting(json!([allow(both.clone(), "arn:aws:iam::999988887777:role/another")])));
     let row = singled_out(&answer, DENIED, "STS_NOT_TRUSTED", CALLER);
-    assert!(text(&row["candidates"][0]["because"]).contains("role/another, and not"), "{row:#}");
+    assert!(text(&row["candidates"][0]["evidence"]).contains("role/another, and not"), "{row:#}");
     assert_eq!(causes(row).last(), Some(&"STS_NO_SUCH_ROLE"), "the role is there");
 
     let mut conditional = allow(both.clone(), CALLER);
@@ -234,7 +234,7 @@ fn trust_policies_are_judged_for_this_caller() {
         ["STS_CALLER_NOT_ALLOWED", "STS_NOT_TRUSTED", "STS_EXTERNAL_ID", "STS_NO_SUCH_ROLE"]
     );
     for candidate in &row["candidates"].as_array().unwrap()[1..] {
-        assert!(text(&candidate["because"]).starts_with("ruled out by the operator's look"), "{row:#}");
+        assert!(text(&candidate["evidence"]).starts_with("ruled out by the operator's look"), "{row:#}");
     }
 
     lab.aws().change(|world| world.roles.retain(|role| role.arn != ACCESS_ROLE));
@@ -258,7 +258,7 @@ fn nothing_wrong_is_said_and_the_calls_are_those_that_were_promised() {
 
     // Not asked for, not made; and the verdict is the same.
     let plain = Run::check(&lab, &LOOK[..1]).json();
-    assert_eq!(plain.report()["operator"], Value::Null);
+    assert_eq!(plain.report()["aws_diagnostics"], Value::Null);
     assert_eq!(plain.report()["verdict"], answer.report()["verdict"]);
     assert_eq!(calls(&lab).len(), auth_request.len());
 
@@ -283,11 +283,11 @@ fn what_is_denied_is_unknown_in_awss_own_words_and_fails_nothing() {
         assert!(text(&found["found"]).starts_with(&words), "{found:#}");
     }
     assert!(
-        look(&answer)["asked"]
+        look(&answer)["calls"]
             .as_array()
             .unwrap()
             .iter()
-            .all(|auth_request| !auth_request["refused"].is_null())
+            .all(|auth_request| !auth_request["error"].is_null())
     );
 
     // One policy of two cannot be read: what the other allows is not the last word, what it denies is.
@@ -346,7 +346,7 @@ fn whose_credentials_look_is_a_profile_or_a_role() {
     });
     let with = |args: &[&str]| Run::check(&lab, &[&["postgres15"], args].concat()).json();
     let answer = with(&["--explain-with-role", operators]);
-    assert!(text(&look(&answer)["operator"]).contains(":assumed-role/auditor/"), "{:#}", look(&answer));
+    assert!(text(&look(&answer)["caller"]).contains(":assumed-role/auditor/"), "{:#}", look(&answer));
     assert_eq!(found(&answer, "IAM authentication")["outcome"], "pass");
     // From the profile where both are given, which this role does not trust.
     let answer = with(&["--explain-with-role", operators, "--explain-with-profile", OPERATOR_PROFILE]);
@@ -357,9 +357,9 @@ fn whose_credentials_look_is_a_profile_or_a_role() {
     assert_eq!((answer.status, &found(&answer, "operator")["outcome"]), (0, &"unknown".into()));
     // By the file, and by the environment.
     let run = Run::check(&lab, &["postgres15"]).table("[defaults]\nexplain_with_profile = \"operator\"\n");
-    assert_eq!(look(&run.json())["operator"], OPERATOR);
+    assert_eq!(look(&run.json())["caller"], OPERATOR);
     let run = Run::check(&lab, &["postgres15"]).env("PIPEPROBE_EXPLAIN_WITH_PROFILE", OPERATOR_PROFILE);
-    assert_eq!(look(&run.json())["operator"], OPERATOR);
+    assert_eq!(look(&run.json())["caller"], OPERATOR);
 }
 
 #[test]
@@ -408,7 +408,7 @@ fn an_endpoint_is_found_on_the_last_page_or_said_to_be_nowhere() {
     let answer = check(&lab);
     let row = singled_out(&answer, REFUSED, "TOKEN_OTHER_ACCOUNT", "check `host`");
     assert!(
-        text(&row["candidates"][0]["because"])
+        text(&row["candidates"][0]["evidence"])
             .contains("nothing of account 123456789012 in us-east-1 has the endpoint")
     );
 }

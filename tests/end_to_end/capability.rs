@@ -141,7 +141,7 @@ impl<'a> Bench<'a> {
         let answer = Run::check(self.lab, &args).table(&self.config).json();
         let row = |row: &serde_json::Value| {
             let outcome = [text(&row["outcome"]), text(&row["cause"])].join(" ").trim().to_owned();
-            (text(&row["check"]).to_owned(), outcome)
+            (text(&row["code"]).to_owned(), outcome)
         };
         let rows = answer.report()["checks"].as_array().unwrap().iter().map(row).collect();
         let verdict = &answer.report()["verdict"];

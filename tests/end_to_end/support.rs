@@ -161,13 +161,13 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn report(&self) -> &Value {
-        &self.document["reports"][0]
+        &self.document["targets"][0]
     }
 
     /// The row of a check.
     pub(crate) fn row(&self, code: &str) -> &Value {
         let rows = self.report()["checks"].as_array().unwrap();
-        rows.iter().find(|row| row["check"] == code).unwrap_or_else(|| panic!("no row {code}: {rows:#?}"))
+        rows.iter().find(|row| row["code"] == code).unwrap_or_else(|| panic!("no row {code}: {rows:#?}"))
     }
 
     /// Asserts that exactly this row failed, with this cause, and that earlier rows passed and later rows were not reached.

@@ -29,25 +29,28 @@ fn every_server_gets_its_verdict_and_evidence() {
         if server_version.engine() == Engine::Postgres {
             assert_eq!(answer.row("PG_IAM_REPLICATION")["cause"], "PG_REPLICATION_NOT_IAM");
             assert_eq!(answer.row("PG_DOCUMENTED_RULE")["cause"], "PG_DOCUMENTED_RULE");
-            assert!(text(&verdict["next"][0]).contains("rds.iam_auth_for_replication = 1"));
+            assert!(text(&verdict["next_steps"][0]).contains("rds.iam_auth_for_replication = 1"));
         }
 
         // Every engine must give the same evidence.
         assert_eq!(text(&report["identity"]["caller"]), CALLER);
-        let hop = &report["identity"]["hops"][0];
+        let hop = &report["identity"]["roles"][0];
         assert_eq!(hop["role"], ACCESS_ROLE);
-        assert_eq!(hop["tags"][0], "pipeprobe=1");
-        assert_eq!(hop["became"], "arn:aws:sts::123456789012:assumed-role/clickpipes-rds-access/pipeprobe");
+        assert_eq!(hop["session_tags"][0], "pipeprobe=1");
+        assert_eq!(
+            hop["session_arn"],
+            "arn:aws:sts::123456789012:assumed-role/clickpipes-rds-access/pipeprobe"
+        );
         let tls = &report["tls"];
         assert_eq!(tls["version"], "TLSv1.3", "{server_version}");
         assert_eq!(tls["certificates"][0]["names"][0], instance.host.as_str());
         assert_eq!(answer.row("AUTH_IAM_ASKED")["found"], "a cleartext password (the token)");
         assert_eq!(report["endpoints"]["addresses"][0], "127.0.0.1");
         assert_eq!(report["endpoints"]["sign"]["host"], instance.host.as_str());
-        let steps: Vec<_> = report["timings"].as_array().unwrap().iter().map(|t| text(&t["step"])).collect();
+        let steps: Vec<_> = report["timings"].as_array().unwrap().iter().map(|t| text(&t["stage"])).collect();
         assert_eq!(
             steps,
-            ["identity", "resolve", "dial", "encrypt", "ask", "log in", "facts"],
+            ["identity", "resolve", "connect", "tls", "auth_request", "login", "facts"],
             "{server_version}"
         );
         assert!(report["token"]["length"].as_u64().unwrap() > 1000, "session tokens are long");
@@ -83,7 +86,7 @@ fn postgres_allows_cdc_by_the_server_if_the_parameter_is_on() {
             text(&observed.row("PG_IAM_REPLICATION")["found"])
                 .starts_with("IDENTIFY_SYSTEM: timeline 1, WAL at ")
         );
-        assert_eq!(observed.row("PG_DOCUMENTED_RULE")["counts"], false);
+        assert_eq!(observed.row("PG_DOCUMENTED_RULE")["applies"], false);
 
         let documented = Run::check(&lab, &["--require", "cdc"]).json();
         assert_eq!(
@@ -171,10 +174,13 @@ fn roles_are_chained_through_the_service_role() {
         ["--via-role", SERVICE_ROLE, "--session-tag", "team=data,cost=low", "--transitive-tag", "team"];
     let answer = Run::check(&lab, &args).json();
     assert_eq!(answer.status, 0, "{:#}", answer.report());
-    let hops = &answer.report()["identity"]["hops"];
+    let hops = &answer.report()["identity"]["roles"];
     assert_eq!((text(&hops[0]["role"]), text(&hops[1]["role"])), (SERVICE_ROLE, ACCESS_ROLE));
     // The transitive tag is passed once, at the first role; AWS passes it on.
-    assert_eq!((&hops[0]["tags"][0], &hops[1]["tags"][0]), (&"team=data".into(), &"cost=low".into()));
+    assert_eq!(
+        (&hops[0]["session_tags"][0], &hops[1]["session_tags"][0]),
+        (&"team=data".into(), &"cost=low".into())
+    );
     let calls = lab.aws().calls();
     let assumed: Vec<_> = calls.iter().filter(|c| c.action == "AssumeRole").collect();
     assert_eq!(assumed.len(), 2);

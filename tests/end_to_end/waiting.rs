@@ -64,8 +64,8 @@ fn wait_ends_when_the_server_starts_and_does_not_repeat_other_targets() {
     assert!(!said.iter().any(|line| line.contains("mariadb")), "{said:?}");
     let logins = mariadb.decisions().len();
     assert_eq!(logins, 1, "asked once");
-    let reports = document["reports"].as_array().unwrap();
-    let rounds = |i: usize| reports[i]["waited"]["rounds"].as_u64().unwrap();
+    let reports = document["targets"].as_array().unwrap();
+    let rounds = |i: usize| reports[i]["waited"]["attempts"].as_u64().unwrap();
     assert_eq!((&reports[0]["target"], rounds(0)), (&"mariadb10_11".into(), 1));
     assert_eq!(reports[1]["target"], "postgres15");
     assert!(rounds(1) >= 2, "{:#}", reports[1]["waited"]);
@@ -98,13 +98,13 @@ fn wait_that_expires_prints_the_last_report() {
     let (code, document, said) = Waiting::start(&lab, &["--wait", "3s"]).end();
     assert_eq!(code, 3);
     assert_eq!(said.len(), 1, "one state, one line: {said:?}");
-    let report = &document["reports"][0];
+    let report = &document["targets"][0];
     assert_eq!(report["verdict"]["blocked_by"], serde_json::json!(["NET_DIAL"]));
     let waited = &report["waited"];
     assert!(waited["duration_ms"].as_f64().unwrap() >= 3000.0, "it used its time: {waited:#}");
     // Only one round if a slow machine needed all the time for it.
     let took = report["duration_ms"].as_f64().unwrap();
-    assert!(waited["rounds"].as_u64().unwrap() >= 2 || took >= 3000.0, "{waited:#}");
+    assert!(waited["attempts"].as_u64().unwrap() >= 2 || took >= 3000.0, "{waited:#}");
     let schema = serde_json::from_str(pipeprobe::report::json::SCHEMA).unwrap();
     jsonschema::validator_for(&schema).unwrap().validate(&document).unwrap();
 }
@@ -113,7 +113,7 @@ fn wait_that_expires_prints_the_last_report() {
 fn wait_does_not_repeat_what_a_rule_forbids() {
     let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
     let (code, document, said) = Waiting::start(&lab, &["--require", "cdc", "--wait", "24h"]).end();
-    assert_eq!((code, &document["reports"][0]["waited"]["rounds"]), (3, &1.into()));
+    assert_eq!((code, &document["targets"][0]["waited"]["attempts"]), (3, &1.into()));
     assert_eq!(
         said,
         ["not waiting for postgres15: no time changes PG_DOCUMENTED_RULE; see --basis"],

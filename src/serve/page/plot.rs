@@ -1,5 +1,7 @@
 //! Small pictures of the past, as SVG in the page. Each has its content in words too.
 
+use std::time::Duration;
+
 use maud::{Markup, html};
 
 use super::took;
@@ -27,11 +29,11 @@ const HEIGHT: f64 = 80.0;
 
 /// How long each check took: time to the right, milliseconds upward, what was not met marked.
 pub(super) fn durations<'a>(past: impl ExactSizeIterator<Item = &'a HistoryEntry> + Clone) -> Markup {
-    let longest = past.clone().map(|past| past.duration_ms).fold(1.0, f64::max);
+    let longest = past.clone().map(|past| past.duration).fold(Duration::from_millis(1), Duration::max);
     let step = WIDTH / (past.len().max(2) - 1) as f64;
     let points: Vec<_> = past
         .enumerate()
-        .map(|(i, past)| (i as f64 * step, HEIGHT * (1.0 - past.duration_ms / longest), past))
+        .map(|(i, past)| (i as f64 * step, HEIGHT * (1.0 - past.duration.div_duration_f64(longest)), past))
         .collect();
     let line: Vec<String> = points.iter().map(|(x, y, _)| format!("{x:.1},{y:.1}")).collect();
     html! {
@@ -41,7 +43,7 @@ pub(super) fn durations<'a>(past: impl ExactSizeIterator<Item = &'a HistoryEntry
             @for (x, y, past) in &points {
                 circle class=(if past.met { "good" } else { "bad" }) cx=(format!("{x:.1}")) cy=(format!("{y:.1}"))
                     r=(if past.met { 2 } else { 4 }) {
-                    title { (past.at) ": " (took(past.duration_ms)) ", " (past.capability.name()) }
+                    title { (past.at) ": " (took(past.duration)) ", " (past.capability.name()) }
                 }
             }
         }

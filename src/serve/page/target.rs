@@ -5,8 +5,9 @@ use maud::{Markup, html};
 
 use super::{ago, badge, class, document, plot, took};
 use crate::{
+    checks::Group,
     diagnostic::Outcome,
-    report::{Report, Row},
+    report::{CheckResult, Report},
     serve::status_store::{Entry, Health, HistoryEntry},
 };
 
@@ -25,7 +26,7 @@ pub(in crate::serve) fn page(entry: &Entry, now: Timestamp) -> String {
         (history(entry))
         @if let Some(failure) = entry.last_failure.as_deref().filter(|_| entry.health == Health::Healthy) {
             h2 { "The last failure" }
-            p { (started(failure, now)) ": " @if let Some(code) = failure.cause() { code { (code) } ". " } (failure.verdict.why) }
+            p { (started(failure, now)) ": " @if let Some(code) = failure.cause() { code { (code) } ". " } (failure.verdict.reason) }
         }
     };
     document(&format!("{} – pipeprobe", target.name), now, &body)
@@ -35,36 +36,36 @@ fn last(report: &Report, now: Timestamp) -> Markup {
     let verdict = &report.verdict;
     html! {
         h2 { (verdict.capability.name()) }
-        p { (verdict.why) }
-        @if !verdict.next.is_empty() {
+        p { (verdict.reason) }
+        @if !verdict.next_steps.is_empty() {
             h3 { "To do" }
-            ul { @for next in &verdict.next { li { (next) } } }
+            ul { @for next in &verdict.next_steps { li { (next) } } }
         }
         dl {
             dt { "Required" } dd { (verdict.required.name()) ": " (if verdict.met { "met" } else { "not met" }) }
             dt { "By the guide" } dd { (verdict.guide.name()) }
             dt { "By the evidence" } dd { (verdict.server.name()) }
-            dt { "Last checked" } dd { (started(report, now)) ", in " (took(report.duration_ms)) }
+            dt { "Last checked" } dd { (started(report, now)) ", in " (took(report.duration)) }
             dt { "Asked everything" } dd {
-                @match report.facts_as_of.as_deref().and_then(|at| at.parse().ok()) {
+                @match report.facts_as_of {
                     Some(at) => { (ago(at, now)) " ago" },
                     None => "not reached",
                 }
             }
-            dt { "Dialled" } dd { (report.endpoints.dial.host) ":" (report.endpoints.dial.port) }
-            dt { "Verified" } dd { (report.endpoints.verify) }
+            dt { "Dialled" } dd { (report.endpoints.connect.host) ":" (report.endpoints.connect.port) }
+            dt { "Verified" } dd { (report.endpoints.tls_host) }
             dt { "Signed for" } dd {
                 (report.endpoints.sign.host) ":" (report.endpoints.sign.port) " in " (report.endpoints.region)
                 " as " (report.endpoints.user)
             }
         }
-        @for group in ["identity", "connection", "capability"] { (checks(report, group)) }
+        @for group in Group::ALL { (checks(report, group)) }
         table {
             caption { "Time" }
             thead { tr { th scope="col" { "Stage" } th scope="col" { "Took" } } }
             tbody {
                 @for timing in &report.timings {
-                    tr { th scope="row" { (timing.step) } td.number { (took(timing.duration_ms)) } }
+                    tr { th scope="row" { (timing.stage.name()) } td.number { (took(timing.duration)) } }
                 }
             }
         }
@@ -72,23 +73,20 @@ fn last(report: &Report, now: Timestamp) -> Markup {
 }
 
 fn started(report: &Report, now: Timestamp) -> Markup {
-    match report.started_at.parse() {
-        Ok(at) => html! { (ago(at, now)) " ago" },
-        Err(_) => html! { (report.started_at) },
-    }
+    html! { (ago(report.started_at, now)) " ago" }
 }
 
-fn checks(report: &Report, group: &str) -> Markup {
+fn checks(report: &Report, group: Group) -> Markup {
     html! {
         table.checks {
-            caption { "This database … (" (group) ")" }
+            caption { "This database … (" (group.name()) ")" }
             thead { tr { th scope="col" { "Outcome" } th scope="col" { "Check" } th scope="col" { "Found" } } }
             tbody { @for row in report.checks.iter().filter(|row| row.group == group) { (check(row)) } }
         }
     }
 }
 
-fn check(row: &Row) -> Markup {
+fn check(row: &CheckResult) -> Markup {
     let (class, sign, word) = match row.outcome {
         Outcome::Pass => ("good", "√", "holds"),
         Outcome::Warn => ("warn", "‼", "warning"),
@@ -100,7 +98,7 @@ fn check(row: &Row) -> Markup {
     html! {
         tr class=(class) {
             td { span aria-hidden="true" { (sign) " " } (word) }
-            th scope="row" { (row.description) div.small { code { (row.cause.as_deref().unwrap_or(&row.check)) } } }
+            th scope="row" { (row.title) div.small { code { (row.cause_or_code()) } } }
             td {
                 @if let Some(found) = &row.found { (found) }
                 @if let Some(expected) = &row.expected { div { "wanted: " (expected) } }
@@ -143,7 +141,7 @@ fn past_row(past: &HistoryEntry) -> Markup {
             th scope="row" { time datetime=(past.at) { (past.at) } }
             td data-label="Verdict" { (past.capability.name()) (if past.met { "" } else { ", not met" }) }
             td data-label="Cause" { @if let Some(code) = &past.cause { code { (code) } } }
-            td.number data-label="Took" { (took(past.duration_ms)) }
+            td.number data-label="Took" { (took(past.duration)) }
         }
     }
 }

@@ -23,7 +23,7 @@ fn a_target_s_page_has_every_check() {
     let (_, entry) = status_store.entries().next().unwrap();
     let page = target(entry, now());
     for row in &entry.last.as_ref().unwrap().checks {
-        assert!(page.contains(row.cause.as_deref().unwrap_or(&row.check)), "{}", row.check);
+        assert!(page.contains(row.cause.as_deref().unwrap_or(&row.code)), "{}", row.code);
     }
     assert!(page.contains("The last 2 of 2 checks"), "{page}");
 }
@@ -51,8 +51,8 @@ fn words_from_outside_stay_words() {
     let watched = std::sync::Arc::clone(&status_store.entries().next().unwrap().1.watched);
     let mut report = crate::report::tests::report(false, crate::diagnostic::Basis::Guide);
     report.verdict.met = false;
-    report.verdict.next = vec!["<script>alert(1)</script>".to_owned()];
-    report.verdict.why = "\"><img src=x>".to_owned();
+    report.verdict.next_steps = vec!["<script>alert(1)</script>".to_owned()];
+    report.verdict.reason = "\"><img src=x>".to_owned();
     let thresholds = crate::config::Thresholds { healthy: 2, unhealthy: 1 };
     status_store.note(&watched, report.into(), thresholds, 5, now());
     let page = index(&status_store, now(), now()) + &target(status_store.entries().next().unwrap().1, now());
@@ -120,5 +120,12 @@ fn a_page_of_two_hundred_targets_is_light() {
 
 #[test]
 fn times_are_said_as_they_are_read() {
-    assert_eq!([took(0.04), took(171.2), took(12_778.0)], ["0.0 ms", "171 ms", "12.8 s"]);
+    assert_eq!(
+        [
+            took(Duration::from_micros(40)),
+            took(Duration::from_micros(171_200)),
+            took(Duration::from_millis(12_778))
+        ],
+        ["0.0 ms", "171 ms", "12.8 s"]
+    );
 }

@@ -288,7 +288,7 @@ impl Ran {
             return wrong;
         }
         let document: Value = serde_json::from_str(&self.stdout).unwrap_or_default();
-        let report = &document["reports"][0];
+        let report = &document["targets"][0];
         let Some(rows) = report["checks"].as_array() else {
             must(false, "no report on stdout".to_owned());
             return wrong;
@@ -297,14 +297,14 @@ impl Ran {
             must(!text.contains(driven), format!("control characters in {text:?}"));
         });
         for (check, outcome, cause) in &self.rows {
-            let row = rows.iter().find(|row| row["check"] == **check);
+            let row = rows.iter().find(|row| row["code"] == **check);
             let holds = row.is_some_and(|row| {
                 row["outcome"] == **outcome && cause.is_none_or(|cause| row["cause"] == cause)
             });
             must(holds, format!("not {outcome} {cause:?}: {:#}", row.unwrap_or(&Value::Null)));
         }
         for (check, words) in &self.found {
-            let row = rows.iter().find(|row| row["check"] == **check).unwrap_or(&Value::Null);
+            let row = rows.iter().find(|row| row["code"] == **check).unwrap_or(&Value::Null);
             must(
                 row["found"].as_str().unwrap_or_default().contains(words.as_str()),
                 format!("not found {words:?}: {row:#}"),
@@ -316,9 +316,9 @@ impl Ran {
     /// A line for the table of results.
     fn line(&self) -> String {
         let document: Value = serde_json::from_str(&self.stdout).unwrap_or_default();
-        let rows = document["reports"][0]["checks"].as_array().cloned().unwrap_or_default();
+        let rows = document["targets"][0]["checks"].as_array().cloned().unwrap_or_default();
         let row = match self.rows.first() {
-            Some((check, ..)) => rows.iter().find(|row| row["check"] == **check),
+            Some((check, ..)) => rows.iter().find(|row| row["code"] == **check),
             None => rows.iter().find(|row| !row["cause"].is_null()),
         };
         let row = row.unwrap_or(&Value::Null);
@@ -326,7 +326,7 @@ impl Ran {
             "{} | {:?} | {} {} {} | {} | {:.1} s | {} MiB | {}",
             self.name,
             self.status.unwrap_or(-1),
-            row["check"].as_str().unwrap_or("-"),
+            row["code"].as_str().unwrap_or("-"),
             row["outcome"].as_str().unwrap_or("-"),
             row["cause"].as_str().unwrap_or("-"),
             row["found"].as_str().unwrap_or("-"),

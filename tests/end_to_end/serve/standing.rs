@@ -77,8 +77,8 @@ fn a_role_is_assumed_once_for_all_its_targets_and_a_token_made_for_each_login() 
     // Between full checks, a check logs in and asks nothing.
     let target = metric_defs.target("t0");
     assert!(target["last"]["facts_as_of"].as_str() < target["last"]["started_at"].as_str(), "{target:#}");
-    let steps: Vec<_> = target["last"]["timings"].as_array().unwrap().iter().map(|t| &t["step"]).collect();
-    assert_eq!(steps, ["resolve", "dial", "encrypt", "ask", "log in"]);
+    let steps: Vec<_> = target["last"]["timings"].as_array().unwrap().iter().map(|t| &t["stage"]).collect();
+    assert_eq!(steps, ["resolve", "connect", "tls", "auth_request", "login"]);
 }
 
 #[test]

@@ -109,7 +109,7 @@ fn has_verdicts(output: &Output, code: i32, expected: &[(&str, &str)]) -> io::Re
     let said = String::from_utf8_lossy(&output.stderr);
     let document: Value = serde_json::from_slice(&output.stdout)
         .map_err(|e| io::Error::other(format!("no JSON document: {e}: {}\n{said}", output.status)))?;
-    let reports = document["reports"].as_array().map_or(&[][..], Vec::as_slice);
+    let reports = document["targets"].as_array().map_or(&[][..], Vec::as_slice);
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut found: Vec<(String, String)> =
         reports.iter().map(|r| (text(&r["target"]), text(&r["verdict"]["capability"]))).collect();
@@ -118,7 +118,7 @@ fn has_verdicts(output: &Output, code: i32, expected: &[(&str, &str)]) -> io::Re
     found.sort();
     wanted.sort();
     holds(found == wanted && output.status.code() == Some(code), || {
-        let why: Vec<&Value> = reports.iter().map(|report| &report["verdict"]["why"]).collect();
+        let why: Vec<&Value> = reports.iter().map(|report| &report["verdict"]["reason"]).collect();
         format!(
             "wanted {wanted:?} and exit code {code}, found {found:?} and {}: {why:?}\n{said}",
             output.status
