@@ -178,7 +178,7 @@ fn junitparser_reads_one_suite_per_target() {
     assert_eq!(refused.status.code(), Some(2));
     let suites = parsed(&refused).unwrap();
     assert_eq!((suites[0][2].as_str(), suites.len()), ("1", 1), "{suites:?}");
-    assert!(suites[0][3].starts_with("policy: "), "{suites:?}");
+    assert!(suites[0][3].starts_with("basis: "), "{suites:?}");
 }
 
 #[test]

@@ -172,7 +172,7 @@ fn alerts_come_when_a_database_stops_and_go_when_it_is_back() {
     prometheus.says("up{job='pipeprobe-probe'}", "instance", &both);
     prometheus.says("probe_success", "instance", &both);
     prometheus.says("pipeprobe_healthy", "target", &both);
-    let capability = "max by (target) (pipeprobe_capability{policy='observed'})";
+    let capability = "max by (target) (pipeprobe_capability{basis='server'})";
     prometheus.says(capability, "target", &[("mariadb10_11", "2"), ("postgres15", "1")]);
     prometheus.says("min(scrape_samples_scraped) > bool 10", "job", &[("", "1")]);
     prometheus.fires(&[]);

@@ -132,7 +132,7 @@ fn the_dashboard_asks_only_what_there_is_and_of_the_source_that_is_chosen() {
     let Some(promtool) = find(Tool::Promtool) else { return };
     let mut rules = String::from("groups:\n  - name: dashboard\n    rules:\n");
     for (i, (_, expression)) in auth_request.iter().filter(|(title, _)| *title != "a variable").enumerate() {
-        let expression = expression.replace("$__rate_interval", "5m").replace("$policy", "observed");
+        let expression = expression.replace("$__rate_interval", "5m").replace("$basis", "server");
         rules += &format!("      - record: panel:{i}\n        expr: {}\n", Value::from(expression));
     }
     let folder = tempfile::tempdir().unwrap();
