@@ -11,6 +11,7 @@ mod service;
 mod setup;
 mod soak;
 mod test;
+mod truth;
 mod up;
 
 use std::ffi::OsString;
@@ -53,6 +54,8 @@ enum Command {
     },
     /// Run `pipeprobe serve` with many targets while servers, AWS and configuration change, and compare its results
     Soak(soak::Arguments),
+    /// Compare the verdicts of `pipeprobe check` with real replication of random databases
+    Truth(truth::Arguments),
     /// Benchmark pipeprobe (release build) against Prometheus exporters and a shell script
     Bench(bench::Arguments),
     /// Run docker-compose.yml on base images made from this machine's Debian mirror (part of `test`)
@@ -72,6 +75,7 @@ impl Arguments {
             // Unchanged: clap would consume a leading `--`.
             Command::Test { .. } => test::run(std::env::args_os().skip(2)),
             Command::Soak(arguments) => soak::run(&arguments),
+            Command::Truth(arguments) => truth::run(&arguments),
             Command::Bench(arguments) => bench::run(&arguments),
             Command::Containers => containers::run(),
             Command::Service(arguments) => service::run(arguments),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -185,6 +185,14 @@ impl Instance {
         match self.server_version.engine() {
             Engine::Postgres => postgres::shell(&self.deployment),
             Engine::Mysql | Engine::MariaDb => mysql::shell(&self.deployment),
+        }
+    }
+
+    /// Where the superuser connects: the folder of the Unix socket (PostgreSQL), or the socket itself.
+    pub fn superuser_socket(&self) -> PathBuf {
+        match self.server_version.engine() {
+            Engine::Postgres => self.deployment.scratch(),
+            Engine::Mysql | Engine::MariaDb => mysql::socket(&self.deployment),
         }
     }
 

@@ -76,6 +76,7 @@ pub mod service;
 
 // Real consumers of a database.
 mod consumer;
+pub mod truth;
 
 pub use cache::folder as cache_folder;
 pub use certificates::Certificate;

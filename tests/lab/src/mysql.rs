@@ -77,7 +77,7 @@ fn plugin_folder(deployment: &Deployment) -> PathBuf {
     deployment.folder.join("plugins")
 }
 
-fn socket(deployment: &Deployment) -> PathBuf {
+pub(crate) fn socket(deployment: &Deployment) -> PathBuf {
     deployment.scratch().join("s.sock")
 }
 

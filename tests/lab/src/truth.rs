@@ -1,0 +1,204 @@
+//! The judge: does the verdict of `pipeprobe check` tell the truth?
+//!
+//! For each random world (a database, its users, a publication, a pipe), Python programs in `truth/` ask `check` for the verdict,
+//! replicate the tables as ClickPipes' engine does while an application changes them, and compare the copy with the source. They
+//! share no code with pipeprobe. A world in which the verdict was wrong is made smaller and written as a case file.
+//!
+//! ```text
+//! world.py             a world as data; case files
+//! postgres_grammar.py  random worlds          mysql_grammar.py
+//! postgres.py          builds and replicates  mysql.py
+//! judge.py             compares copy and source, and the outcome with the verdict
+//! shrink.py            makes a world smaller
+//! main.py              runs them on one server
+//! ```
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::fixture::{ACCESS_ROLE, REGION};
+use crate::instance::Instance;
+use crate::lab::Lab;
+use crate::python;
+use crate::server_version::Engine;
+
+/// Which worlds to run on each server.
+#[derive(Clone, Debug)]
+pub struct Worlds {
+    pub seed: u64,
+    /// Number of the first world. World N of a seed and server is always the same.
+    pub first: u64,
+    pub rounds: u64,
+    /// Folder of the case files. They run first.
+    pub cases: PathBuf,
+    /// Whether to make the worlds of disagreements smaller and write them to [`Self::cases`].
+    pub shrink: bool,
+    /// Code of a check that always passes, in a build of pipeprobe with the feature `mutants`.
+    pub mutant: Option<String>,
+    pub pipeprobe: PathBuf,
+}
+
+/// What the worlds of one server showed.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    pub worlds: u64,
+    /// Verdict and truth, and how many worlds had them.
+    pub confusion: BTreeMap<(String, String), u64>,
+    /// How often each choice (`dimension=option`) was made.
+    pub choices: BTreeMap<String, u64>,
+    /// Disagreements of random worlds, each with the world's number and, if it was made smaller, its case file.
+    pub disagreements: Vec<String>,
+    /// Cases of known faults that still show them.
+    pub known: Vec<String>,
+    /// Failures: of a case without a known fault, of a known fault that is fixed, or of the judge itself.
+    pub failures: Vec<String>,
+}
+
+impl Tally {
+    /// Whether `check` told the truth, apart from known faults.
+    pub fn passed(&self) -> bool {
+        self.disagreements.is_empty() && self.failures.is_empty()
+    }
+}
+
+/// Runs worlds on one server of the lab, and gives each line to `progress` while they run.
+///
+/// # Errors
+/// If Python or its libraries are missing, or the judge does not run.
+pub fn judge(
+    lab: &Lab,
+    instance: &Instance,
+    worlds: &Worlds,
+    progress: &dyn Fn(&Value),
+) -> io::Result<Tally> {
+    let python = python().ok_or_else(|| io::Error::other("no Python libraries: run `cargo lab setup`"))?;
+    let mut command = Command::new(python);
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if name.starts_with("AWS_") || name.starts_with("PIPEPROBE_") {
+            command.env_remove(name);
+        }
+    }
+    let mut child = command
+        .arg("-B")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/truth/main.py"))
+        .envs(lab.environment())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+        return Err(io::Error::other("a child without pipes"));
+    };
+    writeln!(input, "{}", request(lab, instance, worlds))?;
+    let mut tally = Tally::default();
+    for line in BufReader::new(output).lines() {
+        let line: Value = serde_json::from_str(&line?).map_err(io::Error::other)?;
+        progress(&line);
+        tally.add(&line);
+    }
+    match child.wait()?.success() {
+        true => Ok(tally),
+        false => Err(io::Error::other(format!("{}: the judge failed", instance.name))),
+    }
+}
+
+fn request(lab: &Lab, instance: &Instance, worlds: &Worlds) -> Value {
+    json!({
+        "server": instance.server_version.name(),
+        "engine": match instance.server_version.engine() {
+            Engine::Postgres => "postgres",
+            Engine::Mysql => "mysql",
+            Engine::MariaDb => "mariadb",
+        },
+        "host": instance.host,
+        "port": instance.port,
+        "socket": instance.superuser_socket(),
+        "trust_root": lab.ca_pem(),
+        "iam_role": ACCESS_ROLE,
+        "region": REGION,
+        "config": lab.dir().join("pipeprobe.toml"),
+        "pipeprobe": worlds.pipeprobe,
+        "mutant": worlds.mutant,
+        "seed": worlds.seed,
+        "first": worlds.first,
+        "rounds": worlds.rounds,
+        "cases": worlds.cases,
+        "shrink": worlds.shrink,
+    })
+}
+
+impl Tally {
+    fn add(&mut self, line: &Value) {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let strings =
+            |value: &Value| -> Vec<String> { value.as_array().into_iter().flatten().map(text).collect() };
+        let world = line["world"].to_string();
+        self.worlds += 1;
+        for choice in strings(&line["choices"]) {
+            *self.choices.entry(choice).or_default() += 1;
+        }
+        if let Some(failure) = line["error"].as_str().or_else(|| line["invalid"].as_str()) {
+            self.failures.push(format!("{world}: {failure}"));
+            return;
+        }
+        let problems = strings(&line["problems"]);
+        if line["case"] == true {
+            let known = text(&line["known"]);
+            match (known.is_empty(), problems.is_empty()) {
+                (true, true) => {}
+                (true, false) => self.failures.push(format!("{world}: {}", problems.join("; "))),
+                (false, true) => self.failures.push(format!("{world}: fixed, remove known = {known:?}")),
+                (false, false) => self.known.push(format!("{world}: {known}")),
+            }
+            return;
+        }
+        *self.confusion.entry((text(&line["verdict"]), text(&line["truth"]))).or_default() += 1;
+        let mut files = strings(&line["files"]).into_iter();
+        for problem in problems {
+            let file = files.next().filter(|file| !file.is_empty());
+            let file = file.map(|file| format!(" [{file}]")).unwrap_or_default();
+            self.disagreements.push(format!("{world}: {problem}{file}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(line: &Value) -> Tally {
+        let mut tally = Tally::default();
+        tally.add(line);
+        tally
+    }
+
+    #[test]
+    fn a_known_fault_must_still_show_and_a_case_without_one_must_pass() {
+        let case = |known: &str, problems: &[&str]| {
+            let tally =
+                tally(&json!({"world": "a.toml", "case": true, "known": known, "problems": problems}));
+            (tally.passed(), tally.known.len())
+        };
+        assert_eq!(case("", &[]), (true, 0));
+        assert_eq!(case("", &["wrong CDC"]), (false, 0));
+        assert_eq!(case("issue 1", &["wrong CDC"]), (true, 1));
+        assert_eq!(case("issue 1", &[]), (false, 0));
+    }
+
+    #[test]
+    fn a_disagreement_or_a_failure_of_the_judge_fails() {
+        let line =
+            json!({"world": 1, "verdict": "cdc", "truth": "loss", "choices": ["key=none", "key=none"]});
+        let agrees = tally(&line);
+        assert!(agrees.passed());
+        assert_eq!(agrees.choices["key=none"], 2);
+        assert_eq!(agrees.confusion[&("cdc".to_owned(), "loss".to_owned())], 1);
+        assert!(!tally(&json!({"world": 1, "problems": ["silent loss"]})).passed());
+        assert!(!tally(&json!({"world": 1, "error": "Traceback"})).passed());
+        assert!(!tally(&json!({"world": 1, "invalid": "a statement fails"})).passed());
+    }
+}

@@ -1,0 +1,232 @@
+"""Compares what `check` said with what happened. It knows the report's JSON only, and nothing of how pipeprobe decides."""
+
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+
+CDC, LOAD, BLOCKED = "cdc", "initial_load_only", "blocked"
+
+
+@dataclass
+class Loss:
+    """What the copy lacks, or has and should not."""
+
+    table: str
+    cause: str
+    columns: list = field(default_factory=list)
+    detail: str = ""
+
+    def __str__(self):
+        columns = f" ({', '.join(self.columns)})" if self.columns else ""
+        return f"{self.cause} in {self.table}{columns} {self.detail}".strip()
+
+
+@dataclass
+class Outcome:
+    """What really happened."""
+
+    # Why the tables could not be copied.
+    load_error: str = ""
+    # Why the changes could not be followed.
+    cdc_error: str = ""
+    # Statements of the application that failed because of the replication setup.
+    broken: list = field(default_factory=list)
+    losses: list = field(default_factory=list)
+    # Without chosen tables: table and reason, of those that cannot be in a pipe.
+    unusable: dict = field(default_factory=dict)
+    # The same, of those that can only be copied.
+    load_only: dict = field(default_factory=dict)
+
+    def truth(self):
+        if self.load_error:
+            return "no load"
+        if self.cdc_error:
+            return "load only"
+        if self.broken:
+            return "breaks the application"
+        if self.losses:
+            return "loss"
+        return "equal"
+
+
+@dataclass
+class Verdict:
+    capability: str
+    rows: list
+    # The checks that decided.
+    blocked_by: tuple = ()
+    error: str = ""
+
+    @classmethod
+    def of(cls, text, names):
+        """Reads the report. `names` has the field names, which are pipeprobe's to change."""
+        document = json.loads(text)
+        if not document["reports"]:
+            # A usage error: the pipe cannot even be written down.
+            return cls(BLOCKED, [], (), json.dumps(document["error"], ensure_ascii=False))
+        report = document["reports"][0]
+        verdict = report["verdict"]
+        return cls(verdict[names.capability], report[names.checks], tuple(verdict[names.blocked_by]))
+
+    def advises(self, publication):
+        """Whether a row that passes names this publication."""
+        return any(
+            row["outcome"] == "pass" and publication in (row["found"] or "").split() for row in self.rows if row["check"] == "PG_PUBLICATION"
+        )
+
+    def findings(self, names):
+        """The rows that do not simply pass, as text."""
+        return [row for row in self.rows if row[names.outcome] in names.findings]
+
+
+class Names:
+    """The names in pipeprobe's report."""
+
+    capability = "server"
+    blocked_by = "blocked_by"
+    checks = "checks"
+    outcome = "outcome"
+    findings = ("warn", "fail", "unknown", "note")
+
+
+# A finding must name the cause. The words are those of the servers' documentation.
+WORDS = {
+    "unchanged TOAST value": r"TOAST|unchanged",
+    "generated column": r"generated",
+    "column not published": r"column list|publish|generated",
+    "rows hidden at load": r"row.?level security|row security|polic",
+    "delete not published": r"delete",
+    "truncate not published": r"truncate",
+}
+
+
+@dataclass
+class Problem:
+    """A disagreement. `kind` is the same for the same fault in another world."""
+
+    kind: str
+    text: str
+
+
+def disagreements(verdict, outcome, pipe):
+    """Empty if check told the truth."""
+    capability = verdict.capability
+    if outcome.load_error:
+        if capability == BLOCKED:
+            return []
+        wrong = "wrong CDC" if capability == CDC else "wrong Initial Load Only"
+        return [Problem(f"{wrong}: cannot load {code(outcome.load_error)}", outcome.load_error)]
+    if capability == BLOCKED:
+        return [Problem(f"wrong Blocked: {causes(verdict)}", f"the tables can be copied; {blocked_by(verdict)}")]
+    found = [
+        Problem(f"silent: cannot be copied {code(why)}", f"{table}: {why}")
+        for table, why in outcome.unusable.items()
+        if not is_named(verdict, table, [], "")
+    ]
+    hidden = [loss for loss in outcome.losses if loss.cause == "rows hidden at load"]
+    if capability == LOAD:
+        if pipe.mode != "snapshot" and outcome.truth() == "equal" and not outcome.load_only:
+            found.append(Problem(f"wrong Initial Load Only: {causes(verdict)}", blocked_by(verdict)))
+        return found + silent(verdict, hidden)
+    if outcome.cdc_error:
+        return found + [Problem(f"wrong CDC: {code(outcome.cdc_error)}", outcome.cdc_error)]
+    for table, why in outcome.load_only.items():
+        if not is_named(verdict, table, [], ""):
+            found.append(Problem(f"wrong CDC: {code(why)}", f"{table}: {why}"))
+    if outcome.broken:
+        found.append(Problem(f"wrong CDC: application fails {code(outcome.broken[0])}", "; ".join(outcome.broken)))
+    return found + silent(verdict, outcome.losses)
+
+
+def code(error):
+    """The code at the end of a server's error, or a rule's words without names."""
+    match = re.search(r"\((\w+)\)$", error)
+    return match[1] if match else re.sub(r"^.*?: |\S*[.\d]\S*", "", error).strip()[:60]
+
+
+def deciding(verdict):
+    return [row for row in verdict.rows if row["check"] in verdict.blocked_by]
+
+
+def causes(verdict):
+    """The first cause; the others often follow from it."""
+    return next((row["cause"] for row in deciding(verdict)), "usage error")
+
+
+def silent(verdict, losses):
+    return [
+        Problem(f"silent loss: {loss.cause}", str(loss))
+        for loss in losses
+        if not is_named(verdict, loss.table, loss.columns, WORDS.get(loss.cause, ""))
+    ]
+
+
+def is_named(verdict, table, columns, words):
+    for row in verdict.findings(Names):
+        text = json.dumps(row, ensure_ascii=False)
+        plain = skeleton(text)
+        if (
+            skeleton(table.split(".", 1)[1]) in plain
+            and all(skeleton(column) in plain for column in columns)
+            and re.search(words, text, re.IGNORECASE)
+        ):
+            return True
+    return False
+
+
+def skeleton(name):
+    """Letters and digits only: a report may escape or quote the rest."""
+    return re.sub(r"\\u[0-9a-f]{4}|\\[nrt]|\W|_", "", name)
+
+
+def blocked_by(verdict):
+    return verdict.error or "; ".join(f"{row['cause']}: {row['found']}" for row in deciding(verdict))[:300]
+
+
+def compare(table, source, copy, cause):
+    """Losses of one table. Both are pairs of column names and rows (dicts). `cause` explains a difference: `missing` or `differ`
+    and the column, or `rows` and how many are missing and too many."""
+    losses = []
+    source_columns, source_rows = source
+    copy_columns, copy_rows = copy
+    missing = [column for column in source_columns if column not in copy_columns]
+    losses += by_cause(table, "missing", missing, cause)
+    columns = [column for column in source_columns if column in copy_columns]
+    ours, theirs = as_multiset(source_rows, columns), as_multiset(copy_rows, columns)
+    if ours == theirs:
+        return losses
+    differing = differing_columns(source_rows, copy_rows, columns)
+    if differing:
+        losses += by_cause(table, "differ", differing, cause)
+    else:
+        lacking, extra = sum((ours - theirs).values()), sum((theirs - ours).values())
+        losses.append(Loss(table, cause("rows", (lacking, extra)), [], f"{lacking} rows missing, {extra} too many"))
+    return losses
+
+
+def by_cause(table, kind, columns, cause):
+    causes = {}
+    for column in columns:
+        causes.setdefault(cause(kind, column), []).append(column)
+    return [Loss(table, why, some, kind) for why, some in causes.items()]
+
+
+def as_multiset(rows, columns):
+    return Counter(tuple(row.get(column) for column in columns) for row in rows)
+
+
+def differing_columns(source_rows, copy_rows, columns):
+    """The fewest columns without which the rows are equal; [] if the rows themselves differ."""
+    if len(source_rows) != len(copy_rows):
+        return []
+    differing = []
+    rest = list(columns)
+    for column in columns:
+        same = sorted(map(repr, (row.get(column) for row in source_rows)))
+        if same != sorted(map(repr, (row.get(column) for row in copy_rows))):
+            differing.append(column)
+            rest.remove(column)
+    if differing and rest and as_multiset(source_rows, rest) == as_multiset(copy_rows, rest):
+        return differing
+    return []

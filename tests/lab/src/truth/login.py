@@ -1,0 +1,61 @@
+"""A token for `clickpipes_iam_user`, by AWS's own library, and runs of `pipeprobe check`."""
+
+import os
+import subprocess
+import time
+
+import botocore.session
+
+from judge import Names, Verdict
+
+USER = "clickpipes_iam_user"
+# A token is valid for 15 minutes.
+LIFE = 600
+
+
+class Login:
+    def __init__(self, request):
+        self.host, self.port = request["host"], request["port"]
+        self.trust_root = request["trust_root"]
+        self.role, self.region = request["iam_role"], request["region"]
+        self.made = 0
+        self.text = ""
+
+    def token(self):
+        if time.monotonic() - self.made > LIFE or not self.text:
+            session = botocore.session.Session()
+            sts = session.create_client("sts", region_name=self.region)
+            answer = sts.assume_role(
+                RoleArn=self.role, RoleSessionName="truth", Tags=[{"Key": "lab", "Value": "truth"}]
+            )["Credentials"]
+            session.set_credentials(answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"])
+            signer = session.create_client("rds", region_name=self.region)
+            self.text = signer.generate_db_auth_token(self.host, self.port, USER)
+            self.made = time.monotonic()
+        return self.text
+
+
+class Pipeprobe:
+    def __init__(self, request):
+        self.program, self.config, self.target = request["pipeprobe"], request["config"], request["server"]
+        # Set for a mutant: the check that always passes.
+        self.mutant = request.get("mutant", "")
+
+    def check(self, pipe):
+        command = [self.program, "check", "--config-file", self.config, self.target]
+        command += ["--basis", "server", "-o", "json"]
+        for schema, table in pipe.tables:
+            command += ["--table", f"{schema}.{table}"]
+        if pipe.mode:
+            command += ["--replication-mode", pipe.mode]
+        if pipe.publication:
+            command += ["--publication", pipe.publication]
+        if pipe.mechanism:
+            command += ["--replication-mechanism", pipe.mechanism]
+        environment = dict(os.environ)
+        if self.mutant:
+            environment["PIPEPROBE_MUTANT"] = self.mutant
+        run = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+        if not run.stdout:
+            raise RuntimeError(f"pipeprobe printed no report: {run.stderr.strip()}")
+        return Verdict.of(run.stdout, Names)

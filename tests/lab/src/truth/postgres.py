@@ -1,0 +1,594 @@
+"""PostgreSQL: builds a world, replicates it as ClickPipes does, and compares the copy.
+
+The order and the rules are those of ClickPipes' engine. What it does not do is not done here either; see EXCEPTIONS in main.py.
+"""
+
+import re
+import select
+import struct
+import threading
+
+import psycopg2
+import psycopg2.extras
+from psycopg2 import sql
+
+from judge import Loss, Outcome, compare
+from login import USER
+from world import Invalid
+
+DATABASE = "app"
+SLOT = "truth"
+# One way to write values, whatever the database's own settings are.
+FORMAT = (
+    "-c datestyle=ISO,YMD -c intervalstyle=postgres -c extra_float_digits=1 -c bytea_output=hex -c timezone=UTC"
+    " -c lc_monetary=C -c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
+)
+# A slot waits for every open transaction. ClickPipes waits too, without end.
+SLOT_WAIT = 1.5
+# Roles that exist between worlds.
+ROLES = ("rdsadmin", "rds_iam", "rds_replication")
+
+
+class Refused(Exception):
+    """A rule of ClickPipes' engine that no server enforces."""
+
+
+def words(error):
+    if isinstance(error, psycopg2.Error):
+        return f"{str(error).strip().splitlines()[0]} ({error.pgcode})"
+    return str(error)
+
+
+def quoted(*names):
+    return ".".join('"{}"'.format(name.replace('"', '""')) for name in names)
+
+
+class Postgres:
+    def __init__(self, request, login):
+        self.request, self.login = request, login
+        self.socket = {"host": request["socket"], "port": request["port"], "user": "rdsadmin", "options": FORMAT}
+        self.server = self.superuser("postgres")
+        self.version = self.server.server_version // 10000
+        self.settings(["rds.iam_auth_for_replication", "1"])
+
+    def superuser(self, database):
+        connection = psycopg2.connect(dbname=database, **self.socket)
+        connection.autocommit = True
+        return connection
+
+    def settings(self, *pairs):
+        with self.server.cursor() as cursor:
+            for name, value in pairs:
+                cursor.execute(sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.SQL(name), sql.Literal(value)))
+            self.reload(cursor)
+
+    def reset(self, settings):
+        with self.server.cursor() as cursor:
+            for name, _ in settings:
+                cursor.execute(sql.SQL("ALTER SYSTEM RESET {}").format(sql.SQL(name)))
+            self.reload(cursor)
+        if any(name.startswith("rds.") for name, _ in settings):
+            self.settings(["rds.iam_auth_for_replication", "1"], ["rds.logical_replication", "on"])
+
+    @staticmethod
+    def reload(cursor):
+        cursor.execute("SELECT pg_conf_load_time()")
+        before = cursor.fetchone()
+        cursor.execute("SELECT pg_reload_conf()")
+        for _ in range(2000):
+            # The postmaster rereads its files when it can; this backend when it is idle.
+            cursor.execute("SELECT pg_sleep(0.002), pg_conf_load_time()")
+            if cursor.fetchone()[1:] != before:
+                return
+        raise RuntimeError("the server does not reread its settings")
+
+    def clean(self):
+        with self.server.cursor() as cursor:
+            # A WAL sender of a session that has ended holds its slot until it notices.
+            while True:
+                cursor.execute("SELECT pg_terminate_backend(active_pid, 1000) FROM pg_replication_slots WHERE active")
+                if not cursor.fetchall():
+                    break
+            cursor.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots")
+            cursor.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+            cursor.execute("ALTER ROLE rds_iam NOLOGIN")
+            cursor.execute("SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> ALL (%s)", (list(ROLES),))
+            for (role,) in cursor.fetchall():
+                cursor.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+
+    def run(self, world, check, forgiving=False):
+        """The verdict that `check` gives before the workload, and what happened. `forgiving`: a statement of the setup that the
+        server refuses is left out of the world, else it is invalid."""
+        self.clean()
+        with self.server.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {DATABASE}")
+        admin = self.superuser(DATABASE)
+        other = None
+        try:
+            if world.settings:
+                try:
+                    self.settings(*world.settings)
+                except psycopg2.Error as why:
+                    raise Invalid(words(why))
+            with admin.cursor() as cursor:
+                for statement in list(world.setup):
+                    try:
+                        if statement.startswith("-- in another session\n"):
+                            other = other or self.open_transaction()
+                            other.cursor().execute(statement)
+                        else:
+                            cursor.execute(statement)
+                    except psycopg2.Error as why:
+                        if not forgiving:
+                            raise Invalid(f"{statement}: {words(why)}")
+                        world.setup.remove(statement)
+            verdict = check(world.pipe)
+            return verdict, Run(self, world, admin, verdict).outcome()
+        finally:
+            admin.close()
+            if other:
+                other.close()
+            if world.settings:
+                self.reset(world.settings)
+
+    def open_transaction(self):
+        connection = psycopg2.connect(dbname=DATABASE, **self.socket)
+        return connection
+
+    def connect(self, **more):
+        return psycopg2.connect(
+            host=self.login.host,
+            hostaddr="127.0.0.1",
+            port=self.login.port,
+            dbname=DATABASE,
+            user=USER,
+            password=self.login.token(),
+            sslmode="verify-full",
+            sslrootcert=self.login.trust_root,
+            gssencmode="disable",
+            connect_timeout=10,
+            options=FORMAT,
+            **more,
+        )
+
+
+class Copy:
+    def __init__(self, columns, rows):
+        self.columns = columns
+        self.rows = rows
+
+
+class Run:
+    """One pipe."""
+
+    def __init__(self, postgres, world, admin, verdict):
+        self.postgres, self.world, self.admin, self.verdict = postgres, world, admin, verdict
+        self.pipe = world.pipe
+        self.result = Outcome()
+        self.copies = {}
+        # Table and column of each unchanged TOAST value that did not arrive.
+        self.unchanged = set()
+        self.hidden = {}
+        self.published = None
+        self.failed = []
+
+    def outcome(self):
+        self.tables = [tuple(table) for table in self.pipe.tables] or self.all_tables()
+        connections = []
+        try:
+            self.pipeline(connections)
+        finally:
+            for connection in connections:
+                connection.close()
+        self.retry_without_publications()
+        return self.result
+
+    def all_tables(self):
+        return self.ask(
+            """SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+                ORDER BY 1, 2"""
+        )
+
+    def ask(self, question, *values):
+        with self.admin.cursor() as cursor:
+            cursor.execute(question, values or None)
+            return cursor.fetchall()
+
+    def pipeline(self, connections):
+        try:
+            ordinary = self.postgres.connect()
+            connections.append(ordinary)
+            ordinary.autocommit = True
+            with ordinary.cursor() as cursor:
+                self.check_tables(cursor)
+        except (psycopg2.Error, Refused) as why:
+            self.result.load_error = words(why)
+            return
+        stream = None
+        if self.pipe.mode != "snapshot":
+            try:
+                replication = self.postgres.connect(connection_factory=psycopg2.extras.LogicalReplicationConnection)
+                connections.append(replication)
+                stream = replication.cursor()
+                with ordinary.cursor() as cursor:
+                    self.check_changes(stream, cursor)
+                self.create_slot(stream)
+            except (psycopg2.Error, Refused) as why:
+                self.result.cdc_error = words(why)
+                stream = None
+        try:
+            with ordinary.cursor() as cursor:
+                self.snapshot(cursor)
+        except psycopg2.Error as why:
+            self.result.load_error = words(why)
+            return
+        if stream is None:
+            self.lost_at_load()
+            return
+        self.work()
+        try:
+            self.follow(stream)
+        except psycopg2.Error as why:
+            self.result.cdc_error = words(why)
+            return
+        self.compare()
+
+    # Validation
+
+    def check_tables(self, cursor):
+        usable = []
+        for schema, table in self.tables:
+            try:
+                if "." in table:
+                    raise Refused(f"invalid table name {schema}.{table}")
+                cursor.execute(f"SELECT {self.columns_to_read(schema, table)} FROM {quoted(schema, table)} LIMIT 0")
+                usable.append((schema, table))
+            except (psycopg2.Error, Refused) as why:
+                if self.pipe.tables:
+                    raise
+                self.result.unusable[f"{schema}.{table}"] = words(why)
+        if not usable:
+            raise Refused("no table can be read")
+        self.tables = usable
+
+    def columns_to_read(self, schema, table):
+        excluded = {column for s, t, column in self.pipe.excluded if (s, t) == (schema, table)}
+        if not excluded:
+            return "*"
+        names = [name for name in self.source_columns(schema, table) if name not in excluded]
+        return ", ".join(map(quoted, names))
+
+    def source_columns(self, schema, table):
+        rows = self.ask(
+            """SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
+                ORDER BY attnum""",
+            quoted(schema, table),
+        )
+        return [name for (name,) in rows]
+
+    def check_changes(self, stream, cursor):
+        stream.execute("IDENTIFY_SYSTEM")
+        if one(cursor, "SHOW wal_level") != "logical":
+            raise Refused("wal_level is not logical")
+        if int(one(cursor, "SHOW max_wal_senders")) < 2:
+            raise Refused("max_wal_senders must be at least 2")
+        if not one(cursor, "SELECT rolreplication FROM pg_catalog.pg_roles WHERE rolname = current_user"):
+            if one(cursor, "SELECT pg_catalog.current_setting('rds.logical_replication', true)") != "on":
+                raise Refused("rds.logical_replication must be enabled")
+        self.check_identities(cursor)
+        self.publication = self.pipe.publication or self.advised()
+        if not self.publication:
+            self.publication = "peerflow_pub_truth"
+            root = "WITH (publish_via_partition_root = true)" if self.postgres.version >= 13 else ""
+            tables = ", ".join(quoted(*table) for table in self.tables)
+            cursor.execute(f"CREATE PUBLICATION {self.publication} FOR TABLE {tables} {root}")
+            return
+        everything = one(cursor, "SELECT puballtables FROM pg_catalog.pg_publication WHERE pubname = %s", self.publication)
+        if everything is None:
+            raise Refused(f"publication {self.publication} does not exist")
+        if not everything:
+            cursor.execute(
+                "SELECT schemaname, tablename FROM pg_catalog.pg_publication_tables WHERE pubname = %s", (self.publication,)
+            )
+            published = set(cursor.fetchall())
+            for table in list(self.tables):
+                if table not in published:
+                    self.load_only(table, f"not in publication {self.publication}")
+
+    def advised(self):
+        """The publication that the report tells the user to choose, if any."""
+        for (name,) in self.ask("SELECT pubname FROM pg_publication ORDER BY length(pubname) DESC"):
+            if self.verdict.advises(name):
+                return name
+        return ""
+
+    def load_only(self, table, why):
+        """This table cannot be followed. Without chosen tables the user leaves it out."""
+        if self.pipe.tables:
+            raise Refused(f"{'.'.join(table)}: {why}")
+        self.result.load_only[".".join(table)] = why
+        self.tables.remove(table)
+        if not self.tables:
+            raise Refused(f"no table can be followed: {why}")
+
+    def check_identities(self, cursor):
+        for table in list(self.tables):
+            cursor.execute(
+                """SELECT c.relreplident,
+                    EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisreplident),
+                    EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)
+                  FROM pg_catalog.pg_class c WHERE c.oid = %s::regclass""",
+                (quoted(*table),),
+            )
+            identity, index, key = cursor.fetchone()
+            if identity == "n":
+                self.load_only(table, "REPLICA IDENTITY NOTHING")
+            elif identity == "i" and not index:
+                self.load_only(table, "no replica identity index")
+            elif identity == "d" and not key:
+                self.load_only(table, "no primary key and not REPLICA IDENTITY FULL")
+
+    def create_slot(self, stream):
+        timer = threading.Timer(SLOT_WAIT, stream.connection.cancel)
+        timer.start()
+        try:
+            stream.execute(f"CREATE_REPLICATION_SLOT {SLOT} TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT")
+        except psycopg2.errors.QueryCanceled:
+            raise Refused("the slot waits for an open transaction")
+        finally:
+            timer.cancel()
+
+    # The copy
+
+    def snapshot(self, cursor):
+        for schema, table in self.tables:
+            columns = self.columns_to_read(schema, table)
+            self.copies[schema, table] = read(cursor, f"SELECT {columns} FROM {quoted(schema, table)}")
+            seen = len(self.copies[schema, table].rows)
+            with self.admin.cursor() as admin:
+                there = one(admin, f"SELECT count(*) FROM {quoted(schema, table)}")
+            if there != seen:
+                self.hidden[schema, table] = there - seen
+
+    def work(self):
+        with self.admin.cursor() as cursor:
+            for transaction in self.world.workload:
+                statement = ""
+                try:
+                    cursor.execute("BEGIN")
+                    for statement in transaction:
+                        cursor.execute(statement)
+                    if transaction[-1] != "ROLLBACK":
+                        cursor.execute("COMMIT")
+                except psycopg2.Error as why:
+                    cursor.execute("ROLLBACK")
+                    self.failed.append((transaction, statement, words(why)))
+
+    def retry_without_publications(self):
+        """A statement that succeeds once nothing is published failed because of the replication setup."""
+        if not self.failed:
+            return
+        with self.admin.cursor() as cursor:
+            cursor.execute("SELECT pubname FROM pg_publication")
+            for (name,) in cursor.fetchall():
+                cursor.execute(f"DROP PUBLICATION {quoted(name)}")
+            for transaction, statement, why in self.failed:
+                try:
+                    cursor.execute("BEGIN")
+                    for again in transaction:
+                        cursor.execute(again)
+                        if again == statement:
+                            self.result.broken.append(f"{statement[:120]}: {why}")
+                            break
+                    cursor.execute("COMMIT")
+                except psycopg2.Error:
+                    cursor.execute("ROLLBACK")
+
+    # The changes
+
+    def follow(self, stream):
+        [(end,)] = self.ask("SELECT pg_current_wal_insert_lsn()")
+        end = lsn(end)
+        names = quoted(self.publication).replace("'", "''")
+        stream.start_replication_expert(
+            f"START_REPLICATION SLOT {SLOT} LOGICAL 0/0 (proto_version '1', publication_names '{names}')"
+        )
+        relations = Relations(self)
+        asked = False
+        while True:
+            message = stream.read_message()
+            if message:
+                relations.take(message.payload)
+                continue
+            if stream.wal_end >= end:
+                return
+            # The answer says how far the server has read.
+            if not asked:
+                stream.send_feedback(reply=True)
+            asked = select.select([stream], [], [], 0.02)[0] == [] and not asked
+
+    # The comparison
+
+    def lost_at_load(self):
+        for table, count in self.hidden.items():
+            self.result.losses.append(Loss(".".join(table), "rows hidden at load", [], f"{count} rows"))
+
+    def compare(self):
+        for schema, table in self.tables:
+            copy = self.copies[schema, table]
+            excluded = {column for s, t, column in self.pipe.excluded if (s, t) == (schema, table)}
+            with self.admin.cursor() as cursor:
+                source = read(cursor, f"SELECT * FROM {quoted(schema, table)}")
+            columns = [column for column in source.columns if column not in excluded]
+            explain = lambda kind, what, key=(schema, table): self.explain(key, kind, what)
+            self.result.losses += compare(
+                f"{schema}.{table}", (columns, source.rows), (copy.columns, copy.rows), explain
+            )
+
+    def explain(self, key, kind, what):
+        if kind in ("missing", "differ"):
+            if (key, what) in self.unchanged:
+                return "unchanged TOAST value"
+            generated = self.ask(
+                "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attgenerated <> ''", quoted(*key)
+            )
+            if (what,) in generated:
+                return "generated column"
+            return "column not published" if kind == "missing" or self.unpublished(key, what) else "values differ"
+        if key in self.hidden:
+            return "rows hidden at load"
+        lacking, extra = what
+        if extra and not lacking:
+            [(delete, truncate)] = self.ask(
+                "SELECT pubdelete, pubtruncate FROM pg_publication WHERE pubname = %s", self.publication
+            )
+            if not delete:
+                return "delete not published"
+            if not truncate and any("TRUNCATE" in s for transaction in self.world.workload for s in transaction):
+                return "truncate not published"
+        return "rows differ"
+
+    def unpublished(self, key, column):
+        if self.postgres.version < 15:
+            return False
+        rows = self.ask(
+            "SELECT attnames::text[] FROM pg_publication_tables WHERE pubname = %s AND schemaname = %s AND tablename = %s",
+            self.publication, *key,
+        )
+        return any(column not in names for (names,) in rows)
+
+
+class Relations:
+    """What pgoutput says, protocol version 1, applied to the copies."""
+
+    def __init__(self, run):
+        self.run = run
+        self.known = {}
+        # A partition or a child, and what it belongs to. ClickPipes looks these up too.
+        self.parents = dict(run.ask("SELECT inhrelid, inhparent FROM pg_inherits"))
+        rows = run.ask("SELECT c.oid, n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace")
+        self.tables = {oid: (schema, name) for oid, schema, name in rows}
+
+    def copy_of(self, relation, name):
+        if name in self.run.copies:
+            return name
+        while relation in self.parents:
+            relation = self.parents[relation]
+            if self.tables.get(relation) in self.run.copies:
+                return self.tables[relation]
+        return None
+
+    def take(self, message):
+        kind, body = message[:1], message[1:]
+        if kind == b"R":
+            self.relation(body)
+        elif kind in (b"I", b"U", b"D"):
+            (relation,) = struct.unpack_from(">I", body)
+            key, columns = self.known[relation]
+            if key:
+                self.change(key, columns, body[4:], kind == b"U")
+        elif kind == b"T":
+            count, _ = struct.unpack_from(">IB", body)
+            for relation in struct.unpack_from(f">{count}I", body, 5):
+                key = self.known[relation][0]
+                if key:
+                    self.run.copies[key].rows.clear()
+
+    def relation(self, body):
+        (relation,) = struct.unpack_from(">I", body)
+        schema, name, rest = body[4:].split(b"\0", 2)
+        (count,) = struct.unpack_from(">H", rest, 1)
+        columns, rest = [], rest[3:]
+        for _ in range(count):
+            is_key = rest[0] & 1
+            column, rest = rest[1:].split(b"\0", 1)
+            columns.append((column.decode(), is_key))
+            rest = rest[8:]
+        key = self.copy_of(relation, (schema.decode(), name.decode()))
+        self.known[relation] = (key, columns)
+        if key:
+            copy = self.run.copies[key]
+            excluded = {column for s, t, column in self.run.pipe.excluded if (s, t) == key}
+            copy.columns += [name for name, _ in columns if name not in copy.columns and name not in excluded]
+
+    def change(self, key, columns, body, is_update):
+        old = new = None
+        while body:
+            kind, body = body[:1], body[1:]
+            values, body = self.tuple(columns, body)
+            if kind == b"N":
+                new = values
+            else:
+                old = values, kind
+        rows = self.run.copies[key].rows
+        if new is not None:
+            for column, value in list(new.items()):
+                if value is UNCHANGED:
+                    if old and old[1] == b"O":
+                        new[column] = old[0][column]
+                    else:
+                        # ClickPipes has no other value for it.
+                        new[column] = None
+                        self.run.unchanged.add((key, column))
+        if is_update and old is None:
+            # The key did not change.
+            old = new, b"K"
+        if old:
+            names = [name for name, is_key in columns if is_key]
+            for index, row in enumerate(rows):
+                if all(row.get(name) == old[0].get(name) for name in names):
+                    del rows[index]
+                    break
+        if new is not None:
+            rows.append(new)
+
+    def tuple(self, columns, body):
+        (count,) = struct.unpack_from(">H", body)
+        values, at = {}, 2
+        for name, _ in columns[:count]:
+            kind = body[at : at + 1]
+            at += 1
+            if kind == b"n":
+                values[name] = None
+            elif kind == b"u":
+                values[name] = UNCHANGED
+            else:
+                (length,) = struct.unpack_from(">I", body, at)
+                values[name] = body[at + 4 : at + 4 + length].decode()
+                at += 4 + length
+        return values, body[at:]
+
+
+UNCHANGED = object()
+
+
+def one(cursor, question, *values):
+    cursor.execute(question, values or None)
+    row = cursor.fetchone()
+    return row and row[0]
+
+
+def lsn(text):
+    high, low = text.split("/")
+    return int(high, 16) << 32 | int(low, 16)
+
+
+ESCAPES = {"\\b": "\b", "\\f": "\f", "\\n": "\n", "\\r": "\r", "\\t": "\t", "\\v": "\v", "\\\\": "\\"}
+
+
+def read(cursor, question):
+    """Columns and rows, every value as the server's text: COPY does not convert."""
+    cursor.execute(f"{question} LIMIT 0")
+    columns = [column.name for column in cursor.description]
+    import io
+
+    file = io.StringIO()
+    cursor.copy_expert(f"COPY ({question}) TO STDOUT", file)
+    rows = []
+    for line in file.getvalue().split("\n")[:-1]:
+        values = [
+            None if value == "\\N" else re.sub(r"\\.", lambda m: ESCAPES[m[0]], value) for value in line.split("\t")
+        ]
+        rows.append(dict(zip(columns, values)))
+    return Copy(columns, rows)
