@@ -18,7 +18,6 @@ mod notify;
 mod page;
 mod probe;
 mod schedule;
-mod metric_defs;
 mod shared;
 mod concurrency;
 

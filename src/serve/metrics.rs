@@ -7,23 +7,25 @@ use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text},
     metrics::{
-        MetricType,
         counter::Counter,
         family::Family,
         gauge::{ConstGauge, Gauge},
         histogram::Histogram,
     },
-    registry::{Metric, Registry, Unit},
+    registry::Registry,
 };
 
-use super::{
-    metric_defs::{self, MetricDef},
-    status_store::{Change, Entry, Health, StatusStore},
-};
+use super::status_store::{Change, Entry, Health, StatusStore};
 use crate::{
     checks::{CAUSES, CHECKS},
     diagnostic::printable,
-    report::{Report, metrics::Gauges},
+    report::{
+        Report,
+        metrics::{
+            Gauges,
+            table::{self, MetricDef},
+        },
+    },
 };
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -73,12 +75,12 @@ impl Metrics {
         metrics.reloaded(true, now);
         let mut registry = Registry::default();
         registry.register_collector(Box::new(metrics.gauges.clone()));
-        register(&mut registry, &metric_defs::CHECKS, metrics.checks.clone());
-        register(&mut registry, &metric_defs::FAILURES, metrics.failures.clone());
-        register(&mut registry, &metric_defs::CHANGES, metrics.changes.clone());
-        register(&mut registry, &metric_defs::STAGES, metrics.stages.clone());
-        register(&mut registry, &metric_defs::RELOADED, metrics.reload_succeeded.clone());
-        register(&mut registry, &metric_defs::RELOADED_AT, metrics.reloaded_at.clone());
+        table::CHECKS.register(&mut registry, metrics.checks.clone());
+        table::CHECK_FAILURES.register(&mut registry, metrics.failures.clone());
+        table::HEALTH_CHANGES.register(&mut registry, metrics.changes.clone());
+        table::STAGE_DURATION.register(&mut registry, metrics.stages.clone());
+        table::CONFIG_RELOADED.register(&mut registry, metrics.reload_succeeded.clone());
+        table::CONFIG_RELOADED_AT.register(&mut registry, metrics.reloaded_at.clone());
         Self { registry, ..metrics }
     }
 
@@ -132,13 +134,6 @@ impl Metrics {
     }
 }
 
-fn register(registry: &mut Registry, metric_defs: &MetricDef, metric: impl Metric) {
-    match metric_defs.in_seconds {
-        true => registry.register_with_unit(metric_defs.base, metric_defs.help, Unit::Seconds, metric),
-        false => registry.register(metric_defs.base, metric_defs.help, metric),
-    }
-}
-
 /// What the board knows of one target.
 #[derive(Debug)]
 struct StatusCollector {
@@ -172,32 +167,26 @@ impl Collector for Healths {
         let healthy = |it: &StatusCollector| {
             (it.health != Health::Unknown).then(|| f64::from(u8::from(it.health == Health::Healthy)))
         };
-        family(
-            encoder,
-            &metric_defs::HEALTHY,
-            self.0.iter().filter_map(|it| Some((it, None, healthy(it)?))),
-        )?;
+        family(encoder, &table::HEALTHY, self.0.iter().filter_map(|it| Some((it, None, healthy(it)?))))?;
         let since = |it: &StatusCollector| it.since.map(|since| since.as_duration().as_secs_f64());
-        family(encoder, &metric_defs::SINCE, self.0.iter().filter_map(|it| Some((it, None, since(it)?))))?;
+        family(encoder, &table::HEALTH_SINCE, self.0.iter().filter_map(|it| Some((it, None, since(it)?))))?;
         let causes = self.0.iter().filter_map(|it| Some((it, Some(it.cause?), 1.0)));
-        family(encoder, &metric_defs::CAUSE, causes)?;
-        family(encoder, &metric_defs::INTERVAL, self.0.iter().map(|it| (it, None, it.interval.as_secs_f64())))
+        family(encoder, &table::CAUSE, causes)?;
+        family(encoder, &table::CHECK_INTERVAL, self.0.iter().map(|it| (it, None, it.interval.as_secs_f64())))
     }
 }
 
 /// A value a target, with a code where there is one; nothing at all where there is no value.
 fn family<'a>(
     encoder: &mut DescriptorEncoder<'_>,
-    metric_defs: &MetricDef,
+    metric: &MetricDef,
     values: impl Iterator<Item = (&'a StatusCollector, Option<&'a str>, f64)>,
 ) -> fmt::Result {
     let mut values = values.peekable();
     if values.peek().is_none() {
         return Ok(());
     }
-    let unit = metric_defs.in_seconds.then_some(&Unit::Seconds);
-    let mut family =
-        encoder.encode_descriptor(metric_defs.base, metric_defs.help, unit, MetricType::Gauge)?;
+    let mut family = metric.encode(encoder)?;
     for (of, code, value) in values {
         let labels: Vec<_> =
             [("target", of.target.as_str())].into_iter().chain(code.map(|code| ("code", code))).collect();

@@ -12,14 +12,16 @@ use axum::{
 use prometheus_client::{encoding::text, metrics::gauge::Gauge, registry::Registry};
 use serde::Deserialize;
 
-use super::{
-    Monitor,
-    http::exposition,
-    metric_defs::{self, MetricDef},
-    status_store::StatusStore,
-};
+use super::{Monitor, http::exposition, status_store::StatusStore};
 use crate::{
-    report::{Report, metrics::Gauges, text as screen},
+    report::{
+        Report,
+        metrics::{
+            Gauges,
+            table::{self, MetricDef},
+        },
+        text as screen,
+    },
     target::quoted,
 };
 
@@ -93,16 +95,16 @@ pub(super) fn no_such_target(name: &str, status_store: &StatusStore) -> String {
 /// The names that every prober has, unprefixed, and our own for this one target.
 fn metrics(report: &Report, timeout: Duration) -> String {
     let mut registry = Registry::default();
-    let mut add = |metric_defs: MetricDef, value: f64| {
+    let mut add = |metric: &MetricDef, value: f64| {
         let gauge = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
         gauge.set(value);
-        registry.register(metric_defs.base, metric_defs.help, gauge);
+        metric.register(&mut registry, gauge);
     };
-    add(metric_defs::PROBE_SUCCESS, f64::from(u8::from(report.verdict.met)));
-    add(metric_defs::PROBE_DURATION, report.duration.as_secs_f64());
-    add(metric_defs::PROBE_TIMEOUT, timeout.as_secs_f64());
+    add(&table::PROBE_SUCCESS, f64::from(u8::from(report.verdict.met)));
+    add(&table::PROBE_DURATION, report.duration.as_secs_f64());
+    add(&table::PROBE_TIMEOUT, timeout.as_secs_f64());
     if let Some(at) = report.certificate_expires_at() {
-        add(metric_defs::PROBE_CERTIFICATE, at.as_duration().as_secs_f64());
+        add(&table::PROBE_CERTIFICATE, at.as_duration().as_secs_f64());
     }
     let gauges = Gauges::default();
     gauges.observe(report);

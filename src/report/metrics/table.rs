@@ -1,0 +1,287 @@
+//! The table of all metrics. Names, labels and meanings are stable. `metrics.md` is generated from it.
+
+use std::fmt::Write;
+
+use prometheus_client::{
+    encoding::{DescriptorEncoder, MetricEncoder},
+    metrics::MetricType,
+    registry::{Metric, Registry, Unit},
+};
+
+use crate::report::Stage;
+
+/// One metric family.
+#[derive(Debug, PartialEq, Eq)]
+pub struct MetricDef {
+    /// The name without its unit and without `_total`.
+    base: &'static str,
+    kind: Kind,
+    /// Whether the unit is seconds, which is then part of the name. Prometheus uses seconds for points in time too.
+    in_seconds: bool,
+    pub labels: &'static [&'static str],
+    /// The `# HELP` line.
+    help: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+const TARGET: &[&str] = &["target"];
+
+impl MetricDef {
+    const fn gauge(base: &'static str, labels: &'static [&'static str], help: &'static str) -> Self {
+        Self { base, kind: Kind::Gauge, in_seconds: false, labels, help }
+    }
+
+    const fn counter(base: &'static str, labels: &'static [&'static str], help: &'static str) -> Self {
+        Self { kind: Kind::Counter, ..Self::gauge(base, labels, help) }
+    }
+
+    const fn seconds(base: &'static str, labels: &'static [&'static str], help: &'static str) -> Self {
+        Self { in_seconds: true, ..Self::gauge(base, labels, help) }
+    }
+
+    /// The name as it is scraped.
+    pub fn name(&self) -> String {
+        let unit = if self.in_seconds { "_seconds" } else { "" };
+        let total = if self.kind == Kind::Counter { "_total" } else { "" };
+        format!("{}{unit}{total}", self.base)
+    }
+
+    pub fn register(&self, registry: &mut Registry, metric: impl Metric) {
+        match self.in_seconds {
+            true => registry.register_with_unit(self.base, self.help, Unit::Seconds, metric),
+            false => registry.register(self.base, self.help, metric),
+        }
+    }
+
+    /// Starts this family, a gauge, in a collector.
+    ///
+    /// # Errors
+    /// The encoder's.
+    pub fn encode<'a>(
+        &'a self,
+        encoder: &'a mut DescriptorEncoder<'_>,
+    ) -> Result<MetricEncoder<'a>, std::fmt::Error> {
+        let unit = self.in_seconds.then_some(&Unit::Seconds);
+        encoder.encode_descriptor(self.base, self.help, unit, MetricType::Gauge)
+    }
+}
+
+// What the last check of a target found.
+
+pub static CAPABILITY: MetricDef = MetricDef::gauge(
+    "pipeprobe_capability",
+    &["target", "basis"],
+    "What ClickPipes can do with the database, by each basis: 0 Blocked, 1 Initial Load Only, 2 CDC",
+);
+pub static SUCCESS: MetricDef =
+    MetricDef::gauge("pipeprobe_success", TARGET, "Whether the target allows what is required: 1 or 0");
+pub static FAILURE: MetricDef = MetricDef::gauge(
+    "pipeprobe_failure",
+    &["target", "code"],
+    "1 for each check that failed, by the code of its cause; absent if it passed",
+);
+pub static WARNING: MetricDef = MetricDef::gauge(
+    "pipeprobe_warning",
+    &["target", "code"],
+    "1 for each check that passed with a warning, by the code of its cause; absent if it passed without",
+);
+pub static LAST_CHECK: MetricDef = MetricDef::seconds(
+    "pipeprobe_last_check_timestamp",
+    TARGET,
+    "End of the last check, as a Unix timestamp",
+);
+pub static CHECK_DURATION: MetricDef =
+    MetricDef::seconds("pipeprobe_check_duration", TARGET, "Duration of the last check");
+pub static CHECK_STAGE_DURATION: MetricDef = MetricDef::seconds(
+    "pipeprobe_check_stage_duration",
+    &["target", "stage"],
+    "Duration of each stage of the last check; stages overlap",
+);
+pub static TOKEN_REMAINING: MetricDef = MetricDef::seconds(
+    "pipeprobe_token_remaining",
+    TARGET,
+    "Remaining validity of the IAM token at the end of the check",
+);
+pub static CREDENTIALS_REMAINING: MetricDef = MetricDef::seconds(
+    "pipeprobe_credentials_remaining",
+    TARGET,
+    "Remaining validity of the access role's credentials at the end of the check",
+);
+pub static SOURCE_CREDENTIALS_REMAINING: MetricDef = MetricDef::seconds(
+    "pipeprobe_source_credentials_remaining",
+    TARGET,
+    "Remaining validity of the caller's credentials at the end of the check; absent if they do not expire",
+);
+pub static CERTIFICATE_EXPIRY: MetricDef = MetricDef::seconds(
+    "pipeprobe_certificate_expiry_timestamp",
+    TARGET,
+    "Expiry of the first certificate of the presented chain to expire, as a Unix timestamp",
+);
+pub static CLOCK_OFFSET: MetricDef =
+    MetricDef::seconds("pipeprobe_clock_offset", TARGET, "Clock of AWS minus the clock of this machine");
+pub static REPLICATION_SLOTS_FREE: MetricDef = MetricDef::gauge(
+    "pipeprobe_replication_slots_free",
+    TARGET,
+    "PostgreSQL: max_replication_slots minus the existing replication slots",
+);
+pub static WAL_SENDERS_FREE: MetricDef = MetricDef::gauge(
+    "pipeprobe_wal_senders_free",
+    TARGET,
+    "PostgreSQL: max_wal_senders minus the running WAL senders",
+);
+pub static BINLOG_RETENTION: MetricDef = MetricDef::seconds(
+    "pipeprobe_binlog_retention",
+    TARGET,
+    "MySQL, MariaDB: binlog retention hours of RDS; 0 for NULL, which means as soon as possible",
+);
+pub static BUILD_INFO: MetricDef =
+    MetricDef::gauge("pipeprobe_build_info", &["version"], "1, with the version of pipeprobe");
+
+/// From every check: `check -o prometheus`, `/metrics` and `/probe`.
+pub static OF_CHECK: [&MetricDef; 16] = [
+    &CAPABILITY,
+    &SUCCESS,
+    &FAILURE,
+    &WARNING,
+    &LAST_CHECK,
+    &CHECK_DURATION,
+    &CHECK_STAGE_DURATION,
+    &TOKEN_REMAINING,
+    &CREDENTIALS_REMAINING,
+    &SOURCE_CREDENTIALS_REMAINING,
+    &CERTIFICATE_EXPIRY,
+    &CLOCK_OFFSET,
+    &REPLICATION_SLOTS_FREE,
+    &WAL_SENDERS_FREE,
+    &BINLOG_RETENTION,
+    &BUILD_INFO,
+];
+
+// What `serve` adds.
+
+pub static HEALTHY: MetricDef = MetricDef::gauge(
+    "pipeprobe_healthy",
+    TARGET,
+    "Health of the target after the thresholds: 1 healthy, 0 unhealthy; absent before the first check",
+);
+pub static HEALTH_SINCE: MetricDef = MetricDef::seconds(
+    "pipeprobe_health_since_timestamp",
+    TARGET,
+    "When the target became healthy or unhealthy, as a Unix timestamp",
+);
+pub static CAUSE: MetricDef = MetricDef::gauge(
+    "pipeprobe_cause",
+    &["target", "code"],
+    "1, with the code of the cause, if the last check did not allow what is required; otherwise absent",
+);
+pub static CHECK_INTERVAL: MetricDef = MetricDef::seconds(
+    "pipeprobe_check_interval",
+    TARGET,
+    "Configured interval between checks; up to 4 times as long while a target keeps failing",
+);
+pub static CHECKS: MetricDef =
+    MetricDef::counter("pipeprobe_checks", TARGET, "Number of checks, including those of /probe");
+pub static CHECK_FAILURES: MetricDef = MetricDef::counter(
+    "pipeprobe_check_failures",
+    &["target", "code"],
+    "Number of checks that did not allow what is required, by the code of the cause",
+);
+pub static HEALTH_CHANGES: MetricDef = MetricDef::counter(
+    "pipeprobe_health_changes",
+    TARGET,
+    "Number of times that a target became healthy or unhealthy",
+);
+pub static STAGE_DURATION: MetricDef = MetricDef {
+    kind: Kind::Histogram,
+    ..MetricDef::seconds(
+        "pipeprobe_stage_duration",
+        &["stage"],
+        "Duration of each stage of the checks, over all targets",
+    )
+};
+pub static CONFIG_RELOADED: MetricDef = MetricDef::gauge(
+    "pipeprobe_config_last_reload_successful",
+    &[],
+    "Whether the configuration was valid when it was last read: 1 or 0",
+);
+pub static CONFIG_RELOADED_AT: MetricDef = MetricDef::seconds(
+    "pipeprobe_config_last_reload_success_timestamp",
+    &[],
+    "When a valid configuration was last read, as a Unix timestamp",
+);
+
+/// From `/metrics` only.
+pub static OF_SERVE: [&MetricDef; 10] = [
+    &HEALTHY,
+    &HEALTH_SINCE,
+    &CAUSE,
+    &CHECK_INTERVAL,
+    &CHECKS,
+    &CHECK_FAILURES,
+    &HEALTH_CHANGES,
+    &STAGE_DURATION,
+    &CONFIG_RELOADED,
+    &CONFIG_RELOADED_AT,
+];
+
+// The names that all probers use, without a prefix.
+
+pub static PROBE_SUCCESS: MetricDef =
+    MetricDef::gauge("probe_success", &[], "Whether the target allows what is required: 1 or 0");
+pub static PROBE_DURATION: MetricDef =
+    MetricDef::gauge("probe_duration_seconds", &[], "Duration of the probe");
+pub static PROBE_TIMEOUT: MetricDef = MetricDef::gauge("probe_timeout_seconds", &[], "Timeout of the probe");
+pub static PROBE_CERTIFICATE: MetricDef = MetricDef::gauge(
+    "probe_ssl_earliest_cert_expiry",
+    &[],
+    "Expiry of the first certificate of the chain to expire, as a Unix timestamp; absent without TLS",
+);
+
+/// From `/probe` only.
+pub static OF_PROBE: [&MetricDef; 4] = [&PROBE_SUCCESS, &PROBE_DURATION, &PROBE_TIMEOUT, &PROBE_CERTIFICATE];
+
+/// The page of metrics in Markdown: `src/report/metrics.md`.
+pub fn page() -> String {
+    let mut page = "# Metrics\n\n\
+        Generated from `src/report/metrics/table.rs`. Names, labels and meanings are stable.\n"
+        .to_owned();
+    for (title, metrics) in [
+        ("Of the last check of each target: `check -o prometheus`, `/metrics` and `/probe`", &OF_CHECK[..]),
+        ("Of `serve`: `/metrics`", &OF_SERVE),
+        ("Of one probe: `/probe?target=NAME`", &OF_PROBE),
+    ] {
+        let _ = write!(page, "\n## {title}\n\n| metric | kind | labels | meaning |\n|---|---|---|---|\n");
+        for metric in metrics {
+            let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+            let (name, kind) = (metric.name(), metric.kind.name());
+            let _ = writeln!(page, "| `{name}` | {kind} | {} | {} |", labels.join(", "), metric.help);
+        }
+    }
+    let stages = Stage::ALL.map(|stage| format!("`{}`", stage.code())).join(", ");
+    let _ = write!(
+        page,
+        "\n## Labels\n\n\
+         - `target`: the target's name in the configuration file, or its host\n\
+         - `basis`: `guide` or `server`\n\
+         - `code`: a code of [the checks and causes](../checks/checks.md)\n\
+         - `stage`: one of {stages}\n\n\
+         A histogram has the series `_bucket` (with the label `le`), `_count` and `_sum`.\n"
+    );
+    page
+}
