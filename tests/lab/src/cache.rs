@@ -66,7 +66,7 @@ pub(crate) fn excuse(what: &str) -> Option<String> {
 /// Whether an attempt failed within the last hour. It is then not repeated unless requested.
 pub(crate) fn failed_lately(what: &str) -> bool {
     let written = fs::metadata(excuse_file(what)).and_then(|file| file.modified());
-    written.is_ok_and(|time| time.elapsed().is_ok_and(|age| age < Duration::from_secs(60 * 60)))
+    written.is_ok_and(|time| time.elapsed().is_ok_and(|age| age < Duration::from_hours(1)))
 }
 
 /// Stores the reason of a failure. A success removes the stored reason.

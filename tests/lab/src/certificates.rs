@@ -78,7 +78,7 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         valid_for(&mut params, 365);
-        let day = Duration::from_secs(24 * 60 * 60);
+        let day = Duration::from_hours(24);
         match kind {
             Certificate::Expired => {
                 params.not_before = (SystemTime::now() - 2 * day).into();
@@ -108,6 +108,6 @@ impl Authority {
 /// Starts one hour ago, for clients with a slow clock.
 fn valid_for(params: &mut CertificateParams, days: u64) {
     let now = SystemTime::now();
-    params.not_before = (now - Duration::from_secs(60 * 60)).into();
+    params.not_before = (now - Duration::from_hours(1)).into();
     params.not_after = (now + Duration::from_secs(days * 24 * 60 * 60)).into();
 }

@@ -22,7 +22,7 @@ const POSTGRES: &str = include_str!("consumers/postgres.py");
 const MYSQL: &str = include_str!("consumers/mysql.py");
 
 /// Limit for the whole run of a consumer. Its own limits are shorter.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// A user that reads these tables, given as `schema.table`.
 #[derive(Clone, Copy, Debug)]

@@ -18,7 +18,7 @@ use crate::supervisor::PID_FILE;
 use crate::{files, mysql, postgres};
 
 /// Limit for the start of a server. Only a machine under load comes near it.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 const STOP: Duration = Duration::from_secs(20);
 
 /// One server on this machine: programs, user, folder, port and certificate.

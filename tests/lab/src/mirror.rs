@@ -32,7 +32,7 @@ impl Mirror {
         files.extend(parts.into_iter().flatten().flatten().map(|e| e.path()));
         files
             .iter()
-            .filter_map(|file| {
+            .find_map(|file| {
                 let text = fs::read_to_string(file).ok()?;
                 match file.extension()?.to_str()? {
                     "list" => in_list(&text, &codename),
@@ -40,7 +40,6 @@ impl Mirror {
                     _ => None,
                 }
             })
-            .next()
             .ok_or_else(|| format!("no archive for {codename} in /etc/apt"))
     }
 

@@ -41,7 +41,7 @@ impl Programs {
         let mut programs = Self { engine, folders, base: "/usr".into(), preload: "LD_PRELOAD" };
         let server = programs.find(engine.server());
         if let Some(base) = server.as_deref().and_then(Path::parent).and_then(Path::parent) {
-            programs.base = base.to_owned();
+            base.clone_into(&mut programs.base);
         }
         programs
     }

@@ -1,5 +1,5 @@
 //! Programs of the distribution that read pipeprobe's output for monitoring and CI, to validate it:
-//! promtool, node_exporter, Nagios plugins, a library for JUnit XML. They are unpacked into the cache; installed, some
+//! promtool, `node_exporter`, Nagios plugins, a library for `JUnit` XML. They are unpacked into the cache; installed, some
 //! would start services. Only some tests need them.
 
 use std::io;

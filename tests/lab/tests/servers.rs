@@ -80,7 +80,7 @@ fn on(server_version: ServerVersion, engine: fn(&Lab, &Instance)) {
 fn a_good_token_lets_in(lab: &Lab, server: &Instance) {
     // Tags make a session token long; encoded it is more than 2 KB.
     let tags: Vec<Tag> = (0..8).map(|i| Tag::new(format!("tag-{i}"), "x".repeat(90))).collect();
-    let keys = lab.aws().issue(ACCESS_ROLE, "servers", &tags, Duration::from_secs(3600));
+    let keys = lab.aws().issue(ACCESS_ROLE, "servers", &tags, Duration::from_hours(1));
     let token = token(&keys, &server.host, server.port, USER);
     assert!(token.len() > 2048, "{}", token.len());
 
@@ -103,7 +103,7 @@ fn a_bad_one_does_not(lab: &Lab, server: &Instance) {
     refused(lab, server, &elsewhere, |why| matches!(why, Refusal::WrongEndpoint { .. }));
 
     let stranger =
-        lab.aws().issue("arn:aws:iam::123456789012:role/nobody", "servers", &[], Duration::from_secs(900));
+        lab.aws().issue("arn:aws:iam::123456789012:role/nobody", "servers", &[], Duration::from_mins(15));
     let unauthorized = token(&stranger, &server.host, server.port, USER);
     refused(lab, server, &unauthorized, |why| matches!(why, Refusal::NotAuthorized { .. }));
 
@@ -326,7 +326,7 @@ fn ctrl_c_ends_cargo_lab_up() {
 }
 
 fn keys(lab: &Lab) -> Credentials {
-    lab.aws().issue(ACCESS_ROLE, "servers", &[], Duration::from_secs(3600))
+    lab.aws().issue(ACCESS_ROLE, "servers", &[], Duration::from_hours(1))
 }
 
 fn assert_nothing_left(folder: &Path) {

@@ -24,7 +24,7 @@ impl Clock {
     }
 }
 
-/// `20260102T030405Z`: SigV4's form.
+/// `20260102T030405Z`: `SigV4`'s form.
 pub(crate) fn basic(time: Timestamp) -> String {
     time.strftime("%Y%m%dT%H%M%SZ").to_string()
 }
@@ -45,7 +45,7 @@ pub(crate) fn system(time: Timestamp) -> SystemTime {
     time.try_into().unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-/// Parses SigV4's format strictly.
+/// Parses `SigV4`'s format strictly.
 pub(crate) fn parse_basic(text: &str) -> Option<Timestamp> {
     let shape = b"dddddddd*dddddd*";
     let fits = text.len() == shape.len()

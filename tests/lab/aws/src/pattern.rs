@@ -44,7 +44,7 @@ impl Pattern {
         let plain = |piece| match piece {
             Piece::Any => Piece::Char('*'),
             Piece::One => Piece::Char('?'),
-            char => char,
+            char @ Piece::Char(_) => char,
         };
         Self(self.0.into_iter().map(plain).collect())
     }

@@ -92,14 +92,11 @@ impl fmt::Display for Refusal {
             Self::IamOff => write!(f, "IAM authentication is off"),
             Self::NoTls => write!(f, "the connection is not encrypted"),
             Self::Malformed(what) => write!(f, "not a token: {what}"),
-            Self::WrongEndpoint { signed_for, expected } => {
+            Self::WrongEndpoint { signed_for, expected } | Self::WrongRegion { signed_for, expected } => {
                 write!(f, "signed for {signed_for}, this is {expected}")
             }
             Self::WrongUser { signed_for, expected } => {
                 write!(f, "signed for user {signed_for}, not {expected}")
-            }
-            Self::WrongRegion { signed_for, expected } => {
-                write!(f, "signed for {signed_for}, this is {expected}")
             }
             Self::WrongService { signed_for } => write!(f, "signed for service {signed_for}, not rds-db"),
             Self::LivesTooLong { seconds } => write!(f, "X-Amz-Expires is {seconds}, more than 900"),

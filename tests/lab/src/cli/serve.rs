@@ -14,7 +14,7 @@ use super::http;
 use super::process::{Usage, usage};
 
 /// Limit for its start and for its stop.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Stopped when the value is dropped.
 #[derive(Debug)]

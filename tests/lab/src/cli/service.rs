@@ -37,7 +37,7 @@ enum Service {
     Database {
         /// NAME=ENGINE, as `aws` knows it
         member: Member,
-        /// A server setting, such as wal_level=replica
+        /// A server setting, such as `wal_level=replica`
         #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
         settings: Vec<(String, String)>,
     },

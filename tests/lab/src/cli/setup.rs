@@ -22,7 +22,7 @@ pub(crate) fn run() -> io::Result<ExitCode> {
                 println!("{:<14} {:<8} {} from {from}", installed.server_version, "ready", installed.version);
             }
             Err(skipped) => {
-                println!("{:<14} {:<8} {}", skipped.server_version, "SKIPPED", skipped.reason.trim())
+                println!("{:<14} {:<8} {}", skipped.server_version, "SKIPPED", skipped.reason.trim());
             }
         }
     }

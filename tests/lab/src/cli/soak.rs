@@ -274,7 +274,7 @@ fn report_levels(samples: &[(Duration, process::Usage)], failures: &mut Failures
     let samples = &samples[filling..];
     let cpu = match (samples.first(), samples.last()) {
         (Some((t0, first)), Some((t1, last))) if t1 > t0 => {
-            last.cpu.saturating_sub(first.cpu).as_secs_f64() / (*t1 - *t0).as_secs_f64()
+            last.cpu.saturating_sub(first.cpu).as_secs_f64() / (*t1).checked_sub(*t0).unwrap().as_secs_f64()
         }
         _ => 0.0,
     };

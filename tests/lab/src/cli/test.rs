@@ -20,13 +20,12 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> io::Result<ExitC
         .env("PIPEPROBE_LAB_CACHE", lab::cache_folder())
         .status()?;
     // This test takes minutes, so it runs only if no test was selected.
-    let containers = match arguments.is_empty() {
-        true => containers::prove(&mut |line| skipped.push(line)),
-        false => {
-            let why = "tests were chosen; run `cargo lab containers`";
-            skipped.push(format!("lab: SKIPPED containers: {why}"));
-            Ok(())
-        }
+    let containers = if arguments.is_empty() {
+        containers::prove(&mut |line| skipped.push(line))
+    } else {
+        let why = "tests were chosen; run `cargo lab containers`";
+        skipped.push(format!("lab: SKIPPED containers: {why}"));
+        Ok(())
     };
     if let Err(e) = &containers {
         eprintln!("lab: docker-compose.yml: {e}");
@@ -35,6 +34,9 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> io::Result<ExitC
         .args(["check", "bans", "licenses", "sources"])
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
         .status()?;
+    skipped.push(
+        "lab: SKIPPED advisories: they need the internet; run `cargo deny check advisories`".to_owned(),
+    );
     setup::announce(&outcomes.into_iter().filter_map(Result::err).collect::<Vec<_>>());
     setup::announce_tools(&tools);
     for line in skipped {

@@ -15,7 +15,7 @@ use crate::{files, plugins, random};
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 /// Limit until all services are healthy. Only a machine under load comes near it.
-const HEALTHY: Duration = Duration::from_secs(300);
+const HEALTHY: Duration = Duration::from_mins(5);
 
 /// The pipeprobe program in the project's folder.
 const PROGRAM: &str = "out/pipeprobe/usr/local/bin/pipeprobe";

@@ -16,7 +16,7 @@ use crate::setup::step;
 const BESIDE: u64 = 1 << 20;
 
 /// The check has a shorter timeout.
-const PROBE: Duration = Duration::from_secs(60);
+const PROBE: Duration = Duration::from_mins(1);
 
 /// Each database with its expected capability, with `--basis server`.
 const EXPECTED: [(&str, &str); 6] = [

@@ -67,7 +67,7 @@ pub fn start(shared: &Path, member: &Member, settings: &[(String, String)]) -> i
         match member.engine {
             Engine::Postgres => postgres::initialise(&deployment.programs, &deployment.user, home)?,
             Engine::Mysql | Engine::MariaDb => {
-                mysql::initialise(&deployment.programs, &deployment.user, home)?
+                mysql::initialise(&deployment.programs, &deployment.user, home)?;
             }
         }
     }

@@ -220,18 +220,15 @@ fn mysql(reader: &Reader<'_>, standby: &Standby<'_>) {
     );
 
     standby.catch_up().unwrap();
-    match server.server_version.engine() {
-        Engine::MariaDb => {
-            reader.is_refused(standby, "log_slave_updates must be enabled");
-            standby.restart_with(&[("log_slave_updates", "ON")]).unwrap();
-            reader.is_followed(standby);
-        }
-        _ => {
-            reader.is_followed(standby);
-            standby.restart_with(&[("log_replica_updates", "OFF")]).unwrap();
-            standby.catch_up().unwrap();
-            reader.is_refused(standby, "log_replica_updates must be enabled");
-        }
+    if server.server_version.engine() == Engine::MariaDb {
+        reader.is_refused(standby, "log_slave_updates must be enabled");
+        standby.restart_with(&[("log_slave_updates", "ON")]).unwrap();
+        reader.is_followed(standby);
+    } else {
+        reader.is_followed(standby);
+        standby.restart_with(&[("log_replica_updates", "OFF")]).unwrap();
+        standby.catch_up().unwrap();
+        reader.is_refused(standby, "log_replica_updates must be enabled");
     }
 
     if server.server_version.engine() == Engine::Mysql {

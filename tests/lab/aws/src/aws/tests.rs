@@ -71,7 +71,7 @@ fn database() -> Database {
     }
 }
 
-fn presign<'a>(user: &'a str, time: Timestamp) -> Presign<'a> {
+fn presign(user: &str, time: Timestamp) -> Presign<'_> {
     Presign {
         host: "db.example.us-east-1.rds.amazonaws.com",
         port: 5432,
@@ -378,7 +378,7 @@ fn an_issued_session_brings_its_tags_along() {
     let (aws, endpoint) = start();
     let sts = Sts::at(&endpoint);
     let tags = [Tag::new("kubernetes-namespace", "pipes")];
-    let pod: Keys = aws.issue(HOUSE, "pod", &tags, Duration::from_secs(900)).into();
+    let pod: Keys = aws.issue(HOUSE, "pod", &tags, Duration::from_mins(15)).into();
     assert_eq!(assume(&sts, &pod, ACCESS, &TAG).status, 200);
     aws.change(|world| world.roles[1].trust_policy["Statement"][0]["Action"] = json!("sts:AssumeRole"));
     let refused = assume(&sts, &pod, ACCESS, &[]);
@@ -391,7 +391,7 @@ fn session_policies_reach_the_database() {
     let sts = Sts::at(&endpoint);
     let path = socket("policy");
     let _verifier = aws.verify_on(&path, database()).expect("a verifier");
-    let pod: Keys = aws.issue(HOUSE, "pod", &[], Duration::from_secs(900)).into();
+    let pod: Keys = aws.issue(HOUSE, "pod", &[], Duration::from_mins(15)).into();
     let policy = json!({ "Version": "2012-10-17",
         "Statement": { "Effect": "Allow", "Action": "rds-db:connect", "Resource": "*:dbuser:db-B/*" } });
     let narrow = assume(&sts, &pod, ACCESS, &[("Policy", &policy.to_string())]).keys();

@@ -17,7 +17,7 @@ fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
-/// From AWS's published SigV4 test suite, and the worked example of its documentation.
+/// From AWS's published `SigV4` test suite, and the worked example of its documentation.
 #[test]
 fn published_examples() {
     let host = ("host", "example.amazonaws.com");

@@ -58,6 +58,7 @@ static AUTH: Table<Auth> = Table::new(Auth {
 static INTERFACE_VERSION: c_int = 0x010B;
 
 #[unsafe(export_name = "_mysql_sizeof_struct_st_plugin_")]
+#[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "about 100 bytes")]
 static SIZE_OF_PLUGIN: c_int = size_of::<Plugin>() as c_int;
 
 #[unsafe(export_name = "_mysql_plugin_declarations_")]

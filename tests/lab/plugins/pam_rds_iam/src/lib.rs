@@ -2,7 +2,7 @@
 //! `verifier=/path/of/socket`.
 //!
 //! As on RDS, a replication connection of an IAM user is refused unless `rds.iam_auth_for_replication` is on. Only the
-//! module can tell such a connection apart (pg_hba's `all` matches a logical walsender), so it asks the backend it runs in
+//! module can tell such a connection apart (`pg_hba`'s `all` matches a logical walsender), so it asks the backend it runs in
 //! for both facts. It links no libpam: the symbols come from the process that loads it.
 
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
@@ -48,8 +48,7 @@ unsafe fn authenticate(handle: *mut c_void, argc: c_int, argv: *const *const c_c
     // SAFETY: PAM gives `argc` C strings, and strings it hands out live until `pam_end`.
     unsafe {
         let argument = (0..usize::try_from(argc).unwrap_or(0))
-            .filter_map(|i| bytes(*argv.add(i)).strip_prefix(b"verifier="))
-            .next();
+            .find_map(|i| bytes(*argv.add(i)).strip_prefix(b"verifier="));
         let Some(socket) = argument else {
             return refuse("no verifier= in the service file");
         };

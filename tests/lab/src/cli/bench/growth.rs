@@ -16,7 +16,7 @@ use crate::cli::{http, setup};
 
 /// The number of checks per second, limited by an interval of one second.
 const PER_SECOND: usize = 200;
-const READY: Duration = Duration::from_secs(300);
+const READY: Duration = Duration::from_mins(5);
 
 pub(crate) fn run(lab: &Lab, responder: &Responder, most: usize, long: Duration) -> io::Result<()> {
     println!(

@@ -74,7 +74,7 @@ fn certificate() -> Result<(ServerConfig, String), Box<dyn std::error::Error + S
     Ok((config, pem))
 }
 
-/// One connection: SSLRequest, TLS, StartupMessage, the token, questions.
+/// One connection: `SSLRequest`, TLS, `StartupMessage`, the token, questions.
 fn serve(mut stream: TcpStream, config: &Arc<ServerConfig>, answers: &Answers) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_nodelay(true)?;
@@ -160,7 +160,7 @@ impl Real {
         self.until_ready()
     }
 
-    /// Everything up to ReadyForQuery.
+    /// Everything up to `ReadyForQuery`.
     fn until_ready(&mut self) -> io::Result<Vec<u8>> {
         let mut all = Vec::new();
         loop {
