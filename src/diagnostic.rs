@@ -2,9 +2,10 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
+use clap::ValueEnum;
 use serde::{Serialize, Serializer};
 
-use crate::target::{Invalid, ReplicationMode, quoted};
+use crate::target::{Invalid, ReplicationMode, choice};
 
 /// Words from outside (a server, AWS, a program), without what could drive a terminal, and not endless.
 pub fn printable(words: &str) -> String {
@@ -21,7 +22,7 @@ pub fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result
 }
 
 /// What turns the direction of a line, or takes no room in it, can make a text read as another.
-fn is_invisible(c: char) -> bool {
+pub fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
@@ -74,14 +75,16 @@ impl fmt::Display for Capability {
 }
 
 /// Which answer is the verdict. Every report carries both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Basis {
     /// The rule of the ClickPipes guide: Postgres with IAM is Initial Load Only.
+    #[value(alias = "documented")]
     Guide,
     /// What the server allowed: newer RDS accepts IAM on Postgres replication connections
     /// when `rds.iam_auth_for_replication` is on.
+    #[value(alias = "observed")]
     Server,
 }
 
@@ -97,11 +100,7 @@ impl Basis {
 impl FromStr for Basis {
     type Err = Invalid;
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        match text {
-            "guide" | "documented" => Ok(Self::Guide),
-            "server" | "observed" => Ok(Self::Server),
-            _ => Err(Invalid::new("basis", "guide or server", quoted(text))),
-        }
+        choice("basis", text)
     }
 }
 

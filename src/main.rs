@@ -1,6 +1,6 @@
-//! argv in, exit code out. The only `process::exit`; the one reader of the clock.
+//! Arguments in, exit code out. The only place that reads the clock and the environment.
 
-#![expect(clippy::disallowed_methods, reason = "the one place that has a clock and reads the environment")]
+#![expect(clippy::disallowed_methods, reason = "the only place that reads the clock and the environment")]
 
 use std::{
     io::{self, Write},
@@ -8,29 +8,29 @@ use std::{
     time::Duration,
 };
 
-use clap::{CommandFactory, Parser, ValueEnum, error::ErrorKind};
+use clap::{CommandFactory, ValueEnum, error::ErrorKind};
 use jiff::Timestamp;
 use pipeprobe::{
     cli::{self, CheckFormat, Cli, Command, ConfigCommand, Format, LogFormat, LogLevel},
     config::{self, Config},
     report::nagios,
     run::{self, Exit},
-    target::Invalid,
+    target::{ConfigErrors, Invalid},
 };
 use tokio::signal::unix::{SignalKind, signal};
 
-/// For `token`: STS answers, or it does not.
+/// Time limit of `token`.
 const TOKEN_TIMEOUT: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
-    let exit = match Cli::try_parse() {
+    let exit = match Cli::read(std::env::args_os()) {
         Ok(cli) => start(cli),
         Err(error) => usage_error(&error),
     };
     let exit = exit.unwrap_or_else(|error| match error.kind() {
-        // A plugin that could not speak is UNKNOWN, which no other reading of its exit code may hide.
-        _ if asked_of_check() == Some(CheckFormat::Nagios) => Exit::Plugin(nagios::State::Unknown),
-        io::ErrorKind::BrokenPipe => Exit::Met, // the reader has seen enough
+        // A Nagios plugin that cannot print its result is UNKNOWN.
+        _ if check_format() == Some(CheckFormat::Nagios) => Exit::Plugin(nagios::State::Unknown),
+        io::ErrorKind::BrokenPipe => Exit::Met, // the reader has closed the pipe, as `head` does
         _ => {
             eprintln!("error: the result could not be written: {error}");
             Exit::Internal
@@ -40,11 +40,11 @@ fn main() -> ExitCode {
 }
 
 fn start(cli: Cli) -> io::Result<Exit> {
-    let usual = if matches!(cli.command, Command::Serve(_)) { LogLevel::Info } else { LogLevel::Error };
-    log_to_stderr(cli.log_level.unwrap_or(usual), cli.log_format);
+    let default = if matches!(cli.command, Command::Serve(_)) { LogLevel::Info } else { LogLevel::Error };
+    log_to_stderr(cli.log_level.unwrap_or(default), cli.log_format);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let exit = runtime.block_on(async {
-        // It stops by itself, when what is in flight has ended.
+        // It stops by itself when the running checks have ended.
         let command = match cli.command {
             Command::Serve(args) => return serve(args).await,
             command => command,
@@ -57,7 +57,7 @@ fn start(cli: Cli) -> io::Result<Exit> {
             _ = terminate.recv() => Ok(Exit::Terminated),
         }
     });
-    // A resolver thread may still be waiting for a name server; nobody waits for it.
+    // Do not wait for a thread that is still in the resolver or reads a file.
     runtime.shutdown_background();
     exit
 }
@@ -66,12 +66,19 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// Reads a configuration on another thread, so that signals work while a file hangs.
+async fn read<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, ConfigErrors> + Send + 'static,
+) -> io::Result<Result<T, ConfigErrors>> {
+    tokio::task::spawn_blocking(read).await.map_err(io::Error::other)
+}
+
 async fn serve(args: cli::Serve) -> io::Result<Exit> {
     let mut out = anstream::stdout();
-    let read = move || config::Serve::read(args.clone(), &environment);
-    match read() {
-        Ok(config) => run::serve(config, Box::new(read), Timestamp::now, &mut out).await,
-        Err(invalid) => run::refuse(&invalid, Format::Text, &mut out),
+    let reread = move || config::Serve::read(args.clone(), &environment);
+    match reread() {
+        Ok(config) => run::serve(config, Box::new(reread), Timestamp::now, &mut out).await,
+        Err(errors) => run::refuse(&errors, Format::Text, &mut out),
     }
 }
 
@@ -79,59 +86,62 @@ async fn dispatch(command: Command) -> io::Result<Exit> {
     let mut out = anstream::stdout();
     match command {
         Command::Check(args) => {
-            let format = args.output.output;
-            match Config::read(*args, &environment) {
+            let format = args.output.format();
+            match read(|| Config::read(*args, &environment)).await? {
                 Ok(config) => run::check(config, Timestamp::now, &mut out).await,
-                Err(invalid) => run::refuse_check(&invalid, format, &mut out),
+                Err(errors) => run::refuse_check(&errors, format, &mut out),
             }
         }
         Command::Token(args) => {
-            let format = args.output.output;
-            match config::token_target(*args, &environment) {
+            let format = args.output.format();
+            match read(|| config::token_target(*args, &environment)).await? {
                 Ok(target) => run::token(&target, TOKEN_TIMEOUT, format, Timestamp::now, &mut out).await,
-                Err(invalid) => run::refuse(&invalid, format, &mut out),
+                Err(errors) => run::refuse(&errors, format, &mut out),
             }
         }
-        Command::Explain(args) => match args.code {
-            Some(code) => run::explain(&code, args.output.output, &mut out),
-            None => run::list(args.output.output, &mut out),
-        },
+        Command::Explain(args) => {
+            let format = args.output.format();
+            match args.code {
+                Some(code) => run::explain(&code, format, &mut out),
+                None => run::list(format, &mut out),
+            }
+        }
         Command::Setup(args) => {
-            let format = args.output.output;
-            match config::Setup::read(*args, &environment) {
+            let format = args.output.format();
+            match read(|| config::Setup::read(*args, &environment)).await? {
                 Ok(plan) => run::setup(&plan, &mut out),
-                Err(invalid) => run::refuse(&invalid, format, &mut out),
+                Err(errors) => run::refuse(&errors, format, &mut out),
             }
         }
         Command::Lint(args) => {
-            let format = args.output.output;
-            match config::LintConfig::read(*args, &environment) {
+            let format = args.output.format();
+            match read(|| config::LintConfig::read(*args, &environment)).await? {
                 Ok(config) => run::lint(config, &mut out).await,
-                Err(invalid) => run::refuse(&invalid, format, &mut out),
+                Err(errors) => run::refuse(&errors, format, &mut out),
             }
         }
         Command::Config { command: ConfigCommand::Check(args) } => {
-            let format = args.output.output;
-            match config::Serve::read(args.serve, &environment) {
+            let format = args.output.format();
+            match read(|| config::Serve::read(args.into(), &environment)).await? {
                 Ok(config) => run::config_check(&config, format, &mut out),
-                Err(invalid) => run::refuse(&invalid, format, &mut out),
+                Err(errors) => run::refuse(&errors, format, &mut out),
             }
         }
         Command::Config { command: ConfigCommand::Example(args) } => run::example(args.name, &mut out),
         Command::Serve(args) => serve(args).await,
-        Command::Health(args) => match config::Serve::read(args.serve, &environment) {
+        Command::Health(args) => match read(|| config::Serve::read(args.serve, &environment)).await? {
             Ok(config) => run::health(&config, &mut out).await,
-            Err(invalid) => run::refuse(&invalid, Format::Text, &mut out),
+            Err(errors) => run::refuse(&errors, Format::Text, &mut out),
         },
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "pipeprobe", &mut out);
+            clap_complete::generate(shell, &mut Cli::full_command(false), "pipeprobe", &mut out);
             Ok(Exit::Met)
         }
         Command::Schema { of } => out.write_all(run::schema(of).as_bytes()).map(|()| Exit::Met),
     }
 }
 
-/// clap's words, or the format that the arguments ask for where a program reads it.
+/// Prints bad usage in the requested format; as text it is clap's message.
 fn usage_error(error: &clap::Error) -> io::Result<Exit> {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         error.print()?;
@@ -139,13 +149,15 @@ fn usage_error(error: &clap::Error) -> io::Result<Exit> {
     }
     let text = error.to_string();
     let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-    let invalid = Invalid::new("arguments", "arguments as in --help", first);
+    let invalid = Invalid::new("arguments", "arguments as in --help", first).into();
     let mut out = io::stdout();
-    match asked_of_check() {
+    match check_format() {
         Some(format @ (CheckFormat::Json | CheckFormat::Junit | CheckFormat::Nagios)) => {
             run::refuse_check(&invalid, format, &mut out)
         }
-        None if asked_format().as_deref() == Some("json") => run::refuse(&invalid, Format::Json, &mut out),
+        None if requested_format().is_some_and(|format| format.eq_ignore_ascii_case("json")) => {
+            run::refuse(&invalid, Format::Json, &mut out)
+        }
         _ => {
             error.print()?;
             Ok(Exit::Usage)
@@ -153,18 +165,19 @@ fn usage_error(error: &clap::Error) -> io::Result<Exit> {
     }
 }
 
-/// The format that `check` was asked for, as far as arguments that clap refused can be read.
-fn asked_of_check() -> Option<CheckFormat> {
+/// The output format of `check`, as far as it can be read from arguments that clap refused.
+fn check_format() -> Option<CheckFormat> {
     let commands = Cli::command();
     let command = std::env::args_os().skip(1).find(|word| commands.find_subcommand(word).is_some());
-    let format = asked_format().filter(|_| command.is_some_and(|word| word == "check"))?;
-    CheckFormat::from_str(&format, false).ok()
+    let format = requested_format().filter(|_| command.is_some_and(|word| word == "check"))?;
+    CheckFormat::from_str(&format, true).ok()
 }
 
-/// What stands behind the last -o or --output, else in the environment.
-fn asked_format() -> Option<String> {
+/// The value of the last -o, --output or --json, otherwise of the environment variable.
+fn requested_format() -> Option<String> {
     let arguments: Vec<_> = std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect();
     let mut typed = arguments.iter().enumerate().filter_map(|(i, argument)| match argument.as_str() {
+        "--json" => Some("json"),
         "-o" | "--output" => arguments.get(i + 1).map(String::as_str),
         other => {
             let value = other.strip_prefix("--output=").or(other.strip_prefix("-o"))?;
@@ -188,7 +201,7 @@ fn log_to_stderr(level: LogLevel, format: LogFormat) {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    // Our own words only: what aws-sigv4 says at trace has the session token in it.
+    // Only pipeprobe's own events: aws-sigv4 logs the session token at trace.
     let ours = Targets::new().with_target("pipeprobe", level);
     let to_stderr = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false);
     match format {

@@ -1,4 +1,4 @@
-//! What a command does: many targets at once, the renderings, the exit code.
+//! What each command does: targets in parallel, output, exit code.
 
 mod check;
 mod example;
@@ -27,10 +27,10 @@ pub use token::token;
 use crate::{
     cli::Format,
     report::{json, nagios},
-    target::Invalid,
+    target::{ConfigErrors, Invalid},
 };
 
-/// How the process ends; documented in `check --help` and the README.
+/// The exit code; documented in `check --help` and the README.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     Met,
@@ -40,7 +40,7 @@ pub enum Exit {
     MetWithWarnings,
     Interrupted,
     Terminated,
-    /// `check -o nagios`, whose codes are another convention's.
+    /// `check -o nagios`, which has the exit codes of Nagios plugins.
     Plugin(nagios::State),
 }
 
@@ -59,18 +59,24 @@ impl Exit {
     }
 }
 
-/// Says why nothing was done: to a person on stderr, or as JSON where that was asked for.
+/// Reports why nothing was done: as text on stderr, or as JSON on stdout.
 ///
 /// # Errors
 /// `out`'s.
-pub fn refuse(invalid: &Invalid, format: Format, out: &mut impl Write) -> io::Result<Exit> {
+pub fn refuse(errors: &ConfigErrors, format: Format, out: &mut impl Write) -> io::Result<Exit> {
     match format {
-        Format::Json => json::Document::of_error(invalid).write(out)?,
-        Format::Text => say(invalid),
+        Format::Json => json::Document::of_errors(errors).write(out)?,
+        Format::Text => say(errors),
     }
     Ok(Exit::Usage)
 }
 
-fn say(invalid: &Invalid) {
-    eprintln!("error: {}\n  wanted: {}\n  found:  {}", invalid.field, invalid.expected, invalid.found);
+fn say(errors: &ConfigErrors) {
+    for Invalid { field, origin, expected, found, help } in errors.all() {
+        let origin = origin.as_ref().map(|origin| format!(" ({origin})")).unwrap_or_default();
+        let help =
+            help.as_ref().map(|help| format!("\n  help:     {}", help.replace('\n', "\n            ")));
+        let help = help.unwrap_or_default();
+        eprintln!("error: {field}{origin}\n  expected: {expected}\n  found:    {found}{help}");
+    }
 }

@@ -44,12 +44,12 @@ use crate::{
     config::{MonitoredTarget, Serve},
     connection::task::Task,
     report::Report,
-    target::Invalid,
+    target::{ConfigErrors, Invalid},
     verify::{self, Budget, CachedFacts, Clock, RunContext, RunResult},
 };
 
 /// Reads the configuration once more.
-pub type Reread = Box<dyn Fn() -> Result<Serve, Invalid> + Send>;
+pub type Reread = Box<dyn Fn() -> Result<Serve, ConfigErrors> + Send>;
 
 /// Probes that are answered at once; each is a check of its own.
 const PROBES_AT_ONCE: usize = 64;
@@ -57,7 +57,7 @@ const PROBES_AT_ONCE: usize = 64;
 /// Why the daemon did not start, or how it ended.
 #[derive(Debug)]
 pub enum ServeError {
-    Invalid(Invalid),
+    Invalid(ConfigErrors),
     Io(io::Error),
 }
 
@@ -70,7 +70,7 @@ struct Monitor {
     shared: RwLock<Arc<Shared>>,
     metrics: Metrics,
     probes: Semaphore,
-    reloads: mpsc::Sender<oneshot::Sender<Result<(), Invalid>>>,
+    reloads: mpsc::Sender<oneshot::Sender<Result<(), ConfigErrors>>>,
 }
 
 /// Serves until SIGTERM or SIGINT. Checks that are in flight then end, or are cut at their deadline.
@@ -80,13 +80,10 @@ struct Monitor {
 pub async fn serve(config: Serve, reread: Reread, clock: Clock) -> Result<(), ServeError> {
     let listen = config.web.listen;
     let listener = TcpListener::bind(listen).await.map_err(|e| {
-        ServeError::Invalid(Invalid::new(
-            "listen",
-            "an address and a port to listen on",
-            format!("`{listen}`: {e}"),
-        ))
+        let found = format!("`{listen}`: {e}");
+        ServeError::Invalid(Invalid::new("listen", "an address and a port to listen on", found).into())
     })?;
-    let shared = Arc::new(Shared::new(&config).map_err(ServeError::Invalid)?);
+    let shared = Arc::new(Shared::new(&config).map_err(|invalid| ServeError::Invalid(invalid.into()))?);
     descriptors::raise_limit();
     let (reloads, mut expected) = mpsc::channel(1);
     let serve = Arc::new(Monitor {
@@ -137,7 +134,7 @@ fn reload(
     scheduler: &mut Scheduler,
     reread: &Reread,
     listen: std::net::SocketAddr,
-) -> Result<(), Invalid> {
+) -> Result<(), ConfigErrors> {
     notify::reloading();
     let result = reread().and_then(|config| {
         let shared = Shared::new(&config)?;

@@ -93,7 +93,7 @@ impl<'a> Artefacts<'a> {
             files.push(("parameters.json", self.text_of(Artefact::Parameters)));
         }
         if let Some(ca) = &self.target.ca_certificate {
-            files.push((check::CA_FILE, ca.pem.clone()));
+            files.push((check::CA_FILE, ca.pem.to_string()));
         }
         files
     }

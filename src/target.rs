@@ -2,77 +2,43 @@
 //! downstream checks again.
 
 mod arn;
+mod invalid;
 mod pipe;
 mod rds_name;
 mod resource;
 mod tag;
 
-use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
+use std::{fmt, net::IpAddr, str::FromStr, sync::Arc, time::Duration};
 
+use clap::ValueEnum;
 use serde::Serialize;
 
 pub use arn::{PrincipalArn, RoleArn};
+pub use invalid::{ConfigErrors, ErrorList, Invalid, Origin, choice, no_placeholder, quoted};
 pub use pipe::{Pipe, ReplicationMechanism, ReplicationMode, TablePattern, like};
 pub use rds_name::{RdsName, RdsNameKind};
 pub use resource::{ResourceId, ResourceKind};
 pub use tag::{ExternalId, SessionName, SessionTag, SessionTags};
 
-/// Input that cannot be used: which field, what was wanted, what was found. Never carries a secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Invalid {
-    pub field: String,
-    pub expected: String,
-    pub found: String,
-}
-
-impl Invalid {
-    pub fn new(field: &str, expected: impl Into<String>, found: impl fmt::Display) -> Self {
-        Self { field: field.to_owned(), expected: expected.into(), found: found.to_string() }
-    }
-}
-
-impl fmt::Display for Invalid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: wanted {}, found {}", self.field, self.expected, self.found)
-    }
-}
-
-impl std::error::Error for Invalid {}
-
-/// What was found, between backquotes: without control characters, and not endless.
-pub fn quoted(found: impl fmt::Display) -> String {
-    let found = found.to_string();
-    let length = found.chars().count();
-    let shown: String = found.chars().take(80).flat_map(char::escape_debug).collect();
-    if length > 80 { format!("`{shown}…` ({length} characters)") } else { format!("`{shown}`") }
-}
-
-/// Refuses a `{PLACEHOLDER}` left over from the guide's templates.
-pub fn no_placeholder(field: &str, text: &str) -> Result<(), Invalid> {
-    match text.find('{').zip(text.find('}')) {
-        Some((open, close)) if open < close => {
-            Err(Invalid::new(field, format!("a value in place of {}", &text[open..=close]), quoted(text)))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// A ClickPipes source type, named as in ClickHouse's Terraform provider (`source.type`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
+#[value(rename_all = "lower")]
 pub enum SourceType {
+    /// RDS for PostgreSQL
     RdsPostgres,
+    /// Aurora PostgreSQL
     AuroraPostgres,
+    /// RDS for MySQL
     RdsMysql,
+    /// Aurora MySQL
     AuroraMysql,
+    /// RDS for MariaDB
     RdsMariadb,
 }
 
 impl SourceType {
-    pub const ALL: [Self; 5] =
-        [Self::RdsPostgres, Self::AuroraPostgres, Self::RdsMysql, Self::AuroraMysql, Self::RdsMariadb];
-
     pub fn name(self) -> &'static str {
         match self {
             Self::RdsPostgres => "rdspostgres",
@@ -81,11 +47,6 @@ impl SourceType {
             Self::AuroraMysql => "auroramysql",
             Self::RdsMariadb => "rdsmariadb",
         }
-    }
-
-    /// All of them, for messages.
-    pub fn names() -> String {
-        format!("one of {}", Self::ALL.map(Self::name).join(", "))
     }
 
     pub fn engine(self) -> Engine {
@@ -105,10 +66,7 @@ impl SourceType {
 impl FromStr for SourceType {
     type Err = Invalid;
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.name() == text)
-            .ok_or_else(|| Invalid::new("type", Self::names(), quoted(text)))
+        choice("type", text)
     }
 }
 
@@ -147,7 +105,7 @@ impl Host {
     /// Names `field` when the text has a scheme, a port, a path, white space or bad characters.
     pub fn parse(field: &str, text: &str) -> Result<Self, Invalid> {
         no_placeholder(field, text)?;
-        let wrong = |expected: &str| Err(Invalid::new(field, expected, quoted(text)));
+        let wrong = |expected: &str| Err(Invalid::new(field, expected, quoted_host(text)));
         if text.is_empty() {
             return wrong("a host name, such as mydb.abc123.us-east-1.rds.amazonaws.com");
         }
@@ -158,7 +116,7 @@ impl Host {
             return Ok(Self(text.to_owned()));
         }
         if text.contains(':') {
-            return wrong("a host name without a port (the port has a field of its own)");
+            return wrong("a host name without a port (use the field `port`)");
         }
         if text.ends_with('.') {
             return wrong("a host name without a trailing dot (the token is signed for the exact name)");
@@ -190,6 +148,15 @@ impl fmt::Display for Host {
     }
 }
 
+/// Quotes a host name that cannot be used, unless it can be a URL or a connection string with a password in it.
+fn quoted_host(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._:/[]{}".contains(c);
+    match text.chars().find(|c| !plain(*c)) {
+        None => quoted(text),
+        Some(c) => format!("{} characters with {} (not shown)", text.chars().count(), quoted(c)),
+    }
+}
+
 /// A host and a port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -213,7 +180,7 @@ impl Endpoint {
             Some((host, port)) if text.parse::<IpAddr>().is_err() && !text.contains("://") => (
                 host,
                 port.parse().ok().filter(|p| *p != 0).ok_or_else(|| {
-                    Invalid::new(field, "host:port with a port from 1 to 65535", quoted(text))
+                    Invalid::new(field, "host:port with a port from 1 to 65535", quoted_host(text))
                 })?,
             ),
             _ => (text, default_port),
@@ -317,7 +284,8 @@ impl fmt::Display for DbUser {
 /// A trust anchor file's content: one or more certificates in PEM, checked when the configuration is read.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct CaCertificate {
-    pub pem: String,
+    /// Shared by all targets that name the same file.
+    pub pem: Arc<str>,
 }
 
 impl fmt::Debug for CaCertificate {

@@ -7,7 +7,7 @@ fn screens() {
     let screens = trycmd::TestCases::new();
     screens.env("AWS_CA_BUNDLE", "").case("tests/cli/*.toml");
     if cfg!(feature = "aws-diagnostics") {
-        screens.skip("tests/cli/explain-with-profile-not-built.toml");
+        screens.skip("tests/cli/diagnose-profile-not-built.toml");
     }
 }
 

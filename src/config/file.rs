@@ -1,147 +1,213 @@
-//! What can be written: the configuration file. Every field is optional here; unknown ones are refused.
+//! The configuration file: layers of fields with the line that each came from. All errors of a file are reported.
 
 use std::{collections::BTreeMap, path::Path};
 
-use serde::Deserialize;
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
 
-use crate::target::Invalid;
+use crate::{
+    cli::{
+        Written,
+        fields::{Fields, JudgeFields, ServeFields},
+    },
+    target::{ConfigErrors, ErrorList, Invalid, Origin, quoted},
+};
 
-/// A configuration file: what targets share, and a table for each.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// A configuration file: fields that all targets share, and a table for each target.
+#[derive(Clone, Debug, Default)]
 pub struct File {
-    #[serde(default)]
     pub defaults: Fields,
-    #[serde(default)]
-    pub targets: BTreeMap<String, Fields>,
-    #[serde(default)]
-    pub serve: Serve,
+    pub targets: BTreeMap<String, TargetTable>,
+    pub serve: ServeFields,
+    /// `basis`, `require` and `timeout` of `[serve]`.
+    pub judge: JudgeFields,
 }
 
-/// How `serve` goes about it, as written.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Serve {
-    pub listen: Option<String>,
-    #[serde(alias = "policy")]
-    pub basis: Option<String>,
-    pub require: Option<String>,
-    pub timeout: Option<String>,
-    pub healthy_threshold: Option<Number>,
-    pub unhealthy_threshold: Option<Number>,
-    pub history: Option<Number>,
-    pub logins_per_second: Option<Number>,
-    pub tls_certificate: Option<String>,
-    pub tls_key: Option<String>,
-    /// Name → bcrypt hash.
-    #[serde(default)]
-    pub users: BTreeMap<String, String>,
-    pub plaintext_beyond_loopback: Option<bool>,
+/// The table of one target.
+#[derive(Clone, Debug)]
+pub struct TargetTable {
+    pub fields: Fields,
+    pub origin: Origin,
 }
 
-/// The fields of one target as written or typed, before they mean anything.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Fields {
-    #[serde(rename = "type")]
-    pub source_type: Option<String>,
-    pub host: Option<String>,
-    pub port: Option<Number>,
-    pub database: Option<String>,
-    pub user: Option<String>,
-    pub region: Option<String>,
-    pub tls_host: Option<String>,
-    pub ca_certificate: Option<String>,
-    pub connect_to: Option<String>,
-    pub sign_host: Option<String>,
-    pub sign_port: Option<Number>,
-    pub iam_role: Option<String>,
-    pub via_roles: Option<Vec<String>>,
-    pub external_id: Option<String>,
-    pub session_name: Option<String>,
-    pub session_tags: Option<BTreeMap<String, String>>,
-    pub transitive_tags: Option<Vec<String>>,
-    pub duration: Option<String>,
-    pub profile: Option<String>,
-    pub explain_with_profile: Option<String>,
-    pub explain_with_role: Option<String>,
-    pub replication_mode: Option<String>,
-    pub replication_mechanism: Option<String>,
-    pub tables: Option<Vec<String>>,
-    pub publication: Option<String>,
-    pub interval: Option<String>,
-    pub full_interval: Option<String>,
-}
-
-/// A number in the file, text on the command line.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-pub enum Number {
-    Number(i64),
-    Text(String),
-}
-
-impl std::fmt::Display for Number {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Number(number) => number.fmt(f),
-            Self::Text(text) => text.fmt(f),
-        }
-    }
-}
-
-impl Fields {
-    /// These fields where given, else those below.
-    #[must_use]
-    pub fn over(self, below: Self) -> Self {
-        Self {
-            source_type: self.source_type.or(below.source_type),
-            host: self.host.or(below.host),
-            port: self.port.or(below.port),
-            database: self.database.or(below.database),
-            user: self.user.or(below.user),
-            region: self.region.or(below.region),
-            tls_host: self.tls_host.or(below.tls_host),
-            ca_certificate: self.ca_certificate.or(below.ca_certificate),
-            connect_to: self.connect_to.or(below.connect_to),
-            sign_host: self.sign_host.or(below.sign_host),
-            sign_port: self.sign_port.or(below.sign_port),
-            iam_role: self.iam_role.or(below.iam_role),
-            via_roles: self.via_roles.or(below.via_roles),
-            external_id: self.external_id.or(below.external_id),
-            session_name: self.session_name.or(below.session_name),
-            session_tags: self.session_tags.or(below.session_tags),
-            transitive_tags: self.transitive_tags.or(below.transitive_tags),
-            duration: self.duration.or(below.duration),
-            profile: self.profile.or(below.profile),
-            explain_with_profile: self.explain_with_profile.or(below.explain_with_profile),
-            explain_with_role: self.explain_with_role.or(below.explain_with_role),
-            replication_mode: self.replication_mode.or(below.replication_mode),
-            replication_mechanism: self.replication_mechanism.or(below.replication_mechanism),
-            tables: self.tables.or(below.tables),
-            publication: self.publication.or(below.publication),
-            interval: self.interval.or(below.interval),
-            full_interval: self.full_interval.or(below.full_interval),
-        }
-    }
-}
-
-/// Reads the text of a file at `path`; the path is for messages, and what relative paths in it begin at.
+/// Reads the text of the file at `path`; the path is for messages, and relative paths in the file start at its folder.
 ///
 /// # Errors
-/// Names the line, and the field that is unknown or of the wrong kind.
-pub fn parse(path: &Path, text: &str) -> Result<File, Invalid> {
-    let mut file: File = toml::from_str(text).map_err(|e| {
-        let line = e.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-        let place = line.map_or_else(String::new, |line| format!(":{line}"));
-        Invalid::new(&format!("{}{place}", path.display()), "a pipeprobe configuration (TOML)", e.message())
-    })?;
-    let folder = path.parent().unwrap_or_else(|| Path::new(""));
-    let anchors = file.targets.values_mut().chain([&mut file.defaults]).map(|f| &mut f.ca_certificate);
-    for pem in anchors.chain([&mut file.serve.tls_certificate, &mut file.serve.tls_key]).flatten() {
-        if !pem.contains("-----BEGIN") {
-            *pem = folder.join(&*pem).to_string_lossy().into_owned();
+/// Every syntax error; otherwise every unknown field and every value of a wrong kind. Values are not quoted, because they
+/// can be secrets.
+pub fn parse(path: &Path, text: &str) -> Result<File, ConfigErrors> {
+    let reader = Reader { path: path.display().to_string(), text };
+    let mut errors = ErrorList::default();
+    let (root, syntax) = DeTable::parse_recoverable(text);
+    // One error per line: the parser goes on after an error, and some of what follows is its consequence.
+    let mut by_line = BTreeMap::new();
+    for error in &syntax {
+        by_line.entry(reader.line(error.span().map_or(0, |span| span.start))).or_insert(error);
+    }
+    for (line, error) in by_line {
+        let origin = Origin::File { path: reader.path.clone(), line, table: String::new() };
+        errors.push(Invalid::new("config_file", "TOML", error.message()).at(&origin));
+    }
+    errors.check()?;
+    let file = reader.file(root.get_ref(), &mut errors);
+    errors.check()?;
+    Ok(file)
+}
+
+struct Reader<'a> {
+    path: String,
+    text: &'a str,
+}
+
+type Key<'a> = Spanned<std::borrow::Cow<'a, str>>;
+
+impl Reader<'_> {
+    fn line(&self, offset: usize) -> usize {
+        self.text.get(..offset).unwrap_or(self.text).matches('\n').count() + 1
+    }
+
+    fn origin(&self, offset: usize, table: &str) -> Origin {
+        Origin::File { path: self.path.clone(), line: self.line(offset), table: table.to_owned() }
+    }
+
+    fn file(&self, root: &DeTable<'_>, errors: &mut ErrorList) -> File {
+        let mut file = File::default();
+        for (key, value) in root {
+            match (&**key.get_ref(), value.get_ref()) {
+                ("defaults", DeValue::Table(table)) => {
+                    self.fields("defaults", table, &mut file.defaults, errors);
+                }
+                ("targets", DeValue::Table(targets)) => {
+                    for (name, value) in targets {
+                        if let Some(target) = self.target(name, value, errors) {
+                            file.targets.insert(name.get_ref().to_string(), target);
+                        }
+                    }
+                }
+                ("serve", DeValue::Table(table)) => self.serve(table, &mut file, errors),
+                ("defaults" | "targets" | "serve", _) => {
+                    let origin = self.origin(key.span().start, "");
+                    errors.push(Invalid::new(key.get_ref(), "a table", "a value").at(&origin));
+                }
+                _ => self.unknown(key, "", ["defaults", "targets", "serve"], errors),
+            }
+        }
+        file
+    }
+
+    fn target(
+        &self,
+        name: &Key<'_>,
+        value: &Spanned<DeValue<'_>>,
+        errors: &mut ErrorList,
+    ) -> Option<TargetTable> {
+        let table_name = format!("targets.{}", name.get_ref());
+        let origin = self.origin(name.span().start, &table_name);
+        if let Err(invalid) = printable_name(name.get_ref()) {
+            errors.push(invalid.at(&self.origin(name.span().start, "")));
+            return None;
+        }
+        let DeValue::Table(table) = value.get_ref() else {
+            let expected = format!("a table [{table_name}]");
+            errors.push(Invalid::new("", expected, "a value").at(&origin));
+            return None;
+        };
+        let mut fields = Fields::default();
+        self.fields(&table_name, table, &mut fields, errors);
+        Some(TargetTable { fields, origin })
+    }
+
+    fn fields(&self, table: &str, entries: &DeTable<'_>, fields: &mut Fields, errors: &mut ErrorList) {
+        for (key, value) in entries {
+            match fields.set(key.get_ref(), written(value.get_ref()), &self.origin(key.span().start, table)) {
+                Some(result) => drop(errors.take(result)),
+                None => self.unknown(key, table, Fields::keys(), errors),
+            }
         }
     }
-    Ok(file)
+
+    fn serve(&self, entries: &DeTable<'_>, file: &mut File, errors: &mut ErrorList) {
+        for (key, value) in entries {
+            let origin = self.origin(key.span().start, "serve");
+            let value = written(value.get_ref());
+            let set = file.serve.set(key.get_ref(), value.clone(), &origin);
+            match set.or_else(|| file.judge.set(key.get_ref(), value, &origin)) {
+                Some(result) => drop(errors.take(result)),
+                None => {
+                    let keys = ServeFields::KEYS.iter().chain(JudgeFields::KEYS).copied();
+                    self.unknown(key, "serve", keys, errors);
+                }
+            }
+        }
+    }
+
+    fn unknown<'k>(
+        &self,
+        key: &Key<'_>,
+        table: &str,
+        known: impl IntoIterator<Item = &'k str>,
+        errors: &mut ErrorList,
+    ) {
+        let origin = self.origin(key.span().start, table);
+        let expected = match table {
+            "" => "a table [defaults], [targets.NAME] or [serve]".to_owned(),
+            table => format!("a field of [{table}]"),
+        };
+        let invalid = Invalid::new(&printed(key.get_ref()), expected, "an unknown name");
+        errors.push(invalid.at(&origin).suggest(key.get_ref(), known));
+    }
+}
+
+/// A key of the file in a message.
+fn printed(key: &str) -> String {
+    quoted(key).trim_matches('`').to_owned()
+}
+
+/// Names of targets are printed in reports, logs and pages: they must not be able to control a terminal, or look like
+/// another name.
+fn printable_name(name: &str) -> Result<(), Invalid> {
+    let printable = |c: char| !c.is_control() && !crate::diagnostic::is_invisible(c);
+    match name.chars().count() {
+        1..=128 if name.chars().all(printable) => Ok(()),
+        _ => Err(Invalid::new(
+            "targets",
+            "a target name of 1 to 128 characters without control characters and invisible characters",
+            quoted(name),
+        )),
+    }
+}
+
+fn written(value: &DeValue<'_>) -> Written {
+    let Some(text) = scalar(value) else {
+        return match value {
+            DeValue::Array(items) => match items.iter().map(|item| scalar(item.get_ref())).collect() {
+                Some(texts) => Written::List(texts),
+                None => Written::Unusable("a list of lists or tables"),
+            },
+            DeValue::Table(entries) => {
+                let entry = |(key, value): (&Key<'_>, &Spanned<DeValue<'_>>)| {
+                    Some((key.get_ref().to_string(), scalar(value.get_ref())?))
+                };
+                match entries.iter().map(entry).collect() {
+                    Some(entries) => Written::Table(entries),
+                    None => Written::Unusable("a table of lists or tables"),
+                }
+            }
+            _ => Written::Unusable("a value of another kind"),
+        };
+    };
+    Written::Scalar(text)
+}
+
+fn scalar(value: &DeValue<'_>) -> Option<String> {
+    Some(match value {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Float(number) => number.to_string(),
+        DeValue::Boolean(value) => value.to_string(),
+        DeValue::Datetime(time) => time.to_string(),
+        DeValue::Array(_) | DeValue::Table(_) => return None,
+    })
 }

@@ -2,31 +2,35 @@
 
 use std::{
     collections::BTreeMap,
-    fmt, fs,
+    fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     num::NonZeroU32,
-    path::Path,
+    ops::RangeInclusive,
+    path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
 use super::{
-    Environment, Needs, can_be_required, duration, file, given, read_file, read_target, required_capability,
-    requirement, targets_of, typed, unreadable,
+    Context, Environment, Judge, SECOND, can_be_required, judge, select,
+    target::{self, Needs, duration, optional},
 };
 use crate::{
-    cli::{self, TargetArgs},
-    config::file::Number,
-    diagnostic::{Basis, Requirement},
+    cli::{
+        self, Given,
+        fields::{Fields, ScheduleFields, ServeFields},
+    },
+    diagnostic::Requirement,
     secret::Secret,
-    target::{Invalid, Target, quoted},
+    target::{ConfigErrors, ErrorList, Invalid, Origin, Target, quoted},
 };
 
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9719);
 const TIMEOUT: Duration = Duration::from_secs(20);
 const INTERVAL: Duration = Duration::from_secs(30);
 const FULL_INTERVAL: Duration = Duration::from_secs(600);
-/// As long as a role always allows, and a chain of roles may: fewer calls to STS than with the 15 minutes that one check needs.
-const SESSION: &str = "1h";
+/// What every role and every chain of roles allows: fewer calls to STS than with the 15 minutes that one check needs.
+const SESSION: Duration = Duration::from_secs(3600);
 
 /// What `serve` is to do.
 #[derive(Clone, Debug)]
@@ -71,7 +75,7 @@ pub struct Thresholds {
 pub struct Web {
     pub listen: SocketAddr,
     /// Certificate chain and key, in PEM.
-    pub tls: Option<(String, Secret)>,
+    pub tls: Option<(Arc<str>, Secret)>,
     /// Name → bcrypt hash of its password. Empty: everyone.
     pub users: BTreeMap<String, String>,
 }
@@ -86,139 +90,158 @@ impl fmt::Debug for Web {
 
 impl Serve {
     /// # Errors
-    /// The first field that cannot be used.
-    pub fn read(args: cli::Serve, environment: Environment<'_>) -> Result<Self, Invalid> {
-        let Some(path) = args.file.config_file.as_deref() else {
-            return Err(Invalid::new(
-                "config_file",
-                "a file with the targets to watch",
-                "nothing (give --config-file or PIPEPROBE_CONFIG_FILE)",
-            ));
-        };
-        let mut file = read_file(path)?;
+    /// Everything that cannot be used.
+    pub fn read(args: cli::Serve, environment: Environment<'_>) -> Result<Self, ConfigErrors> {
+        let context = Context::new(environment);
+        let path = path(&args.file)?;
+        let mut file = select::read_file(&path)?;
         let written = std::mem::take(&mut file.serve);
-        // As aws-vault leaves them in the environment; every other field of a target is the file's.
-        let typed = typed(TargetArgs::default(), environment)?;
-        let basis = given(args.basis).or(written.basis);
-        let basis = basis.map_or(Ok(Basis::Guide), |text| text.parse())?;
-        let require = required_capability(given(args.require).or(written.require))?;
-        let timeout = given(args.timeout).or(written.timeout);
-        let timeout = timeout.map_or(Ok(TIMEOUT), |text| {
-            duration("timeout", &text, Duration::from_secs(1)..=Duration::from_secs(600))
-        })?;
-        let targets = targets_of(path, file, &[], &typed)?
-            .into_iter()
-            .map(|(name, mut fields)| {
-                fields.duration.get_or_insert_with(|| SESSION.to_owned());
-                let schedule = schedule(&fields)?;
-                let target = read_target(name, fields, Needs::AccessRole, environment)?;
-                can_be_required(require, &target)?;
-                Ok(MonitoredTarget { requirement: requirement(basis, require, &target), target, schedule })
-            })
-            .collect::<Result<_, Invalid>>()?;
-        Ok(Self {
-            targets,
-            timeout,
-            thresholds: Thresholds {
-                healthy: number("healthy_threshold", written.healthy_threshold, 1..=100)?.unwrap_or(2),
-                unhealthy: number("unhealthy_threshold", written.unhealthy_threshold, 1..=100)?.unwrap_or(1),
-            },
-            history: number("history", written.history, 1..=10_000)?.unwrap_or(100) as usize,
-            // Half of what AWS advises as the most.
-            logins_per_second: number("logins_per_second", written.logins_per_second, 1..=200)?
-                .and_then(NonZeroU32::new)
-                .unwrap_or(const { NonZeroU32::new(100).expect("not zero") }),
-            web: web(
-                given(args.listen).or(written.listen),
-                (written.tls_certificate, written.tls_key),
-                written.users,
-                written.plaintext_beyond_loopback.unwrap_or(false),
-            )?,
-        })
+        let mut errors = ErrorList::default();
+        let judge_fields = args.judge.without_empty().over(std::mem::take(&mut file.judge));
+        let judge = errors.take_all(judge(judge_fields, TIMEOUT..=600 * SECOND, &context));
+        // What aws-vault leaves in the environment; every other field of a target comes from the file.
+        let typed = Fields {
+            target: select::typed(cli::fields::TargetFields::default(), &context),
+            ..Fields::default()
+        };
+        let selected = errors.take_all(select::targets_of(&path, file, &[], &typed));
+        let mut targets = Vec::new();
+        for selected in selected.into_iter().flatten() {
+            let long_session = selected.fields.target.duration.is_none();
+            let schedule = errors.take_all(schedule(&selected.fields.schedule));
+            let target = errors.take_all(target::read(selected, Needs::AccessRole, &context));
+            let (Some(schedule), Some(mut target), Some(judge)) = (schedule, target, judge) else { continue };
+            if long_session {
+                target.access.duration = SESSION;
+            }
+            errors.take(can_be_required(judge.require, &target));
+            targets.push(MonitoredTarget { requirement: judge.requirement(&target), target, schedule });
+        }
+        let e = &mut errors;
+        let thresholds = Thresholds {
+            healthy: number(e, "healthy_threshold", &written.healthy_threshold, 1..=100).unwrap_or(2),
+            unhealthy: number(e, "unhealthy_threshold", &written.unhealthy_threshold, 1..=100).unwrap_or(1),
+        };
+        let history = number(e, "history", &written.history, 1..=10_000).unwrap_or(100) as usize;
+        // Half of the maximum that AWS recommends.
+        let logins_per_second = number(e, "logins_per_second", &written.logins_per_second, 1..=200)
+            .and_then(NonZeroU32::new)
+            .unwrap_or(const { NonZeroU32::new(100).expect("not zero") });
+        let web = e.take_all(web(args.serve.without_empty().over(written), &context));
+        errors.check()?;
+        let Some((web, Judge { timeout, .. })) = web.zip(judge) else {
+            return Err(Invalid::new("serve", "all settings", "an internal error").into());
+        };
+        Ok(Self { targets, timeout, thresholds, history, logins_per_second, web })
     }
 }
 
-fn schedule(fields: &file::Fields) -> Result<Schedule, Invalid> {
-    let day = Duration::from_secs(86_400);
-    let read = |field, text: &Option<String>, default: Duration, least| match text {
-        Some(text) => duration(field, text, least..=day),
-        None => Ok(default.max(least)),
-    };
-    let interval = read("interval", &fields.interval, INTERVAL, Duration::from_secs(1))?;
-    Ok(Schedule {
-        interval,
-        full_interval: read("full_interval", &fields.full_interval, FULL_INTERVAL, interval)?,
+fn path(file: &cli::ConfigFile) -> Result<PathBuf, Invalid> {
+    let given = file.config_file.clone().filter(|path| !path.as_os_str().is_empty());
+    let default = PathBuf::from(select::DEFAULT_FILE);
+    given.or_else(|| Some(default).filter(|path| path.is_file())).ok_or_else(|| {
+        Invalid::new("config_file", "a file with targets", "nothing, and no ./pipeprobe.toml")
+            .help("give -c FILE; start one with: pipeprobe config example config > pipeprobe.toml")
     })
 }
 
-fn number(
-    field: &str,
-    written: Option<Number>,
-    range: std::ops::RangeInclusive<u32>,
-) -> Result<Option<u32>, Invalid> {
-    let wrong = |found: &Number| {
-        Invalid::new(field, format!("a number from {} to {}", range.start(), range.end()), quoted(found))
-    };
-    written
-        .map(|text| text.to_string().parse().ok().filter(|n| range.contains(n)).ok_or_else(|| wrong(&text)))
-        .transpose()
+fn schedule(fields: &ScheduleFields) -> Result<Schedule, ConfigErrors> {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let mut errors = ErrorList::default();
+    let interval = optional(&mut errors, &fields.interval, |text| duration("interval", text, SECOND..=DAY));
+    let interval = interval.unwrap_or(INTERVAL);
+    let full =
+        optional(&mut errors, &fields.full_interval, |text| duration("full_interval", text, interval..=DAY));
+    errors.check()?;
+    Ok(Schedule { interval, full_interval: full.unwrap_or_else(|| FULL_INTERVAL.max(interval)) })
 }
 
-/// Plain HTTP is for loopback. Whoever wants it elsewhere (a container's own network) says so.
-fn web(
-    listen: Option<String>,
-    (certificate, key): (Option<String>, Option<String>),
-    users: BTreeMap<String, String>,
-    plaintext: bool,
-) -> Result<Web, Invalid> {
-    let listen = listen.map_or(Ok(LISTEN), |text| {
-        text.parse().map_err(|_| {
-            Invalid::new(
-                "listen",
-                "an address and a port, such as 127.0.0.1:9719 or [::]:9719",
-                quoted(&text),
-            )
+fn number(
+    errors: &mut ErrorList,
+    field: &str,
+    given: &Option<Given>,
+    range: RangeInclusive<u32>,
+) -> Option<u32> {
+    optional(errors, given, |text| {
+        text.parse().ok().filter(|number| range.contains(number)).ok_or_else(|| {
+            Invalid::new(field, format!("a number from {} to {}", range.start(), range.end()), quoted(text))
         })
-    })?;
-    let tls = match (certificate, key) {
+    })
+}
+
+fn web(fields: ServeFields, context: &Context<'_>) -> Result<Web, ConfigErrors> {
+    let mut errors = ErrorList::default();
+    let e = &mut errors;
+    let listen = optional(e, &fields.listen, listen);
+    let plaintext = optional(e, &fields.plaintext_beyond_loopback, |text| {
+        text.parse().map_err(|_| Invalid::new("plaintext_beyond_loopback", "true or false", quoted(text)))
+    });
+    let tls = match (&fields.tls_certificate, &fields.tls_key) {
         (Some(certificate), Some(key)) => {
-            Some((pem("tls_certificate", certificate)?, Secret::new(pem("tls_key", key)?)))
+            let certificate = e.take(context.pem("tls_certificate", certificate));
+            let key = e.take(context.pem("tls_key", key));
+            certificate.zip(key).map(|(certificate, key)| (certificate, Secret::new(&*key)))
         }
         (None, None) => None,
-        (Some(_), None) => return Err(Invalid::new("tls_key", "the key of tls_certificate", "nothing")),
-        (None, Some(_)) => {
-            return Err(Invalid::new("tls_certificate", "the certificate of tls_key", "nothing"));
+        (Some(given), None) => {
+            e.push(
+                Invalid::new("tls_key", "the private key of tls_certificate", "nothing").at(&given.origin),
+            );
+            None
+        }
+        (None, Some(given)) => {
+            e.push(
+                Invalid::new("tls_certificate", "the certificate of tls_key", "nothing").at(&given.origin),
+            );
+            None
         }
     };
-    for (name, hash) in &users {
-        if hash.parse::<bcrypt::HashParts>().is_err() {
-            return Err(Invalid::new(
-                &format!("serve.users.{name}"),
-                "a bcrypt hash of the password, as `htpasswd -nB NAME` prints it",
-                format!("{} characters that are none", hash.chars().count()),
-            ));
-        }
+    let users =
+        fields.users.iter().flatten().filter_map(|given| e.take(user(given))).collect::<BTreeMap<_, _>>();
+    errors.check()?;
+    let web = Web { listen: listen.unwrap_or(LISTEN), tls, users };
+    if !plaintext.unwrap_or(false) {
+        refuse_plaintext(&web, fields.listen.as_ref().map(|given| &given.origin))?;
     }
-    if !listen.ip().is_loopback() && !plaintext && (tls.is_none() || users.is_empty()) {
-        let missing = match (tls.is_none(), users.is_empty()) {
-            (true, true) => "neither",
-            (true, false) => "no certificate",
-            _ => "no users",
-        };
-        return Err(Invalid::new(
-            "listen",
-            "a loopback address, or tls_certificate, tls_key and users beside it (or, in a network that is \
-             private by itself, plaintext_beyond_loopback = true)",
-            format!("{} with {missing}", quoted(listen)),
-        ));
-    }
-    Ok(Web { listen, tls, users })
+    Ok(web)
 }
 
-/// A file's content, or the PEM itself.
-fn pem(field: &str, text: String) -> Result<String, Invalid> {
-    match text.contains("-----BEGIN") {
-        true => Ok(text),
-        false => fs::read_to_string(&text).map_err(|e| unreadable(field, Path::new(&text), &e)),
+fn listen(text: &str) -> Result<SocketAddr, Invalid> {
+    let expected = "an IP address and a port, such as 127.0.0.1:9719 or [::]:9719";
+    text.parse().map_err(|_| Invalid::new("listen", expected, quoted(text)))
+}
+
+/// A name and the bcrypt hash of a password. What is not a hash can be the password itself, and is not quoted.
+fn user(given: &Given) -> Result<(String, String), Invalid> {
+    let Some(name) = &given.key else {
+        let expected = "a table [serve.users] of names and bcrypt hashes";
+        return Err(Invalid::new("users", expected, "a list").at(&given.origin));
+    };
+    match given.text.parse::<bcrypt::HashParts>() {
+        Ok(_) => Ok((name.clone(), given.text.clone())),
+        Err(_) => Err(Invalid::new(
+            &format!("users.{name}"),
+            "a bcrypt hash of the password, as `htpasswd -nB NAME` prints it",
+            format!("{} characters that are not a bcrypt hash (not shown)", given.text.chars().count()),
+        )
+        .at(&given.origin)),
     }
+}
+
+/// Plain HTTP is for loopback. Elsewhere, for example in the network of a container, it must be turned on.
+fn refuse_plaintext(web: &Web, origin: Option<&Origin>) -> Result<(), Invalid> {
+    let missing = match (web.tls.is_none(), web.users.is_empty()) {
+        _ if web.listen.ip().is_loopback() => return Ok(()),
+        (false, false) => return Ok(()),
+        (true, true) => "without a certificate and users",
+        (true, false) => "without a certificate",
+        (false, true) => "without users",
+    };
+    let invalid = Invalid::new(
+        "listen",
+        "a loopback address, or tls_certificate, tls_key and users (or, in a private network, \
+         plaintext_beyond_loopback = true)",
+        format!("{} {missing}", quoted(web.listen)),
+    );
+    Err(origin.into_iter().fold(invalid, Invalid::at))
 }

@@ -1,25 +1,31 @@
-//! What `setup` is to make: the target as ClickPipes will be told it, and what only a setup needs to know.
+//! The input of `setup`: the target as ClickPipes is configured for it, and what only a setup needs.
 
 use std::path::PathBuf;
 
-use super::{Environment, Needs, chosen, given, many, one_target, read_target};
+use super::{
+    Context, Environment, select,
+    target::{self, Needs, list, optional},
+};
 use crate::{
-    cli::{self, Artefact, Format},
+    cli::{
+        self, Artefact, Format,
+        fields::{FieldValue, Fields},
+    },
     target::{
-        Endpoint, Engine, Invalid, Pipe, PrincipalArn, RdsName, RdsNameKind, ReplicationMode, ResourceId,
-        ResourceKind, RoleArn, Target, quoted,
+        ConfigErrors, Endpoint, Engine, ErrorList, Invalid, Pipe, PrincipalArn, RdsName, RdsNameKind,
+        ReplicationMode, ResourceId, ResourceKind, RoleArn, Target, quoted,
     },
 };
 
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// Its `dial` is what ClickPipes dials: `host:port`. Its pipe has a mode.
+    /// Its `dial` is the address that ClickPipes connects to: `host:port`. Its pipe has a mode.
     pub target: Target,
-    /// Where pipeprobe dials instead.
+    /// The address that pipeprobe connects to instead.
     pub connect_to: Option<Endpoint>,
-    /// The ClickHouse service role; `None` where it was not said.
+    /// The ClickHouse service role; `None` if it was not given.
     pub service_role: Option<RoleArn>,
-    /// Who else may assume the access role.
+    /// Additional principals that may assume the access role.
     pub callers: Vec<PrincipalArn>,
     pub resource_id: Option<ResourceId>,
     pub only: Option<Artefact>,
@@ -30,39 +36,53 @@ pub struct Setup {
 
 impl Setup {
     /// # Errors
-    /// The first field that cannot be used, or no single target named.
-    pub fn read(args: cli::Setup, environment: Environment<'_>) -> Result<Self, Invalid> {
-        let expected = ("NAME", "one target to set up");
-        let (name, fields) = one_target(&args.file, args.name, args.target, environment, expected)?;
-        let mut fields = chosen(args.pipe).over(fields);
-        let connect_to = fields.connect_to.take();
-        let mut target = read_target(name, fields, Needs::AccessRole, environment)?;
-        let connect_to =
-            connect_to.map(|text| Endpoint::parse("connect_to", &text, target.dial.port)).transpose()?;
+    /// Everything that cannot be used, or if not exactly one target is named.
+    pub fn read(args: cli::Setup, environment: Environment<'_>) -> Result<Self, ConfigErrors> {
+        let context = Context::new(environment);
+        let typed = Fields {
+            target: select::typed(args.target, &context),
+            pipe: args.pipe.without_empty(),
+            ..Fields::default()
+        };
+        let mut selected =
+            select::one_target(&args.file, args.name, typed, ("TARGET", "one target to set up"))?;
+        let connect_to = selected.fields.target.connect_to.take();
+        let mut target = target::read(selected, Needs::AccessRole, &context)?;
         let mode = target.pipe.mode.unwrap_or(ReplicationMode::Cdc);
         target.pipe = Pipe { mode: Some(mode), ..target.pipe };
-        changes_are_to_be_had(&target)?;
-        user_fits(&target)?;
+        let subject = args.subject.without_empty();
+        let callers = args.callers.and_then(FieldValue::non_empty);
+        let mut errors = ErrorList::default();
+        let e = &mut errors;
+        e.take(cdc_is_possible(&target));
+        e.take(user_fits(&target));
+        let connect_to =
+            optional(e, &connect_to, |text| Endpoint::parse("connect_to", text, target.dial.port));
+        let given_role = optional(e, &subject.service_role, |text| service_role(text, &target));
+        let callers = list(e, &callers, "callers", |text| caller(text, &target));
+        let resource_id = optional(e, &subject.resource_id, |text| resource_id(text, &target));
+        errors.check()?;
+        let via = target.access.roles.split_last().map(|(_, via)| via).unwrap_or_default();
         Ok(Self {
-            service_role: service_role(given(args.service_role), &target)?,
-            callers: callers(many(args.callers).unwrap_or_default(), &target)?,
-            resource_id: given(args.resource_id).map(|text| resource_id(&text, &target)).transpose()?,
+            service_role: given_role.or_else(|| via.last().cloned()),
+            callers,
+            resource_id,
             target,
             connect_to,
             only: args.only,
             write: args.write,
             force: args.force,
-            output: args.output.output,
+            output: args.output.format(),
         })
     }
 }
 
-/// There is no way to set CDC up where no change can be streamed.
-fn changes_are_to_be_had(target: &Target) -> Result<(), Invalid> {
+/// CDC cannot be set up on an endpoint that cannot stream changes.
+fn cdc_is_possible(target: &Target) -> Result<(), Invalid> {
     let host = &target.sign.host;
     let what = match RdsName::parse(host).map(|name| name.kind) {
-        Some(RdsNameKind::Proxy) => "an RDS Proxy's, which streams no changes",
-        Some(RdsNameKind::ClusterReader) => "a reader endpoint, which streams no changes",
+        Some(RdsNameKind::Proxy) => "an RDS Proxy endpoint, which cannot stream changes",
+        Some(RdsNameKind::ClusterReader) => "a reader endpoint, which cannot stream changes",
         _ => return Ok(()),
     };
     let mode = target.pipe.mode.map(ReplicationMode::name).unwrap_or_default();
@@ -76,7 +96,7 @@ fn changes_are_to_be_had(target: &Target) -> Result<(), Invalid> {
     }
 }
 
-/// PostgreSQL cuts longer names off, and then the policy names another user; MySQL and MariaDB refuse them.
+/// PostgreSQL truncates longer names, so that the policy would name another user; MySQL and MariaDB refuse them.
 fn user_fits(target: &Target) -> Result<(), Invalid> {
     let user = target.user.as_str();
     let (length, most, unit) = match target.engine() {
@@ -87,53 +107,45 @@ fn user_fits(target: &Target) -> Result<(), Invalid> {
     match length > most {
         true => Err(Invalid::new(
             "user",
-            format!("a name of at most {most} {unit}, the most {} has", target.engine().name()),
+            format!("a name of at most {most} {unit}, the limit of {}", target.engine().name()),
             quoted(user),
         )),
         false => Ok(()),
     }
 }
 
-fn service_role(given: Option<String>, target: &Target) -> Result<Option<RoleArn>, Invalid> {
-    let Some(text) = given else {
-        let via = target.access.roles.split_last().map(|(_, via)| via).unwrap_or_default();
-        return Ok(via.last().cloned());
-    };
-    let role = RoleArn::parse("service_role", &text)?;
-    of_the_partition("service_role", role.partition(), role.as_str(), target)?;
+fn service_role(text: &str, target: &Target) -> Result<RoleArn, Invalid> {
+    let role = RoleArn::parse("service_role", text)?;
+    same_partition("service_role", role.partition(), role.as_str(), target)?;
     if target.access.roles.last() == Some(&role) {
         return Err(Invalid::new(
             "service_role",
-            "the role of the ClickHouse service, which is another than the access role (iam_role)",
+            "the role of the ClickHouse service, not the access role (iam_role)",
             quoted(role),
         ));
     }
-    Ok(Some(role))
+    Ok(role)
 }
 
-fn callers(given: Vec<String>, target: &Target) -> Result<Vec<PrincipalArn>, Invalid> {
-    let mut callers = Vec::new();
-    for text in given {
-        let caller = PrincipalArn::parse("callers", &text)?;
-        of_the_partition("callers", caller.partition(), caller.as_str(), target)?;
-        callers.push(caller);
-    }
-    Ok(callers)
+fn caller(text: &str, target: &Target) -> Result<PrincipalArn, Invalid> {
+    let caller = PrincipalArn::parse("callers", text)?;
+    same_partition("callers", caller.partition(), caller.as_str(), target)?;
+    Ok(caller)
 }
 
-fn of_the_partition(field: &str, partition: &str, arn: &str, target: &Target) -> Result<(), Invalid> {
+fn same_partition(field: &str, partition: &str, arn: &str, target: &Target) -> Result<(), Invalid> {
     let region = &target.region;
     match partition == region.partition() {
         true => Ok(()),
         false => Err(Invalid::new(
             field,
-            format!("an ARN of partition {}, as Region {region} is", region.partition()),
+            format!("an ARN of partition {}, which Region {region} belongs to", region.partition()),
             quoted(arn),
         )),
     }
 }
 
-/// A resource id of the kind the database is of; where its name does not say that, of any its type can have.
+/// A resource ID of the right kind for the database; if the host name does not tell the kind, any that its type allows.
 fn resource_id(text: &str, target: &Target) -> Result<ResourceId, Invalid> {
     let id: ResourceId = text.parse()?;
     let kind = target.resource_kind();
@@ -144,9 +156,9 @@ fn resource_id(text: &str, target: &Target) -> Result<ResourceId, Invalid> {
         (false, false) => true,
     };
     let why = match kind {
-        ResourceKind::Instance => "the instance's (db-…)",
-        ResourceKind::Cluster => "the cluster's (cluster-…), not an instance's",
-        ResourceKind::Proxy => "the proxy's (prx-…), not that of the database behind it",
+        ResourceKind::Instance => "the resource ID of the instance (db-…)",
+        ResourceKind::Cluster => "the resource ID of the cluster (cluster-…), not of an instance",
+        ResourceKind::Proxy => "the resource ID of the proxy (prx-…), not of the database behind it",
     };
     match fits {
         true => Ok(id),
@@ -163,10 +175,10 @@ mod tests {
 
     const ROLE: &str = "arn:aws:iam::123456789012:role/r";
 
-    fn read(kind: &str, host: &str, more: &[&str]) -> Result<Setup, Invalid> {
+    fn read(kind: &str, host: &str, more: &[&str]) -> Result<Setup, ConfigErrors> {
         let base = ["pipeprobe", "setup", "--type", kind, "--host", host, "--iam-role", ROLE];
         let Command::Setup(setup) = Cli::parse_from(base.iter().chain(more)).command else {
-            unreachable!("setup was typed")
+            unreachable!("the command is setup")
         };
         Setup::read(*setup, &|_| None)
     }
@@ -208,7 +220,7 @@ mod tests {
             ("rdspostgres", instance, &["--caller", "somebody"], "callers"),
             ("rdsmysql", instance, &["--user", "abcdefghijklmnopqrstuvwxyz0123456789"], "user"),
         ] {
-            assert_eq!(read(kind, host, more).unwrap_err().field, field, "{kind} {host} {more:?}");
+            assert_eq!(read(kind, host, more).unwrap_err().first().field, field, "{kind} {host} {more:?}");
         }
         read("rdsmysql", "p.proxy-abc.eu-west-1.rds.amazonaws.com", &["--replication-mode", "snapshot"])
             .unwrap();

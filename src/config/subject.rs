@@ -1,16 +1,22 @@
-//! What `lint` is to judge, and for whom: the fields of a target as far as they are given.
+//! The input of `lint`: the policy documents, and the fields of a target that are given.
 
-use super::{Environment, fail_on_warning, file::Fields, given, named, one_target, optional, region, tags};
+use super::{
+    Context, Environment, non_empty, select,
+    target::{host_name, optional, region, session_tags},
+};
 use crate::{
-    cli::{self, Format},
+    cli::{
+        self, FailOn, Format, Given,
+        fields::{Fields, SubjectFields, TargetFields},
+    },
     policy::subject::Subject,
     target::{
-        DbUser, Host, Invalid, RdsName, Region, ResourceId, ResourceKind, RoleArn, SessionTag, SourceType,
-        quoted,
+        ConfigErrors, DbUser, ErrorList, Host, Invalid, RdsName, Region, ResourceId, ResourceKind, RoleArn,
+        SourceType, choice, quoted,
     },
 };
 
-/// What `lint` is to do.
+/// What `lint` does.
 #[derive(Clone, Debug)]
 pub struct LintConfig {
     /// `-` is stdin.
@@ -22,84 +28,106 @@ pub struct LintConfig {
 
 impl LintConfig {
     /// # Errors
-    /// The first field that cannot be used.
-    pub fn read(args: cli::Lint, environment: Environment<'_>) -> Result<Self, Invalid> {
+    /// Everything that cannot be used.
+    pub fn read(args: cli::Lint, environment: Environment<'_>) -> Result<Self, ConfigErrors> {
+        let context = Context::new(environment);
         if args.files.iter().filter(|file| *file == "-").count() > 1 {
-            return Err(Invalid::new("FILE", "stdin once", "`-` twice"));
+            return Err(Invalid::new("FILE", "stdin once", "`-` twice").into());
         }
-        let expected = ("target", "one target to lint for (--target NAME)");
-        let (_, fields) = one_target(&args.file, given(args.name), args.target, environment, expected)?;
+        let typed = Fields { target: select::typed(args.target, &context), ..Fields::default() };
+        let name = non_empty(args.name).map(|given| given.text);
+        let has_file = args.file.config_file.is_some() || name.is_some();
+        let fields = match has_file {
+            true => {
+                select::one_target(&args.file, name, typed, ("--target", "one target to lint for"))?.fields
+            }
+            false => typed,
+        };
+        let mut errors = ErrorList::default();
+        let fail_on = optional(&mut errors, &non_empty(args.fail_on), |text| choice("fail_on", text));
+        let subject = errors.take_all(subject(&fields.target, &args.subject.without_empty()));
+        errors.check()?;
         Ok(Self {
             files: args.files,
-            subject: subject(fields, given(args.service_role), given(args.resource_id))?,
-            fail_on_warning: fail_on_warning(args.fail_on)?,
-            output: args.output.output,
+            subject: subject.ok_or_else(|| Invalid::new("target", "a target", "an internal error"))?,
+            fail_on_warning: fail_on == Some(FailOn::Warning),
+            output: args.output.format(),
         })
     }
 }
 
-fn subject(
-    fields: Fields,
-    service_role: Option<String>,
-    resource_id: Option<String>,
-) -> Result<Subject, Invalid> {
-    let source_type: Option<SourceType> = optional(fields.source_type)?;
-    let host = match (fields.sign_host, fields.tls_host, fields.host) {
-        (Some(name), ..) => Some(named("sign_host", &name)?),
-        (_, Some(name), _) => Some(named("tls_host", &name)?),
-        // An address names no database.
-        (_, _, Some(name)) => Some(Host::parse("host", &name)?).filter(|host| host.ip().is_none()),
-        (None, None, None) => None,
-    };
-    let says_region = host.as_ref().is_some_and(|h| RdsName::parse(h).is_some_and(|n| n.region.is_some()));
+fn subject(fields: &TargetFields, compared: &SubjectFields) -> Result<Subject, ConfigErrors> {
+    let mut errors = ErrorList::default();
+    let e = &mut errors;
+    let source_type = optional(e, &fields.source_type, str::parse::<SourceType>);
+    let sign_host = optional(e, &fields.sign_host, |text| host_name("sign_host", text));
+    let tls_host = optional(e, &fields.tls_host, |text| host_name("tls_host", text));
+    // An IP address does not name a database.
+    let host = optional(e, &fields.host, |text| Host::parse("host", text)).filter(|host| host.ip().is_none());
+    let host = sign_host.or(tls_host).or(host);
+    let region_given = optional(e, &fields.region, str::parse::<Region>);
     let region = match &host {
-        Some(host) if says_region || fields.region.is_some() => Some(region(fields.region.as_deref(), host)?),
-        _ => optional(fields.region)?,
+        Some(host) if region_given.is_some() || has_region(host) => {
+            e.take(region(fields.region.as_ref(), region_given, host, &None))
+        }
+        _ => region_given,
     };
-    let access_role = fields.iam_role.map(|text| RoleArn::parse("iam_role", &text)).transpose()?;
-    let via = fields.via_roles.unwrap_or_default().pop();
-    let service_role = match (service_role, via) {
-        (Some(text), _) => Some(RoleArn::parse("service_role", &text)?),
-        (None, Some(text)) => Some(RoleArn::parse("via_roles", &text)?),
-        (None, None) => None,
+    let access_role = optional(e, &fields.iam_role, |text| RoleArn::parse("iam_role", text));
+    let via = fields.via_roles.as_ref().and_then(|roles| roles.last().cloned());
+    let (field, service_given) = match (&compared.service_role, via) {
+        (Some(given), _) => ("service_role", Some(given.clone())),
+        (None, via) => ("via_roles", via),
     };
+    let service_role = optional(e, &service_given, |text| RoleArn::parse(field, text));
     let partition = region.as_ref().map(Region::partition);
-    same_partition("iam_role", access_role.as_ref(), partition)?;
+    e.take(same_partition("iam_role", fields.iam_role.as_ref(), access_role.as_ref(), partition));
     let partition = partition.or(access_role.as_ref().map(RoleArn::partition));
-    same_partition("service_role", service_role.as_ref(), partition)?;
-    let given_tags = fields.session_tags.is_some();
-    let tags: Vec<SessionTag> = tags(fields.session_tags, None)?.tags;
+    e.take(same_partition("service_role", service_given.as_ref(), service_role.as_ref(), partition));
+    let tags = fields.session_tags.is_some().then(|| e.take(session_tags(fields)).map(|tags| tags.tags));
+    let user = optional(e, &fields.user, str::parse::<DbUser>);
+    let resource_id = optional(e, &compared.resource_id, str::parse::<ResourceId>);
+    errors.check()?;
     let subject = Subject {
         source_type,
         host,
         region,
-        user: fields.user.as_deref().unwrap_or(DbUser::DEFAULT).parse()?,
+        user: user.map_or_else(|| DbUser::DEFAULT.parse(), Ok)?,
         access_role,
         service_role,
-        tags: given_tags.then_some(tags),
+        tags: tags.flatten(),
         external_id: fields.external_id.is_some(),
-        resource_id: optional(resource_id)?,
+        resource_id,
     };
-    id_of_its_kind(&subject)?;
+    id_of_its_kind(&subject, compared.resource_id.as_ref())?;
     Ok(subject)
 }
 
-fn same_partition(field: &str, role: Option<&RoleArn>, partition: Option<&str>) -> Result<(), Invalid> {
-    match (role, partition) {
-        (Some(role), Some(partition)) if role.partition() != partition => {
-            let expected = format!("a role of partition {partition}, as the database is");
-            Err(Invalid::new(field, expected, quoted(role)))
+fn has_region(host: &Host) -> bool {
+    RdsName::parse(host).is_some_and(|name| name.region.is_some())
+}
+
+fn same_partition(
+    field: &str,
+    given: Option<&Given>,
+    role: Option<&RoleArn>,
+    partition: Option<&str>,
+) -> Result<(), Invalid> {
+    match (given, role, partition) {
+        (Some(given), Some(role), Some(partition)) if role.partition() != partition => {
+            let expected = format!("a role of partition {partition}, which the database belongs to");
+            Err(Invalid::new(field, expected, quoted(role)).at(&given.origin))
         }
         _ => Ok(()),
     }
 }
 
-fn id_of_its_kind(subject: &Subject) -> Result<(), Invalid> {
-    let Some(id): Option<&ResourceId> = subject.resource_id.as_ref() else { return Ok(()) };
+fn id_of_its_kind(subject: &Subject, given: Option<&Given>) -> Result<(), Invalid> {
+    let Some((given, id)) = given.zip(subject.resource_id.as_ref()) else { return Ok(()) };
     let kinds = subject.id_kinds();
     if kinds.contains(&id.kind()) {
         return Ok(());
     }
     let expected: Vec<&str> = kinds.iter().copied().map(ResourceKind::prefix).collect();
-    Err(Invalid::new("resource_id", format!("{}…, as this database's", expected.join("… or ")), quoted(id)))
+    let expected = format!("{}…, the kind of this database", expected.join("… or "));
+    Err(Invalid::new("resource_id", expected, quoted(id)).at(&given.origin))
 }

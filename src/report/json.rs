@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::Report;
-use crate::target::Invalid;
+use crate::target::{ConfigErrors, Invalid};
 
 /// Raised when a field changes its meaning or goes away; new fields do not raise it.
 pub const SCHEMA_VERSION: u32 = 2;
@@ -24,16 +24,22 @@ pub struct Document<'a> {
     /// Every target met what was required of it.
     pub success: bool,
     pub targets: &'a [Report],
-    /// Why nothing was checked: bad usage or configuration.
-    pub error: Option<Error<'a>>,
+    /// Why nothing was checked: bad usage or configuration. Empty if targets were checked.
+    pub errors: Vec<Error<'a>>,
 }
 
+/// Input that cannot be used.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Error<'a> {
+    /// The field, such as `host`, or `targets.orders.host` if it comes from a file.
     pub field: &'a str,
+    /// The flag, environment variable or line of a file that it comes from; null if it is missing.
+    pub source: Option<String>,
     pub expected: &'a str,
     pub found: &'a str,
+    /// What was probably meant, or what to type.
+    pub help: Option<&'a str>,
 }
 
 impl<'a> Document<'a> {
@@ -43,14 +49,19 @@ impl<'a> Document<'a> {
             pipeprobe: env!("CARGO_PKG_VERSION"),
             success: targets.iter().all(|report| report.verdict.met),
             targets,
-            error: None,
+            errors: Vec::new(),
         }
     }
 
-    pub fn of_error(invalid: &'a Invalid) -> Self {
-        let Invalid { field, expected, found } = invalid;
-        let error = Some(Error { field, expected, found });
-        Self { error, success: false, ..Self::of(&[]) }
+    pub fn of_errors(errors: &'a ConfigErrors) -> Self {
+        let error = |invalid: &'a Invalid| Error {
+            field: &invalid.field,
+            source: invalid.origin.as_ref().map(ToString::to_string),
+            expected: &invalid.expected,
+            found: &invalid.found,
+            help: invalid.help.as_deref(),
+        };
+        Self { errors: errors.all().iter().map(error).collect(), success: false, ..Self::of(&[]) }
     }
 
     /// # Errors

@@ -6,7 +6,10 @@ use std::io::{self, Write};
 use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
 
 use super::{CheckResult, Report, Status};
-use crate::{diagnostic::Outcome, target::Invalid};
+use crate::{
+    diagnostic::Outcome,
+    target::{ConfigErrors, Invalid},
+};
 
 const NAME: &str = "pipeprobe";
 
@@ -20,20 +23,27 @@ pub fn write(out: &mut impl Write, reports: &[Report]) -> io::Result<()> {
     put(out, &document)
 }
 
-/// A run that was refused: one case with an error, so that CI sees a red one and not an empty file.
+/// Input that cannot be used: one test case with an error for each, so that CI does not see an empty file.
 ///
 /// # Errors
 /// The writer's.
-pub fn write_error(out: &mut impl Write, invalid: &Invalid) -> io::Result<()> {
-    let Invalid { field, expected, found } = invalid;
-    let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-    status.set_message(format!("{field}: found {found}"));
-    status.set_type("usage");
-    status.set_description(lines([("expected", Some(expected.as_str())), ("found", Some(found.as_str()))]));
-    let mut case = TestCase::new("configuration", status);
-    case.set_classname(NAME);
+pub fn write_errors(out: &mut impl Write, errors: &ConfigErrors) -> io::Result<()> {
     let mut suite = TestSuite::new(NAME);
-    suite.add_test_case(case);
+    for Invalid { field, origin, expected, found, help } in errors.all() {
+        let origin = origin.as_ref().map(ToString::to_string);
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+        status.set_message(format!("{field}: found {found}"));
+        status.set_type("usage");
+        status.set_description(lines([
+            ("source", origin.as_deref()),
+            ("expected", Some(expected)),
+            ("found", Some(found)),
+            ("help", help.as_deref()),
+        ]));
+        let mut case = TestCase::new("configuration", status);
+        case.set_classname(NAME);
+        suite.add_test_case(case);
+    }
     let mut document = Document::new(NAME);
     document.add_test_suite(suite);
     put(out, &document)
@@ -259,7 +269,7 @@ mod tests {
     #[test]
     fn a_refused_run_is_one_case_with_an_error() {
         let mut out = Vec::new();
-        write_error(&mut out, &Invalid::new("host", "a name", "nothing")).unwrap();
+        write_errors(&mut out, &Invalid::new("host", "a name", "nothing").into()).unwrap();
         let text = String::from_utf8(out).unwrap();
         let xml = Document::parse(&text).unwrap();
         assert_eq!(xml.root_element().attribute("errors"), Some("1"));

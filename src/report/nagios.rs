@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 
 use super::{CheckResult, Report};
-use crate::{diagnostic::Capability, target::Invalid};
+use crate::{diagnostic::Capability, target::ConfigErrors};
 
 /// A service's state; its number is the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,10 +79,12 @@ pub fn write_unknown(out: &mut impl Write, why: &str) -> io::Result<State> {
     Ok(State::Unknown)
 }
 
-/// What was refused, in one line.
-pub fn refusal(invalid: &Invalid) -> String {
-    let Invalid { field, expected, found } = invalid;
-    format!("{field}: wanted {expected}, found {found}")
+/// Input that cannot be used, in one line: the first error and the number of others.
+pub fn refusal(errors: &ConfigErrors) -> String {
+    match errors.all().len() - 1 {
+        0 => errors.first().to_string(),
+        more => format!("{} (and {more} more)", errors.first()),
+    }
 }
 
 /// `orders: CDC`, and why not more where that was required.
@@ -204,8 +206,11 @@ mod tests {
     #[test]
     fn what_was_refused_is_unknown() {
         let mut out = Vec::new();
-        let invalid = Invalid::new("host", "a name", "`a|b`");
+        let invalid = crate::target::Invalid::new("host", "a name", "`a|b`").into();
         assert_eq!(write_unknown(&mut out, &refusal(&invalid)).unwrap(), State::Unknown);
-        assert_eq!(String::from_utf8(out).unwrap(), "PIPEPROBE UNKNOWN - host: wanted a name, found `a/b`\n");
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "PIPEPROBE UNKNOWN - host: expected a name, found `a/b`\n"
+        );
     }
 }

@@ -261,10 +261,10 @@ fn json_keeps_to_the_shipped_schema_which_is_current() {
     assert!(generated == json::SCHEMA, "src/report/schema.json is not current: UPDATE=1 cargo test --lib");
     let validator = jsonschema::validator_for(&serde_json::from_str(json::SCHEMA).unwrap()).unwrap();
     let reports = [report(true, Basis::Guide), report(false, Basis::Server), explained()];
-    let invalid = Invalid::new("host", "a name", "nothing");
+    let invalid = Invalid::new("host", "a name", "nothing").into();
     let mut waited_for = reports.clone();
     waited_for[0].waited = Some(Waited { attempts: 2, duration: Duration::from_secs(1) });
-    for document in [Document::of(&reports), Document::of(&waited_for), Document::of_error(&invalid)] {
+    for document in [Document::of(&reports), Document::of(&waited_for), Document::of_errors(&invalid)] {
         let value = serde_json::to_value(&document).unwrap();
         validator.validate(&value).unwrap();
     }

@@ -12,7 +12,7 @@ use crate::{
     cli::CheckFormat,
     config::Config,
     report::{Report, json, junit, metrics, nagios, text},
-    target::{Invalid, Target},
+    target::{ConfigErrors, Target},
     verify::{self, Budget, Clock},
 };
 
@@ -82,7 +82,7 @@ async fn verify_all(config: &Config, targets: &[Target], clock: Clock, progress:
         while running.len() < AT_ONCE
             && let Some((i, target)) = waiting.next()
         {
-            let budget = Budget { timeout: config.timeout, retry: config.retry };
+            let budget = Budget { timeout: config.judge.timeout, retry: config.retry };
             let requirement = config.requirement(&target);
             let task =
                 running.spawn(async move { verify::verify(&target, requirement, budget, clock).await });
@@ -112,15 +112,15 @@ async fn verify_all(config: &Config, targets: &[Target], clock: Clock, progress:
 ///
 /// # Errors
 /// `out`'s.
-pub fn refuse_check(invalid: &Invalid, format: CheckFormat, out: &mut impl Write) -> io::Result<Exit> {
+pub fn refuse_check(errors: &ConfigErrors, format: CheckFormat, out: &mut impl Write) -> io::Result<Exit> {
     match format {
-        CheckFormat::Json => json::Document::of_error(invalid).write(out)?,
-        CheckFormat::Junit => junit::write_error(out, invalid)?,
+        CheckFormat::Json => json::Document::of_errors(errors).write(out)?,
+        CheckFormat::Junit => junit::write_errors(out, errors)?,
         CheckFormat::Nagios => {
-            return nagios::write_unknown(out, &nagios::refusal(invalid)).map(Exit::Plugin);
+            return nagios::write_unknown(out, &nagios::refusal(errors)).map(Exit::Plugin);
         }
         // No metric stands for what was never checked: the last check's time grows old.
-        CheckFormat::Text | CheckFormat::Prometheus => say(invalid),
+        CheckFormat::Text | CheckFormat::Prometheus => say(errors),
     }
     Ok(Exit::Usage)
 }

@@ -101,7 +101,7 @@ pub fn list(format: Format, out: &mut impl Write) -> io::Result<Exit> {
 pub fn explain(code: &str, format: Format, out: &mut impl Write) -> io::Result<Exit> {
     let code = code.to_ascii_uppercase();
     let Some(explanation) = checks::explanation(&code).or_else(|| of_policy(&code)) else {
-        return super::refuse(&unknown(&code), format, out);
+        return super::refuse(&unknown(&code).into(), format, out);
     };
     match format {
         Format::Json => {

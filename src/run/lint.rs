@@ -26,11 +26,11 @@ pub async fn lint(config: LintConfig, out: &mut impl Write) -> io::Result<Exit> 
     // On a thread of its own: whoever waits for stdin can still be interrupted.
     let judging = tokio::task::spawn_blocking(move || {
         let sources = config.files.iter().map(|file| read(file)).collect::<Result<Vec<_>, _>>()?;
-        Ok(lint::lint(&sources, &config.subject))
+        Ok::<_, Invalid>(lint::lint(&sources, &config.subject))
     });
     let lint = match judging.await {
         Ok(Ok(lint)) => lint,
-        Ok(Err(invalid)) => return super::refuse(&invalid, output, out),
+        Ok(Err(invalid)) => return super::refuse(&invalid.into(), output, out),
         Err(broken) => return Err(io::Error::other(broken)),
     };
     let exit = match lint.fails() {

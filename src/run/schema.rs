@@ -23,7 +23,7 @@ mod tests {
         setup,
     };
 
-    /// What every command prints where it was used badly: `check`'s document, without a report.
+    /// What every command prints if its input cannot be used: the document of `check`, without a report.
     #[derive(JsonSchema)]
     #[expect(dead_code, reason = "its schema is all that is wanted of it")]
     struct Refused {
@@ -31,7 +31,7 @@ mod tests {
         pipeprobe: String,
         success: bool,
         targets: [(); 0],
-        error: json::Error<'static>,
+        errors: Vec<json::Error<'static>>,
     }
 
     /// What `setup -o json` prints.

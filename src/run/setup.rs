@@ -25,7 +25,7 @@ pub fn setup(plan: &Setup, out: &mut impl Write) -> io::Result<Exit> {
         None => Vec::new(),
         Some(folder) => match write_files(folder, &made.files(), plan.force) {
             Ok(paths) => paths.iter().map(|path| path.display().to_string()).collect(),
-            Err(invalid) => return super::refuse(&invalid, plan.output, out),
+            Err(invalid) => return super::refuse(&invalid.into(), plan.output, out),
         },
     };
     match (plan.output, plan.only, &plan.write) {

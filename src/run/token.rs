@@ -51,20 +51,20 @@ pub async fn token(
     let mut evidence = IdentityEvidence::default();
     let roots = match trust::web_roots(target.access.ca_bundle.as_ref()) {
         Ok(roots) => roots,
-        Err(invalid) => return super::refuse(&invalid, format, out),
+        Err(invalid) => return super::refuse(&invalid.into(), format, out),
     };
     let assume = identity::assume(&target.access, &target.region, roots.into(), true, &mut evidence);
     let assumed = tokio::time::timeout(timeout, assume).await;
     let identity = match assumed {
         Ok(Ok(identity)) => identity,
-        Ok(Err(error)) => return fail(&why(target, evidence, error), format, Exit::NotMet, out),
+        Ok(Err(error)) => return fail(why(target, evidence, error), format, Exit::NotMet, out),
         Err(_) => {
             let late = Invalid::new(
                 "identity",
                 "credentials in time",
                 format!("none within {} s", timeout.as_secs()),
             );
-            return fail(&late, format, Exit::NotMet, out);
+            return fail(late, format, Exit::NotMet, out);
         }
     };
     let signed = match token::sign(&identity.credentials, &target.sign, &target.region, &target.user, clock())
@@ -72,7 +72,7 @@ pub async fn token(
         Ok(signed) => signed,
         Err(why) => {
             return fail(
-                &Invalid::new("token", "a token that can be signed", why),
+                Invalid::new("token", "a token that can be signed", why),
                 format,
                 Exit::Internal,
                 out,
@@ -105,8 +105,8 @@ pub async fn token(
     Ok(Exit::Met)
 }
 
-fn fail(why: &Invalid, format: Format, exit: Exit, out: &mut impl Write) -> io::Result<Exit> {
-    super::refuse(why, format, out).map(|_| exit)
+fn fail(why: Invalid, format: Format, exit: Exit, out: &mut impl Write) -> io::Result<Exit> {
+    super::refuse(&why.into(), format, out).map(|_| exit)
 }
 
 /// The same words `check` has for it.

@@ -3,9 +3,10 @@
 
 use std::{fmt, str::FromStr};
 
+use clap::ValueEnum;
 use serde::Serialize;
 
-use super::{Invalid, no_placeholder, quoted};
+use super::{Invalid, choice, no_placeholder, quoted};
 
 /// The pipe that is meant. Its default asks for everything and names nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,15 +33,16 @@ impl Pipe {
 }
 
 /// `replication_mode` of a ClickPipe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
 pub enum ReplicationMode {
-    /// Copies the tables, then follows their changes.
+    /// Copy the tables, then replicate changes
     Cdc,
-    /// Copies the tables once: Initial Load Only.
+    /// Copy the tables once (Initial Load Only)
     Snapshot,
-    /// Follows changes without copying what is there.
+    /// Replicate changes without copying existing rows
     CdcOnly,
 }
 
@@ -57,33 +59,27 @@ impl ReplicationMode {
 impl FromStr for ReplicationMode {
     type Err = Invalid;
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        [Self::Cdc, Self::Snapshot, Self::CdcOnly]
-            .into_iter()
-            .find(|mode| mode.name() == text)
-            .ok_or_else(|| Invalid::new("replication_mode", "cdc, snapshot or cdc_only", quoted(text)))
+        choice("replication_mode", text)
     }
 }
 
 /// How a position in the binary log is named (`replication_mechanism`; MySQL and MariaDB).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
 pub enum ReplicationMechanism {
-    /// GTID where the server has it, else file and position.
+    /// GTID if the server has it, otherwise file and position
     #[default]
     Auto,
+    /// Global transaction identifiers
     Gtid,
-    /// File and position: lost on a failover.
+    /// File and position, which are lost on a failover
     FilePos,
 }
 
 impl FromStr for ReplicationMechanism {
     type Err = Invalid;
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "gtid" => Ok(Self::Gtid),
-            "file_pos" => Ok(Self::FilePos),
-            _ => Err(Invalid::new("replication_mechanism", "auto, gtid or file_pos", quoted(text))),
-        }
+        choice("replication_mechanism", text)
     }
 }
 

@@ -45,7 +45,8 @@ fn target(lab: &Lab, instance: &Instance) -> Target {
     let args = args.iter().chain(&["--iam-role", ACCESS_ROLE, "--database", "app"]);
     let Command::Check(check) = Cli::parse_from(args).command else { unreachable!("check was typed") };
     let mut target = Config::read(*check, &|_| None).unwrap().targets.remove(0);
-    target.ca_certificate = Some(CaCertificate { pem: std::fs::read_to_string(lab.ca_pem()).unwrap() });
+    target.ca_certificate =
+        Some(CaCertificate { pem: std::fs::read_to_string(lab.ca_pem()).unwrap().into() });
     target
 }
 

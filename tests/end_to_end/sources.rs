@@ -120,7 +120,7 @@ fn sts_over_tls_needs_a_trusted_certificate() {
     assert!(text(&row["found"]).contains("UnknownIssuer"), "{row:#}");
     let missing = run().env("AWS_CA_BUNDLE", "/nowhere.pem").json();
     assert_eq!(
-        (missing.status, text(&missing.document["error"]["expected"])),
+        (missing.status, text(&missing.document["errors"][0]["expected"])),
         (2, "a file that can be read")
     );
 }

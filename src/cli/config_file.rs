@@ -1,0 +1,87 @@
+//! `--config-file`, `pipeprobe config check` and `pipeprobe config example`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::{
+    Format, Output, Serve,
+    fields::{JudgeFields, ServeFields},
+};
+
+#[derive(Clone, Debug, Default, Args)]
+pub struct ConfigFile {
+    /// Configuration file (TOML), or - for stdin [default: ./pipeprobe.toml]
+    #[arg(short, long, alias = "config", env = "PIPEPROBE_CONFIG_FILE", value_name = "FILE")]
+    pub config_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    Check(ConfigCheck),
+    Example(ConfigExample),
+}
+
+/// Read a configuration file as `check` and `serve` do, and print its content or its errors
+///
+/// Makes no connection.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 valid, 2 not valid")]
+pub struct ConfigCheck {
+    /// Configuration file; the same as --config-file
+    #[arg(value_name = "FILE", conflicts_with = "config_file")]
+    pub path: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub file: ConfigFile,
+
+    #[command(flatten)]
+    pub serve: ServeFields,
+
+    #[command(flatten)]
+    pub judge: JudgeFields,
+
+    #[command(flatten)]
+    pub output: Output<Format>,
+}
+
+impl From<ConfigCheck> for Serve {
+    fn from(args: ConfigCheck) -> Self {
+        let config_file = args.path.or(args.file.config_file);
+        Self { file: ConfigFile { config_file }, serve: args.serve, judge: args.judge }
+    }
+}
+
+/// Print an example file: configuration, Prometheus, alerts, dashboard, systemd, Kubernetes
+///
+/// Without a name, lists the examples. Each is complete, and says at its top what to change.
+#[derive(Debug, Args)]
+pub struct ConfigExample {
+    #[arg(value_name = "NAME", ignore_case = true)]
+    pub name: Option<Example>,
+}
+
+/// One of the example files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Example {
+    /// pipeprobe.toml with every field
+    Config,
+    /// Prometheus: scrape /metrics of a pipeprobe on the same host
+    Prometheus,
+    /// The same over TLS with a user
+    PrometheusTls,
+    /// Prometheus: probe one target per scrape, as with blackbox_exporter
+    PrometheusProbe,
+    /// The same over TLS with a user
+    PrometheusProbeTls,
+    /// Alert rules for Prometheus
+    Alerts,
+    /// Dashboard for Grafana
+    Dashboard,
+    /// Sandboxed systemd service
+    Systemd,
+    /// Kubernetes: Deployment, ServiceAccount, ConfigMap, Service and ServiceMonitor
+    Kubernetes,
+    /// Kubernetes: CronJob and init container that check before a deployment
+    KubernetesPreflight,
+}

@@ -1,0 +1,110 @@
+//! Reads files that a configuration names: regular files only, with a size limit and a time limit, each file once.
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    fs,
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::{Arc, mpsc},
+    time::Duration,
+};
+
+/// A file on a network mount that hangs must not stop the process.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// 10,000 targets take about 4 MiB.
+pub(super) const CONFIG_LIMIT: u64 = 16 << 20;
+/// The bundle of all public web roots has about 0.2 MiB.
+const PEM_LIMIT: u64 = 4 << 20;
+
+/// Files that were read, by path, so that 10,000 targets with the same CA file read and store it once.
+#[derive(Debug, Default)]
+pub(super) struct Files(RefCell<HashMap<PathBuf, Result<Arc<str>, String>>>);
+
+impl Files {
+    /// The text of a PEM file.
+    ///
+    /// # Errors
+    /// Why it cannot be read; without its path, which can be a secret that was pasted in place of a path.
+    pub(super) fn pem(&self, path: &Path) -> Result<Arc<str>, String> {
+        let mut files = self.0.borrow_mut();
+        let read = || read_limited(path, PEM_LIMIT).map(Arc::from);
+        files.entry(path.to_owned()).or_insert_with(read).clone()
+    }
+}
+
+/// The text of a regular file, or of stdin for `-`.
+///
+/// # Errors
+/// Why it cannot be read.
+pub(super) fn read_limited(path: &Path, limit: u64) -> Result<String, String> {
+    if path == Path::new("-") {
+        return text_of(io::stdin().lock(), limit);
+    }
+    let (send, receive) = mpsc::sync_channel(1);
+    let file = path.to_owned();
+    std::thread::spawn(move || send.send(read_file(&file, limit)));
+    receive.recv_timeout(TIMEOUT).unwrap_or_else(|_| Err(format!("no answer within {} s", TIMEOUT.as_secs())))
+}
+
+fn read_file(path: &Path, limit: u64) -> Result<String, String> {
+    let metadata = fs::metadata(path).map_err(|error| error.to_string())?;
+    if metadata.is_dir() {
+        return Err("it is a directory".to_owned());
+    }
+    if !metadata.is_file() {
+        return Err("it is not a regular file (to read a pipe, use `-` for stdin)".to_owned());
+    }
+    text_of(fs::File::open(path).map_err(|error| error.to_string())?, limit)
+}
+
+fn text_of(reader: impl Read, limit: u64) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    reader.take(limit + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > limit {
+        return Err(format!("it is larger than {} MiB", limit >> 20));
+    }
+    String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_regular_files_within_the_limit_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        let text = folder.path().join("text");
+        fs::write(&text, "12345").unwrap();
+        let binary = folder.path().join("binary");
+        fs::write(&binary, [0xff, 0xfe]).unwrap();
+        for (path, limit, expected) in [
+            (text.as_path(), 5, Ok("12345")),
+            (&text, 4, Err("larger")),
+            (&binary, 9, Err("UTF-8")),
+            (&fifo, 9, Err("regular file")),
+            (folder.path(), 9, Err("directory")),
+            (Path::new("/dev/zero"), 9, Err("regular file")),
+            (&folder.path().join("none"), 9, Err("No such file")),
+        ] {
+            match (read_limited(path, limit), expected) {
+                (Ok(text), Ok(expected)) => assert_eq!(text, expected),
+                (Err(why), Err(expected)) => assert!(why.contains(expected), "{}: {why}", path.display()),
+                (result, _) => panic!("{}: {result:?}", path.display()),
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_many_targets_name_is_read_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        fs::write(&path, "one").unwrap();
+        let files = Files::default();
+        let first = files.pem(&path).unwrap();
+        fs::write(&path, "two").unwrap();
+        assert!(Arc::ptr_eq(&first, &files.pem(&path).unwrap()));
+    }
+}

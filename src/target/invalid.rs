@@ -1,0 +1,229 @@
+//! Input that cannot be used: which field, where it came from, what was expected, what was found, what to type.
+
+use std::fmt;
+
+use clap::ValueEnum;
+
+/// Input that cannot be used. Never carries a secret: fields that can hold one are not quoted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    /// The field, such as `host`; for a value from a file with its table, such as `targets.orders.host`.
+    pub field: String,
+    /// The flag, variable or line that the value came from, if one did.
+    pub origin: Option<Origin>,
+    pub expected: String,
+    pub found: String,
+    /// What was probably meant, or what to type.
+    pub help: Option<String>,
+}
+
+impl Invalid {
+    pub fn new(field: &str, expected: impl Into<String>, found: impl fmt::Display) -> Self {
+        Self {
+            field: field.to_owned(),
+            origin: None,
+            expected: expected.into(),
+            found: found.to_string(),
+            help: None,
+        }
+    }
+
+    /// The same for a value that came from here. The first origin wins.
+    #[must_use]
+    pub fn at(mut self, origin: &Origin) -> Self {
+        if self.origin.is_none() {
+            if let Origin::File { table, .. } = origin
+                && !table.is_empty()
+            {
+                self.field = match self.field.is_empty() {
+                    true => table.clone(),
+                    false => format!("{table}.{}", self.field),
+                };
+            }
+            self.origin = Some(origin.clone());
+        }
+        self
+    }
+
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Suggests the candidate that `text` was probably meant to be.
+    #[must_use]
+    pub fn suggest<'a>(self, text: &str, candidates: impl IntoIterator<Item = &'a str>) -> Self {
+        match nearest(text, candidates) {
+            Some(candidate) => self.help(format!("did you mean `{candidate}`?")),
+            None => self,
+        }
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.field)?;
+        if let Some(origin) = &self.origin {
+            write!(f, " ({origin})")?;
+        }
+        write!(f, ": expected {}, found {}", self.expected, self.found)?;
+        self.help.iter().try_for_each(|help| write!(f, "; {help}"))
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+/// Where a value was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A flag, such as `--host`, or a positional argument by its name.
+    Flag(String),
+    /// An environment variable.
+    Variable(String),
+    /// A line of a configuration file, counted from 1, and the table it is in, such as `targets.orders`.
+    File { path: String, line: usize, table: String },
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(name) | Self::Variable(name) => f.write_str(name),
+            Self::File { path, line, .. } => write!(f, "{path}:{line}"),
+        }
+    }
+}
+
+/// Everything that is wrong with the input of one run; never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigErrors(Vec<Invalid>);
+
+impl ConfigErrors {
+    pub fn all(&self) -> &[Invalid] {
+        &self.0
+    }
+
+    /// The first error, for outputs that have room for one.
+    pub fn first(&self) -> &Invalid {
+        &self.0[0]
+    }
+}
+
+impl From<Invalid> for ConfigErrors {
+    fn from(invalid: Invalid) -> Self {
+        Self(vec![invalid])
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, invalid) in self.0.iter().enumerate() {
+            let separator = if i > 0 { "\n" } else { "" };
+            write!(f, "{separator}{invalid}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+/// Collects errors, so that one run reports all of them.
+#[derive(Debug, Default)]
+pub struct ErrorList(Vec<Invalid>);
+
+impl ErrorList {
+    pub fn push(&mut self, invalid: Invalid) {
+        // A value that several targets share is wrong once.
+        if !self.0.contains(&invalid) {
+            self.0.push(invalid);
+        }
+    }
+
+    /// The value, or `None` and one more error.
+    pub fn take<T>(&mut self, result: Result<T, Invalid>) -> Option<T> {
+        result.map_err(|invalid| self.push(invalid)).ok()
+    }
+
+    /// The value, or `None` and more errors.
+    pub fn take_all<T>(&mut self, result: Result<T, ConfigErrors>) -> Option<T> {
+        result.map_err(|errors| errors.0.into_iter().for_each(|invalid| self.push(invalid))).ok()
+    }
+
+    /// # Errors
+    /// Everything that was collected.
+    pub fn check(&mut self) -> Result<(), ConfigErrors> {
+        match self.0.is_empty() {
+            true => Ok(()),
+            false => Err(ConfigErrors(std::mem::take(&mut self.0))),
+        }
+    }
+}
+
+/// Reads one of the names of an enum, in any letter case.
+///
+/// # Errors
+/// Lists the names, and suggests the one that was probably meant.
+pub fn choice<T: ValueEnum>(field: &str, text: &str) -> Result<T, Invalid> {
+    T::from_str(text, true).map_err(|_| {
+        let values: Vec<_> = T::value_variants().iter().filter_map(ValueEnum::to_possible_value).collect();
+        let names: Vec<&str> = values.iter().map(clap::builder::PossibleValue::get_name).collect();
+        let expected = match names.split_last() {
+            Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+            _ => names.join(", "),
+        };
+        Invalid::new(field, expected, quoted(text)).suggest(text, names)
+    })
+}
+
+/// The candidate that `text` was probably meant to be: other letter case, `-` for `_`, or a few letters.
+fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = |text: &str| text.to_lowercase().replace('-', "_");
+    let likeness = |candidate: &str| strsim::jaro_winkler(&plain(text), &plain(candidate));
+    let scored = candidates.into_iter().map(|candidate| (likeness(candidate), candidate));
+    // 0.85: `hots` is `host`; `port` is not `publication`.
+    scored
+        .filter(|(score, _)| *score > 0.85)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+/// What was found, between backquotes: without control characters, and not endless.
+pub fn quoted(found: impl fmt::Display) -> String {
+    let found = found.to_string();
+    let length = found.chars().count();
+    let shown: String = found.chars().take(80).flat_map(char::escape_debug).collect();
+    if length > 80 { format!("`{shown}…` ({length} characters)") } else { format!("`{shown}`") }
+}
+
+/// Refuses a `{PLACEHOLDER}` left over from the guide's templates.
+///
+/// # Errors
+/// Names the placeholder.
+pub fn no_placeholder(field: &str, text: &str) -> Result<(), Invalid> {
+    match text.find('{').zip(text.find('}')) {
+        Some((open, close)) if open < close => {
+            Err(Invalid::new(field, format!("a value in place of {}", &text[open..=close]), quoted(text)))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelled_name_is_suggested() {
+        let keys = ["host", "port", "iam_role", "via_roles", "publication", "tls_host"];
+        for (text, meant) in [
+            ("hots", Some("host")),
+            ("iam-role", Some("iam_role")),
+            ("IAM_ROLE", Some("iam_role")),
+            ("tlshost", Some("tls_host")),
+            ("password", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(text, keys), meant, "{text}");
+        }
+    }
+}
