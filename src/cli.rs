@@ -1,5 +1,7 @@
 //! What can be typed: one module per command. Values stay text until [`crate::config`] reads them.
 
+#![expect(clippy::doc_markdown, rustdoc::bare_urls, reason = "doc comments are help texts")]
+
 mod check;
 mod config_file;
 mod explain;

@@ -18,7 +18,7 @@ pub struct ConfigFile {
 
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    Check(ConfigCheck),
+    Check(Box<ConfigCheck>),
     Example(ConfigExample),
 }
 

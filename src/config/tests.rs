@@ -318,7 +318,7 @@ fn all_errors_of_a_file_are_reported_with_line_and_suggestion() {
         .all()
         .iter()
         .map(|invalid| {
-            let Some(Origin::File { line, .. }) = &invalid.origin else { panic!("{invalid}") };
+            let Some(Origin::File { line, .. }) = invalid.origin.as_deref() else { panic!("{invalid}") };
             (invalid.field.as_str(), *line, invalid.help.as_deref().unwrap_or_default())
         })
         .collect();
@@ -344,11 +344,11 @@ fn all_errors_of_a_file_are_reported_with_line_and_suggestion() {
 #[test]
 fn an_error_names_the_flag_or_the_variable() {
     let error = |args: &[&str]| one(args).unwrap_err().first().clone();
-    assert_eq!(error(&["--via-role", "x"]).origin, Some(Origin::Flag("--via-role".into())));
+    assert_eq!(error(&["--via-role", "x"]).origin.as_deref(), Some(&Origin::Flag("--via-role".into())));
     let variable = |name: &str| (name == "AWS_SESSION_TAGS").then(|| "novalue".to_owned());
     let args = ["--type", "rdspostgres", "--host", HOST, "--iam-role", ROLE];
     let errors = read_with(&args, &variable).unwrap_err();
-    assert_eq!(errors.first().origin, Some(Origin::Variable("AWS_SESSION_TAGS".into())));
+    assert_eq!(errors.first().origin.as_deref(), Some(&Origin::Variable("AWS_SESSION_TAGS".into())));
 }
 
 #[test]

@@ -10,7 +10,7 @@ pub struct Invalid {
     /// The field, such as `host`; for a value from a file with its table, such as `targets.orders.host`.
     pub field: String,
     /// The flag, variable or line that the value came from, if one did.
-    pub origin: Option<Origin>,
+    pub origin: Option<Box<Origin>>,
     pub expected: String,
     pub found: String,
     /// What was probably meant, or what to type.
@@ -40,7 +40,7 @@ impl Invalid {
                     false => format!("{table}.{}", self.field),
                 };
             }
-            self.origin = Some(origin.clone());
+            self.origin = Some(Box::new(origin.clone()));
         }
         self
     }

@@ -32,7 +32,7 @@ impl Pipe {
     }
 }
 
-/// `replication_mode` of a ClickPipe.
+/// `replication_mode` of a `ClickPipe`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
