@@ -102,8 +102,8 @@ impl Config {
         let mut errors = ErrorList::default();
         let judge =
             errors.take_all(judge(args.judge.without_empty(), DEFAULT_TIMEOUT..=3600 * SECOND, &context));
-        let fail_on = optional(&mut errors, &non_empty(args.fail_on), |text| choice("fail_on", text));
-        let wait = optional(&mut errors, &non_empty(args.wait), |text| {
+        let fail_on = optional(&mut errors, non_empty(args.fail_on).as_ref(), |text| choice("fail_on", text));
+        let wait = optional(&mut errors, non_empty(args.wait).as_ref(), |text| {
             duration("wait", text, SECOND..=86_400 * SECOND)
         });
         let selected = errors.take_all(select::targets(&args.file, &args.names, typed));
@@ -130,7 +130,7 @@ impl Config {
             args.no_retry || from_earlier_variable("no_retry", environment).is_some_and(|g| is_true(&g.text));
         Ok(Self {
             targets,
-            judge: judge.ok_or_else(|| Invalid::new("basis", "a basis", "an internal error"))?,
+            judge: judge.ok_or_else(target::internal)?,
             fail_on_warning: fail_on == Some(FailOn::Warning),
             wait,
             retry: !no_retry,
@@ -165,13 +165,17 @@ fn judge(
     let e = &mut errors;
     let basis = context.or_earlier("basis", fields.basis);
     let judge = Judge {
-        basis: optional(e, &basis, str::parse).unwrap_or(Basis::Guide),
-        require: optional(e, &fields.require, |text| choice("require", text)).map(|require| match require {
-            Require::InitialLoad => Capability::InitialLoadOnly,
-            Require::Cdc => Capability::Cdc,
+        basis: optional(e, basis.as_ref(), str::parse).unwrap_or(Basis::Guide),
+        require: optional(e, fields.require.as_ref(), |text| choice("require", text)).map(|require| {
+            match require {
+                Require::InitialLoad => Capability::InitialLoadOnly,
+                Require::Cdc => Capability::Cdc,
+            }
         }),
-        timeout: optional(e, &fields.timeout, |text| duration("timeout", text, SECOND..=*timeouts.end()))
-            .unwrap_or(*timeouts.start()),
+        timeout: optional(e, fields.timeout.as_ref(), |text| {
+            duration("timeout", text, SECOND..=*timeouts.end())
+        })
+        .unwrap_or(*timeouts.start()),
     };
     errors.check()?;
     Ok(judge)

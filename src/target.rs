@@ -1,6 +1,6 @@
-//! The nouns: what is to be verified, parsed once. A `Target` that exists is well formed; nothing
-//! downstream checks again.
+//! The types of the input, parsed once: a `Target` is always well formed, so that nothing checks it again.
 
+mod access;
 mod arn;
 mod invalid;
 mod pipe;
@@ -8,11 +8,12 @@ mod rds_name;
 mod resource;
 mod tag;
 
-use std::{fmt, net::IpAddr, str::FromStr, sync::Arc, time::Duration};
+use std::{fmt, net::IpAddr, str::FromStr};
 
 use clap::ValueEnum;
 use serde::Serialize;
 
+pub use access::{Access, CaCertificate, Operator};
 pub use arn::{PrincipalArn, RoleArn};
 pub use invalid::{ConfigErrors, ErrorList, Invalid, Origin, choice, no_placeholder, quoted};
 pub use pipe::{Pipe, ReplicationMechanism, ReplicationMode, TablePattern, like};
@@ -57,7 +58,7 @@ impl SourceType {
         }
     }
 
-    /// Aurora keeps its settings in a cluster parameter group and its resource id is `cluster-…`.
+    /// Aurora has a DB cluster parameter group, and its resource ID is `cluster-…`.
     pub fn is_aurora(self) -> bool {
         matches!(self, Self::AuroraPostgres | Self::AuroraMysql)
     }
@@ -70,7 +71,7 @@ impl FromStr for SourceType {
     }
 }
 
-/// The protocol and rules a server follows.
+/// The protocol and rules that a server follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
     Postgres,
@@ -102,7 +103,7 @@ pub struct Host(String);
 
 impl Host {
     /// # Errors
-    /// Names `field` when the text has a scheme, a port, a path, white space or bad characters.
+    /// Names `field` if the text has a scheme, a port, a path, white space or bad characters.
     pub fn parse(field: &str, text: &str) -> Result<Self, Invalid> {
         no_placeholder(field, text)?;
         let wrong = |expected: &str| Err(Invalid::new(field, expected, quoted_host(text)));
@@ -248,8 +249,8 @@ impl fmt::Display for Region {
     }
 }
 
-/// The database user the token is for. Its case must match the database's (AWS, "Creating a
-/// database account using IAM authentication").
+/// The database user that the token is for. Its case must match the case in the database (AWS, "Creating a database
+/// account using IAM authentication").
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DbUser(String);
@@ -267,7 +268,8 @@ impl FromStr for DbUser {
     type Err = Invalid;
     fn from_str(text: &str) -> Result<Self, Invalid> {
         no_placeholder("user", text)?;
-        // 63 bytes in Postgres, 32 characters in MySQL, 80 in MariaDB: only what none accepts is refused here.
+        // The limits are 63 bytes (PostgreSQL), 32 characters (MySQL) and 80 characters (MariaDB). This refuses only names
+        // that no engine accepts.
         if text.is_empty() || text.len() > 255 || text.chars().any(char::is_control) {
             return Err(Invalid::new("user", "a database user name", quoted(text)));
         }
@@ -281,78 +283,28 @@ impl fmt::Display for DbUser {
     }
 }
 
-/// A trust anchor file's content: one or more certificates in PEM, checked when the configuration is read.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct CaCertificate {
-    /// Shared by all targets that name the same file.
-    pub pem: Arc<str>,
-}
-
-impl fmt::Debug for CaCertificate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CaCertificate({} bytes)", self.pem.len())
-    }
-}
-
-/// How the access role is reached: which roles in turn, and what is passed to STS.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Access {
-    /// Roles to assume in order; the last is the access role (`iam_role`). Empty only for
-    /// `pipeprobe token` without a role, which signs with the source credentials themselves.
-    pub roles: Vec<RoleArn>,
-    pub external_id: Option<ExternalId>,
-    pub session_name: SessionName,
-    pub tags: SessionTags,
-    /// `DurationSeconds` of the sessions; 900 s to 12 h, at most 1 h where roles are chained.
-    pub duration: Duration,
-    /// Named profile of the shared AWS files; `AWS_PROFILE` otherwise.
-    pub profile: Option<String>,
-    /// More trust anchors for AWS's endpoints: `AWS_CA_BUNDLE`, for networks that inspect TLS.
-    pub ca_bundle: Option<CaCertificate>,
-}
-
-/// Whose credentials may look, beside a check, at what RDS and IAM have on record: a profile's, or a role's that
-/// is assumed from it, or from the source credentials. One of the two is given.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Operator {
-    /// Named profile of the shared AWS files.
-    pub profile: Option<String>,
-    pub role: Option<RoleArn>,
-}
-
-impl fmt::Display for Operator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.role, &self.profile) {
-            (Some(role), Some(profile)) => write!(f, "role {role} from profile {profile}"),
-            (Some(role), None) => write!(f, "role {role}"),
-            (None, Some(profile)) => write!(f, "profile {profile}"),
-            (None, None) => f.write_str("the source credentials"),
-        }
-    }
-}
-
 /// One database to verify, and everything needed to reach it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// What reports call it: the table's name in the file, else the host.
+    /// The name in reports: the name of the table in the file, otherwise the host.
     pub name: String,
     pub source_type: SourceType,
-    /// Where we dial: `connect_to`, else `host:port`.
+    /// The address to connect to: `connect_to`, otherwise `host:port`.
     pub dial: Endpoint,
-    /// Whom TLS verifies: `tls_host`, else `host`.
+    /// The name that TLS verifies: `tls_host`, otherwise `host`.
     pub tls_host: Host,
-    /// What the token is signed for: `sign_host:sign_port`, else `tls_host:port`.
+    /// What the token is signed for: `sign_host:sign_port`, otherwise `tls_host:port`.
     pub sign: Endpoint,
-    /// The Region the token is signed in: `region`, else read from the RDS name it is signed for.
+    /// The Region that the token is signed in: `region`, otherwise the Region in the RDS name that it is signed for.
     pub region: Region,
-    /// The database to open; MySQL and MariaDB need none.
+    /// The database to connect to; MySQL and MariaDB do not need one.
     pub database: Option<String>,
     pub user: DbUser,
     pub access: Access,
     pub ca_certificate: Option<CaCertificate>,
-    /// Whom to ask why, where that was chosen.
+    /// Credentials for AWS diagnostics, if they are turned on.
     pub operator: Option<Operator>,
-    /// What the pipe is to do with it.
+    /// What the pipe does with it.
     pub pipe: Pipe,
 }
 

@@ -173,7 +173,11 @@ fn texts_use_plain_words() {
             continue;
         }
         for (line, content) in text.lines().enumerate() {
-            let content = if name.ends_with(".rs") { prose(content) } else { content.to_owned() };
+            let content = if Path::new(&name).extension().is_some_and(|extension| extension == "rs") {
+                prose(content)
+            } else {
+                content.to_owned()
+            };
             found.extend(banned(&content).map(|word| format!("{name}:{}: {word}", line + 1)));
         }
     }

@@ -133,12 +133,11 @@ impl Reader<'_> {
             let origin = self.origin(key.span().start, "serve");
             let value = written(value.get_ref());
             let set = file.serve.set(key.get_ref(), value.clone(), &origin);
-            match set.or_else(|| file.judge.set(key.get_ref(), value, &origin)) {
-                Some(result) => drop(errors.take(result)),
-                None => {
-                    let keys = ServeFields::KEYS.iter().chain(JudgeFields::KEYS).copied();
-                    self.unknown(key, "serve", keys, errors);
-                }
+            if let Some(result) = set.or_else(|| file.judge.set(key.get_ref(), value, &origin)) {
+                errors.take(result);
+            } else {
+                let keys = ServeFields::KEYS.iter().chain(JudgeFields::KEYS).copied();
+                self.unknown(key, "serve", keys, errors);
             }
         }
     }

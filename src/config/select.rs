@@ -35,7 +35,7 @@ pub(super) fn targets(
     typed: Fields,
 ) -> Result<Vec<Selected>, ConfigErrors> {
     if names.iter().any(|name| name.contains("://")) {
-        return urls(file, names, typed);
+        return urls(file, names, &typed);
     }
     let path = file.config_file.clone().filter(|path| !path.as_os_str().is_empty());
     let default = || {
@@ -68,7 +68,7 @@ pub(super) fn one_target(
     match (found.pop(), found.len()) {
         (Some(one), 0) => Ok(one),
         (_, more) => {
-            let known = found.iter().filter_map(|target| target.name.as_deref()).next().unwrap_or("NAME");
+            let known = found.iter().find_map(|target| target.name.as_deref()).unwrap_or("NAME");
             let help = match field.strip_prefix("--") {
                 Some(flag) => format!("name one of them, such as --{flag} {known}"),
                 None => format!("name one of them, such as {known}"),
@@ -140,7 +140,7 @@ fn belongs_to_one(typed: &TargetFields) -> impl Iterator<Item = (&'static str, &
 }
 
 /// Targets that are given as URLs.
-fn urls(file: &ConfigFile, names: &[String], typed: Fields) -> Result<Vec<Selected>, ConfigErrors> {
+fn urls(file: &ConfigFile, names: &[String], typed: &Fields) -> Result<Vec<Selected>, ConfigErrors> {
     let mut errors = ErrorList::default();
     if file.config_file.as_ref().is_some_and(|path| !path.as_os_str().is_empty()) {
         errors.push(Invalid::new("TARGET", "names of targets of the configuration file", "a URL"));

@@ -28,9 +28,9 @@ use crate::{
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9719);
 const TIMEOUT: Duration = Duration::from_secs(20);
 const INTERVAL: Duration = Duration::from_secs(30);
-const FULL_INTERVAL: Duration = Duration::from_secs(600);
+const FULL_INTERVAL: Duration = Duration::from_mins(10);
 /// What every role and every chain of roles allows: fewer calls to STS than with the 15 minutes that one check needs.
-const SESSION: Duration = Duration::from_secs(3600);
+const SESSION: Duration = Duration::from_hours(1);
 
 /// What `serve` is to do.
 #[derive(Clone, Debug)]
@@ -119,18 +119,19 @@ impl Serve {
         }
         let e = &mut errors;
         let thresholds = Thresholds {
-            healthy: number(e, "healthy_threshold", &written.healthy_threshold, 1..=100).unwrap_or(2),
-            unhealthy: number(e, "unhealthy_threshold", &written.unhealthy_threshold, 1..=100).unwrap_or(1),
+            healthy: number(e, "healthy_threshold", written.healthy_threshold.as_ref(), 1..=100).unwrap_or(2),
+            unhealthy: number(e, "unhealthy_threshold", written.unhealthy_threshold.as_ref(), 1..=100)
+                .unwrap_or(1),
         };
-        let history = number(e, "history", &written.history, 1..=10_000).unwrap_or(100) as usize;
+        let history = number(e, "history", written.history.as_ref(), 1..=10_000).unwrap_or(100) as usize;
         // Half of the maximum that AWS recommends.
-        let logins_per_second = number(e, "logins_per_second", &written.logins_per_second, 1..=200)
+        let logins_per_second = number(e, "logins_per_second", written.logins_per_second.as_ref(), 1..=200)
             .and_then(NonZeroU32::new)
             .unwrap_or(const { NonZeroU32::new(100).expect("not zero") });
-        let web = e.take_all(web(args.serve.without_empty().over(written), &context));
+        let web = e.take_all(web(&args.serve.without_empty().over(written), &context));
         errors.check()?;
         let Some((web, Judge { timeout, .. })) = web.zip(judge) else {
-            return Err(Invalid::new("serve", "all settings", "an internal error").into());
+            return Err(target::internal().into());
         };
         Ok(Self { targets, timeout, thresholds, history, logins_per_second, web })
     }
@@ -146,12 +147,14 @@ fn path(file: &cli::ConfigFile) -> Result<PathBuf, Invalid> {
 }
 
 fn schedule(fields: &ScheduleFields) -> Result<Schedule, ConfigErrors> {
-    const DAY: Duration = Duration::from_secs(86_400);
+    const DAY: Duration = Duration::from_hours(24);
     let mut errors = ErrorList::default();
-    let interval = optional(&mut errors, &fields.interval, |text| duration("interval", text, SECOND..=DAY));
+    let interval =
+        optional(&mut errors, fields.interval.as_ref(), |text| duration("interval", text, SECOND..=DAY));
     let interval = interval.unwrap_or(INTERVAL);
-    let full =
-        optional(&mut errors, &fields.full_interval, |text| duration("full_interval", text, interval..=DAY));
+    let full = optional(&mut errors, fields.full_interval.as_ref(), |text| {
+        duration("full_interval", text, interval..=DAY)
+    });
     errors.check()?;
     Ok(Schedule { interval, full_interval: full.unwrap_or_else(|| FULL_INTERVAL.max(interval)) })
 }
@@ -159,7 +162,7 @@ fn schedule(fields: &ScheduleFields) -> Result<Schedule, ConfigErrors> {
 fn number(
     errors: &mut ErrorList,
     field: &str,
-    given: &Option<Given>,
+    given: Option<&Given>,
     range: RangeInclusive<u32>,
 ) -> Option<u32> {
     optional(errors, given, |text| {
@@ -169,11 +172,11 @@ fn number(
     })
 }
 
-fn web(fields: ServeFields, context: &Context<'_>) -> Result<Web, ConfigErrors> {
+fn web(fields: &ServeFields, context: &Context<'_>) -> Result<Web, ConfigErrors> {
     let mut errors = ErrorList::default();
     let e = &mut errors;
-    let listen = optional(e, &fields.listen, listen);
-    let plaintext = optional(e, &fields.plaintext_beyond_loopback, |text| {
+    let listen = optional(e, fields.listen.as_ref(), listen);
+    let plaintext = optional(e, fields.plaintext_beyond_loopback.as_ref(), |text| {
         text.parse().map_err(|_| Invalid::new("plaintext_beyond_loopback", "true or false", quoted(text)))
     });
     let tls = match (&fields.tls_certificate, &fields.tls_key) {

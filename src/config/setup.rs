@@ -57,10 +57,10 @@ impl Setup {
         e.take(cdc_is_possible(&target));
         e.take(user_fits(&target));
         let connect_to =
-            optional(e, &connect_to, |text| Endpoint::parse("connect_to", text, target.dial.port));
-        let given_role = optional(e, &subject.service_role, |text| service_role(text, &target));
-        let callers = list(e, &callers, "callers", |text| caller(text, &target));
-        let resource_id = optional(e, &subject.resource_id, |text| resource_id(text, &target));
+            optional(e, connect_to.as_ref(), |text| Endpoint::parse("connect_to", text, target.dial.port));
+        let given_role = optional(e, subject.service_role.as_ref(), |text| service_role(text, &target));
+        let callers = list(e, callers.as_deref(), "callers", |text| caller(text, &target));
+        let resource_id = optional(e, subject.resource_id.as_ref(), |text| resource_id(text, &target));
         errors.check()?;
         let via = target.access.roles.split_last().map(|(_, via)| via).unwrap_or_default();
         Ok(Self {

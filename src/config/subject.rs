@@ -2,7 +2,7 @@
 
 use super::{
     Context, Environment, non_empty, select,
-    target::{host_name, optional, region, session_tags},
+    target::{host_name, internal, optional, region, session_tags},
 };
 use crate::{
     cli::{
@@ -44,12 +44,12 @@ impl LintConfig {
             false => typed,
         };
         let mut errors = ErrorList::default();
-        let fail_on = optional(&mut errors, &non_empty(args.fail_on), |text| choice("fail_on", text));
+        let fail_on = optional(&mut errors, non_empty(args.fail_on).as_ref(), |text| choice("fail_on", text));
         let subject = errors.take_all(subject(&fields.target, &args.subject.without_empty()));
         errors.check()?;
         Ok(Self {
             files: args.files,
-            subject: subject.ok_or_else(|| Invalid::new("target", "a target", "an internal error"))?,
+            subject: subject.ok_or_else(internal)?,
             fail_on_warning: fail_on == Some(FailOn::Warning),
             output: args.output.format(),
         })
@@ -59,33 +59,34 @@ impl LintConfig {
 fn subject(fields: &TargetFields, compared: &SubjectFields) -> Result<Subject, ConfigErrors> {
     let mut errors = ErrorList::default();
     let e = &mut errors;
-    let source_type = optional(e, &fields.source_type, str::parse::<SourceType>);
-    let sign_host = optional(e, &fields.sign_host, |text| host_name("sign_host", text));
-    let tls_host = optional(e, &fields.tls_host, |text| host_name("tls_host", text));
+    let source_type = optional(e, fields.source_type.as_ref(), str::parse::<SourceType>);
+    let sign_host = optional(e, fields.sign_host.as_ref(), |text| host_name("sign_host", text));
+    let tls_host = optional(e, fields.tls_host.as_ref(), |text| host_name("tls_host", text));
     // An IP address does not name a database.
-    let host = optional(e, &fields.host, |text| Host::parse("host", text)).filter(|host| host.ip().is_none());
+    let host = optional(e, fields.host.as_ref(), |text| Host::parse("host", text))
+        .filter(|host| host.ip().is_none());
     let host = sign_host.or(tls_host).or(host);
-    let region_given = optional(e, &fields.region, str::parse::<Region>);
+    let region_given = optional(e, fields.region.as_ref(), str::parse::<Region>);
     let region = match &host {
         Some(host) if region_given.is_some() || has_region(host) => {
-            e.take(region(fields.region.as_ref(), region_given, host, &None))
+            e.take(region(fields.region.as_ref(), region_given, host, None))
         }
         _ => region_given,
     };
-    let access_role = optional(e, &fields.iam_role, |text| RoleArn::parse("iam_role", text));
+    let access_role = optional(e, fields.iam_role.as_ref(), |text| RoleArn::parse("iam_role", text));
     let via = fields.via_roles.as_ref().and_then(|roles| roles.last().cloned());
     let (field, service_given) = match (&compared.service_role, via) {
         (Some(given), _) => ("service_role", Some(given.clone())),
         (None, via) => ("via_roles", via),
     };
-    let service_role = optional(e, &service_given, |text| RoleArn::parse(field, text));
+    let service_role = optional(e, service_given.as_ref(), |text| RoleArn::parse(field, text));
     let partition = region.as_ref().map(Region::partition);
     e.take(same_partition("iam_role", fields.iam_role.as_ref(), access_role.as_ref(), partition));
     let partition = partition.or(access_role.as_ref().map(RoleArn::partition));
     e.take(same_partition("service_role", service_given.as_ref(), service_role.as_ref(), partition));
     let tags = fields.session_tags.is_some().then(|| e.take(session_tags(fields)).map(|tags| tags.tags));
-    let user = optional(e, &fields.user, str::parse::<DbUser>);
-    let resource_id = optional(e, &compared.resource_id, str::parse::<ResourceId>);
+    let user = optional(e, fields.user.as_ref(), str::parse::<DbUser>);
+    let resource_id = optional(e, compared.resource_id.as_ref(), str::parse::<ResourceId>);
     errors.check()?;
     let subject = Subject {
         source_type,

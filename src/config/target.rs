@@ -1,7 +1,9 @@
 //! From fields to a [`Target`]: each field is read by itself first, so that all errors of a target are reported, and then
 //! what depends on several fields.
 
-use std::{ops::RangeInclusive, path::Path, time::Duration};
+use std::{ops::RangeInclusive, path::Path, sync::Arc, time::Duration};
+
+use clap::ValueEnum;
 
 use super::{Context, select::Selected};
 use crate::{
@@ -18,8 +20,8 @@ use crate::{
 };
 
 /// The shortest session that STS issues; a check does not need more.
-pub(super) const DEFAULT_DURATION: Duration = Duration::from_secs(900);
-const HOUR: Duration = Duration::from_secs(3600);
+pub(super) const DEFAULT_DURATION: Duration = Duration::from_mins(15);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// Whether a command can do without an access role.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,134 +35,202 @@ pub(super) enum Needs {
 /// # Errors
 /// Every field that cannot be used, with where it was given.
 pub(super) fn read(selected: Selected, needs: Needs, context: &Context<'_>) -> Result<Target, ConfigErrors> {
-    let Selected { name, origin, fields } = selected;
     let mut errors = ErrorList::default();
-    let e = &mut errors;
-    let Fields { target: f, pipe: p, diagnose: d, .. } = &fields;
-
-    let source_type: Option<SourceType> = e.take(require(&f.source_type, "type", "a source type", &origin));
-    let host =
-        e.take(require_with(&f.host, "host", "the host name of the database endpoint", &origin, |text| {
-            Host::parse("host", text)
-        }));
-    let ports = [("port", &f.port), ("sign_port", &f.sign_port)]
-        .map(|(field, given)| optional(e, given, |text| port(field, text)));
-    let [tls_host, sign_host] = [("tls_host", &f.tls_host), ("sign_host", &f.sign_host)]
-        .map(|(field, given)| optional(e, given, |text| host_name(field, text)));
-    let region = optional(e, &f.region, str::parse::<Region>);
-    let database = optional(e, &f.database, database);
-    let user = optional(e, &f.user, str::parse::<DbUser>);
-    let ca_certificate =
-        f.ca_certificate.as_ref().and_then(|given| e.take(context.ca("ca_certificate", given)));
-
-    let role = match (&f.iam_role, needs) {
-        (None, Needs::NoRole) if f.via_roles.is_none() => None,
-        _ => e.take(require_with(&f.iam_role, "iam_role", "the ARN of the access role", &origin, |text| {
-            RoleArn::parse("iam_role", text)
-        })),
+    let database = errors.take_all(Database::read(&selected, context));
+    let identity = errors.take_all(identity(&selected, needs, context));
+    let pipe = errors.take_all(pipe(&selected.fields));
+    let diagnose = &selected.fields.diagnose;
+    let role =
+        optional(&mut errors, diagnose.diagnose_role.as_ref(), |text| RoleArn::parse("diagnose_role", text));
+    errors.check()?;
+    let (Some(database), Some(access), Some(pipe)) = (database, identity, pipe) else {
+        return Err(internal().into());
     };
-    let via = list(e, &f.via_roles, "via_roles", |text| RoleArn::parse("via_roles", text));
-    let external_id = optional(e, &f.external_id, str::parse::<ExternalId>);
-    let session_name = optional(e, &f.session_name, str::parse::<SessionName>);
-    let tags = e.take(session_tags(f));
-    let roles_count = via.len() + usize::from(f.iam_role.is_some());
-    let duration = optional(e, &f.duration, |text| session_duration(text, roles_count));
-    let ca_bundle = context.variable("AWS_CA_BUNDLE");
-    let ca_bundle = ca_bundle.and_then(|given| e.take(context.ca("AWS_CA_BUNDLE", &given)));
-
-    let diagnose_role = optional(e, &d.diagnose_role, |text| RoleArn::parse("diagnose_role", text));
-    let mode = optional(e, &p.replication_mode, str::parse::<ReplicationMode>);
-    let mechanism = optional(e, &p.replication_mechanism, str::parse::<ReplicationMechanism>);
-    let tables = list(e, &p.tables, "tables", str::parse::<TablePattern>);
-    let publication =
-        optional(e, &p.publication, |text| no_placeholder("publication", text).map(|()| text.to_owned()));
-    e.check()?;
-
-    // What depends on several fields.
-    let (Some(source_type), Some(host), Some(tags)) = (source_type, host, tags) else {
-        return Err(Invalid::new("target", "all required fields", "an internal error").into());
-    };
-    let engine = source_type.engine();
     for (field, given, engines) in [
-        ("replication_mechanism", &p.replication_mechanism, &[Engine::Mysql, Engine::Mariadb][..]),
-        ("publication", &p.publication, &[Engine::Postgres]),
+        (
+            "replication_mechanism",
+            &selected.fields.pipe.replication_mechanism,
+            &[Engine::Mysql, Engine::Mariadb][..],
+        ),
+        ("publication", &selected.fields.pipe.publication, &[Engine::Postgres]),
     ] {
-        e.take(only_for(field, given.as_ref(), engines, source_type));
+        errors.take(only_for(field, given.as_ref(), engines, database.source_type));
     }
-    let tls_host = match tls_host {
-        Some(name) => Some(name),
-        None if host.ip().is_some() => {
-            let expected = "the host name of the RDS endpoint, because host is an IP address";
-            let missing = missing("tls_host", expected, &origin);
-            e.take(Err(missing))
-        }
-        None => Some(host.clone()),
+    let Some((sign, region)) = errors.take_all(database.signed_for(&selected)) else {
+        errors.check()?;
+        return Err(internal().into());
     };
-    let [port, sign_port] = ports;
-    let port = port.unwrap_or(engine.default_port());
-    let dial = match &f.connect_to {
-        Some(given) => e.take(given.read(|text| Endpoint::parse("connect_to", text, port))),
-        None => Some(Endpoint { host: host.clone(), port }),
-    };
-    e.check()?;
-    let tls_host = tls_host.unwrap_or_else(|| host.clone());
-    let sign =
-        Endpoint { host: sign_host.unwrap_or_else(|| tls_host.clone()), port: sign_port.unwrap_or(port) };
-    let region = e.take(self::region(f.region.as_ref(), region, &sign.host, &origin));
-    e.check()?;
-    let Some((region, dial)) = region.zip(dial) else {
-        return Err(Invalid::new("target", "all required fields", "an internal error").into());
-    };
-    let given_roles = f.via_roles.iter().flatten().map(|given| ("via_roles", given));
-    let given_roles = given_roles.chain(f.iam_role.iter().map(|given| ("iam_role", given)));
-    for ((field, given), role) in given_roles.zip(via.iter().chain(&role)) {
-        e.take(same_partition(field, given, role, &region));
+    let fields = &selected.fields.target;
+    let given_roles = fields.via_roles.iter().flatten().map(|given| ("via_roles", given));
+    let given_roles = given_roles.chain(fields.iam_role.iter().map(|given| ("iam_role", given)));
+    let diagnose_role = diagnose.diagnose_role.iter().map(|given| ("diagnose_role", given));
+    for ((field, given), role) in given_roles.zip(&access.roles).chain(diagnose_role.zip(&role)) {
+        errors.take(same_partition(field, given, role, &region));
     }
-    if let Some((given, role)) = d.diagnose_role.as_ref().zip(diagnose_role.as_ref()) {
-        e.take(same_partition("diagnose_role", given, role, &region));
-    }
-    e.check()?;
-
-    let profile = d.diagnose_profile.as_ref().map(|given| given.text.clone());
-    let operator =
-        (profile.is_some() || diagnose_role.is_some()).then_some(Operator { profile, role: diagnose_role });
+    errors.check()?;
+    let profile = diagnose.diagnose_profile.as_ref().map(|given| given.text.clone());
+    let engine = database.source_type.engine();
     Ok(Target {
-        name: name.unwrap_or_else(|| host.to_string()),
-        source_type,
-        dial,
-        tls_host,
+        name: selected.name.unwrap_or_else(|| database.host.to_string()),
+        source_type: database.source_type,
+        dial: database.dial,
+        tls_host: database.tls_host,
         sign,
         region,
-        database: database.or_else(|| (engine == Engine::Postgres).then(|| "postgres".to_owned())),
-        user: user.map_or_else(|| DbUser::DEFAULT.parse(), Ok)?,
-        access: Access {
-            roles: via.into_iter().chain(role).collect(),
-            external_id,
-            session_name: session_name.map_or_else(|| SessionName::DEFAULT.parse(), Ok)?,
-            tags,
-            duration: duration.unwrap_or(DEFAULT_DURATION),
-            profile: f.profile.as_ref().map(|given| given.text.clone()),
-            ca_bundle,
-        },
-        ca_certificate,
-        operator,
-        pipe: Pipe { mode, mechanism: mechanism.unwrap_or_default(), tables, publication },
+        database: database.name.or_else(|| (engine == Engine::Postgres).then(|| "postgres".to_owned())),
+        user: database.user,
+        access,
+        ca_certificate: database.ca_certificate,
+        operator: (profile.is_some() || role.is_some()).then_some(Operator { profile, role }),
+        pipe,
     })
+}
+
+/// The database and how it is reached.
+struct Database {
+    source_type: SourceType,
+    host: Host,
+    port: u16,
+    dial: Endpoint,
+    tls_host: Host,
+    name: Option<String>,
+    user: DbUser,
+    ca_certificate: Option<CaCertificate>,
+}
+
+impl Database {
+    fn read(selected: &Selected, context: &Context<'_>) -> Result<Self, ConfigErrors> {
+        let Selected { origin, fields: Fields { target: f, .. }, .. } = selected;
+        let origin = origin.as_ref();
+        let mut errors = ErrorList::default();
+        let e = &mut errors;
+        let source_type: Option<SourceType> =
+            e.take(require(f.source_type.as_ref(), "type", &source_types(), origin, str::parse));
+        let host = e.take(require(
+            f.host.as_ref(),
+            "host",
+            "the host name of the database endpoint",
+            origin,
+            |text| Host::parse("host", text),
+        ));
+        let given_port = optional(e, f.port.as_ref(), |text| port("port", text));
+        let tls_host = optional(e, f.tls_host.as_ref(), |text| host_name("tls_host", text));
+        let name = optional(e, f.database.as_ref(), database_name);
+        let user = optional(e, f.user.as_ref(), str::parse::<DbUser>);
+        let ca_certificate =
+            f.ca_certificate.as_ref().and_then(|given| e.take(context.ca("ca_certificate", given)));
+        let host_is_address = host.as_ref().is_some_and(|host| host.ip().is_some());
+        if host_is_address && f.tls_host.is_none() {
+            let expected = "the host name of the RDS endpoint, because host is an IP address";
+            e.push(missing("tls_host", expected, origin));
+        }
+        let port = given_port.or(source_type.map(|kind| kind.engine().default_port()));
+        let dial = optional(e, f.connect_to.as_ref(), |text| {
+            Endpoint::parse("connect_to", text, port.unwrap_or(Engine::Postgres.default_port()))
+        });
+        e.check()?;
+        let (Some(source_type), Some(host), Some(port)) = (source_type, host, port) else {
+            return Err(internal().into());
+        };
+        Ok(Self {
+            source_type,
+            port,
+            dial: dial.unwrap_or_else(|| Endpoint { host: host.clone(), port }),
+            tls_host: tls_host.unwrap_or_else(|| host.clone()),
+            host,
+            name,
+            user: user.map_or_else(|| DbUser::DEFAULT.parse(), Ok)?,
+            ca_certificate,
+        })
+    }
+
+    /// The endpoint and the Region that the token is signed for.
+    fn signed_for(&self, selected: &Selected) -> Result<(Endpoint, Region), ConfigErrors> {
+        let f = &selected.fields.target;
+        let mut errors = ErrorList::default();
+        let e = &mut errors;
+        let sign_host = optional(e, f.sign_host.as_ref(), |text| host_name("sign_host", text));
+        let sign_port = optional(e, f.sign_port.as_ref(), |text| port("sign_port", text));
+        let given = optional(e, f.region.as_ref(), str::parse::<Region>);
+        e.check()?;
+        let host = sign_host.unwrap_or_else(|| self.tls_host.clone());
+        let region = region(f.region.as_ref(), given, &host, selected.origin.as_ref())?;
+        Ok((Endpoint { host, port: sign_port.unwrap_or(self.port) }, region))
+    }
+}
+
+/// The roles and what is passed to STS.
+fn identity(selected: &Selected, needs: Needs, context: &Context<'_>) -> Result<Access, ConfigErrors> {
+    let Selected { origin, fields: Fields { target: f, .. }, .. } = selected;
+    let mut errors = ErrorList::default();
+    let e = &mut errors;
+    let role = match (&f.iam_role, needs) {
+        (None, Needs::NoRole) if f.via_roles.is_none() => None,
+        (given, _) => e.take(require(
+            given.as_ref(),
+            "iam_role",
+            "the ARN of the access role",
+            origin.as_ref(),
+            |text| RoleArn::parse("iam_role", text),
+        )),
+    };
+    let via = list(e, f.via_roles.as_deref(), "via_roles", |text| RoleArn::parse("via_roles", text));
+    let external_id = optional(e, f.external_id.as_ref(), str::parse::<ExternalId>);
+    let session_name = optional(e, f.session_name.as_ref(), str::parse::<SessionName>);
+    let tags = e.take(session_tags(f));
+    let chained = via.len() + usize::from(f.iam_role.is_some()) > 1;
+    let duration = optional(e, f.duration.as_ref(), |text| session_duration(text, chained));
+    let ca_bundle =
+        context.variable("AWS_CA_BUNDLE").and_then(|given| e.take(context.ca("AWS_CA_BUNDLE", &given)));
+    e.check()?;
+    Ok(Access {
+        roles: via.into_iter().chain(role).collect(),
+        external_id,
+        session_name: session_name.map_or_else(|| SessionName::DEFAULT.parse(), Ok)?,
+        tags: tags.ok_or_else(internal)?,
+        duration: duration.unwrap_or(DEFAULT_DURATION),
+        profile: f.profile.as_ref().map(|given| given.text.clone()),
+        ca_bundle,
+    })
+}
+
+fn pipe(fields: &Fields) -> Result<Pipe, ConfigErrors> {
+    let p = &fields.pipe;
+    let mut errors = ErrorList::default();
+    let e = &mut errors;
+    let mode = optional(e, p.replication_mode.as_ref(), str::parse::<ReplicationMode>);
+    let mechanism = optional(e, p.replication_mechanism.as_ref(), str::parse::<ReplicationMechanism>);
+    let tables = list(e, p.tables.as_deref(), "tables", str::parse::<TablePattern>);
+    let publication = optional(e, p.publication.as_ref(), |text| {
+        no_placeholder("publication", text).map(|()| text.to_owned())
+    });
+    e.check()?;
+    Ok(Pipe { mode, mechanism: mechanism.unwrap_or_default(), tables, publication })
+}
+
+/// A field is missing although no error was noted.
+pub(super) fn internal() -> Invalid {
+    Invalid::new("target", "all required fields", "an internal error; please report it")
+}
+
+fn source_types() -> String {
+    let names: Vec<&str> = SourceType::value_variants().iter().map(|kind| kind.name()).collect();
+    format!("one of {}", names.join(", "))
 }
 
 /// A field that may be missing; if it cannot be used, that is noted.
 pub(super) fn optional<T>(
     errors: &mut ErrorList,
-    given: &Option<Given>,
+    given: Option<&Given>,
     read: impl FnOnce(&str) -> Result<T, Invalid>,
 ) -> Option<T> {
-    given.as_ref().and_then(|given| errors.take(given.read(read)))
+    given.and_then(|given| errors.take(given.read(read)))
 }
 
 /// The items of a list; those that cannot be used are noted.
 pub(super) fn list<T>(
     errors: &mut ErrorList,
-    given: &Option<Vec<Given>>,
+    given: Option<&[Given]>,
     field: &str,
     read: impl Fn(&str) -> Result<T, Invalid>,
 ) -> Vec<T> {
@@ -168,33 +238,25 @@ pub(super) fn list<T>(
         Some(_) => Err(Invalid::new(field, "a list, such as [\"…\"]", "a table").at(&given.origin)),
         None => given.read(&read),
     };
-    given.iter().flatten().filter_map(|given| errors.take(item(given))).collect()
+    given.iter().copied().flatten().filter_map(|given| errors.take(item(given))).collect()
 }
 
-fn require<T: std::str::FromStr<Err = Invalid>>(
-    given: &Option<Given>,
+/// A field that must be given; `target` is the table of the target in the file.
+fn require<T>(
+    given: Option<&Given>,
     field: &str,
     expected: &str,
-    target: &Option<Origin>,
-) -> Result<T, Invalid> {
-    require_with(given, field, expected, target, str::parse)
-}
-
-fn require_with<T>(
-    given: &Option<Given>,
-    field: &str,
-    expected: &str,
-    target: &Option<Origin>,
+    target: Option<&Origin>,
     read: impl FnOnce(&str) -> Result<T, Invalid>,
 ) -> Result<T, Invalid> {
-    match given.as_ref().filter(|given| !given.text.is_empty()) {
+    match given.filter(|given| !given.text.is_empty()) {
         Some(given) => given.read(read),
         None => Err(missing(field, expected, target)),
     }
 }
 
 /// A field that is not given; `target` is its table in the file.
-fn missing(field: &str, expected: &str, target: &Option<Origin>) -> Invalid {
+fn missing(field: &str, expected: &str, target: Option<&Origin>) -> Invalid {
     let (flag, variable) = (field.replace('_', "-"), field.to_uppercase());
     let invalid = Invalid::new(field, expected, "nothing");
     match target {
@@ -223,7 +285,7 @@ fn port(field: &str, text: &str) -> Result<u16, Invalid> {
     port.ok_or_else(|| Invalid::new(field, "a port from 1 to 65535", quoted(text)))
 }
 
-fn database(name: &str) -> Result<String, Invalid> {
+fn database_name(name: &str) -> Result<String, Invalid> {
     no_placeholder("database", name)?;
     if name.is_empty() || name.chars().any(char::is_control) {
         return Err(Invalid::new("database", "the name of a database", quoted(name)));
@@ -254,7 +316,7 @@ pub(super) fn region(
     given: Option<&Given>,
     region: Option<Region>,
     sign_host: &Host,
-    target: &Option<Origin>,
+    target: Option<&Origin>,
 ) -> Result<Region, Invalid> {
     let in_name = RdsName::parse(sign_host).and_then(|name| name.region);
     match (region, in_name) {
@@ -273,19 +335,16 @@ pub(super) fn region(
 }
 
 fn same_partition(field: &str, given: &Given, role: &RoleArn, region: &Region) -> Result<(), Invalid> {
-    match role.partition() == region.partition() {
-        true => Ok(()),
-        false => {
-            let expected =
-                format!("a role of partition {}, which Region {region} belongs to", region.partition());
-            Err(Invalid::new(field, expected, quoted(role)).at(&given.origin))
-        }
+    if role.partition() == region.partition() {
+        return Ok(());
     }
+    let expected = format!("a role of partition {}, which Region {region} belongs to", region.partition());
+    Err(Invalid::new(field, expected, quoted(role)).at(&given.origin))
 }
 
 /// `session_tags` and `transitive_tags`; one small tag if there are none.
 pub(super) fn session_tags(fields: &TargetFields) -> Result<SessionTags, Invalid> {
-    let origin = |given: &Option<Vec<Given>>| given.iter().flatten().map(|given| given.origin.clone()).next();
+    let origin = |given: &Option<Vec<Given>>| given.iter().flatten().next().map(|given| given.origin.clone());
     let tag = |given: &Given| match &given.key {
         Some(key) => given.read(|value| SessionTag::new(key, value)),
         None => given.read(str::parse),
@@ -309,9 +368,9 @@ pub(super) fn session_tags(fields: &TargetFields) -> Result<SessionTags, Invalid
     })
 }
 
-fn session_duration(text: &str, roles: usize) -> Result<Duration, Invalid> {
+fn session_duration(text: &str, chained: bool) -> Result<Duration, Invalid> {
     // STS limits sessions of chained roles to an hour.
-    let longest = if roles > 1 { HOUR } else { 12 * HOUR };
+    let longest = if chained { HOUR } else { 12 * HOUR };
     duration("duration", text, DEFAULT_DURATION..=longest)
 }
 
@@ -353,7 +412,7 @@ impl Context<'_> {
     /// # Errors
     /// A file that cannot be read. The text is quoted only if it can be a path, and never if the field is for a key: it
     /// can be a key without its armor.
-    pub(super) fn pem(&self, field: &str, given: &Given) -> Result<std::sync::Arc<str>, Invalid> {
+    pub(super) fn pem(&self, field: &str, given: &Given) -> Result<Arc<str>, Invalid> {
         if given.text.contains("-----BEGIN") {
             return Ok(given.text.as_str().into());
         }

@@ -114,12 +114,12 @@ fn a_field_of_another_engine_is_refused() {
 
 #[test]
 fn the_requested_mode_is_required() {
+    use Capability::{Cdc, InitialLoadOnly};
     let required = |args: &[&str]| {
         let base = ["--type", "rdspostgres", "--host", HOST, "--iam-role", ROLE];
         let config = read(&[&base[..], args].concat()).unwrap();
         config.requirement(&config.targets[0]).required
     };
-    use Capability::{Cdc, InitialLoadOnly};
     assert_eq!(required(&[]), InitialLoadOnly);
     assert_eq!(required(&["--replication-mode", "cdc"]), Cdc);
     assert_eq!(required(&["--replication-mode", "cdc_only"]), Cdc);
@@ -293,7 +293,7 @@ fn the_sample_shows_every_field_with_its_default() {
         ];
         line.starts_with('[') && !line.contains("users") || shared.contains(&key) || serve.contains(&key)
     };
-    let settings: String = sample(true).lines().filter(keep).map(|line| format!("{line}\n")).collect();
+    let settings = sample(true).lines().filter(keep).collect::<Vec<_>>().join("\n");
     let (settings, least) = (file(&settings), file(&sample(false)));
     let read = |path: &Path| serve(&["--config-file", path.to_str().unwrap()]).unwrap();
     assert_eq!(format!("{:?}", read(settings.path())), format!("{:?}", read(least.path())));
@@ -446,9 +446,9 @@ fn serve_table(table: &str) -> Result<Serve, ConfigErrors> {
 
 #[test]
 fn serve_uses_sessions_of_an_hour_by_default() {
-    assert_eq!(serve_table("").unwrap().targets[0].target.access.duration, Duration::from_secs(3600));
+    assert_eq!(serve_table("").unwrap().targets[0].target.access.duration, Duration::from_hours(1));
     let short = serve_table("[defaults]\nduration = '20m'").unwrap();
-    assert_eq!(short.targets[0].target.access.duration, Duration::from_secs(1200));
+    assert_eq!(short.targets[0].target.access.duration, Duration::from_mins(20));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `pipeprobe token`: sign a token, print it, and say where the inputs cannot work.
+//! `pipeprobe token`: sign a token, print it, and warn if the inputs cannot work.
 
 use std::{
     io::{self, Write},
@@ -20,7 +20,7 @@ use crate::{
     verify::Clock,
 };
 
-/// What `token -o json` prints. The one document with a secret in it.
+/// What `token -o json` prints. The only document that contains a secret.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Signed<'a> {
@@ -30,7 +30,7 @@ pub(super) struct Signed<'a> {
     port: u16,
     user: &'a str,
     region: &'a str,
-    /// ARN of the session that signed; null where the source credentials did.
+    /// ARN of the session that signed; null if the source credentials signed.
     identity: Option<&'a str>,
     signed_at: String,
     expires_at: String,
@@ -109,7 +109,7 @@ fn fail(why: Invalid, format: Format, exit: Exit, out: &mut impl Write) -> io::R
     super::refuse(&why.into(), format, out).map(|_| exit)
 }
 
-/// The same words `check` has for it.
+/// The error in the same words as in `check`.
 fn why(target: &Target, evidence: IdentityEvidence, error: identity::IdentityError) -> Invalid {
     let seen = checks::Observations {
         identity: Some(Err(error)),
@@ -120,15 +120,12 @@ fn why(target: &Target, evidence: IdentityEvidence, error: identity::IdentityErr
     let failed = diagnostics.iter().find(|f| f.cause.is_some());
     let cause = failed.and_then(|f| f.cause).unwrap_or_default();
     let found = failed.map(|f| f.found.as_str()).unwrap_or_default();
-    let remedy = failed.and_then(|f| f.remedy.clone());
-    Invalid::new(
-        "identity",
-        remedy.unwrap_or_else(|| "credentials to sign with".into()),
-        format!("{cause}: {found}"),
-    )
+    let help = failed.and_then(|f| f.remedy.clone());
+    let invalid = Invalid::new("identity", "credentials to sign with", format!("{cause}: {found}"));
+    Invalid { help, ..invalid }
 }
 
-/// Where the inputs cannot work, or not for long. Source: "IAM database authentication", limitations.
+/// Reasons why the token cannot work, or not for long. Source: "IAM database authentication", limitations.
 fn warnings(target: &Target, signed: &AuthToken, clock_offset: Option<i64>, now: Timestamp) -> Vec<String> {
     let host = &target.sign.host;
     let mut warnings = Vec::new();

@@ -31,7 +31,7 @@ impl RoleArn {
         };
         let legal = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-/".contains(c);
         if name.is_empty() || name.ends_with('/') || !name.chars().all(legal) || text.len() > 2048 {
-            return Err(expected("a role name of letters, digits and _+=,.@- (a path may stand before it)"));
+            return Err(expected("a role name of letters, digits and _+=,.@- (after an optional path)"));
         }
         Ok(Self(text.to_owned()))
     }
@@ -53,7 +53,7 @@ impl RoleArn {
         self.0.rsplit('/').next().unwrap_or_default()
     }
 
-    /// The path before its name: `/` where it has none.
+    /// The path before its name; `/` if it has none.
     pub fn path(&self) -> &str {
         let resource = self.0.split_once("role").map_or("/", |(_, rest)| rest);
         resource.strip_suffix(self.name()).unwrap_or("/")
@@ -73,7 +73,7 @@ impl fmt::Display for RoleArn {
     }
 }
 
-/// The ARN of somebody a trust policy can name: a role, a user, or an account (`…:root`).
+/// The ARN of a principal in a trust policy: a role, a user, or an account (`…:root`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrincipalArn(String);
 

@@ -1,5 +1,5 @@
-//! What the pipe is to do, named as in ClickHouse's Terraform provider (`settings`). A choice can make
-//! a prerequisite pointless; it is then not asked.
+//! What the pipe does, named as in ClickHouse's Terraform provider (`settings`). A setting can make a prerequisite
+//! unnecessary; it is then not checked.
 
 use std::{fmt, str::FromStr};
 
@@ -8,25 +8,25 @@ use serde::Serialize;
 
 use super::{Invalid, choice, no_placeholder, quoted};
 
-/// The pipe that is meant. Its default asks for everything and names nothing.
+/// Settings of the pipe. By default everything is checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pipe {
-    /// `None` where it was not said: everything is examined, and nothing is required.
+    /// `None` if it was not given: everything is checked, and Initial Load Only is enough.
     pub mode: Option<ReplicationMode>,
     pub mechanism: ReplicationMechanism,
-    /// Tables to replicate; empty for every table there is.
+    /// Tables to replicate; empty for all tables.
     pub tables: Vec<TablePattern>,
-    /// The publication the pipe is to use; `None` where ClickPipes is to create one, or where one is to be found.
+    /// The publication that the pipe uses; `None` if ClickPipes creates one, or if any existing one will do.
     pub publication: Option<String>,
 }
 
 impl Pipe {
-    /// Whether changes are to be followed.
+    /// Whether the pipe replicates changes.
     pub fn follows_changes(&self) -> bool {
         self.mode != Some(ReplicationMode::Snapshot)
     }
 
-    /// Whether the rows that exist are to be copied first.
+    /// Whether the pipe copies the existing rows first.
     pub fn copies_rows(&self) -> bool {
         self.mode != Some(ReplicationMode::CdcOnly)
     }
@@ -63,7 +63,7 @@ impl FromStr for ReplicationMode {
     }
 }
 
-/// How a position in the binary log is named (`replication_mechanism`; MySQL and MariaDB).
+/// How the pipe names a binary log position (`replication_mechanism`; MySQL and MariaDB).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
 pub enum ReplicationMechanism {
@@ -83,7 +83,7 @@ impl FromStr for ReplicationMechanism {
     }
 }
 
-/// `schema.table`, where `*` stands for any run of characters.
+/// `schema.table`, where `*` matches any characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TablePattern {
     pub schema: String,
@@ -91,7 +91,7 @@ pub struct TablePattern {
 }
 
 impl TablePattern {
-    /// Whether it names one table, and not whatever matches.
+    /// Whether it names exactly one table.
     pub fn is_exact(&self) -> bool {
         !self.schema.contains('*') && !self.table.contains('*')
     }
@@ -101,7 +101,7 @@ impl TablePattern {
     }
 }
 
-/// A pattern as SQL's LIKE has it, with `|` as its ESCAPE.
+/// The pattern for SQL `LIKE` with `ESCAPE '|'`.
 pub fn like(pattern: &str) -> String {
     let mut like = String::new();
     for c in pattern.chars() {
@@ -133,7 +133,7 @@ impl FromStr for TablePattern {
     type Err = Invalid;
     fn from_str(text: &str) -> Result<Self, Invalid> {
         no_placeholder("tables", text)?;
-        // ClickPipes takes no table with a dot in its name (ClickPipes FAQ), so one dot divides.
+        // ClickPipes does not support tables with a dot in their name (ClickPipes FAQ), so there is exactly one dot.
         match text.split_once('.') {
             Some((schema, table))
                 if !schema.is_empty()

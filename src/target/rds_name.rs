@@ -1,4 +1,4 @@
-//! What an RDS endpoint name says: the Region and what kind of endpoint it is.
+//! The Region and the kind of endpoint in an RDS endpoint name.
 //!
 //! Forms, from the endpoint documentation of RDS, Aurora and RDS Proxy (`facts` in `tests/token`):
 //!
@@ -12,10 +12,10 @@
 
 use super::{Host, Region};
 
-/// An RDS endpoint name, taken apart.
+/// The parts of an RDS endpoint name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RdsName {
-    /// `None` for the writer endpoint of an Aurora Global Database, which names no Region.
+    /// `None` for the writer endpoint of an Aurora Global Database, which has no Region in its name.
     pub region: Option<Region>,
     pub kind: RdsNameKind,
 }
@@ -32,7 +32,7 @@ pub enum RdsNameKind {
 }
 
 impl RdsNameKind {
-    /// An endpoint of a cluster: Aurora's, or a Multi-AZ DB cluster's, which is no Aurora.
+    /// An endpoint of an Aurora cluster or a Multi-AZ DB cluster.
     pub fn is_of_cluster(self) -> bool {
         matches!(self, Self::ClusterWriter | Self::ClusterReader | Self::ClusterCustom)
     }
@@ -51,7 +51,7 @@ const SUFFIXES: [&str; 8] = [
 ];
 
 impl RdsName {
-    /// `None` when the name is not an RDS endpoint's: a CNAME, an IP address, a PrivateLink name.
+    /// `None` if the name is not an RDS endpoint name: a CNAME, an IP address, a PrivateLink name.
     pub fn parse(host: &Host) -> Option<Self> {
         let name = host.as_str().to_ascii_lowercase();
         let front = SUFFIXES.iter().find_map(|suffix| name.strip_suffix(suffix)?.strip_suffix('.'))?;

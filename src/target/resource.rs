@@ -1,14 +1,14 @@
-//! What `rds-db:connect` is allowed on: the resource id of an instance, a cluster or a proxy, never its name.
+//! The resource of `rds-db:connect`: the resource ID of an instance, a cluster or a proxy, never its name.
 
 use std::{fmt, str::FromStr};
 
 use super::{DbUser, Invalid, RdsName, RdsNameKind, Target, no_placeholder, quoted};
 
-/// What a database is in RDS.
+/// The kind of RDS resource that a database is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResourceKind {
     Instance,
-    /// Aurora, and Multi-AZ DB clusters, which are no Aurora.
+    /// Aurora, and Multi-AZ DB clusters (which are not Aurora).
     Cluster,
     Proxy,
 }
@@ -16,12 +16,12 @@ pub enum ResourceKind {
 impl ResourceKind {
     const ALL: [Self; 3] = [Self::Instance, Self::Cluster, Self::Proxy];
 
-    /// What this resource id is of, as far as its beginning says.
+    /// The kind that a resource ID has according to its prefix.
     pub fn of(id: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| id.starts_with(kind.prefix()))
     }
 
-    /// What its resource ids begin with.
+    /// The prefix of its resource IDs.
     pub fn prefix(self) -> &'static str {
         match self {
             Self::Instance => "db-",
@@ -30,7 +30,7 @@ impl ResourceKind {
         }
     }
 
-    /// Where its settings are.
+    /// The kind of parameter group that has its settings.
     pub fn parameter_group(self) -> &'static str {
         match self {
             Self::Cluster => "DB cluster parameter group",
@@ -38,7 +38,7 @@ impl ResourceKind {
         }
     }
 
-    /// In place of a resource id that is not known. IAM refuses it as it stands.
+    /// Placeholder for an unknown resource ID. IAM does not accept it.
     pub fn placeholder(self) -> &'static str {
         match self {
             Self::Instance => "<db-…>",
@@ -48,7 +48,7 @@ impl ResourceKind {
     }
 }
 
-/// A resource id, such as `db-ABCDEFGHIJKL01234`.
+/// A resource ID, such as `db-ABCDEFGHIJKL01234`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceId(String);
 
@@ -75,7 +75,7 @@ impl FromStr for ResourceId {
             }
             _ => Err(Invalid::new(
                 "resource_id",
-                "a resource id: db-… of an instance, cluster-… of a cluster, prx-… of a proxy (not its name)",
+                "a resource ID: db-… of an instance, cluster-… of a cluster, prx-… of a proxy (not its name)",
                 quoted(text),
             )),
         }
@@ -89,7 +89,7 @@ impl fmt::Display for ResourceId {
 }
 
 impl Target {
-    /// What the database is, as far as its kind and the name the token is signed for say.
+    /// The kind of resource, from the source type and the name that the token is signed for.
     pub fn resource_kind(&self) -> ResourceKind {
         match RdsName::parse(&self.sign.host).map(|name| name.kind) {
             Some(RdsNameKind::Proxy) => ResourceKind::Proxy,
@@ -99,7 +99,7 @@ impl Target {
         }
     }
 
-    /// The resource an identity policy must allow `rds-db:connect` on, with this resource id.
+    /// The resource ARN on which an identity policy must allow `rds-db:connect`, for this resource ID.
     pub fn connect_resource(&self, id: &str) -> String {
         let account = self.access.roles.last().map_or("<account>", |role| role.account());
         let (region, user) = (&self.region, self.user.in_policy());
@@ -108,7 +108,8 @@ impl Target {
 }
 
 impl DbUser {
-    /// As a policy has it: `*`, `?` and `$` stand for themselves (IAM guide, "Policy variables", special characters).
+    /// The name as it is written in a policy: `*`, `?` and `$` are escaped (IAM guide, "Policy variables", special
+    /// characters).
     fn in_policy(&self) -> String {
         let literal = |c| match c {
             '*' | '?' | '$' => format!("${{{c}}}"),

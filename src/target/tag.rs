@@ -1,4 +1,4 @@
-//! What AssumeRole takes beside the role, within the limits of its API reference.
+//! Parameters of AssumeRole, with the limits of its API reference.
 
 use std::{fmt, str::FromStr};
 
@@ -59,7 +59,7 @@ pub struct SessionTags {
 
 impl SessionTags {
     /// # Errors
-    /// More than 50 tags, a key given twice (keys ignore case), a transitive key that is no tag.
+    /// More than 50 tags, a key given twice (keys ignore case), a transitive key that is not the key of a tag.
     pub fn new(tags: Vec<SessionTag>, transitive: Vec<String>) -> Result<Self, Invalid> {
         if tags.len() > 50 {
             return Err(Invalid::new("session_tags", "at most 50 tags", tags.len()));
@@ -87,8 +87,8 @@ impl SessionTags {
 }
 
 impl Default for SessionTags {
-    /// One tiny tag: without any, a trust policy that lacks `sts:TagSession` goes unnoticed until
-    /// ClickPipes, whose sessions are tagged, is refused.
+    /// One small tag. ClickPipes tags its sessions; without a tag, a trust policy without `sts:TagSession` would not be
+    /// noticed.
     fn default() -> Self {
         Self { tags: vec![SessionTag { key: "pipeprobe".into(), value: "1".into() }], transitive: Vec::new() }
     }
@@ -98,7 +98,7 @@ fn same_key(a: &str, b: &str) -> bool {
     a.to_lowercase() == b.to_lowercase()
 }
 
-/// Text that one pattern and one length range allow.
+/// Text of allowed characters and length.
 fn limited(
     field: &str,
     text: &str,

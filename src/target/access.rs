@@ -1,0 +1,55 @@
+//! The identity that logs in, and the credentials of AWS diagnostics.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::{ExternalId, RoleArn, SessionName, SessionTags};
+
+/// One or more trusted CA certificates in PEM, checked when the configuration is read.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct CaCertificate {
+    /// Shared by all targets that name the same file.
+    pub pem: Arc<str>,
+}
+
+impl fmt::Debug for CaCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CaCertificate({} bytes)", self.pem.len())
+    }
+}
+
+/// How the access role is assumed: the roles in order, and the parameters of AssumeRole.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Access {
+    /// Roles to assume in order; the last is the access role (`iam_role`). Empty only for
+    /// `pipeprobe token` without a role, which signs with the source credentials themselves.
+    pub roles: Vec<RoleArn>,
+    pub external_id: Option<ExternalId>,
+    pub session_name: SessionName,
+    pub tags: SessionTags,
+    /// `DurationSeconds` of the sessions; 900 s to 12 h, at most 1 h if roles are chained.
+    pub duration: Duration,
+    /// Named profile of the shared AWS files; `AWS_PROFILE` otherwise.
+    pub profile: Option<String>,
+    /// Additional trusted CA certificates for AWS endpoints: `AWS_CA_BUNDLE`, for networks that inspect TLS.
+    pub ca_bundle: Option<CaCertificate>,
+}
+
+/// The credentials of AWS diagnostics, which read RDS and IAM records: those of a profile, or of a role that is assumed
+/// from the profile, otherwise from the source credentials. At least one of the two is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operator {
+    /// Named profile of the shared AWS files.
+    pub profile: Option<String>,
+    pub role: Option<RoleArn>,
+}
+
+impl fmt::Display for Operator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.role, &self.profile) {
+            (Some(role), Some(profile)) => write!(f, "role {role} from profile {profile}"),
+            (Some(role), None) => write!(f, "role {role}"),
+            (None, Some(profile)) => write!(f, "profile {profile}"),
+            (None, None) => f.write_str("the source credentials"),
+        }
+    }
+}
