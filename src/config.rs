@@ -1,6 +1,7 @@
 //! What the input means: targets and options, from flags over environment variables over the file over defaults.
 //! Everything is read and checked here, before any connection is made.
 
+mod endpoints;
 pub mod file;
 mod input;
 mod select;

@@ -144,7 +144,8 @@ async fn assume_in_turn(
     clock: &http::SharedClock,
     evidence: &mut IdentityEvidence,
 ) -> Result<Identity, IdentityError> {
-    let http = http::client(roots, Arc::clone(clock)).map_err(IdentityError::NoCredentials)?;
+    let http = http::client(roots, Arc::clone(clock), access.plaintext_endpoints)
+        .map_err(IdentityError::NoCredentials)?;
     let sdk = load(access.profile.as_ref(), region, http).await;
     let source = source(&sdk, access.profile.as_ref()).await?;
     evidence.source_key = Some(shortened(source.access_key_id()));

@@ -2,16 +2,19 @@
 
 #![expect(clippy::disallowed_methods, reason = "the only place that reads the clock and the environment")]
 
+mod log;
+
 use std::{
     io::{self, Write},
     process::ExitCode,
+    sync::Arc,
     time::Duration,
 };
 
 use clap::{CommandFactory, ValueEnum, error::ErrorKind};
 use jiff::Timestamp;
 use pipeprobe::{
-    cli::{self, CheckFormat, Cli, Command, ConfigCommand, Format, LogFormat, LogLevel},
+    cli::{self, CheckFormat, Cli, Command, ConfigCommand, Format, LogLevel},
     config::{self, Config},
     report::nagios,
     run::{self, Exit},
@@ -41,7 +44,7 @@ fn main() -> ExitCode {
 
 fn start(cli: Cli) -> io::Result<Exit> {
     let default = if matches!(cli.command, Command::Serve(_)) { LogLevel::Info } else { LogLevel::Error };
-    log_to_stderr(cli.log_level.unwrap_or(default), cli.log_format);
+    let _flush = log::to_stderr(cli.log_level.unwrap_or(default), cli.log_format);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let exit = runtime.block_on(async {
         // It stops by itself when the running checks have ended.
@@ -77,7 +80,7 @@ async fn serve(args: cli::Serve) -> io::Result<Exit> {
     let mut out = anstream::stdout();
     let reread = move || config::Serve::read(args.clone(), &environment);
     match reread() {
-        Ok(config) => run::serve(config, Box::new(reread), Timestamp::now, &mut out).await,
+        Ok(config) => run::serve(config, Arc::new(reread), Timestamp::now, &mut out).await,
         Err(errors) => run::refuse(&errors, Format::Text, &mut out),
     }
 }
@@ -185,30 +188,4 @@ fn requested_format() -> Option<String> {
         }
     });
     typed.next_back().map(str::to_owned).or_else(|| std::env::var("PIPEPROBE_OUTPUT").ok())
-}
-
-fn log_to_stderr(level: LogLevel, format: LogFormat) {
-    use tracing_subscriber::{
-        filter::{LevelFilter, Targets},
-        layer::SubscriberExt,
-        util::SubscriberInitExt,
-    };
-    let level = match level {
-        LogLevel::Off => LevelFilter::OFF,
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Trace => LevelFilter::TRACE,
-    };
-    // Only pipeprobe's own events: aws-sigv4 logs the session token at trace.
-    let ours = Targets::new().with_target("pipeprobe", level);
-    let to_stderr = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false);
-    match format {
-        LogFormat::Text => tracing_subscriber::registry().with(to_stderr).with(ours).init(),
-        LogFormat::Json => {
-            let json = to_stderr.json().flatten_event(true);
-            tracing_subscriber::registry().with(json).with(ours).init();
-        }
-    }
 }

@@ -49,7 +49,7 @@ use crate::{
 };
 
 /// Reads the configuration once more.
-pub type Reread = Box<dyn Fn() -> Result<Serve, ConfigErrors> + Send>;
+pub type Reread = Arc<dyn Fn() -> Result<Serve, ConfigErrors> + Send + Sync>;
 
 /// Probes that are answered at once; each is a check of its own.
 const PROBES_AT_ONCE: usize = 64;
@@ -71,6 +71,14 @@ struct Monitor {
     metrics: Metrics,
     probes: Semaphore,
     reloads: mpsc::Sender<oneshot::Sender<Result<(), ConfigErrors>>>,
+}
+
+/// Whether the server can use its certificate and private key.
+///
+/// # Errors
+/// PEM text that cannot be read, or a key that does not belong to the certificate.
+pub fn check_tls(config: &Serve) -> Result<(), Invalid> {
+    http::acceptor(&config.web).map(drop)
 }
 
 /// Serves until SIGTERM or SIGINT. Checks that are in flight then end, or are cut at their deadline.
@@ -107,15 +115,21 @@ pub async fn serve(config: Serve, reread: Reread, clock: Clock) -> Result<(), Se
     tracing::info!(%address, targets = scheduler.len(), version = env!("CARGO_PKG_VERSION"), "serving");
     notify::ready(scheduler.len());
     let mut watchdog = notify::watchdog();
+    let mut reading: Option<Reading> = None;
     loop {
         tokio::select! {
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
             () = watchdog.tick() => {}
-            _ = hangup.recv() => drop(reload(&serve, &mut scheduler, &reread, listen)),
-            Some(answer) = expected.recv() => {
-                // Who asked may have gone.
-                let _ = answer.send(reload(&serve, &mut scheduler, &reread, listen));
+            _ = hangup.recv(), if reading.is_none() => reading = Some(Reading::start(&reread, None)),
+            Some(answer) = expected.recv(), if reading.is_none() => {
+                reading = Some(Reading::start(&reread, Some(answer)));
+            }
+            read = Reading::finish(&mut reading), if reading.is_some() => {
+                let answer = reading.take().and_then(|reading| reading.answer);
+                let result = reload(&serve, &mut scheduler, read, listen);
+                // The client may have disconnected.
+                drop(answer.map(|answer| answer.send(result)));
             }
         }
     }
@@ -128,15 +142,37 @@ pub async fn serve(config: Serve, reread: Reread, clock: Clock) -> Result<(), Se
     Ok(())
 }
 
+/// A configuration that is read again on another thread: a file that hangs does not stop the monitor.
+struct Reading {
+    task: tokio::task::JoinHandle<Result<Serve, ConfigErrors>>,
+    /// The client that asked for it.
+    answer: Option<oneshot::Sender<Result<(), ConfigErrors>>>,
+}
+
+impl Reading {
+    fn start(reread: &Reread, answer: Option<oneshot::Sender<Result<(), ConfigErrors>>>) -> Self {
+        notify::reloading();
+        let reread = Arc::clone(reread);
+        Self { task: tokio::task::spawn_blocking(move || reread()), answer }
+    }
+
+    /// Waits for the result; forever if nothing is being read.
+    async fn finish(reading: &mut Option<Self>) -> Result<Serve, ConfigErrors> {
+        let Some(reading) = reading else { return std::future::pending().await };
+        (&mut reading.task).await.unwrap_or_else(|error| {
+            Err(Invalid::new("config_file", "a configuration", format!("an internal error: {error}")).into())
+        })
+    }
+}
+
 /// A file that cannot be used changes nothing.
 fn reload(
     serve: &Arc<Monitor>,
     scheduler: &mut Scheduler,
-    reread: &Reread,
+    read: Result<Serve, ConfigErrors>,
     listen: std::net::SocketAddr,
 ) -> Result<(), ConfigErrors> {
-    notify::reloading();
-    let result = reread().and_then(|config| {
+    let result = read.and_then(|config| {
         let shared = Shared::new(&config)?;
         Ok((config, shared))
     });

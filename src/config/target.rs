@@ -5,7 +5,7 @@ use std::{ops::RangeInclusive, path::Path, sync::Arc, time::Duration};
 
 use clap::ValueEnum;
 
-use super::{Context, select::Selected};
+use super::{Context, endpoints, select::Selected};
 use crate::{
     cli::{
         Given,
@@ -180,6 +180,7 @@ fn identity(selected: &Selected, needs: Needs, context: &Context<'_>) -> Result<
     let tags = e.take(session_tags(f));
     let chained = via.len() + usize::from(f.iam_role.is_some()) > 1;
     let duration = optional(e, f.duration.as_ref(), |text| session_duration(text, chained));
+    let plaintext_endpoints = endpoints::check(context, e);
     let ca_bundle =
         context.variable("AWS_CA_BUNDLE").and_then(|given| e.take(context.ca("AWS_CA_BUNDLE", &given)));
     e.check()?;
@@ -191,6 +192,7 @@ fn identity(selected: &Selected, needs: Needs, context: &Context<'_>) -> Result<
         duration: duration.unwrap_or(DEFAULT_DURATION),
         profile: f.profile.as_ref().map(|given| given.text.clone()),
         ca_bundle,
+        plaintext_endpoints,
     })
 }
 

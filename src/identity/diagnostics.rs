@@ -39,7 +39,7 @@ pub(crate) async fn operator(
     region: &Region,
     roots: RootCertStore,
 ) -> Result<OperatorIdentity, String> {
-    let http = http::client(roots.into(), http::SharedClock::default())?;
+    let http = http::client(roots.into(), http::SharedClock::default(), access.plaintext_endpoints)?;
     let profile = operator.profile.as_ref().or(access.profile.as_ref());
     let sdk = load(profile, region, http).await;
     let mut credentials = source(&sdk, profile).await.map_err(|error| match error {

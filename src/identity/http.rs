@@ -2,6 +2,7 @@
 //! would bring a second TLS stack. Timeouts of a connector are applied here, as its contract asks.
 
 use std::{
+    net::IpAddr,
     pin::Pin,
     sync::{Arc, Mutex},
     task::{Context, Poll, ready},
@@ -42,13 +43,22 @@ pub(super) fn offset(clock: &SharedClock) -> Option<i64> {
 /// What the SDK's clients are given.
 pub(super) type Client = SharedHttpClient;
 
-pub(super) fn client(roots: Arc<RootCertStore>, clock: SharedClock) -> Result<Client, String> {
+/// `plaintext`: whether plain HTTP is allowed beyond this host.
+///
+/// # Errors
+/// Trust anchors that cannot be used.
+pub(super) fn client(
+    roots: Arc<RootCertStore>,
+    clock: SharedClock,
+    plaintext: bool,
+) -> Result<Client, String> {
     let (tls, _) = trust::client_config(roots).map_err(|e| e.to_string())?;
     Ok(http_client_fn(move |settings, _| {
         SharedHttpConnector::new(Connector {
             tls: tls.clone(),
             settings: settings.clone(),
             clock: clock.clone(),
+            plaintext,
         })
     }))
 }
@@ -58,6 +68,7 @@ struct Connector {
     tls: Arc<ClientConfig>,
     settings: HttpConnectorSettings,
     clock: SharedClock,
+    plaintext: bool,
 }
 
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
@@ -67,7 +78,7 @@ impl HttpConnector for Connector {
         let this = self.clone();
         HttpConnectorFuture::new(async move {
             let request = request.try_into_http1x().map_err(|e| ConnectorError::user(e.into()))?;
-            let connected = dial(request.uri(), this.tls);
+            let connected = dial(request.uri(), this.tls, this.plaintext);
             let stream = within(this.settings.connect_timeout(), connected).await?;
             let response = within(this.settings.read_timeout(), exchange(stream, request)).await?;
             note_date(&response, &this.clock);
@@ -123,16 +134,32 @@ async fn within<T>(
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-async fn dial(uri: &Uri, tls: Arc<ClientConfig>) -> Result<Box<dyn Stream>, AnyError> {
+async fn dial(uri: &Uri, tls: Arc<ClientConfig>, plaintext: bool) -> Result<Box<dyn Stream>, AnyError> {
     let host = uri.host().ok_or("the endpoint has no host")?.trim_matches(['[', ']']).to_owned();
     let encrypted = uri.scheme_str() == Some("https");
     let port = uri.port_u16().unwrap_or(if encrypted { 443 } else { 80 });
     let stream = TcpStream::connect((host.as_str(), port)).await?;
     stream.set_nodelay(true)?;
     if !encrypted {
-        return Ok(Box::new(stream)); // instance metadata, container credentials, a local endpoint
+        // Instance metadata, container credentials, a local endpoint. A profile can set any endpoint, and a name can
+        // have any address, so the address that is connected to decides.
+        if !plaintext && !is_local(stream.peer_addr()?.ip()) {
+            return Err("the endpoint uses plain HTTP and is on another host: use https".into());
+        }
+        return Ok(Box::new(stream));
     }
     Ok(Box::new(TlsConnector::from(tls).connect(ServerName::try_from(host)?, stream).await?))
+}
+
+/// Loopback, link-local, and the IPv6 addresses of instance metadata and Pod Identity (`fd00:ec2::/32`; EC2 User Guide,
+/// "Instance metadata"; EKS User Guide, "Pod Identity").
+fn is_local(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.is_link_local(),
+        IpAddr::V6(ip) => {
+            ip.is_loopback() || ip.is_unicast_link_local() || ip.segments()[..2] == [0xfd00, 0x0ec2]
+        }
+    }
 }
 
 async fn exchange(

@@ -29,6 +29,9 @@ pub async fn serve(config: Serve, reread: Reread, clock: Clock, out: &mut impl W
 /// # Errors
 /// `out`'s.
 pub fn config_check(config: &Serve, format: Format, out: &mut impl Write) -> io::Result<Exit> {
+    if let Err(invalid) = serve::check_tls(config) {
+        return refuse(&invalid.into(), format, out);
+    }
     let of = |watched: &crate::config::MonitoredTarget| {
         let crate::config::MonitoredTarget { target, requirement, schedule } = watched;
         json!({

@@ -32,6 +32,8 @@ pub struct Access {
     pub profile: Option<String>,
     /// Additional trusted CA certificates for AWS endpoints: `AWS_CA_BUNDLE`, for networks that inspect TLS.
     pub ca_bundle: Option<CaCertificate>,
+    /// Whether AWS endpoints beyond this host may use plain HTTP: only for test networks.
+    pub plaintext_endpoints: bool,
 }
 
 /// The credentials of AWS diagnostics, which read RDS and IAM records: those of a profile, or of a role that is assumed

@@ -129,7 +129,7 @@ pub(super) fn faults() -> Vec<Fault> {
         role("STS is not there", "STS_UNREACHABLE", "AWS_ENDPOINT_URL_STS")
             .env("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9"),
         role("the name of STS has no address", "STS_UNREACHABLE", "AWS_ENDPOINT_URL_STS")
-            .env("AWS_ENDPOINT_URL_STS", "http://sts.invalid"),
+            .env("AWS_ENDPOINT_URL_STS", "https://sts.invalid"),
     ];
     let many: Vec<String> = (0..45).map(|i| format!("tag{i:02}={}", "x".repeat(200))).collect();
     let many: &'static str = many.join(",").leak();
