@@ -121,7 +121,7 @@ fn sts_over_tls_needs_a_trusted_certificate() {
     let missing = run().env("AWS_CA_BUNDLE", "/nowhere.pem").json();
     assert_eq!(
         (missing.status, text(&missing.document["errors"][0]["expected"])),
-        (2, "a file that can be read")
+        (2, "the path of a PEM file that can be read, or PEM text (-----BEGIN …)")
     );
 }
 
