@@ -13,6 +13,8 @@ mod setup;
 mod token;
 mod value;
 
+use std::sync::LazyLock;
+
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub use check::{Check, FailOn, Require};
@@ -27,7 +29,7 @@ pub use value::{Given, Written};
 
 /// Can ClickPipes use this RDS or Aurora database with IAM, and for what: Initial Load Only, or CDC?
 #[derive(Debug, Parser)]
-#[command(version, about, long_about = LONG_ABOUT, max_term_width = 100, propagate_version = true)]
+#[command(version, long_version = long_version(), about, long_about = LONG_ABOUT, max_term_width = 100, propagate_version = true)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -41,6 +43,25 @@ pub struct Cli {
     #[arg(long, global = true, env = "PIPEPROBE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     #[arg(ignore_case = true, hide_short_help = true, help_heading = "Log")]
     pub log_format: LogFormat,
+}
+
+/// Version, commit and features of this build.
+fn long_version() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(version_text);
+    &TEXT
+}
+
+fn version_text() -> String {
+    let features: Vec<&str> = [
+        (cfg!(feature = "credentials-process"), "credentials-process"),
+        (cfg!(feature = "sso"), "sso"),
+        (cfg!(feature = "aws-diagnostics"), "aws-diagnostics"),
+    ]
+    .into_iter()
+    .filter_map(|(enabled, name)| enabled.then_some(name))
+    .collect();
+    let features = if features.is_empty() { "none".to_owned() } else { features.join(", ") };
+    format!("{}\ncommit: {}\nfeatures: {features}", env!("CARGO_PKG_VERSION"), env!("PIPEPROBE_COMMIT"))
 }
 
 const LONG_ABOUT: &str = "\

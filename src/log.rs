@@ -36,7 +36,7 @@ pub(crate) fn to_stderr(level: LogLevel, format: LogFormat) -> Flush {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    // A descriptor of its own: while a write to `io::stderr()` waits, its lock stops everything else that prints there.
+    // A separate descriptor: while a write to `io::stderr()` waits, its lock stops everything else that prints there.
     let writer = match io::stderr().as_fd().try_clone_to_owned() {
         Ok(descriptor) => Writer::start(std::fs::File::from(descriptor)),
         Err(_) => Writer::start(io::stderr()),

@@ -24,3 +24,61 @@ fn completions_list_commands_for_every_shell() {
         assert_eq!(script.contains("nagios"), knows_values, "{shell}");
     }
 }
+
+#[test]
+fn the_version_has_the_commit_and_the_features() {
+    let run = |argument| {
+        let output =
+            std::process::Command::new(env!("CARGO_BIN_EXE_pipeprobe")).arg(argument).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(run("-V"), format!("pipeprobe {}\n", env!("CARGO_PKG_VERSION")));
+    let long = run("--version");
+    let [version, commit, features] = long.lines().collect::<Vec<_>>()[..] else { panic!("{long}") };
+    assert_eq!(version, format!("pipeprobe {}", env!("CARGO_PKG_VERSION")));
+    assert!(commit.starts_with("commit: ") && commit.len() > 8, "{long}");
+    for (enabled, name) in
+        [(cfg!(feature = "sso"), "sso"), (cfg!(feature = "aws-diagnostics"), "aws-diagnostics")]
+    {
+        assert_eq!(features.contains(name), enabled, "{long}");
+    }
+}
+
+/// The default file is used only if no host is given, and a file can come from stdin.
+#[test]
+fn the_configuration_file_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = include_str!("cli/config/two-targets.toml");
+    std::fs::write(folder.path().join("pipeprobe.toml"), text).unwrap();
+    let run = |arguments: &[&str], stdin: &str| {
+        use std::io::Write;
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_pipeprobe"))
+            .args(arguments)
+            .current_dir(folder.path())
+            .env_remove("PIPEPROBE_CONFIG_FILE")
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let shown = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+        (output.status.code().unwrap(), shown)
+    };
+    for arguments in
+        [&["config", "check"][..], &["config", "check", "pipeprobe.toml"], &["config", "check", "-c", "-"]]
+    {
+        let (code, shown) = run(arguments, text);
+        assert!(code == 0 && shown.contains("orders"), "{arguments:?}: {shown}");
+    }
+    // Two targets of the file, so the file was read.
+    let (code, shown) = run(&["token"], "");
+    assert!(code == 2 && shown.contains("2 targets in the file"), "{shown}");
+    // With --host, what is missing is not taken from the file.
+    let (code, shown) = run(&["check", "--host", "db.abc.eu-west-1.rds.amazonaws.com"], "");
+    assert!(code == 2 && shown.contains("error: type"), "{shown}");
+    // --json is -o json, also for bad usage.
+    let (code, shown) = run(&["check", "--json", "--no-such-flag"], "");
+    assert!(code == 2 && shown.starts_with('{'), "{shown}");
+}

@@ -38,7 +38,8 @@ pub struct TargetTable {
 /// Every syntax error; otherwise every unknown field and every value of a wrong kind. Values are not quoted, because they
 /// can be secrets.
 pub fn parse(path: &Path, text: &str) -> Result<File, ConfigErrors> {
-    let reader = Reader { path: path.display().to_string(), text };
+    let line_starts = text.match_indices('\n').map(|(at, _)| at + 1).collect();
+    let reader = Reader { path: path.display().to_string(), line_starts };
     let mut errors = ErrorList::default();
     let (root, syntax) = DeTable::parse_recoverable(text);
     // One error per line: the parser goes on after an error, and some of what follows is its consequence.
@@ -56,16 +57,17 @@ pub fn parse(path: &Path, text: &str) -> Result<File, ConfigErrors> {
     Ok(file)
 }
 
-struct Reader<'a> {
+struct Reader {
     path: String,
-    text: &'a str,
+    /// Offsets of all lines but the first.
+    line_starts: Vec<usize>,
 }
 
 type Key<'a> = Spanned<std::borrow::Cow<'a, str>>;
 
-impl Reader<'_> {
+impl Reader {
     fn line(&self, offset: usize) -> usize {
-        self.text.get(..offset).unwrap_or(self.text).matches('\n').count() + 1
+        self.line_starts.partition_point(|start| *start <= offset) + 1
     }
 
     fn origin(&self, offset: usize, table: &str) -> Origin {

@@ -10,6 +10,8 @@ use std::{
     time::Duration,
 };
 
+use crate::target::CaCertificate;
+
 /// A file on a network mount that hangs must not stop the process.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// 10,000 targets take about 4 MiB.
@@ -19,7 +21,11 @@ const PEM_LIMIT: u64 = 4 << 20;
 
 /// Files that were read, by path, so that 10,000 targets with the same CA file read and store it once.
 #[derive(Debug, Default)]
-pub(super) struct Files(RefCell<HashMap<PathBuf, Result<Arc<str>, String>>>);
+pub(super) struct Files {
+    texts: RefCell<HashMap<PathBuf, Result<Arc<str>, String>>>,
+    /// Texts that were parsed, and are usable CA certificates.
+    usable: RefCell<Vec<CaCertificate>>,
+}
 
 impl Files {
     /// The text of a PEM file.
@@ -27,9 +33,18 @@ impl Files {
     /// # Errors
     /// Why it cannot be read; without its path, which can be a secret that was pasted in place of a path.
     pub(super) fn pem(&self, path: &Path) -> Result<Arc<str>, String> {
-        let mut files = self.0.borrow_mut();
+        let mut files = self.texts.borrow_mut();
         let read = || read_limited(path, PEM_LIMIT).map(Arc::from);
         files.entry(path.to_owned()).or_insert_with(read).clone()
+    }
+
+    /// The same certificates, if they were parsed before.
+    pub(super) fn known(&self, ca: &CaCertificate) -> Option<CaCertificate> {
+        self.usable.borrow().iter().find(|known| *known == ca).cloned()
+    }
+
+    pub(super) fn remember(&self, ca: &CaCertificate) {
+        self.usable.borrow_mut().push(ca.clone());
     }
 }
 

@@ -403,9 +403,13 @@ impl Context<'_> {
     /// Certificates: those of a file, or the PEM text itself.
     pub(super) fn ca(&self, field: &str, given: &Given) -> Result<CaCertificate, Invalid> {
         let ca = CaCertificate { pem: self.pem(field, given)? };
+        if let Some(known) = self.files.known(&ca) {
+            return Ok(known);
+        }
         given.read(|_| {
             trust::web_roots(Some(&ca)).map_err(|invalid| Invalid { field: field.to_owned(), ..invalid })
         })?;
+        self.files.remember(&ca);
         Ok(ca)
     }
 

@@ -420,6 +420,24 @@ fn a_target_name_cannot_control_a_terminal() {
     }
 }
 
+#[test]
+fn targets_with_the_same_ca_share_its_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let pem = rcgen::generate_simple_self_signed(["db".to_owned()]).unwrap().cert.pem();
+    std::fs::write(folder.path().join("ca.pem"), &pem).unwrap();
+    for ca in ["ca.pem", pem.as_str()] {
+        let target = |name: &str| {
+            format!("[targets.{name}]\ntype = 'rdspostgres'\nhost = '{HOST}'\niam_role = '{ROLE}'\n")
+        };
+        let defaults = format!("[defaults]\nca_certificate = \"\"\"{ca}\"\"\"\n");
+        let path = folder.path().join("pipeprobe.toml");
+        std::fs::write(&path, format!("{defaults}{}{}", target("a"), target("b"))).unwrap();
+        let targets = read(&["-c", path.to_str().unwrap()]).unwrap().targets;
+        let [a, b] = [0, 1].map(|i| targets[i].ca_certificate.clone().unwrap().pem);
+        assert!(std::sync::Arc::ptr_eq(&a, &b), "{ca}");
+    }
+}
+
 fn one_config(args: &[&str], environment: Environment<'_>) -> Result<Config, ConfigErrors> {
     let base = ["--type", "rdspostgres", "--host", HOST, "--iam-role", ROLE];
     read_with(&[&base, args].concat(), environment)

@@ -71,3 +71,35 @@ pub fn config_check(config: &Serve, format: Format, out: &mut impl Write) -> io:
     }
     Ok(Exit::Met)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    #[test]
+    fn config_check_refuses_a_key_of_another_certificate() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let [own, other] =
+            ["a", "b"].map(|name| rcgen::generate_simple_self_signed([name.to_owned()]).unwrap());
+        write("server.pem", &own.cert.pem());
+        write(
+            "pipeprobe.toml",
+            "[targets.a]\ntype = 'rdspostgres'\nhost = 'db.abc.eu-west-1.rds.amazonaws.com'\n\
+             iam_role = 'arn:aws:iam::123456789012:role/r'\n\
+             [serve]\ntls_certificate = 'server.pem'\ntls_key = 'server.key'\n",
+        );
+        let path = folder.path().join("pipeprobe.toml");
+        let checked = |key: &rcgen::KeyPair| {
+            write("server.key", &key.serialize_pem());
+            let arguments = ["pipeprobe", "serve", "-c", path.to_str().unwrap()];
+            let Command::Serve(args) = Cli::parse_from(arguments).command else { unreachable!() };
+            config_check(&Serve::read(args, &|_| None).unwrap(), Format::Json, &mut Vec::new()).unwrap()
+        };
+        assert_eq!(checked(&own.signing_key), Exit::Met);
+        assert_eq!(checked(&other.signing_key), Exit::Usage);
+    }
+}

@@ -21,6 +21,7 @@ use crate::{
 };
 
 /// What `token -o json` prints. The only document that contains a secret.
+#[expect(clippy::struct_field_names, reason = "names of the JSON document")]
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Signed<'a> {
