@@ -62,17 +62,17 @@ class Verdict:
     def of(cls, text, names):
         """Reads the report. `names` has the field names, which are pipeprobe's to change."""
         document = json.loads(text)
-        if not document["reports"]:
+        if not document["targets"]:
             # A usage error: the pipe cannot even be written down.
-            return cls(BLOCKED, [], (), json.dumps(document["error"], ensure_ascii=False))
-        report = document["reports"][0]
+            return cls(BLOCKED, [], (), json.dumps(document.get("error"), ensure_ascii=False))
+        report = document["targets"][0]
         verdict = report["verdict"]
         return cls(verdict[names.capability], report[names.checks], tuple(verdict[names.blocked_by]))
 
     def advises(self, publication):
         """Whether a row that passes names this publication."""
         return any(
-            row["outcome"] == "pass" and publication in (row["found"] or "").split() for row in self.rows if row["check"] == "PG_PUBLICATION"
+            row["outcome"] == "pass" and publication in (row["found"] or "").split() for row in self.rows if row["code"] == "PG_PUBLICATION"
         )
 
     def findings(self, names):
@@ -146,7 +146,7 @@ def code(error):
 
 
 def deciding(verdict):
-    return [row for row in verdict.rows if row["check"] in verdict.blocked_by]
+    return [row for row in verdict.rows if row["code"] in verdict.blocked_by]
 
 
 def causes(verdict):
