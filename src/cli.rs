@@ -21,7 +21,7 @@ pub use check::{Check, FailOn, Require};
 pub use config_file::{ConfigCheck, ConfigCommand, ConfigExample, ConfigFile, Example};
 pub use explain::Explain;
 pub use lint::Lint;
-pub use output::{CheckFormat, Format, LogFormat, LogLevel, Output};
+pub use output::{CheckFormat, Detail, Format, LogFormat, LogLevel, Output};
 pub use serve::{Health, Serve};
 pub use setup::{Artefact, Setup};
 pub use token::Token;

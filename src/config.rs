@@ -20,7 +20,7 @@ use target::{Needs, duration, optional};
 
 use crate::{
     cli::{
-        self, CheckFormat, FailOn, Given, Require,
+        self, CheckFormat, Detail, FailOn, Given, Require,
         fields::{Fields, JudgeFields, from_earlier_variable},
     },
     diagnostic::{Basis, Capability, Requirement},
@@ -38,6 +38,9 @@ pub struct Config {
     /// After a refusal, at most one more STS call and one more login.
     pub retry: bool,
     pub output: CheckFormat,
+    pub detail: Detail,
+    /// The locale is not UTF-8, so texts use ASCII marks.
+    pub ascii: bool,
 }
 
 /// How a result is judged, and how long a check may take.
@@ -136,6 +139,12 @@ impl Config {
             wait,
             retry: !no_retry,
             output: args.output.format(),
+            detail: match (args.quiet, args.verbose) {
+                (true, _) => Detail::Quiet,
+                (false, true) => Detail::Verbose,
+                (false, false) => Detail::Normal,
+            },
+            ascii: is_ascii_locale(environment),
         })
     }
 
@@ -154,6 +163,17 @@ impl Judge {
         });
         Requirement { basis: self.basis, required }
     }
+}
+
+/// Whether the locale for characters has another encoding than UTF-8. Without a locale, as in most containers and CI
+/// jobs, UTF-8 is expected. Source: POSIX, Environment Variables: the first of these that is not empty.
+fn is_ascii_locale(environment: Environment<'_>) -> bool {
+    let locale =
+        ["LC_ALL", "LC_CTYPE", "LANG"].iter().filter_map(|name| environment(name)).find(|l| !l.is_empty());
+    locale.is_some_and(|locale| {
+        let locale = locale.to_ascii_lowercase();
+        !locale.contains("utf-8") && !locale.contains("utf8")
+    })
 }
 
 /// `timeouts`: from the default to the largest; the smallest is a second.

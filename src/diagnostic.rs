@@ -49,7 +49,7 @@ impl Capability {
         }
     }
 
-    /// The value in JSON, metrics, JUnit properties and `--require`.
+    /// The value in JSON, in metrics and in the properties of test reports.
     pub fn code(self) -> &'static str {
         match self {
             Self::Blocked => "blocked",

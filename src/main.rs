@@ -5,7 +5,9 @@
 mod log;
 
 use std::{
+    future,
     io::{self, Write},
+    pin::pin,
     process::ExitCode,
     sync::Arc,
     time::Duration,
@@ -54,10 +56,19 @@ fn start(cli: Cli) -> io::Result<Exit> {
         };
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
-        tokio::select! {
-            exit = dispatch(command) => exit,
-            _ = interrupt.recv() => Ok(Exit::Interrupted),
-            _ = terminate.recv() => Ok(Exit::Terminated),
+        let stop = async {
+            tokio::select! {
+                _ = interrupt.recv() => Exit::Interrupted,
+                _ = terminate.recv() => Exit::Terminated,
+            }
+        };
+        match command {
+            // It prints what is finished.
+            Command::Check(args) => check(*args, stop).await,
+            command => tokio::select! {
+                exit = dispatch(command) => exit,
+                exit = stop => Ok(exit),
+            },
         }
     });
     // Do not wait for a thread that is still in the resolver or reads a file.
@@ -85,16 +96,24 @@ async fn serve(args: cli::Serve) -> io::Result<Exit> {
     }
 }
 
+async fn check(args: cli::Check, stop: impl Future<Output = Exit>) -> io::Result<Exit> {
+    let mut out = anstream::stdout();
+    let format = args.output.format();
+    let mut stop = pin!(stop);
+    let config = tokio::select! {
+        config = read(|| Config::read(args, &environment)) => config?,
+        exit = &mut stop => return Ok(exit),
+    };
+    match config {
+        Ok(config) => run::check(config, Timestamp::now, stop, &mut out).await,
+        Err(errors) => run::refuse_check(&errors, format, &mut out),
+    }
+}
+
 async fn dispatch(command: Command) -> io::Result<Exit> {
     let mut out = anstream::stdout();
     match command {
-        Command::Check(args) => {
-            let format = args.output.format();
-            match read(|| Config::read(*args, &environment)).await? {
-                Ok(config) => run::check(config, Timestamp::now, &mut out).await,
-                Err(errors) => run::refuse_check(&errors, format, &mut out),
-            }
-        }
+        Command::Check(args) => check(*args, future::pending()).await,
         Command::Token(args) => {
             let format = args.output.format();
             match read(|| config::token_target(*args, &environment)).await? {

@@ -112,7 +112,11 @@ pub struct Endpoints {
     /// The endpoint that the token is signed for.
     pub sign: Endpoint,
     pub region: Region,
+    /// The database to open; null if none is needed.
+    pub database: Option<String>,
     pub user: DbUser,
+    /// ARN of the access role (`iam_role`).
+    pub role: Option<String>,
 }
 
 /// When the IAM token is valid. Its text is a secret and not part of a report.
@@ -287,7 +291,9 @@ impl Report {
                 tls_host: target.tls_host.clone(),
                 sign: target.sign.clone(),
                 region: target.region.clone(),
+                database: target.database.clone(),
                 user: target.user.clone(),
+                role: target.access.roles.last().map(ToString::to_string),
             },
             identity: seen.identity_evidence.clone(),
             token: seen.token.as_ref().and_then(|token| token.as_ref().ok()).map(Token::from),

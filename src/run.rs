@@ -9,6 +9,7 @@ mod progress;
 mod serve;
 mod setup;
 mod schema;
+mod terminal;
 mod token;
 mod wait;
 

@@ -31,6 +31,8 @@ mod outputs;
 mod refusals;
 #[path = "end_to_end/retries.rs"]
 mod retries;
+#[path = "end_to_end/screens.rs"]
+mod screens;
 #[path = "end_to_end/secrets.rs"]
 mod secrets;
 #[path = "end_to_end/serve.rs"]

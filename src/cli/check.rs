@@ -39,6 +39,14 @@ pub struct Check {
     #[command(flatten)]
     pub output: Output<CheckFormat>,
 
+    /// Show all checks, endpoints and durations
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub verbose: bool,
+
+    /// Show one line per target
+    #[arg(short, long)]
+    pub quiet: bool,
+
     #[command(flatten)]
     pub target: TargetFields,
 

@@ -51,6 +51,18 @@ pub enum CheckFormat {
     Nagios,
 }
 
+/// How much text a report has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// One line for each target (`--quiet`).
+    Quiet,
+    /// The verdict, and the checks that need attention.
+    #[default]
+    Normal,
+    /// All checks, endpoints and durations (`--verbose`).
+    Verbose,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// Lines for people

@@ -23,6 +23,8 @@ pub struct Document<'a> {
     pub pipeprobe: &'a str,
     /// Every target met what was required of it.
     pub success: bool,
+    /// A signal ended the run before every target was checked; `targets` has those that were.
+    pub interrupted: bool,
     pub targets: &'a [Report],
     /// Why nothing was checked: bad usage or configuration. Empty if targets were checked.
     pub errors: Vec<Error<'a>>,
@@ -48,9 +50,15 @@ impl<'a> Document<'a> {
             schema_version: SCHEMA_VERSION,
             pipeprobe: env!("CARGO_PKG_VERSION"),
             success: targets.iter().all(|report| report.verdict.met),
+            interrupted: false,
             targets,
             errors: Vec::new(),
         }
+    }
+
+    /// The targets that were checked before a signal ended the run. It is no success, whatever their verdicts.
+    pub fn of_interrupted(targets: &'a [Report]) -> Self {
+        Self { success: false, interrupted: true, ..Self::of(targets) }
     }
 
     pub fn of_errors(errors: &'a ConfigErrors) -> Self {

@@ -173,7 +173,7 @@ mod tests {
             lines[0],
             "PIPEPROBE OK - orders: CDC | duration=0.171s;;;0 capability=2;;;0;2 certificate=31438555s"
         );
-        assert!(lines[1].starts_with("OK orders: ClickPipes can copy its tables and follow"), "{lines:?}");
+        assert!(lines[1].starts_with("OK orders: ClickPipes can copy the tables and replicate"), "{lines:?}");
     }
 
     #[test]

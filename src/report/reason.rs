@@ -1,4 +1,4 @@
-//! The verdict and its reason in sentences. Pure.
+//! The verdict with its reason and the next steps in sentences. Pure.
 
 use super::Verdict;
 use crate::{
@@ -15,7 +15,8 @@ pub(super) fn verdict(diagnostics: &[Diagnostic], target: &Target, requirement: 
     let guide = verdict::capability(diagnostics, Basis::Guide).min(most);
     let server = verdict::capability(diagnostics, Basis::Server).min(most);
     let capability = if basis == Basis::Guide { guide } else { server };
-    let words = Words { diagnostics, basis, capability, guide, server };
+    let blocked_by = verdict::blocked_by(diagnostics, basis);
+    let answer = Answer { diagnostics, basis, capability, guide, server, blocked_by: &blocked_by };
     Verdict {
         capability,
         basis,
@@ -24,9 +25,15 @@ pub(super) fn verdict(diagnostics: &[Diagnostic], target: &Target, requirement: 
         required,
         met: capability >= required,
         replication_mode: replication_mode(target, capability),
-        blocked_by: words.held().iter().map(|f| checks::check(f.check).code).collect(),
-        reason: if most == capability && most < Capability::Cdc { words.as_asked() } else { words.why() },
-        next_steps: words.next(),
+        blocked_by: blocked_by.iter().map(|diagnostic| checks::check(diagnostic.check).code).collect(),
+        reason: if most == capability && most < Capability::Cdc {
+            "ClickPipes can copy the tables once, which is all that replication_mode = \"snapshot\" needs. \
+             Replication of changes was not checked."
+                .to_owned()
+        } else {
+            answer.reason()
+        },
+        next_steps: answer.next_steps(),
     }
 }
 
@@ -38,112 +45,116 @@ fn replication_mode(target: &Target, capability: Capability) -> Option<Replicati
     }
 }
 
-/// What a verdict says.
-struct Words<'a> {
+struct Answer<'a> {
     diagnostics: &'a [Diagnostic],
     basis: Basis,
     capability: Capability,
     guide: Capability,
     server: Capability,
+    /// Everything that prevents a higher capability.
+    blocked_by: &'a [&'a Diagnostic],
 }
 
-/// Whether the finding is the guide's rule, and not something the server showed.
+impl<'a> Answer<'a> {
+    /// The rule of the guide, if it prevents a higher capability.
+    fn rule(&self) -> Option<&'a Diagnostic> {
+        self.blocked_by.iter().copied().find(|diagnostic| is_rule(diagnostic))
+    }
+
+    /// What the server itself prevents a higher capability with.
+    fn server_blocked_by(&self) -> Vec<&'a Diagnostic> {
+        match self.rule() {
+            Some(_) => verdict::blocked_by(self.diagnostics, Basis::Server),
+            None => self.blocked_by.to_vec(),
+        }
+    }
+
+    /// The remedies of everything that prevents a higher capability. The rule of the guide comes last, because what the
+    /// server itself lacks counts on every basis.
+    fn next_steps(&self) -> Vec<String> {
+        let mut steps: Vec<String> = Vec::new();
+        for remedy in self.server_blocked_by().iter().filter_map(|diagnostic| diagnostic.remedy.as_ref()) {
+            if !steps.contains(remedy) {
+                steps.push(remedy.clone());
+            }
+        }
+        match (self.rule(), steps.is_empty()) {
+            (Some(rule), true) => steps.extend(rule.remedy.clone()),
+            (Some(_), false) => steps.push("then check with --basis server".to_owned()),
+            (None, _) => {}
+        }
+        steps
+    }
+
+    fn reason(&self) -> String {
+        let can = match self.capability {
+            Capability::Blocked => "ClickPipes cannot use this database",
+            Capability::InitialLoadOnly => {
+                "ClickPipes can copy the tables once, but cannot replicate changes"
+            }
+            Capability::Cdc => "ClickPipes can copy the tables and replicate changes",
+        };
+        let cause = match self.rule() {
+            Some(_) => Some("the ClickPipes guide allows only Initial Load for Postgres with IAM".to_owned()),
+            None => cause_of(self.blocked_by),
+        };
+        let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+        let addition = match self.basis {
+            Basis::Guide if self.guide < self.server => {
+                " The server allows more than the guide (--basis server).".to_owned()
+            }
+            Basis::Server if self.guide < self.server => {
+                format!(" The older ClickPipes guide allows {} only.", load_only(self.guide))
+            }
+            Basis::Guide if self.rule().is_some() => {
+                let cause = cause_of(&self.server_blocked_by());
+                cause.map(|cause| format!(" Nor does the server allow CDC: {cause}.")).unwrap_or_default()
+            }
+            Basis::Guide | Basis::Server => String::new(),
+        };
+        format!("{can}{cause}.{}{addition}", self.unknown())
+    }
+
+    /// What is unknown and does not prevent CDC.
+    fn unknown(&self) -> String {
+        let unknown = self.diagnostics.iter().filter(|diagnostic| diagnostic.outcome == Outcome::Unknown);
+        let codes: Vec<&str> = unknown.map(|diagnostic| checks::check(diagnostic.check).code).collect();
+        if self.capability < Capability::Cdc || codes.is_empty() {
+            return String::new();
+        }
+        format!(" The result of {} is unknown, which does not prevent CDC.", codes.join(", "))
+    }
+}
+
+fn load_only(capability: Capability) -> &'static str {
+    match capability {
+        Capability::InitialLoadOnly => "Initial Load",
+        other => other.name(),
+    }
+}
+
+/// Whether it is the rule of the guide, and not something that the server showed.
 fn is_rule(diagnostic: &Diagnostic) -> bool {
     checks::check(diagnostic.check).basis.is_some()
 }
 
-/// What a finding saw, or that it was not come to.
-fn seen(diagnostic: &Diagnostic) -> String {
-    let code = checks::check(diagnostic.check).code;
-    match (diagnostic.outcome, diagnostic.found.as_str()) {
-        (Outcome::NotReached, "") => format!("{code} was not reached"),
-        (Outcome::NotReached | Outcome::Unknown, found) => format!("{code} is not known: {found}"),
-        (_, found) => found.to_owned(),
-    }
-}
-
-impl<'a> Words<'a> {
-    fn held(&self) -> Vec<&'a Diagnostic> {
-        verdict::blocked_by(self.diagnostics, self.basis)
-    }
-
-    /// What the server showed, beside the guide's rule.
-    fn evidence(&self) -> Vec<&'a Diagnostic> {
-        match self.held().first() {
-            Some(first) if is_rule(first) => verdict::blocked_by(self.diagnostics, Basis::Server),
-            _ => self.held(),
-        }
-    }
-
-    /// The remedies of everything that holds the capability back. Where that is the guide's rule too, it
-    /// comes last: what the server itself lacks is in the way under any policy.
-    fn next(&self) -> Vec<String> {
-        let evidence = self.evidence();
-        let mut next: Vec<String> = Vec::new();
-        for remedy in evidence.iter().filter_map(|f| f.remedy.as_ref()) {
-            if !next.contains(remedy) {
-                next.push(remedy.clone());
-            }
-        }
-        let rule = self.held().into_iter().find(|f| is_rule(f));
-        match (rule, next.is_empty()) {
-            (Some(rule), true) => next.extend(rule.remedy.clone()),
-            (Some(_), false) => next.push("then judge with --basis server".to_owned()),
-            (None, _) => {}
-        }
-        next
-    }
-
-    fn as_asked(&self) -> String {
-        "ClickPipes can copy its tables once, which is all that was asked: with replication_mode = snapshot \
-         nothing is asked about changes."
-            .to_owned()
-    }
-
-    fn why(&self) -> String {
-        let able = match self.capability {
-            Capability::Blocked => "ClickPipes cannot use this database yet",
-            Capability::InitialLoadOnly => {
-                "ClickPipes can copy its tables once, but not follow their changes"
-            }
-            Capability::Cdc => "ClickPipes can copy its tables and follow their changes",
-        };
-        // A failure says more than what it kept from being tried.
-        let reason = |held: &[&Diagnostic]| -> Option<String> {
-            let first = held.iter().find(|f| f.outcome == Outcome::Fail).or(held.first())?;
-            let more = match held.iter().filter(|f| f.outcome == Outcome::Fail).count() {
-                0 | 1 => String::new(),
-                n => format!(" (and {} more)", n - 1),
-            };
-            Some(format!("{}{more}", seen(first)))
-        };
-        let held = self.held();
-        let because = match held.first() {
-            Some(rule) if is_rule(rule) => Some(seen(rule)),
-            _ => reason(&held),
-        };
-        let because = because.map(|reason| format!(": {reason}")).unwrap_or_default();
-        let guide_is_stricter = self.guide < self.server;
-        let unknown = self.diagnostics.iter().filter(|f| f.outcome == Outcome::Unknown);
-        let unknown: Vec<&str> = unknown.map(|f| checks::check(f.check).code).collect();
-        let unknown = match (self.capability, unknown.is_empty()) {
-            (Capability::Cdc, false) => format!(" Not known, and let pass: {}.", unknown.join(", ")),
-            _ => String::new(),
-        };
-        let other = match self.basis {
-            Basis::Guide if guide_is_stricter => {
-                " The server itself allows more, as newer RDS and ClickPipes do.".to_owned()
-            }
-            Basis::Server if guide_is_stricter => {
-                let guide = self.guide;
-                format!(" The ClickPipes guide is older, and says {guide} for Postgres with IAM.")
-            }
-            Basis::Guide if held.first().is_some_and(|f| is_rule(f)) => {
-                let words = reason(&self.evidence());
-                words.map(|words| format!(" The server itself allows no more: {words}.")).unwrap_or_default()
-            }
-            _ => String::new(),
-        };
-        format!("{able}{because}.{unknown}{other}")
-    }
+/// The cause of the first check that failed, or else of the first one: its meaning from the table of causes, with its
+/// code. What the server answered is evidence, and is in the check.
+fn cause_of(blocked_by: &[&Diagnostic]) -> Option<String> {
+    let failed = || blocked_by.iter().filter(|diagnostic| diagnostic.outcome == Outcome::Fail);
+    let first = failed().next().or(blocked_by.first())?;
+    let more = match failed().count() {
+        0 | 1 => String::new(),
+        2 => ", and 1 more check failed".to_owned(),
+        count => format!(", and {} more checks failed", count - 1),
+    };
+    let code = checks::check(first.check).code;
+    let meaning = first.cause.and_then(checks::cause_of);
+    let cause = match (first.outcome, meaning) {
+        (Outcome::NotReached, _) => format!("{code} was not reached"),
+        (_, Some(cause)) => format!("{} ({})", cause.means, cause.code),
+        (Outcome::Unknown, None) => format!("the result of {code} is unknown"),
+        (_, None) => format!("{code} failed"),
+    };
+    Some(cause + &more)
 }

@@ -103,6 +103,9 @@ impl Progress {
         if !seen.waiting.is_empty() {
             return bar.set_message(seen.waiting.clone());
         }
+        if seen.asking.is_empty() {
+            return; // the report comes next
+        }
         let more = if seen.asking.len() > 3 { ", …" } else { "" };
         let names: Vec<&str> = seen.asking.iter().take(3).map(String::as_str).collect();
         let (done, all) = (seen.done, seen.done + seen.asking.len());

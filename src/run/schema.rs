@@ -30,6 +30,7 @@ mod tests {
         schema_version: u32,
         pipeprobe: String,
         success: bool,
+        interrupted: bool,
         targets: [(); 0],
         errors: Vec<json::Error<'static>>,
     }

@@ -14,13 +14,14 @@ use serde::Deserialize;
 
 use super::{Monitor, http::exposition, status_store::StatusStore};
 use crate::{
+    cli::Detail,
     report::{
         Report,
         metrics::{
             Gauges,
             table::{self, MetricDef},
         },
-        text as screen,
+        text::{self as screen, Layout},
     },
     target::quoted,
 };
@@ -71,7 +72,7 @@ pub(super) async fn probe(
     }
     let mut screen = Vec::new();
     // Into memory, which takes everything.
-    let _ = screen::write(&mut screen, &report);
+    let _ = screen::write(&mut screen, &report, Layout::new(None, false, Detail::Verbose));
     let screen = anstream::adapter::strip_bytes(&screen).into_vec();
     format!("{}\n\nMetrics that would have been returned:\n{metrics}", String::from_utf8_lossy(&screen))
         .into_response()

@@ -176,7 +176,7 @@ pub(crate) fn two() -> Lab {
 }
 
 /// A table for a database that accepts connections and never says a word.
-fn silent_target(name: &str) -> String {
+pub(crate) fn silent_target(name: &str) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {

@@ -189,19 +189,6 @@ fn roles_are_chained_through_the_service_role() {
 }
 
 #[test]
-fn several_targets_are_reported_in_order_with_a_summary() {
-    let lab = shared();
-    let output = Run::check(lab, &["postgres15", "mariadb10_11"]).output();
-    let screen = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{screen}");
-    assert!(!screen.contains('\u{1b}'), "no colour where there is no terminal");
-    let summary: Vec<&str> = screen.lines().rev().take(4).collect();
-    assert_eq!(summary[0], "2 of 2 targets allow Initial Load Only");
-    assert!(summary[2].starts_with("postgres15    Initial Load Only"), "{}", summary[2]);
-    assert!(summary[3].starts_with("mariadb10_11  CDC"), "{}", summary[3]);
-}
-
-#[test]
 fn signals_end_the_program_with_their_exit_codes() {
     use std::{thread::sleep, time::Duration};
     let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();

@@ -131,7 +131,12 @@ fn a_signal_ends_the_wait() {
         let kill = format!("kill -s {signal} {}", waiting.process.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
         let (code, document, _) = waiting.end();
-        assert_eq!((code, document), (status, Value::Null));
+        assert_eq!((code, &document["success"]), (status, &false.into()));
+        // The last check before the signal.
+        assert_eq!(
+            (&document["interrupted"], &document["targets"][0]["target"]),
+            (&true.into(), &"postgres15".into())
+        );
     }
 }
 
