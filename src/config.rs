@@ -79,6 +79,12 @@ impl<'a> Context<'a> {
         Some(given.text.split(',').map(item).collect())
     }
 
+    /// How to judge, as flags and variables say.
+    fn typed_judge(&self, fields: JudgeFields) -> JudgeFields {
+        let fields = fields.without_empty();
+        JudgeFields { basis: self.or_earlier("basis", fields.basis), ..fields }
+    }
+
     /// A field that was given, otherwise the value of the variable that it had under an earlier name.
     fn or_earlier(&self, key: &str, given: Option<Given>) -> Option<Given> {
         given.or_else(|| from_earlier_variable(key, self.environment))
@@ -104,8 +110,7 @@ impl Config {
         diagnose.diagnose_role = context.or_earlier("diagnose_role", diagnose.diagnose_role.take());
 
         let mut errors = ErrorList::default();
-        let judge =
-            errors.take_all(judge(args.judge.without_empty(), DEFAULT_TIMEOUT..=3600 * SECOND, &context));
+        let judge = errors.take_all(judge(&context.typed_judge(args.judge), DEFAULT_TIMEOUT..=3600 * SECOND));
         let fail_on = optional(&mut errors, non_empty(args.fail_on).as_ref(), |text| choice("fail_on", text));
         let wait = optional(&mut errors, non_empty(args.wait).as_ref(), |text| {
             duration("wait", text, SECOND..=86_400 * SECOND)
@@ -177,16 +182,11 @@ fn is_ascii_locale(environment: Environment<'_>) -> bool {
 }
 
 /// `timeouts`: from the default to the largest; the smallest is a second.
-fn judge(
-    fields: JudgeFields,
-    timeouts: std::ops::RangeInclusive<Duration>,
-    context: &Context<'_>,
-) -> Result<Judge, ConfigErrors> {
+fn judge(fields: &JudgeFields, timeouts: std::ops::RangeInclusive<Duration>) -> Result<Judge, ConfigErrors> {
     let mut errors = ErrorList::default();
     let e = &mut errors;
-    let basis = context.or_earlier("basis", fields.basis);
     let judge = Judge {
-        basis: optional(e, basis.as_ref(), str::parse).unwrap_or(Basis::Guide),
+        basis: optional(e, fields.basis.as_ref(), str::parse).unwrap_or(Basis::Guide),
         require: optional(e, fields.require.as_ref(), |text| choice("require", text)).map(|require| {
             match require {
                 Require::InitialLoad => Capability::InitialLoadOnly,

@@ -21,7 +21,12 @@ fn completions_list_commands_for_every_shell() {
             assert!(script.contains(word), "{shell}: {word}");
         }
         let knows_values = ["bash", "zsh", "fish"].contains(&shell);
-        assert_eq!(script.contains("nagios"), knows_values, "{shell}");
+        for value in ["nagios", "aurorapostgres", "cdc_only", "file_pos", "initial-load"] {
+            assert_eq!(script.contains(value), knows_values, "{shell}: {value}");
+        }
+        for hidden in ["explain-with-profile", "explain-with-role", "no-second-look"] {
+            assert!(!script.contains(hidden), "{shell}: {hidden}");
+        }
     }
 }
 

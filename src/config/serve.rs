@@ -97,8 +97,8 @@ impl Serve {
         let mut file = select::read_file(&path)?;
         let written = std::mem::take(&mut file.serve);
         let mut errors = ErrorList::default();
-        let judge_fields = args.judge.without_empty().over(std::mem::take(&mut file.judge));
-        let judge = errors.take_all(judge(judge_fields, TIMEOUT..=600 * SECOND, &context));
+        let judge_fields = context.typed_judge(args.judge).over(std::mem::take(&mut file.judge));
+        let judge = errors.take_all(judge(&judge_fields, TIMEOUT..=600 * SECOND));
         // What aws-vault leaves in the environment; every other field of a target comes from the file.
         let typed = Fields {
             target: select::typed(cli::fields::TargetFields::default(), &context),

@@ -387,6 +387,16 @@ fn earlier_names_still_work() {
     assert!(diagnose.diagnose_profile.is_some() && diagnose.diagnose_role.is_some());
     assert_eq!(file.judge.basis.unwrap().text, "observed");
     assert!(matches!(Cli::parse_from(["pipeprobe", "healthy"]).command, Command::Health(_)));
+    // As every variable, the earlier one takes precedence over the file.
+    let target = format!("[targets.a]\ntype = 'rdspostgres'\nhost = '{HOST}'\niam_role = '{ROLE}'\n");
+    let file = self::file(&format!("{target}[serve]\nbasis = 'guide'\n"));
+    let Command::Serve(args) =
+        Cli::parse_from(["pipeprobe", "serve", "-c", file.path().to_str().unwrap()]).command
+    else {
+        unreachable!("the command is serve")
+    };
+    let config = Serve::read(args, &variable("PIPEPROBE_POLICY", "observed")).unwrap();
+    assert_eq!(config.targets[0].requirement.basis, Basis::Server);
 }
 
 #[test]

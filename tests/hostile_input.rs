@@ -1,0 +1,129 @@
+//! `serve` keeps running, answers and stops, whatever its configuration file and its log are connected to.
+
+#![expect(clippy::disallowed_methods, reason = "a test runs programs, as main.rs does")]
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A target that cannot be reached, so that every check logs something.
+const TARGET: &str = "[targets.a]\ntype = 'rdspostgres'\nhost = 'db.abc.eu-west-1.rds.amazonaws.com'\n\
+     iam_role = 'arn:aws:iam::123456789012:role/r'\nconnect_to = '127.0.0.1:9'\ninterval = '1s'\n";
+
+fn serve(config: &Path, listen: SocketAddr, stderr: Stdio) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_pipeprobe"))
+        .args(["serve", "--log-level", "trace", "--listen", &listen.to_string(), "-c"])
+        .arg(config)
+        .env_clear()
+        .envs([("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "example")])
+        .envs([("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9"), ("AWS_CONFIG_FILE", "/dev/null")])
+        .stderr(stderr)
+        .spawn()
+        .unwrap()
+}
+
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// Waits until the health check answers.
+fn wait_until_healthy(address: SocketAddr) {
+    let healthy = || -> std::io::Result<bool> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+        stream.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer.starts_with("HTTP/1.1 200"))
+    };
+    let start = Instant::now();
+    while !healthy().unwrap_or(false) {
+        assert!(start.elapsed() < TIMEOUT, "the health check does not answer");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn stop(mut child: Child) -> ExitStatus {
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let start = Instant::now();
+    loop {
+        match child.try_wait().unwrap() {
+            Some(status) => return status,
+            None if start.elapsed() > TIMEOUT => {
+                child.kill().unwrap();
+                panic!("SIGTERM does not stop it");
+            }
+            None => std::thread::sleep(Duration::from_millis(50)),
+        }
+    }
+}
+
+fn make_fifo(path: &Path) {
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
+#[test]
+fn a_fifo_in_place_of_the_file_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("pipeprobe.toml");
+    make_fifo(&config);
+    let start = Instant::now();
+    let output = serve(&config, free_address(), Stdio::piped()).wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(2) && stderr.contains("not a regular file"), "{stderr}");
+    assert!(start.elapsed() < TIMEOUT);
+}
+
+#[test]
+fn a_reload_of_a_fifo_or_a_directory_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("pipeprobe.toml");
+    let log = folder.path().join("log");
+    fs::write(&config, TARGET).unwrap();
+    let address = free_address();
+    let child = serve(&config, address, Stdio::from(fs::File::create(&log).unwrap()));
+    wait_until_healthy(address);
+    fs::remove_file(&config).unwrap();
+    for replace in [make_fifo as fn(&Path), |path| fs::create_dir(path).unwrap()] {
+        replace(&config);
+        let before = fs::read_to_string(&log).unwrap().matches("configuration not reloaded").count();
+        kill_process(Pid::from_child(&child), Signal::HUP).unwrap();
+        let start = Instant::now();
+        while fs::read_to_string(&log).unwrap().matches("configuration not reloaded").count() == before {
+            assert!(start.elapsed() < TIMEOUT, "{}", fs::read_to_string(&log).unwrap());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        wait_until_healthy(address);
+        fs::remove_file(&config).or_else(|_| fs::remove_dir(&config)).unwrap();
+    }
+    assert_eq!(stop(child).code(), Some(0));
+}
+
+#[test]
+fn a_log_that_is_not_read_blocks_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("pipeprobe.toml");
+    fs::write(&config, TARGET).unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut filler = writer.try_clone().unwrap();
+    // Fills the pipe, and then waits until the reader is closed.
+    let filling = std::thread::spawn(move || while filler.write_all(b".").is_ok() {});
+    std::thread::sleep(Duration::from_millis(500));
+    let address = free_address();
+    let child = serve(&config, address, Stdio::from(writer));
+    wait_until_healthy(address);
+    std::thread::sleep(Duration::from_secs(2)); // a few checks
+    wait_until_healthy(address);
+    assert_eq!(stop(child).code(), Some(0));
+    drop(reader);
+    filling.join().unwrap();
+}
