@@ -1,4 +1,4 @@
-//! The report of one run: what was checked, what was found and the verdict. Every rendering (text, JSON, JUnit,
+//! The report of one run: what was checked, what was found and the verdict. Every rendering (text, JSON, `JUnit`,
 //! metrics, Nagios) is made from these types; no rendering reads a value back from a text.
 
 pub mod json;
@@ -97,7 +97,7 @@ pub struct Verdict {
     pub next_steps: Vec<String>,
 }
 
-/// The three endpoints of a connection, and for whom the token is signed.
+/// The three endpoints of a connection, and the database user of the token.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Endpoints {

@@ -122,7 +122,7 @@ Exit codes:
   2    bad usage or configuration; no connection was made
   3    a target does not have the required capability
   4    all targets have it, but there are warnings (with --fail-on warning)
-  130  interrupted (SIGINT); 143 terminated (SIGTERM)
+  130  interrupted (SIGINT); 143 terminated (SIGTERM); finished targets are printed
 
 Exit codes with -o nagios:
   0    OK: 0 above

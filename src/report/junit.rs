@@ -1,5 +1,5 @@
-//! JUnit XML, for CI: a suite a target, a case a row, and one for the verdict. A suite has failures exactly where
-//! its target is not met: what fails but is not needed for what is required is skipped, with its reason.
+//! `JUnit` XML for CI: one suite per target, one test case per check, and one for the verdict. A suite has failures if
+//! and only if its target does not meet its requirement: a check that failed but is not needed is skipped.
 
 use std::io::{self, Write};
 
@@ -51,7 +51,7 @@ pub fn write_errors(out: &mut impl Write, errors: &ConfigErrors) -> io::Result<(
 
 fn put(out: &mut impl Write, document: &Document) -> io::Result<()> {
     let text = document.to_string().map_err(io::Error::other)?;
-    // The library drops control characters. These two are no XML either, and a server may say them.
+    // The library removes control characters. These two are invalid in XML too, and a server can send them.
     out.write_all(text.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}").as_bytes())
 }
 
@@ -59,7 +59,7 @@ fn suite(report: &Report) -> TestSuite {
     let verdict = &report.verdict;
     let mut suite = TestSuite::new(report.target.as_str());
     suite.set_time(report.duration);
-    // The library's own timestamp would be chrono's; the attribute is the same.
+    // The library writes the same attribute, but from a chrono type.
     suite.extra.insert("timestamp".into(), report.started_at.to_string().into());
     for (name, value) in [
         ("type", report.source_type.name()),
@@ -101,8 +101,8 @@ fn check(report: &Report, row: &CheckResult) -> TestCase {
             status.set_type(row.cause_or_code()).set_description(evidence(row));
             status
         }
-        Status::NotCounted if !row.applies => skipped("does not count under this policy"),
-        Status::NotCounted if row.outcome == Outcome::NotApplicable => skipped("not asked"),
+        Status::NotCounted if !row.applies => skipped("not part of this basis"),
+        Status::NotCounted if row.outcome == Outcome::NotApplicable => skipped("not applicable"),
         Status::NotCounted => skipped("not reached"),
     };
     let mut case = TestCase::new(format!("{}: {}", row.code, row.title), status);
@@ -115,21 +115,20 @@ fn check(report: &Report, row: &CheckResult) -> TestCase {
 
 fn verdict_case(report: &Report) -> TestCase {
     let verdict = &report.verdict;
-    let status = match verdict.met {
-        true => TestCaseStatus::success(),
-        false => {
-            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            let (held, next) = (verdict.blocked_by.join(", "), verdict.next_steps.join("; "));
-            status.set_message(format!("{}: {}", verdict.capability, verdict.reason));
-            status.set_type(verdict.blocked_by.first().copied().unwrap_or("NOT_MET"));
-            status.set_description(lines([
-                ("expected", Some(verdict.required.name())),
-                ("found", Some(verdict.capability.name())),
-                ("held back by", Some(held.as_str())),
-                ("to do", Some(next.as_str())),
-            ]));
-            status
-        }
+    let status = if verdict.met {
+        TestCaseStatus::success()
+    } else {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        let (blocked_by, next) = (verdict.blocked_by.join(", "), verdict.next_steps.join("; "));
+        status.set_message(format!("{}: {}", verdict.capability, verdict.reason));
+        status.set_type(verdict.blocked_by.first().copied().unwrap_or("NOT_MET"));
+        status.set_description(lines([
+            ("expected", Some(verdict.required.name())),
+            ("found", Some(verdict.capability.name())),
+            ("blocked by", Some(blocked_by.as_str())),
+            ("fix", Some(next.as_str())),
+        ]));
+        status
     };
     let mut case = TestCase::new(format!("allows {}", verdict.required), status);
     case.set_classname(format!("{}.verdict", report.target)).set_time(report.duration);
@@ -138,10 +137,11 @@ fn verdict_case(report: &Report) -> TestCase {
 }
 
 fn evidence(row: &CheckResult) -> String {
-    let fields = [("expected", &row.expected), ("found", &row.found), ("to do", &row.remedy)];
+    let fields = [("expected", &row.expected), ("found", &row.found), ("fix", &row.remedy)];
     let mut text = lines(fields.map(|(label, text)| (label, text.as_deref())));
     for candidate in &row.candidates {
-        let line = format!("\ncould be {}: {}; {}", candidate.cause, candidate.because, candidate.remedy);
+        let line =
+            format!("\npossible cause {}: {}; {}", candidate.cause, candidate.because, candidate.remedy);
         text.push_str(&line);
     }
     text
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_are_true_and_a_suite_fails_exactly_where_its_target_is_not_met() {
+    fn a_suite_has_failures_if_and_only_if_its_target_is_not_met() {
         for (reports, failing) in [
             (vec![report(false, Basis::Guide)], 0),
             (vec![report(true, Basis::Server), unreached("second")], 1),
@@ -205,7 +205,7 @@ mod tests {
                 let mut names: Vec<_> = cases().map(|n| n.attribute("name").unwrap()).collect();
                 names.sort_unstable();
                 names.dedup();
-                assert_eq!(names.len(), cases().count(), "every case has a name of its own");
+                assert_eq!(names.len(), cases().count(), "names of test cases are unique");
             }
             assert_eq!(
                 xml.root_element().attribute("failures"),
@@ -216,17 +216,17 @@ mod tests {
     }
 
     #[test]
-    fn each_standing_has_its_element_with_the_evidence() {
+    fn each_status_has_its_element_with_the_evidence() {
         let text = written(&[requiring_cdc(Basis::Guide)]);
         let xml = Document::parse(&text).unwrap();
         let failure = child(case(&xml, "PG_DOCUMENTED_RULE"), "failure");
         assert_eq!(failure.attribute("type"), Some("PG_DOCUMENTED_RULE"));
         assert!(failure.attribute("message").unwrap().contains("Initial Load Only"), "{text}");
-        for label in ["expected: ", "found: ", "to do: "] {
+        for label in ["expected: ", "found: ", "fix: "] {
             assert!(failure.text().unwrap().contains(label), "{failure:?}");
         }
         let verdict = case(&xml, "allows CDC");
-        assert!(child(verdict, "failure").text().unwrap().contains("held back by: PG_DOCUMENTED_RULE"));
+        assert!(child(verdict, "failure").text().unwrap().contains("blocked by: PG_DOCUMENTED_RULE"));
 
         let text = written(&[report(false, Basis::Guide)]);
         let xml = Document::parse(&text).unwrap();
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_warning_passes_and_speaks() {
+    fn a_warning_passes_with_its_evidence_on_system_out() {
         let mut report = report(true, Basis::Server);
         let row = report.checks.iter_mut().find(|row| row.code == "TOKEN_LIFE").unwrap();
         (row.outcome, row.cause) = (Outcome::Warn, Some("TOKEN_SHORT".into()));
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_says_stays_text() {
+    fn text_of_a_server_is_escaped() {
         let mut report = unreached("a<b>&\"'");
         report.checks[0].found = Some("]]><failure/> \u{1b}[31m \u{0} \u{ffff}".into());
         let text = written(&[report]);

@@ -1,12 +1,12 @@
-//! One line for Nagios and Icinga, with performance data, then a line for each thing to know (Monitoring Plugins
-//! Development Guidelines, "Plugin Output for Nagios").
+//! One line for Nagios and Icinga, with performance data, then lines with details (Monitoring Plugins Development
+//! Guidelines, "Plugin Output for Nagios").
 
 use std::io::{self, Write};
 
 use super::{CheckResult, Report};
 use crate::{diagnostic::Capability, target::ConfigErrors};
 
-/// A service's state; its number is the exit code.
+/// The state of a service; its number is the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
     Ok = 0,
@@ -16,7 +16,7 @@ pub enum State {
 }
 
 impl State {
-    /// What a report comes to. Warnings count where they were asked to (`--fail-on warning`).
+    /// The state of a target. Warnings count with `--fail-on warning`.
     pub fn of(report: &Report, warnings_count: bool) -> Self {
         match report.verdict.met {
             false => Self::Critical,
@@ -35,7 +35,7 @@ impl State {
     }
 }
 
-/// Says how the worst of the targets is, and returns that.
+/// Writes all targets and returns the worst state.
 ///
 /// # Errors
 /// The writer's.
@@ -43,10 +43,10 @@ pub fn write(out: &mut impl Write, reports: &[Report], warnings_count: bool) -> 
     let state_of = |report: &Report| State::of(report, warnings_count);
     let worst = reports.iter().map(state_of).max().unwrap_or(State::Unknown);
     let summary = match reports {
-        [one] => said(one),
+        [one] => summary(one),
         many => {
             let met = many.iter().filter(|report| report.verdict.met).count();
-            let first = many.iter().find(|report| state_of(report) == worst).map(said).unwrap_or_default();
+            let first = many.iter().find(|report| state_of(report) == worst).map(summary).unwrap_or_default();
             format!("{met} of {} targets met, {first}", many.len())
         }
     };
@@ -70,7 +70,7 @@ pub fn write(out: &mut impl Write, reports: &[Report], warnings_count: bool) -> 
     Ok(worst)
 }
 
-/// Nothing could be checked, or pipeprobe itself broke.
+/// Nothing could be checked, or pipeprobe itself failed.
 ///
 /// # Errors
 /// The writer's.
@@ -87,8 +87,8 @@ pub fn refusal(errors: &ConfigErrors) -> String {
     }
 }
 
-/// `orders: CDC`, and why not more where that was required.
-fn said(report: &Report) -> String {
+/// `orders: CDC`, and the cause if the requirement is not met.
+fn summary(report: &Report) -> String {
     let verdict = &report.verdict;
     let mut text = format!("{}: {}", plain(&report.target), verdict.capability);
     if !verdict.met {
@@ -104,7 +104,7 @@ fn said(report: &Report) -> String {
 
 fn line(row: &CheckResult) -> String {
     let mut text = row.cause_or_code().to_owned();
-    for (label, field) in [("", &row.found), ("; to do: ", &row.remedy)] {
+    for (label, field) in [("", &row.found), ("; fix: ", &row.remedy)] {
         if let Some(field) = field {
             text += if label.is_empty() { ": " } else { label };
             text += field;
@@ -113,7 +113,7 @@ fn line(row: &CheckResult) -> String {
     plain(&text)
 }
 
-/// `duration=0.062s;;;0 capability=2;;;0;2 certificate=86400s`: seconds until the certificate ends.
+/// `duration=0.062s;;;0 capability=2;;;0;2 certificate=86400s`: seconds until the certificate expires.
 fn data(report: &Report, one_of_many: bool) -> String {
     let label = |name: &str| match one_of_many {
         true => format!("'{} {name}'", plain(&report.target).replace(['=', '\''], "_")),
@@ -133,12 +133,12 @@ fn data(report: &Report, one_of_many: bool) -> String {
     data
 }
 
-/// Seconds from the check until the first certificate of the chain ends.
+/// Seconds from the check until the first certificate of the chain expires.
 fn certificate_left(report: &Report) -> Option<i64> {
     Some(report.certificate_expires_at()?.as_second() - report.started_at.as_second())
 }
 
-/// Neither `|`, which begins performance data, nor a line break.
+/// Without `|`, which starts the performance data, and without line breaks.
 fn plain(text: &str) -> String {
     text.replace('|', "/").replace(|c: char| c.is_control(), " ")
 }
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn warnings_are_a_state_only_where_they_count() {
+    fn warnings_are_a_state_only_with_fail_on_warning() {
         let (state, lines) = written(&[with_a_warning()], false);
         assert_eq!(state, State::Ok);
         assert!(lines[0].starts_with("PIPEPROBE OK - orders: CDC, 1 warning | "), "{lines:?}");
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_the_worst_wins_and_is_named() {
+    fn the_worst_of_several_targets_decides_and_is_named() {
         let reports = [with_a_warning(), requiring_cdc(Basis::Guide), unreached("it's = |odd")];
         let (state, lines) = written(&reports, true);
         assert_eq!(state, State::Critical);
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_refused_is_unknown() {
+    fn invalid_input_is_unknown() {
         let mut out = Vec::new();
         let invalid = crate::target::Invalid::new("host", "a name", "`a|b`").into();
         assert_eq!(write_unknown(&mut out, &refusal(&invalid)).unwrap(), State::Unknown);

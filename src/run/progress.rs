@@ -1,5 +1,5 @@
-//! What is being done, on stderr while it is done: a line that changes on a terminal; elsewhere, under `--wait`, a
-//! line whenever a target's state changes.
+//! Progress on stderr: on a terminal, one line that changes; otherwise, with `--wait`, a line whenever the state of a
+//! target changes.
 
 use std::{
     collections::HashMap,
@@ -14,20 +14,20 @@ use crate::{report::Report, target::Target};
 
 #[derive(Debug)]
 pub(super) struct Progress {
-    /// `None` where nobody looks.
+    /// `None` if stderr is not a terminal.
     bar: Option<ProgressBar>,
-    seen: Mutex<Seen>,
+    state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
-struct Seen {
-    /// Names of the targets that this round still asks, and how many it has asked.
-    asking: Vec<String>,
+struct State {
+    /// Names of the targets whose check is running or has not started, and the number of finished ones.
+    pending: Vec<String>,
     done: usize,
-    /// What is waited for, in words; empty before the first round is over.
+    /// What `--wait` waits for; empty before the first checks have ended.
     waiting: String,
-    /// What was last said of each target.
-    said: HashMap<String, String>,
+    /// The last line about each target.
+    printed: HashMap<String, String>,
 }
 
 impl Progress {
@@ -40,75 +40,75 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
-        Self { bar, seen: Mutex::default() }
+        Self { bar, state: Mutex::default() }
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A round of checks begins.
+    /// Checks of these targets start.
     pub(super) fn begin(&self, targets: &[Target]) {
-        let mut seen = self.seen();
-        seen.asking = targets.iter().map(|target| target.name.clone()).collect();
-        seen.done = 0;
-        self.show(&seen);
+        let mut state = self.state();
+        state.pending = targets.iter().map(|target| target.name.clone()).collect();
+        state.done = 0;
+        self.show(&state);
     }
 
-    /// A target's check is over.
+    /// The check of a target has ended.
     pub(super) fn done(&self, name: &str) {
-        let mut seen = self.seen();
-        if let Some(i) = seen.asking.iter().position(|asking| asking == name) {
-            seen.asking.remove(i);
-            seen.done += 1;
+        let mut state = self.state();
+        if let Some(i) = state.pending.iter().position(|pending| pending == name) {
+            state.pending.remove(i);
+            state.done += 1;
         }
-        self.show(&seen);
+        self.show(&state);
     }
 
-    /// A round is over under `--wait`: how every target stands.
-    pub(super) fn tell<'a>(&self, reports: impl Iterator<Item = &'a Report>) {
-        let mut seen = self.seen();
+    /// With `--wait`, all checks of an attempt have ended.
+    pub(super) fn attempt_ended<'a>(&self, reports: impl Iterator<Item = &'a Report>) {
+        let mut state = self.state();
         let mut waiting = Vec::new();
         for report in reports {
             let name = &report.target;
-            let held = report.blocked_by().unwrap_or_default();
-            let state = match (report.verdict.met, report.blocking_rule()) {
-                (true, _) if !seen.said.contains_key(name) => continue, // it was never waited for
+            let cause = report.blocked_by().unwrap_or_default();
+            let line = match (report.verdict.met, report.blocking_rule()) {
+                (true, _) if !state.printed.contains_key(name) => continue, // there was nothing to wait for
                 (true, _) => format!("{name} is met: {}", report.verdict.capability),
                 (false, Some(rule)) => {
-                    format!("not waiting for {name}: no time changes {}; see --basis", rule.code)
+                    format!("not waiting for {name}: {} does not change; see --basis", rule.code)
                 }
                 (false, None) => {
-                    waiting.push(format!("{name}: {held}"));
-                    format!("waiting for {name}: {held}")
+                    waiting.push(format!("{name}: {cause}"));
+                    format!("waiting for {name}: {cause}")
                 }
             };
-            if seen.said.get(name) != Some(&state) {
+            if state.printed.get(name) != Some(&line) {
                 if self.bar.is_none() {
-                    eprintln!("{state}");
+                    eprintln!("{line}");
                 }
-                seen.said.insert(name.clone(), state);
+                state.printed.insert(name.clone(), line);
             }
         }
-        seen.waiting = match waiting.as_slice() {
+        state.waiting = match waiting.as_slice() {
             [] => String::new(),
             [one] => format!("waiting for {one}"),
             [first, more @ ..] => format!("waiting for {first}, and {} more", more.len()),
         };
-        self.show(&seen);
+        self.show(&state);
     }
 
-    fn show(&self, seen: &Seen) {
+    fn show(&self, state: &State) {
         let Some(bar) = &self.bar else { return };
-        if !seen.waiting.is_empty() {
-            return bar.set_message(seen.waiting.clone());
+        if !state.waiting.is_empty() {
+            return bar.set_message(state.waiting.clone());
         }
-        if seen.asking.is_empty() {
+        if state.pending.is_empty() {
             return; // the report comes next
         }
-        let more = if seen.asking.len() > 3 { ", …" } else { "" };
-        let names: Vec<&str> = seen.asking.iter().take(3).map(String::as_str).collect();
-        let (done, all) = (seen.done, seen.done + seen.asking.len());
+        let more = if state.pending.len() > 3 { ", …" } else { "" };
+        let names: Vec<&str> = state.pending.iter().take(3).map(String::as_str).collect();
+        let (done, all) = (state.done, state.done + state.pending.len());
         bar.set_message(format!("checking {}{more}, {done} of {all} done", names.join(", ")));
     }
 

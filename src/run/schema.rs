@@ -1,8 +1,9 @@
-//! `pipeprobe schema`: the shape of what a command prints with `-o json`. Each is a shipped file, generated from the types.
+//! `pipeprobe schema`: the JSON Schema of what a command prints with `-o json`. Each is a file that is generated from
+//! the types.
 
 use crate::{cli::Documented, report::json};
 
-/// The JSON Schema of what that command prints.
+/// The JSON Schema of the output of a command.
 pub fn schema(of: Documented) -> &'static str {
     match of {
         Documented::Check => json::SCHEMA,
@@ -25,7 +26,7 @@ mod tests {
 
     /// What every command prints if its input cannot be used: the document of `check`, without a report.
     #[derive(JsonSchema)]
-    #[expect(dead_code, reason = "its schema is all that is wanted of it")]
+    #[expect(dead_code, reason = "only its schema is used")]
     struct Refused {
         schema_version: u32,
         pipeprobe: String,
@@ -38,7 +39,7 @@ mod tests {
     /// What `setup -o json` prints.
     #[derive(JsonSchema)]
     #[schemars(untagged)]
-    #[expect(dead_code, reason = "its schema is all that is wanted of it")]
+    #[expect(dead_code, reason = "only its schema is used")]
     enum Setup {
         Made(setup::Document<'static>),
         Refused(Refused),
@@ -47,7 +48,7 @@ mod tests {
     /// What `lint -o json` prints.
     #[derive(JsonSchema)]
     #[schemars(untagged)]
-    #[expect(dead_code, reason = "its schema is all that is wanted of it")]
+    #[expect(dead_code, reason = "only its schema is used")]
     enum Lint {
         Judged(lint::json::Document<'static>),
         Refused(Refused),
@@ -56,7 +57,7 @@ mod tests {
     /// What `token -o json` prints. A signed token is a secret.
     #[derive(JsonSchema)]
     #[schemars(untagged)]
-    #[expect(dead_code, reason = "its schema is all that is wanted of it")]
+    #[expect(dead_code, reason = "only its schema is used")]
     enum Token {
         Signed(token::Signed<'static>),
         Refused(Refused),
@@ -65,14 +66,14 @@ mod tests {
     /// What `explain CODE -o json` and `explain --list -o json` print.
     #[derive(JsonSchema)]
     #[schemars(untagged)]
-    #[expect(dead_code, reason = "its schema is all that is wanted of it")]
+    #[expect(dead_code, reason = "only its schema is used")]
     enum Explain {
         One(explain::Explanation<'static>),
         List(explain::Codes),
         Refused(Refused),
     }
 
-    /// Of what is written, not of what would be read: a field that may be left out is not required, every other is.
+    /// The schema of what is written, which differs from what would be read: only fields that can be omitted are optional.
     fn printed<T: JsonSchema>() -> Schema {
         SchemaSettings::default().for_serialize().into_generator().into_root_schema_for::<T>()
     }

@@ -1,4 +1,4 @@
-//! `--wait`: the same check again, for targets that are not met yet.
+//! `--wait`: repeats the check of targets that do not meet their requirement yet.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use crate::{
     target::Target,
 };
 
-/// Between rounds: short while a server starts, long enough not to be a load on one that does not.
+/// Pauses between attempts: short while a server may be starting, long enough not to be a load.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
-/// Asks every target once, and without `wait` no more. Else asks those again that are not met, until all are or
-/// the time is over; the last round begins then at the latest.
+/// Checks every target once. With `wait`, repeats the checks of targets that do not meet their requirement, until all
+/// do or the time is over. The last attempt starts at the latest when the time is over.
 pub(super) async fn until_met(
     targets: &[Target],
     wait: Option<Duration>,
@@ -31,7 +31,7 @@ pub(super) async fn until_met(
         one.report.waited = Some(Waited { attempts, duration: start.elapsed() });
     }
     loop {
-        progress.tell(checked.iter().map(|one| &one.report));
+        progress.attempt_ended(checked.iter().map(|one| &one.report));
         let open: Vec<usize> = (0..checked.len()).filter(|i| is_open(&checked[*i].report)).collect();
         let left = wait.saturating_sub(start.elapsed());
         if open.is_empty() || left.is_zero() {
@@ -48,7 +48,7 @@ pub(super) async fn until_met(
     }
 }
 
-/// Whether waiting may help.
+/// Whether waiting can help.
 fn is_open(report: &Report) -> bool {
     !report.verdict.met && report.blocking_rule().is_none()
 }
@@ -75,7 +75,7 @@ mod tests {
         repeat_n(target, n).enumerate().map(named).collect()
     }
 
-    /// Runs against targets that are met from that second on; says when each round began, and whom it asked.
+    /// Runs against targets that are met from that second on. Returns when each attempt started, and its targets.
     async fn run(
         met_from: &[u64],
         wait: Option<Duration>,
@@ -107,13 +107,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn without_wait_there_is_one_round_and_no_word_of_waiting() {
+    async fn without_wait_there_is_one_attempt() {
         let (checked, rounds) = run(&[9], None, Duration::ZERO).await;
         assert_eq!((rounds.len(), checked[0].report.waited), (1, None));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn pauses_grow_and_the_last_round_begins_when_the_time_is_over() {
+    async fn pauses_grow_and_the_last_attempt_starts_when_the_time_is_over() {
         let (checked, rounds) = run(&[1000], Some(MINUTE), Duration::ZERO).await;
         assert_eq!(seconds(&rounds), [0, 1, 3, 7, 15, 30, 45, 60]);
         assert!(!checked[0].report.verdict.met);
@@ -121,16 +121,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_round_that_outlasts_the_time_is_the_last() {
+    async fn no_attempt_starts_after_the_time_is_over() {
         let (_, rounds) = run(&[1000], Some(Duration::from_secs(10)), Duration::from_secs(30)).await;
         assert_eq!(seconds(&rounds), [0]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_is_met_is_not_asked_again_and_places_are_kept() {
+    async fn targets_that_are_met_are_not_checked_again_and_keep_their_order() {
         let (checked, rounds) = run(&[5, 0, 2], Some(MINUTE), Duration::ZERO).await;
-        let auth_request: Vec<&[String]> = rounds.iter().map(|(_, names)| names.as_slice()).collect();
-        assert_eq!(auth_request, [&["t0", "t1", "t2"][..], &["t0", "t2"], &["t0", "t2"], &["t0"]]);
+        let asked: Vec<&[String]> = rounds.iter().map(|(_, names)| names.as_slice()).collect();
+        assert_eq!(asked, [&["t0", "t1", "t2"][..], &["t0", "t2"], &["t0", "t2"], &["t0"]]);
         let names: Vec<&str> = checked.iter().map(|one| one.report.target.as_str()).collect();
         assert_eq!(names, ["t0", "t1", "t2"]);
         assert!(checked.iter().all(|one| one.report.verdict.met));
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_a_rule_forbids_is_not_waited_for() {
+    async fn a_rule_of_the_basis_is_not_waited_for() {
         let ask = async |_: &[Target]| {
             let report = crate::report::tests::requiring_cdc(Basis::Guide);
             vec![Checked { report, broken: false }]

@@ -116,7 +116,7 @@ fn wait_does_not_repeat_what_a_rule_forbids() {
     assert_eq!((code, &document["targets"][0]["waited"]["attempts"]), (3, &1.into()));
     assert_eq!(
         said,
-        ["not waiting for postgres15: no time changes PG_DOCUMENTED_RULE; see --basis"],
+        ["not waiting for postgres15: PG_DOCUMENTED_RULE does not change; see --basis"],
         "{said:?}"
     );
 }

@@ -58,16 +58,17 @@ fn group_line(out: &mut impl Write, report: &Report, group: Group, layout: Layou
     let checks = || report.checks.iter().filter(|check| check.group == group);
     let required = report.verdict.required;
     let limits = |check: &CheckResult| check.status() == Status::Failed && !report.blocks_requirement(check);
-    let status = |status| move |check: &CheckResult| check.status() == status;
-    let outcome = |outcome| move |check: &CheckResult| check.applies && check.outcome == outcome;
+    let counts_as =
+        |outcome| move |check: &CheckResult| check.applies && check.outcome == outcome && !limits(check);
     type Is<'a> = &'a dyn Fn(&CheckResult) -> bool;
-    let kinds: [(Is<'_>, String); 7] = [
-        (&status(Status::Passed), "passed".into()),
-        (&status(Status::Warning), "with a warning".into()),
-        (&|check| report.blocks_requirement(check), "failed".into()),
+    let kinds: [(Is<'_>, String); 8] = [
+        (&counts_as(Outcome::Pass), "passed".into()),
+        (&counts_as(Outcome::Warn), "with a warning".into()),
+        (&counts_as(Outcome::Fail), "failed".into()),
+        (&counts_as(Outcome::Unknown), "unknown".into()),
         (&limits, format!("not needed for {required}")),
-        (&outcome(Outcome::NotReached), "not reached".into()),
-        (&outcome(Outcome::NotApplicable), "not applicable".into()),
+        (&counts_as(Outcome::NotReached), "not reached".into()),
+        (&counts_as(Outcome::NotApplicable), "not applicable".into()),
         (&|check| !check.applies, format!("not part of --basis {}", report.verdict.basis.name())),
     ];
     let counts = kinds.iter().map(|(is, name)| (checks().filter(|check| is(check)).count(), name));
