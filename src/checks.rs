@@ -19,6 +19,7 @@ use crate::{
     diagnostic::{CheckId, Diagnostic, Outcome, Severity},
     facts::{Fact, Facts},
     identity::{IdentityError, IdentityEvidence},
+    sql,
     target::{Engine, RdsName, ReplicationMechanism, ReplicationMode, ResourceKind, Target},
     token::AuthToken,
 };
@@ -109,10 +110,10 @@ fn kind(target: &Target, seen: &Observations) -> Kind {
     let of_cluster = RdsName::parse(&target.sign.host).is_some_and(|name| name.kind.is_of_cluster());
     let name = target.user.as_str();
     let user = match (target.engine(), account.and_then(|account| account.rsplit_once('@'))) {
-        (Engine::Postgres, _) => identifier(name),
+        (Engine::Postgres, _) => sql::postgres::identifier(name),
         // Of several accounts of one name the server chose this one.
-        (_, Some((_, host))) if host != "%" => format!("{}@{}", string(name), string(host)),
-        _ => string(name),
+        (_, Some((_, host))) => sql::mysql::account(name, host),
+        _ => sql::mysql::literal(name),
     };
     let resource = if is_aurora || of_cluster { ResourceKind::Cluster } else { ResourceKind::Instance };
     Kind { is_aurora, resource, user }
@@ -147,21 +148,6 @@ fn with_default_text(check: &Check, kind: &Kind, diagnostic: Diagnostic) -> Diag
 /// The resource an identity policy must allow `rds-db:connect` on, as far as it can be known from here.
 fn policy_resource(target: &Target) -> String {
     target.connect_resource(target.resource_kind().placeholder())
-}
-
-/// A name as PostgreSQL reads it: unquoted only where folding to lower case changes nothing.
-fn identifier(name: &str) -> String {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    if name.chars().all(plain) && !name.starts_with(|c: char| c.is_ascii_digit()) && !name.is_empty() {
-        name.to_owned()
-    } else {
-        format!("\"{}\"", name.replace('"', "\"\""))
-    }
-}
-
-/// A text as MySQL and MariaDB read it, between single quotes.
-pub(crate) fn string(text: &str) -> String {
-    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }
 
 /// A question without an answer is unknown, with the server's words.

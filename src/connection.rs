@@ -32,7 +32,7 @@ pub use mysql::fuzzing as mysql_fuzzing;
 pub use mysql::{BinlogPosition, MysqlSession};
 #[cfg(fuzzing)]
 pub use postgres::fuzzing as postgres_fuzzing;
-pub use postgres::{PostgresSession, Purpose, literal as postgres_literal};
+pub use postgres::{PostgresSession, Purpose};
 pub use rate_limit::RateLimit;
 pub use tls::{CertificateSummary, TlsEvidence, TlsFailure};
 
@@ -40,6 +40,7 @@ use task::Task;
 
 use crate::{
     secret::Secret,
+    sql::ServerText,
     target::{Engine, Target},
     trust,
 };
@@ -74,6 +75,9 @@ impl Stage {
         })
     }
 }
+
+/// Rows of a result, each column as text. NULL is `None`.
+pub type Rows = Vec<Vec<Option<ServerText>>>;
 
 /// What a server said when it refused: its own code and words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use crate::target::{Invalid, ReplicationMode, choice};
 /// Words from outside (a server, AWS, a program), without what could drive a terminal, and not endless.
 pub fn printable(words: &str) -> String {
     let text: String = words.chars().take(1000).collect();
-    text.replace(|c: char| c.is_control() || is_invisible(c), " ").trim().to_owned()
+    text.replace(is_unprintable, " ").trim().to_owned()
 }
 
 /// Serializes a duration as milliseconds, rounded to microseconds.
@@ -21,7 +21,12 @@ pub fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result
     serializer.serialize_f64((duration.as_secs_f64() * 1e6).round() / 1e3)
 }
 
-/// What turns the direction of a line, or takes no room in it, can make a text read as another.
+/// Control characters, and those that make a text look like another one.
+pub fn is_unprintable(c: char) -> bool {
+    c.is_control() || is_invisible(c)
+}
+
+/// Characters that have no width or change the direction of a line.
 pub fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }

@@ -1,4 +1,4 @@
-//! What the server said, uninterpreted. Judging it is [`crate::checks`]' work.
+//! What the database answers, without interpretation. [`crate::checks`] judges it.
 
 mod measurements;
 mod mysql;
@@ -8,7 +8,8 @@ mod version;
 use std::collections::BTreeMap;
 
 use crate::{
-    connection::{BinlogPosition, ConnectError, Refusal},
+    connection::{BinlogPosition, ConnectError, Refusal, Rows},
+    sql::ServerText,
     target::{TablePattern, like},
 };
 
@@ -17,13 +18,13 @@ pub use mysql::{ask as ask_mysql, unanswered as unanswered_mysql};
 pub use postgres::{ask as ask_postgres, identify_system};
 pub use version::Version;
 
-/// One answer. "Will not say" and "has no such thing" are not "no".
+/// One answer. A refused query and a missing object are different from "no".
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Fact<T> {
     Read(T),
-    /// The server refused the question; its words.
+    /// The server refused the query.
     Refused(Refusal),
-    /// The server has no such setting or object, or the question was not asked.
+    /// The server has no such setting or object, or the query was not sent.
     #[default]
     Absent,
 }
@@ -37,48 +38,80 @@ impl<T> Fact<T> {
     }
 }
 
-/// Variables and their values, by name. One that is not there the server does not have.
+/// Server variables by name. A variable that is missing does not exist on the server.
 pub type Settings = BTreeMap<String, String>;
 
-/// The version of MySQL or MariaDB that these variables tell, where it can be read.
+/// The version of MySQL or MariaDB in these variables, if it can be read.
 pub fn version_of(settings: &Settings) -> Option<Version> {
     Version::parse(settings.get("version")?)
 }
 
-/// As ClickPipes' engine tells it: only MariaDB has gtid_strict_mode. Else by the version's own words.
+/// Decides as ClickPipes' engine does: only MariaDB has `gtid_strict_mode`. Otherwise the version text decides.
 pub fn is_mariadb(settings: &Settings) -> bool {
     settings.contains_key("gtid_strict_mode")
         || settings.get("version").is_some_and(|version| version.to_ascii_lowercase().contains("mariadb"))
 }
 
-/// The most tables that are looked at one by one.
+/// Limit for tables that PostgreSQL lists, and for single-table queries on MySQL and MariaDB.
 pub const TABLES_AT_MOST: usize = 500;
 
-/// The tables a pipe is meant to replicate, in the order of their names.
+/// The tables that a pipe is to replicate. Tables that were named exactly come first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(serde::Deserialize))]
 pub struct Tables<T> {
-    /// How many there are; more than are in `seen` where there are more than [`TABLES_AT_MOST`].
+    /// How many there are. If the limit was reached, it is more than `seen` contains.
     pub total: usize,
     pub seen: Vec<T>,
 }
 
-/// One table, and whether its rows may be read.
+/// One table, and whether its rows can be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(serde::Deserialize))]
 pub struct Table {
-    pub schema: String,
-    pub name: String,
+    pub schema: ServerText,
+    pub name: ServerText,
+    #[cfg_attr(test, serde(default))]
+    pub kind: TableKind,
     /// `SELECT * … LIMIT 0`: every column, no row.
     #[cfg_attr(test, serde(default = "tests::ok", deserialize_with = "tests::refused"))]
     pub select: Result<(), Refusal>,
 }
 
-/// What a PostgreSQL server said.
+impl Table {
+    /// `schema.name`, for people. Not for SQL or comparisons: see [`ServerText`].
+    pub fn full_name(&self) -> String {
+        format!("{}.{}", self.schema, self.name)
+    }
+
+    /// Whether `name` is `schema.name`, exactly.
+    pub fn is_called(&self, name: &ServerText) -> bool {
+        let rest = name.raw().strip_prefix(self.schema.raw()).and_then(|rest| rest.strip_prefix('.'));
+        rest == Some(self.name.raw())
+    }
+
+    pub fn matches(&self, pattern: &TablePattern) -> bool {
+        pattern.matches(self.schema.raw(), self.name.raw())
+    }
+}
+
+/// What kind of table this is. MySQL and MariaDB show views and sequences as tables.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(serde::Deserialize), serde(rename_all = "snake_case"))]
+pub enum TableKind {
+    #[default]
+    Table,
+    /// MariaDB: `WITH SYSTEM VERSIONING`.
+    SystemVersioned,
+    View,
+    /// MariaDB: `CREATE SEQUENCE`.
+    Sequence,
+}
+
+/// Facts about a PostgreSQL server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(test, derive(serde::Deserialize))]
 pub struct PostgresFacts {
-    /// `version()`: the long form, which names stand-ins such as YugabyteDB.
+    /// `version()`: the long form, which names other products such as YugabyteDB.
     pub version: Fact<String>,
     /// `server_version_num`, such as 150018.
     pub version_number: Fact<u32>,
@@ -86,39 +119,39 @@ pub struct PostgresFacts {
     /// `aurora_version()` exists.
     pub is_aurora: Fact<bool>,
     pub in_recovery: Fact<bool>,
-    /// From `pg_settings`, in the units it has: milliseconds, megabytes.
+    /// From `pg_settings`, in its units: milliseconds, megabytes.
     pub settings: Fact<Settings>,
-    /// `rds.logical_replication`, where the server knows it.
+    /// `rds.logical_replication`, if the server has it.
     pub logical_replication: Fact<String>,
-    /// `rds.iam_auth_for_replication`, where the server knows it.
+    /// `rds.iam_auth_for_replication`, if the server has it.
     pub iam_auth_for_replication: Fact<String>,
     /// `rolreplication` of the user.
     pub has_replication_attribute: Fact<bool>,
-    /// Member of `rds_replication`, also through other roles; absent where there is no such role.
+    /// Member of `rds_replication`, also through other roles. Absent if that role does not exist.
     pub in_rds_replication: Fact<bool>,
-    /// WAL senders that run for others than us.
+    /// WAL senders of other clients.
     pub wal_senders_in_use: Fact<u32>,
     pub replication_slots_in_use: Fact<u32>,
-    /// CREATE on the database, which a publication needs.
+    /// `CREATE` privilege on the database, which `CREATE PUBLICATION` requires.
     pub may_create_in_database: Fact<bool>,
     pub publications: Fact<Vec<Publication>>,
     pub tables: Fact<Tables<PostgresTable>>,
-    /// `IDENTIFY_SYSTEM` over a replication connection with a token of its own.
+    /// `IDENTIFY_SYSTEM` on a separate replication connection with its own token.
     #[cfg_attr(test, serde(deserialize_with = "tests::replication"))]
     pub replication: Fact<Result<SystemIdentity, ConnectError>>,
 }
 
-/// A row of `pg_class`, as far as logical replication looks at it.
+/// The properties of a table that matter for logical replication.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(serde::Deserialize))]
 pub struct PostgresTable {
     pub table: Table,
-    /// USAGE on its schema.
+    /// `USAGE` privilege on its schema.
     pub usage: bool,
-    /// The user is, or is a member of, its owner.
+    /// The user is its owner or a member of the owner.
     pub owned: bool,
     pub partitioned: bool,
-    /// Unlogged or temporary: its changes are not in the WAL.
+    /// Unlogged or temporary: its changes are not written to the WAL.
     pub unlogged: bool,
     /// A policy hides rows from the user (`row_security_active`).
     pub row_security: bool,
@@ -131,7 +164,7 @@ pub struct PostgresTable {
     pub generated: bool,
 }
 
-/// A row of `pg_publication`, and which of the tables in question it publishes.
+/// A row of `pg_publication`, and the requested tables that it publishes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(serde::Deserialize))]
 pub struct Publication {
@@ -139,13 +172,13 @@ pub struct Publication {
     /// FOR ALL TABLES.
     #[cfg_attr(test, serde(default))]
     pub all_tables: bool,
-    /// What it does not publish, of insert, update, delete and truncate.
+    /// The operations that it does not publish: insert, update, delete, truncate.
     pub leaves_out: Vec<String>,
-    /// `schema.table`, as `pg_publication_tables` has them.
-    pub tables: Vec<String>,
+    /// `schema.table` as in `pg_publication_tables`.
+    pub tables: Vec<ServerText>,
 }
 
-/// The answer to `IDENTIFY_SYSTEM` (PostgreSQL documentation, "Streaming Replication Protocol").
+/// Result of `IDENTIFY_SYSTEM` (PostgreSQL documentation, "Streaming Replication Protocol").
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(serde::Deserialize))]
 pub struct SystemIdentity {
@@ -154,64 +187,99 @@ pub struct SystemIdentity {
     pub position: String,
 }
 
-/// What a MySQL or MariaDB server said.
+/// Facts about a MySQL or MariaDB server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(test, derive(serde::Deserialize))]
 pub struct MysqlFacts {
     pub current_user: Fact<String>,
     /// Global variables: `version`, `log_bin`, `binlog_format`, ….
     pub settings: Fact<Settings>,
-    /// `SHOW VITESS_TABLETS` is understood.
+    /// `SHOW CREATE USER` of the account, for its limits.
+    #[cfg_attr(test, serde(default))]
+    pub account_limits: Fact<AccountLimits>,
+    /// Roles that are granted to the account but not active after login. Absent if the server has no roles.
+    #[cfg_attr(test, serde(default))]
+    pub inactive_roles: Fact<Vec<String>>,
+    /// `SHOW VITESS_TABLETS` is a known statement.
     pub is_vitess: Fact<bool>,
-    /// Where the binary log stands; absent where there is none.
+    /// Current end of the binary log. Absent if there is no binary log.
     pub position: Fact<BinlogPosition>,
-    /// `binlog retention hours` of `mysql.rds_configuration`, NULL as an empty text: absent where there is no
-    /// such row or table.
+    /// Databases that the binary log is limited to, or leaves out. Absent if there is no binary log.
+    #[cfg_attr(test, serde(default))]
+    pub binlog_filters: Fact<BinlogFilters>,
+    /// `binlog retention hours` in `mysql.rds_configuration`. An empty text means NULL. Absent if the row or the table
+    /// does not exist.
     pub retention_hours: Fact<String>,
-    /// `SHOW REPLICA STATUS` has a row: the server is a replica of another.
+    /// `SHOW REPLICA STATUS` has a row: the server is a replica.
     pub is_replica: Fact<bool>,
-    /// Server ids of the replicas that are registered.
+    /// Server ids of the registered replicas.
     pub replicas: Fact<Vec<u32>>,
     pub tables: Fact<Tables<Table>>,
-    /// MariaDB: columns of these tables that are COMPRESSED, as `schema.table.column`.
+    /// MariaDB: columns of these tables with the attribute COMPRESSED, as `schema.table.column`.
     pub compressed_columns: Fact<Vec<String>>,
-    /// The binary log was asked for as a replica asks for it; absent where that was not tried.
+    /// Result of a binary log dump. Absent if it was not tried.
     pub stream: Fact<BinlogStream>,
 }
 
-/// What came of a dump of the binary log from its end.
+/// Resource limits of an account. 0 means no limit (MySQL Reference Manual, "Setting Account Resource Limits").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(serde::Deserialize), serde(default))]
+pub struct AccountLimits {
+    /// `MAX_USER_CONNECTIONS`; the global variable `max_user_connections` is the default for 0.
+    pub simultaneous_connections: u32,
+    /// `MAX_CONNECTIONS_PER_HOUR`.
+    pub connections_per_hour: u32,
+    /// `MAX_QUERIES_PER_HOUR`.
+    pub queries_per_hour: u32,
+}
+
+/// `Binlog_Do_DB` and `Binlog_Ignore_DB` of the binary log status.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(serde::Deserialize), serde(default))]
+pub struct BinlogFilters {
+    /// If it is not empty: only these databases are logged.
+    pub only: Vec<ServerText>,
+    /// These databases are not logged.
+    pub ignored: Vec<ServerText>,
+}
+
+impl BinlogFilters {
+    /// Whether changes of this database are written to the binary log.
+    pub fn log(&self, database: &ServerText) -> bool {
+        (self.only.is_empty() || self.only.contains(database)) && !self.ignored.contains(database)
+    }
+}
+
+/// A dump of the binary log from its current end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(serde::Deserialize))]
 pub struct BinlogStream {
-    /// The server id we registered with.
+    /// The server id that was registered.
     pub server_id: u32,
-    /// Events before the end: at least the one that describes the format.
+    /// Number of events before the end: at least the format description.
     pub events: usize,
 }
 
-/// What a server said, of whichever engine.
+/// Facts about a server of either family.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Facts {
     Postgres(Box<PostgresFacts>),
     Mysql(Box<MysqlFacts>),
 }
 
-/// Rows of text, NULL as `None`.
-type Rows = Vec<Vec<Option<String>>>;
-
-/// The first column of the first row. A refusal means that this could not be had; NULL or no row that
-/// there is nothing.
+/// The first column of the first row, without control and invisible characters. NULL and no row mean
+/// [`Fact::Absent`].
 fn fact<T>(rows: Result<Rows, Refusal>, parse: impl Fn(&str) -> Option<T>) -> Fact<T> {
     match rows {
         Err(refusal) => Fact::Refused(refusal),
         Ok(rows) => {
-            let value = rows.first().and_then(|row| row.first()).and_then(Option::as_deref);
-            value.and_then(parse).map_or(Fact::Absent, Fact::Read)
+            let value = rows.first().and_then(|row| row.first()).and_then(Option::as_ref);
+            value.and_then(|value| parse(&value.to_string())).map_or(Fact::Absent, Fact::Read)
         }
     }
 }
 
-/// Everything that was answered, made into one value.
+/// All rows, converted to one value.
 fn all<T>(rows: Result<Rows, Refusal>, make: impl FnOnce(Rows) -> T) -> Fact<T> {
     rows.map_or_else(Fact::Refused, |rows| Fact::Read(make(rows)))
 }
@@ -233,7 +301,7 @@ fn boolean(value: &str) -> Option<bool> {
     }
 }
 
-/// A condition on the columns `schema` and `table`: one of these patterns, or anything where there is none.
+/// An SQL condition on the columns `schema` and `table`: one of these patterns, or `TRUE` if there is none.
 fn matching(
     patterns: &[TablePattern],
     schema: &str,
@@ -250,13 +318,13 @@ fn matching(
     }
 }
 
-/// Name and value.
+/// Rows of name and value.
 fn settings(rows: Rows) -> Settings {
-    let pair = |row: Vec<Option<String>>| match <[Option<String>; 2]>::try_from(row) {
-        Ok([Some(name), Some(value)]) => Some((name, value)),
+    let setting = |row: Vec<Option<ServerText>>| match row.as_slice() {
+        [Some(name), Some(value)] => Some((name.to_string(), value.to_string())),
         _ => None,
     };
-    rows.into_iter().filter_map(pair).collect()
+    rows.into_iter().filter_map(setting).collect()
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@
 pub mod secret;
 pub mod target;
 pub mod diagnostic;
+pub mod sql;
 pub mod policy;
 pub mod lint;
 

@@ -7,6 +7,10 @@ use crate::{
     connection::{AuthRequest, ConnectError, Refusal},
     diagnostic::{CheckId, Diagnostic},
     facts::{Fact, PostgresFacts, PostgresTable},
+    sql::{
+        ServerText,
+        postgres::{identifier, qualified},
+    },
     target::Target,
 };
 
@@ -258,7 +262,7 @@ impl Server<'_> {
                 match is_on && facts.in_rds_replication != Fact::Read(true) {
                     true => diagnostic.remedy(format!(
                         "GRANT rds_replication TO {};",
-                        super::identifier(self.target.user.as_str())
+                        identifier(self.target.user.as_str())
                     )),
                     false => diagnostic,
                 }
@@ -362,7 +366,7 @@ impl Server<'_> {
     }
 
     fn tables_read(&self, tables: &[PostgresTable]) -> Diagnostic {
-        let usage_missing: Vec<String> =
+        let usage_missing: Vec<ServerText> =
             tables.iter().filter(|t| !t.usage).map(|t| t.table.schema.clone()).collect();
         tables::read(self.target, &self.facts.tables, tables.iter().map(|t| &t.table), &usage_missing)
     }
@@ -387,9 +391,7 @@ impl Server<'_> {
         };
         let without: Vec<&&PostgresTable> = tables.iter().filter(|t| has_none(t)).collect();
         let have_keys = without.iter().all(|t| t.has_primary_key);
-        let first = without
-            .first()
-            .map(|t| format!("{}.{}", super::identifier(&t.table.schema), super::identifier(&t.table.name)));
+        let first = without.first().map(|t| qualified(t.table.schema.raw(), t.table.name.raw()));
         let row = (CheckId::PostgresReplicaIdentity, "PG_NO_REPLICA_IDENTITY");
         let diagnostic = self.of_tables(row, tables, has_none, "without a key to tell rows apart");
         match first {
@@ -409,9 +411,8 @@ impl Server<'_> {
         let diagnostic = self.of_tables(row, tables, |t| t.unlogged, "unlogged");
         match tables.iter().find(|t| t.unlogged).map(|t| &t.table) {
             Some(table) => diagnostic.remedy(format!(
-                "leave it out (--table), or as its owner: ALTER TABLE {}.{} SET LOGGED;",
-                super::identifier(&table.schema),
-                super::identifier(&table.name)
+                "leave it out (--table), or as its owner: ALTER TABLE {} SET LOGGED;",
+                qualified(table.schema.raw(), table.name.raw())
             )),
             None => diagnostic,
         }

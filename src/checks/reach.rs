@@ -1,9 +1,10 @@
 //! Why we could not get in: the ladder's errors → findings, each with what to do.
 
-use super::{Observations, identifier, policy_resource, string};
+use super::{Observations, policy_resource};
 use crate::{
     connection::{AuthRequest, ConnectError, ConnectionEvidence, Refusal, Stage, TlsEvidence, TlsFailure},
     diagnostic::{Candidate, CheckId, Diagnostic},
+    sql,
     target::{Engine, Host, RdsName, RdsNameKind, Target},
 };
 
@@ -269,7 +270,7 @@ fn not_in_force(target: &Target) -> Vec<Candidate> {
                   authentication; apply immediately)";
     let user = match target.engine() {
         Engine::Postgres => {
-            let user = identifier(target.user.as_str());
+            let user = sql::postgres::identifier(target.user.as_str());
             Candidate::new(
                 "AUTH_USER_NOT_IAM",
                 "the commonest: the user is there, and no member of rds_iam",
@@ -281,7 +282,7 @@ fn not_in_force(target: &Target) -> Vec<Candidate> {
             "the commonest: the account has another plugin than AWSAuthenticationPlugin",
             format!(
                 "as the master user: ALTER USER {} IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS';",
-                string(target.user.as_str())
+                sql::mysql::literal(target.user.as_str())
             ),
         ),
     };
@@ -309,7 +310,7 @@ fn not_in_force(target: &Target) -> Vec<Candidate> {
 
 /// MySQL's and MariaDB's accounts name the addresses that they are for.
 fn let_in_from_anywhere(target: &Target) -> String {
-    let user = string(target.user.as_str());
+    let user = sql::mysql::literal(target.user.as_str());
     format!(
         "as the master user: SELECT host FROM mysql.user WHERE user = {user}; and if it is not %: \
          RENAME USER {user}@'<its host>' TO {user}@'%';"
@@ -320,7 +321,7 @@ fn let_in_from_anywhere(target: &Target) -> String {
 fn make_iam_user(target: &Target) -> String {
     match target.engine() {
         Engine::Postgres => {
-            let user = identifier(target.user.as_str());
+            let user = sql::postgres::identifier(target.user.as_str());
             format!(
                 "enable IAM database authentication on the instance (Password and IAM database authentication), and as \
                  the master user: CREATE USER {user}; GRANT rds_iam TO {user};"
@@ -329,7 +330,7 @@ fn make_iam_user(target: &Target) -> String {
         Engine::Mysql | Engine::Mariadb => format!(
             "enable IAM database authentication on the instance, and as the master user: \
              CREATE USER {} IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS'; (or ALTER USER)",
-            string(target.user.as_str())
+            sql::mysql::literal(target.user.as_str())
         ),
     }
 }
@@ -435,8 +436,10 @@ const OWN_WORDS: &str =
 fn postgres_refused(target: &Target, seen: &Observations, row: CheckId, refusal: &Refusal) -> Diagnostic {
     let fail = |cause| Diagnostic::fail(row, cause, refusal.to_string());
     let says = |words: &str| refusal.message.contains(words);
-    let (user, database) =
-        (identifier(target.user.as_str()), identifier(target.database.as_deref().unwrap_or_default()));
+    let (user, database) = (
+        sql::postgres::identifier(target.user.as_str()),
+        sql::postgres::identifier(target.database.as_deref().unwrap_or_default()),
+    );
     match refusal.code.as_str() {
         "28000" if says("PAM authentication failed") || says("IAM authentication failed") => {
             refused_token(target, seen, row, "PG_TOKEN_REFUSED", refusal)
@@ -474,7 +477,7 @@ fn postgres_refused(target: &Target, seen: &Observations, row: CheckId, refusal:
 
 fn mysql_refused(target: &Target, seen: &Observations, row: CheckId, refusal: &Refusal) -> Diagnostic {
     let fail = |cause| Diagnostic::fail(row, cause, refusal.to_string());
-    let user = string(target.user.as_str());
+    let user = sql::mysql::literal(target.user.as_str());
     match refusal.code.as_str() {
         "1045" if row == CheckId::LogIn => refused_token(target, seen, row, "MYSQL_TOKEN_REFUSED", refusal),
         "1045" => fail("MYSQL_USER_REFUSED").remedy(make_iam_user(target)), // before any token was sent

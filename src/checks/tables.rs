@@ -5,6 +5,7 @@ use crate::{
     connection::Refusal,
     diagnostic::{CheckId, Diagnostic},
     facts::{Fact, Table, Tables},
+    sql::{self, ServerText},
     target::{Engine, Target},
 };
 
@@ -17,12 +18,6 @@ pub(super) fn some_of<S: AsRef<str>>(names: &[S]) -> String {
     match names.len().saturating_sub(SHOWN) {
         0 => shown,
         more => format!("{shown} and {more} more"),
-    }
-}
-
-impl Table {
-    pub(super) fn full_name(&self) -> String {
-        format!("{}.{}", self.schema, self.name)
     }
 }
 
@@ -55,7 +50,7 @@ pub(super) fn read<'a>(
     target: &Target,
     facts: &Fact<Tables<impl Sized>>,
     tables: impl Iterator<Item = &'a Table>,
-    usage_missing: &[String],
+    usage_missing: &[ServerText],
 ) -> Diagnostic {
     let check = CheckId::Tables;
     let total = match facts {
@@ -66,9 +61,8 @@ pub(super) fn read<'a>(
     let patterns = &target.pipe.tables;
     // Those that were named exactly come first, so that they are among those that were looked at.
     let beyond = total > tables.len();
-    let unmatched = patterns
-        .iter()
-        .filter(|p| (p.is_exact() || !beyond) && !tables.iter().any(|t| p.matches(&t.schema, &t.name)));
+    let unmatched =
+        patterns.iter().filter(|p| (p.is_exact() || !beyond) && !tables.iter().any(|t| t.matches(p)));
     let missing: Vec<String> = unmatched
         .map(ToString::to_string)
         .chain(tables.iter().filter(|t| t.select.as_ref().is_err_and(does_not_exist)).map(|t| t.full_name()))
@@ -82,7 +76,7 @@ pub(super) fn read<'a>(
         .remedy("give tables that exist, as SCHEMA.TABLE; a table that may not be seen is missing too");
     }
     if tables.is_empty() {
-        let grant = grants(target, &["<schema>".to_owned()], usage_missing);
+        let grant = grants(target, &[ServerText::new("<schema>")], usage_missing);
         return Diagnostic::fail(check, "DB_NO_TABLES", "there is no table that the user can see")
             .remedy(format!("create the tables, or let the user see them: {grant}"));
     }
@@ -111,7 +105,8 @@ pub(super) fn read<'a>(
         return diagnostic.remedy("try again: the table was locked, or the server slow to answer");
     }
     let names: Vec<String> = refused.iter().map(|(table, _)| table.full_name()).collect();
-    let mut schemas: Vec<String> = refused.iter().map(|(table, _)| table.schema.clone()).collect();
+    let mut schemas: Vec<ServerText> = refused.iter().map(|(table, _)| table.schema.clone()).collect();
+    schemas.sort();
     schemas.dedup();
     let diagnostic =
         of_these(check, "DB_TABLES_UNREADABLE", target, (&names, tables.len()), "not allowed to read");
@@ -129,11 +124,11 @@ fn is_passing(refusal: &Refusal) -> bool {
     refusal.is_silence() || matches!(refusal.code.as_str(), "55P03" | "1205")
 }
 
-fn grants(target: &Target, schemas: &[String], usage_missing: &[String]) -> String {
+fn grants(target: &Target, schemas: &[ServerText], usage_missing: &[ServerText]) -> String {
     let user = target.user.as_str();
-    let one = |schema: &String| match target.engine() {
+    let one = |schema: &ServerText| match target.engine() {
         Engine::Postgres => {
-            let (user, name) = (super::identifier(user), super::identifier(schema));
+            let (user, name) = (sql::postgres::identifier(user), sql::postgres::identifier(schema.raw()));
             let usage = match usage_missing.contains(schema) {
                 true => format!("GRANT USAGE ON SCHEMA {name} TO {user}; "),
                 false => String::new(),
@@ -141,7 +136,8 @@ fn grants(target: &Target, schemas: &[String], usage_missing: &[String]) -> Stri
             format!("{usage}GRANT SELECT ON ALL TABLES IN SCHEMA {name} TO {user};")
         }
         Engine::Mysql | Engine::Mariadb => {
-            format!("GRANT SELECT ON `{}`.* TO {};", schema.replace('`', "``"), super::string(user))
+            let schema = sql::mysql::identifier(&schema.to_string());
+            format!("GRANT SELECT ON {schema}.* TO {};", sql::mysql::literal(user))
         }
     };
     schemas.iter().take(SHOWN).map(one).collect::<Vec<_>>().join(" ")

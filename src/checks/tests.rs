@@ -200,14 +200,6 @@ fn a_refused_token_is_no_policy_matter_when_the_clock_or_the_name_is_wrong() {
 }
 
 #[test]
-fn names_in_sql_are_quoted_where_they_must_be() {
-    assert_eq!(identifier("clickpipes_iam_user"), "clickpipes_iam_user");
-    assert_eq!(identifier("ClickPipes"), "\"ClickPipes\"");
-    assert_eq!(identifier("my-db\"x"), "\"my-db\"\"x\"");
-    assert_eq!(string("o'hara\\"), "'o''hara\\\\'");
-}
-
-#[test]
 fn a_token_that_ends_early_is_a_warning() {
     let row = |seconds: i64| {
         let signed_at = "2026-01-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap();

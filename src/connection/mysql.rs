@@ -34,12 +34,13 @@ use tokio::{
 use tokio_rustls::client::TlsStream;
 
 use super::{
-    AuthRequest, ConnectError, Greeting, Refusal, Stage, close_timeout, handshake,
+    AuthRequest, ConnectError, Greeting, Refusal, Rows, Stage, close_timeout, handshake,
     limited_stream::LimitedStream, task::Task,
 };
 use crate::{
     diagnostic::printable,
     secret::Secret,
+    sql::ServerText,
     target::{Engine, Target},
 };
 
@@ -213,11 +214,10 @@ impl MysqlSession {
     ///
     /// # Errors
     /// The server's refusal of this statement, or no response until `deadline`.
-    pub async fn rows(&mut self, sql: &str, deadline: Instant) -> Result<Vec<Vec<Option<String>>>, Refusal> {
+    pub async fn rows(&mut self, sql: &str, deadline: Instant) -> Result<Rows, Refusal> {
         let answer = tokio::time::timeout_at(deadline.into(), self.conn.query::<Row, _>(sql)).await;
         let rows = answer.map_err(|_| Refusal::silence())?.map_err(|e| driver_refusal(&e))?;
-        let text =
-            |value| from_value_opt::<Option<String>>(value).unwrap_or_default().map(|text| printable(&text));
+        let text = |value| from_value_opt::<Option<String>>(value).unwrap_or_default().map(ServerText::new);
         Ok(rows.into_iter().map(|row| row.unwrap().into_iter().map(text).collect()).collect())
     }
 

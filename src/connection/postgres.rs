@@ -23,18 +23,13 @@ use tokio_postgres::{Client, NoTls, SimpleQueryMessage, SimpleQueryRow, config::
 use tokio_rustls::client::TlsStream;
 
 use super::{
-    AuthRequest, ConnectError, Refusal, Stage, close_timeout, handshake, limited_stream::LimitedStream,
+    AuthRequest, ConnectError, Refusal, Rows, Stage, close_timeout, handshake, limited_stream::LimitedStream,
     task::Task,
 };
-use crate::{diagnostic::printable, secret::Secret, target::Target};
+use crate::{diagnostic::printable, secret::Secret, sql::ServerText, target::Target};
 
 /// Longest message believed before the session is up. An honest one is under a kilobyte or two.
 const LONGEST: usize = 64 * 1024;
-
-/// A text as an SQL literal.
-pub fn literal(text: &str) -> String {
-    postgres_protocol::escape::escape_literal(text)
-}
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,11 +176,11 @@ impl PostgresSession {
     ///
     /// # Errors
     /// The server's refusal of this statement, or its silence until `deadline`; others in flight are not lost.
-    pub async fn rows(&self, sql: &str, deadline: Instant) -> Result<Vec<Vec<Option<String>>>, Refusal> {
+    pub async fn rows(&self, sql: &str, deadline: Instant) -> Result<Rows, Refusal> {
         let answer = tokio::time::timeout_at(deadline.into(), self.client.simple_query(sql)).await;
         let messages = answer.map_err(|_| Refusal::silence())?.map_err(|e| driver_refusal(&e))?;
         // A column that is no UTF-8 is none that we asked for.
-        let column = |row: &SimpleQueryRow, i| row.try_get(i).ok().flatten().map(printable);
+        let column = |row: &SimpleQueryRow, i| row.try_get(i).ok().flatten().map(ServerText::new);
         let row = |message: &SimpleQueryMessage| match message {
             SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|i| column(row, i)).collect()),
             _ => None,

@@ -1,18 +1,19 @@
-//! Numbers among what a server said, for those who watch them shrink. Pure.
+//! The facts that are numbers, for metrics.
 
 use serde::Serialize;
 
 use super::{Fact, Facts, MysqlFacts, PostgresFacts};
 
-/// What is left, and how long something is kept; null where it does not apply or is not known.
+/// Free capacity and retention. `None` if it does not apply or is not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Measurements {
-    /// PostgreSQL: `max_replication_slots`, less those there are.
+    /// PostgreSQL: `max_replication_slots` minus existing slots.
     pub replication_slots_free: Option<u32>,
-    /// PostgreSQL: `max_wal_senders`, less those that run.
+    /// PostgreSQL: `max_wal_senders` minus running WAL senders.
     pub wal_senders_free: Option<u32>,
-    /// MySQL and MariaDB on RDS: `binlog retention hours`, in seconds; 0 where it is NULL, as soon as possible.
+    /// MySQL and MariaDB on RDS: `binlog retention hours`, in seconds. 0 if it is NULL: RDS deletes the log as soon as
+    /// it can.
     pub binlog_retention_seconds: Option<u64>,
 }
 
@@ -29,9 +30,9 @@ impl Measurements {
     }
 }
 
-fn free(facts: &PostgresFacts, most: &str, used: &Fact<u32>) -> Option<u32> {
-    let most: u32 = facts.settings.read()?.get(most)?.parse().ok()?;
-    Some(most.saturating_sub(*used.read()?))
+fn free(facts: &PostgresFacts, maximum: &str, used: &Fact<u32>) -> Option<u32> {
+    let maximum: u32 = facts.settings.read()?.get(maximum)?.parse().ok()?;
+    Some(maximum.saturating_sub(*used.read()?))
 }
 
 fn retention(facts: &MysqlFacts) -> Option<u64> {
@@ -47,7 +48,7 @@ mod tests {
     use crate::facts::Settings;
 
     #[test]
-    fn what_is_left_is_the_most_less_what_is_used() {
+    fn free_capacity_is_the_maximum_minus_what_is_used() {
         let settings: Settings = [
             ("max_replication_slots".to_owned(), "5".to_owned()),
             ("max_wal_senders".to_owned(), "2".to_owned()),
@@ -66,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn retention_is_in_seconds_and_null_is_none_at_all() {
+    fn retention_is_in_seconds_and_null_is_zero() {
         let of = |hours: Fact<String>| {
             let facts = MysqlFacts { retention_hours: hours, ..MysqlFacts::default() };
             Measurements::of(&Facts::Mysql(Box::new(facts))).binlog_retention_seconds

@@ -1,87 +1,110 @@
-//! MySQL's and MariaDB's questions: a statement each, since the protocol takes one at a time. What
-//! they are called depends on the version, so the variables come first. The binary log comes last: a
-//! connection that streams answers nothing else.
+//! Queries for MySQL and MariaDB.
+//!
+//! The protocol takes one statement at a time. The variables come first, because the names of later statements depend
+//! on the version. The binary log dump comes last, because the connection answers nothing after it.
+
+mod tables;
 
 use std::time::Instant;
 
 use super::{
-    BinlogPosition, BinlogStream, Fact, MysqlFacts, Rows, Settings, TABLES_AT_MOST, Table, Tables, Version,
-    all, fact, is_mariadb, matching, number, settings, text, version_of,
+    AccountLimits, BinlogFilters, BinlogPosition, BinlogStream, Fact, MysqlFacts, Rows, ServerText, Settings,
+    Version, all, fact, is_mariadb, number, settings, text, version_of,
 };
 use crate::{
     connection::{MysqlSession, Refusal},
-    target::{Pipe, TablePattern},
+    target::Pipe,
 };
+
+/// A locked table costs two seconds, not the whole check.
+const SESSION_SETTINGS: &str = "SET SESSION lock_wait_timeout = 2";
 
 const VARIABLES: &str = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version', 'version_comment', \
      'aurora_version', 'log_bin', 'binlog_format', 'binlog_row_image', 'binlog_row_metadata', \
      'binlog_row_value_options', 'binlog_expire_logs_seconds', 'gtid_mode', 'gtid_strict_mode', 'gtid_executed', \
-     'gtid_binlog_pos', 'log_replica_updates', 'log_slave_updates', 'server_id', 'max_allowed_packet')";
+     'gtid_binlog_pos', 'log_replica_updates', 'log_slave_updates', 'server_id', 'max_allowed_packet', \
+     'innodb_read_only', 'max_user_connections')";
 
 const RETENTION: &str = "SELECT value FROM mysql.rds_configuration WHERE name = 'binlog retention hours'";
 
-/// The statement is not of this server's language.
+const INACTIVE_ROLES: &str = "SELECT DISTINCT ROLE_NAME FROM information_schema.APPLICABLE_ROLES \
+     WHERE ROLE_NAME NOT IN \
+       (SELECT ROLE_NAME FROM information_schema.ENABLED_ROLES WHERE ROLE_NAME IS NOT NULL) ORDER BY 1";
+
+/// The server does not know the statement.
 const PARSE_ERROR: &str = "1064";
 const NO_SUCH_TABLE: &str = "1146";
+/// As `NO_SUCH_TABLE`, for `information_schema`.
+const UNKNOWN_TABLE: &str = "1109";
 
-/// Tables that one statement tries to read. Should it be refused, each is tried by itself.
-const TABLES_A_STATEMENT: usize = 50;
-
-/// Asks everything the pipe needs, and ends the session.
+/// Runs all queries that the pipe needs, and closes the session.
 pub async fn ask(session: MysqlSession, deadline: Instant, close_by: Instant, pipe: &Pipe) -> MysqlFacts {
-    let mut ask = Asker { session, deadline };
-    let variables = ask.rows(VARIABLES).await.map(settings);
-    let who = ask.rows("SELECT CURRENT_USER(), CONNECTION_ID()").await;
-    let tables = ask.tables(&pipe.tables).await;
+    let mut queries = Queries { session, deadline };
+    let _ = queries.rows(SESSION_SETTINGS).await;
+    let variables = queries.rows(VARIABLES).await.map(settings);
+    let who = queries.rows("SELECT CURRENT_USER(), CONNECTION_ID()").await;
     let mut facts = MysqlFacts {
+        tables: queries.tables(&pipe.tables).await,
         current_user: fact(who.clone(), text),
         settings: variables.map_or_else(Fact::Refused, Fact::Read),
-        tables,
+        account_limits: queries.account_limits().await,
+        inactive_roles: queries.inactive_roles().await,
         ..MysqlFacts::default()
     };
     if !pipe.follows_changes() {
-        ask.session.close(close_by).await;
+        queries.session.close(close_by).await;
         return facts;
     }
     let known = facts.settings.read();
     let (version, is_mariadb) = (known.and_then(version_of), known.is_some_and(is_mariadb));
 
-    facts.is_vitess = match ask.rows("SHOW VITESS_TABLETS").await {
+    facts.is_vitess = match queries.rows("SHOW VITESS_TABLETS").await {
         Ok(_) => Fact::Read(true),
         Err(refusal) if refusal.code == PARSE_ERROR => Fact::Read(false),
         Err(refusal) => Fact::Refused(refusal),
     };
-    facts.position = ask.rows(binlog_status(version, is_mariadb)).await.map_or_else(Fact::Refused, position);
-    facts.retention_hours = match ask.rows(RETENTION).await {
+    match queries.rows(binlog_status(version, is_mariadb)).await {
         Ok(rows) => {
-            let value = rows.into_iter().next().map(|mut row| row.pop().flatten().unwrap_or_default());
-            value.map_or(Fact::Absent, Fact::Read)
+            facts.position = position(&rows);
+            facts.binlog_filters = binlog_filters(&rows);
         }
+        Err(refusal) => {
+            facts.binlog_filters = Fact::Refused(refusal.clone());
+            facts.position = Fact::Refused(refusal);
+        }
+    }
+    facts.retention_hours = match queries.rows(RETENTION).await {
+        Ok(rows) => match rows.into_iter().next() {
+            Some(row) => {
+                Fact::Read(row.first().and_then(Option::as_ref).map_or_else(String::new, ToString::to_string))
+            }
+            None => Fact::Absent,
+        },
         Err(refusal) if refusal.code == NO_SUCH_TABLE => Fact::Absent,
         Err(refusal) => Fact::Refused(refusal),
     };
     facts.is_replica =
-        all(ask.either("SHOW REPLICA STATUS", "SHOW SLAVE STATUS").await, |rows| !rows.is_empty());
-    facts.replicas = all(ask.either("SHOW REPLICAS", "SHOW SLAVE HOSTS").await, |rows| {
-        rows.iter().filter_map(|row| row.first()?.as_deref()?.parse().ok()).collect()
+        all(queries.either("SHOW REPLICA STATUS", "SHOW SLAVE STATUS").await, |rows| !rows.is_empty());
+    facts.replicas = all(queries.either("SHOW REPLICAS", "SHOW SLAVE HOSTS").await, |rows| {
+        rows.iter().filter_map(|row| number(row.first()?.as_ref()?.raw())).collect()
     });
     if is_mariadb {
-        facts.compressed_columns = ask.compressed_columns(&pipe.tables).await;
+        facts.compressed_columns = queries.compressed_columns(&pipe.tables).await;
     }
     let Some(from) = facts.position.read() else {
-        ask.session.close(close_by).await;
+        queries.session.close(close_by).await;
         return facts;
     };
-    let connection_id = who.ok().and_then(|rows| number(rows.first()?.get(1)?.as_deref()?)).unwrap_or(0);
+    let connection_id = who.ok().and_then(|rows| number(rows.first()?.get(1)?.as_ref()?.raw())).unwrap_or(0);
     let server_id = free_server_id(connection_id, facts.settings.read(), facts.replicas.read());
-    facts.stream = match ask.session.stream_binlog(server_id, from, deadline, close_by).await {
+    facts.stream = match queries.session.stream_binlog(server_id, from, deadline, close_by).await {
         Ok(events) => Fact::Read(BinlogStream { server_id, events }),
         Err(refusal) => Fact::Refused(refusal),
     };
     facts
 }
 
-/// What is known where the driver broke off while asking: nothing, and why.
+/// The facts if the driver stopped in the middle: none, and the reason.
 pub fn unanswered(why: &str) -> MysqlFacts {
     let refusal = Refusal { code: "driver".into(), message: why.into(), ..Refusal::default() };
     MysqlFacts {
@@ -91,7 +114,7 @@ pub fn unanswered(why: &str) -> MysqlFacts {
     }
 }
 
-/// The statement's name changed in MySQL 8.4 and in MariaDB 10.5.2.
+/// The statement was renamed in MySQL 8.4 and in MariaDB 10.5.2.
 fn binlog_status(version: Option<Version>, is_mariadb: bool) -> &'static str {
     match (version, is_mariadb) {
         (Some(version), true) if version >= Version(10, 5, 2) => "SHOW BINLOG STATUS",
@@ -100,17 +123,41 @@ fn binlog_status(version: Option<Version>, is_mariadb: bool) -> &'static str {
     }
 }
 
-/// File and position, the first two columns. No row where there is no binary log.
-fn position(rows: Rows) -> Fact<BinlogPosition> {
+/// File and position are the first two columns. There is no row if there is no binary log.
+fn position(rows: &Rows) -> Fact<BinlogPosition> {
     match rows.first().map(Vec::as_slice) {
-        Some([Some(file), Some(position), ..]) if !file.is_empty() => number(position)
-            .map_or(Fact::Absent, |position| Fact::Read(BinlogPosition { file: file.clone(), position })),
+        Some([Some(file), Some(position), ..]) if !file.raw().is_empty() => number(position.raw())
+            .map_or(Fact::Absent, |position| Fact::Read(BinlogPosition { file: file.to_string(), position })),
         _ => Fact::Absent,
     }
 }
 
-/// High, and nobody's: a server ends the stream of a replica whose id comes a second time. The
-/// connection id keeps two of us apart.
+/// `Binlog_Do_DB` and `Binlog_Ignore_DB` are the next two columns; names are separated by commas.
+fn binlog_filters(rows: &Rows) -> Fact<BinlogFilters> {
+    let Some(row) = rows.first() else { return Fact::Absent };
+    let names = |i: usize| {
+        let list = row.get(i).and_then(Option::as_ref).map(ServerText::raw).unwrap_or_default();
+        list.split(',').filter(|name| !name.is_empty()).map(ServerText::new).collect()
+    };
+    Fact::Read(BinlogFilters { only: names(2), ignored: names(3) })
+}
+
+/// The numbers after their key words in `CREATE USER … WITH MAX_USER_CONNECTIONS 2`.
+fn account_limits(create_user: &str) -> Option<AccountLimits> {
+    let words: Vec<&str> = create_user.split_whitespace().collect();
+    let limit = |name: &str| {
+        let value = words.windows(2).find(|pair| pair[0] == name).map(|pair| pair[1]);
+        value.map_or(Some(0), number)
+    };
+    Some(AccountLimits {
+        simultaneous_connections: limit("MAX_USER_CONNECTIONS")?,
+        connections_per_hour: limit("MAX_CONNECTIONS_PER_HOUR")?,
+        queries_per_hour: limit("MAX_QUERIES_PER_HOUR")?,
+    })
+}
+
+/// A high server id that no replica uses: a server ends the stream of a replica if another one registers with the same
+/// id. The connection id keeps two checks apart.
 fn free_server_id(connection_id: u32, settings: Option<&Settings>, replicas: Option<&Vec<u32>>) -> u32 {
     let own: Option<u32> = settings.and_then(|settings| number(settings.get("server_id")?));
     let taken = |id: &u32| own == Some(*id) || replicas.is_some_and(|replicas| replicas.contains(id));
@@ -118,105 +165,72 @@ fn free_server_id(connection_id: u32, settings: Option<&Settings>, replicas: Opt
     (0..u32::MAX).map(|i| first.wrapping_add(i) | 0x8000_0000).find(|id| !taken(id)).unwrap_or(first)
 }
 
-struct Asker {
+struct Queries {
     session: MysqlSession,
     deadline: Instant,
 }
 
-impl Asker {
+impl Queries {
     async fn rows(&mut self, sql: &str) -> Result<Rows, Refusal> {
         self.session.rows(sql, self.deadline).await
     }
 
-    /// The statement, or what it was called before.
-    async fn either(&mut self, sql: &str, before: &str) -> Result<Rows, Refusal> {
+    /// The statement, or its older name.
+    async fn either(&mut self, sql: &str, older: &str) -> Result<Rows, Refusal> {
         match self.rows(sql).await {
-            Err(refusal) if refusal.code == PARSE_ERROR => self.rows(before).await,
+            Err(refusal) if refusal.code == PARSE_ERROR => self.rows(older).await,
             other => other,
         }
     }
 
-    /// The tables there are, as far as the user is shown them, and those that were named, shown or not.
-    async fn tables(&mut self, patterns: &[TablePattern]) -> Fact<Tables<Table>> {
-        let sql = format!(
-            "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE' \
-             AND {} ORDER BY 1, 2",
-            is_meant(patterns)
-        );
-        let rows = match self.rows(&sql).await {
-            Ok(rows) => rows,
-            Err(refusal) => return Fact::Refused(refusal),
-        };
-        let pair = |row: Vec<Option<String>>| match <[Option<String>; 2]>::try_from(row) {
-            Ok([Some(schema), Some(name)]) => Some((schema, name)),
-            _ => None,
-        };
-        let mut names: Vec<(String, String)> = rows.into_iter().filter_map(pair).collect();
-        for pattern in patterns.iter().filter(|pattern| pattern.is_exact()) {
-            if !names.iter().any(|(schema, name)| pattern.matches(schema, name)) {
-                names.push((pattern.schema.clone(), pattern.table.clone()));
-            }
+    /// An account may always see its own definition, without further privileges.
+    async fn account_limits(&mut self) -> Fact<AccountLimits> {
+        match self.rows("SHOW CREATE USER CURRENT_USER()").await {
+            Ok(rows) => fact(Ok(rows), account_limits),
+            Err(refusal) if refusal.code == PARSE_ERROR => Fact::Absent,
+            Err(refusal) => Fact::Refused(refusal),
         }
-        // Those that were named come first, lest they fall behind the last that is looked at.
-        names.sort_by_cached_key(|(schema, name)| {
-            let named = patterns.iter().any(|p| p.is_exact() && p.matches(schema, name));
-            (!named, schema.clone(), name.clone())
-        });
-        let total = names.len();
-        names.truncate(TABLES_AT_MOST);
-        let mut seen = Vec::new();
-        for some in names.chunks(TABLES_A_STATEMENT) {
-            let together = self.rows(&reading(some)).await.is_ok();
-            for (schema, name) in some.iter().cloned() {
-                let select = match together {
-                    true => Ok(()),
-                    false => self
-                        .rows(&format!("SELECT * FROM {} LIMIT 0", quoted(&schema, &name)))
-                        .await
-                        .map(drop),
-                };
-                seen.push(Table { schema, name, select });
-            }
-        }
-        Fact::Read(Tables { total, seen })
     }
 
-    /// The type's text says so, between comment marks.
-    async fn compressed_columns(&mut self, patterns: &[TablePattern]) -> Fact<Vec<String>> {
-        let sql = format!(
-            "SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME, '.', COLUMN_NAME) FROM information_schema.COLUMNS \
-             WHERE COLUMN_TYPE LIKE '%COMPRESSED%' AND {} ORDER BY 1 LIMIT {TABLES_AT_MOST}",
-            is_meant(patterns)
-        );
-        all(self.rows(&sql).await, |rows| {
-            rows.into_iter().filter_map(|row| row.into_iter().next()?).collect()
-        })
+    async fn inactive_roles(&mut self) -> Fact<Vec<String>> {
+        match self.rows(INACTIVE_ROLES).await {
+            Ok(rows) => {
+                let names = rows.iter().filter_map(|row| row.first()?.as_ref());
+                Fact::Read(names.map(ToString::to_string).collect())
+            }
+            Err(refusal) if refusal.code == UNKNOWN_TABLE => Fact::Absent,
+            Err(refusal) => Fact::Refused(refusal),
+        }
     }
 }
 
-/// One statement that every one of these tables must allow: every column, no row.
-fn reading(tables: &[(String, String)]) -> String {
-    let one = |(i, (schema, name)): (usize, &(String, String))| {
-        format!("(SELECT COUNT(*) FROM (SELECT * FROM {} LIMIT 0) AS t{i})", quoted(schema, name))
-    };
-    let parts = tables.iter().enumerate().map(one).collect::<Vec<_>>();
-    format!("SELECT {}", if parts.is_empty() { "1".to_owned() } else { parts.join(", ") })
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A condition on TABLE_SCHEMA and TABLE_NAME: what is meant, and nothing of the system's.
-fn is_meant(patterns: &[TablePattern]) -> String {
-    format!(
-        "TABLE_SCHEMA NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys', 'innodb') AND {}",
-        matching(patterns, "TABLE_SCHEMA", "TABLE_NAME", literal)
-    )
-}
+    #[test]
+    fn account_limits_are_read_from_the_definition() {
+        let limits = account_limits(
+            "CREATE USER `u`@`%` IDENTIFIED WITH 'AWSAuthenticationPlugin' AS 'RDS' REQUIRE SSL WITH \
+             MAX_QUERIES_PER_HOUR 7 MAX_CONNECTIONS_PER_HOUR 20 MAX_USER_CONNECTIONS 2 PASSWORD EXPIRE DEFAULT",
+        );
+        let expected =
+            AccountLimits { simultaneous_connections: 2, connections_per_hour: 20, queries_per_hour: 7 };
+        assert_eq!(limits, Some(expected));
+        assert_eq!(account_limits("CREATE USER `u`@`%` REQUIRE SSL"), Some(AccountLimits::default()));
+        // MariaDB also accepts fractions of a second in another limit.
+        let other = "CREATE USER `u`@`%` WITH MAX_STATEMENT_TIME 1.500000";
+        assert_eq!(account_limits(other), Some(AccountLimits::default()));
+    }
 
-/// In hexadecimal, which no sql_mode reads in a way of its own.
-fn literal(text: &str) -> String {
-    let digits: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
-    format!("_utf8mb4 x'{digits}'")
-}
-
-fn quoted(schema: &str, name: &str) -> String {
-    format!("`{}`.`{}`", schema.replace('`', "``"), name.replace('`', "``"))
+    #[test]
+    fn filters_are_columns_three_and_four() {
+        let row = ["log.1", "4", "app,shop", "audit"].map(|text| Some(ServerText::new(text))).to_vec();
+        let filters = binlog_filters(&vec![row]);
+        let (app, audit, other) = (ServerText::new("app"), ServerText::new("audit"), ServerText::new("x"));
+        let filters = filters.read().unwrap();
+        assert_eq!([&app, &audit, &other].map(|name| filters.log(name)), [true, false, false]);
+        assert!(BinlogFilters::default().log(&other));
+        assert_eq!(binlog_filters(&vec![]), Fact::Absent);
+    }
 }

@@ -6,11 +6,12 @@ use std::time::Instant;
 use futures_util::future::join_all;
 
 use super::{
-    Fact, PostgresFacts, PostgresTable, Publication, Rows, SystemIdentity, TABLES_AT_MOST, Table, Tables,
-    all, boolean, fact, matching, number, settings, text,
+    Fact, PostgresFacts, PostgresTable, Publication, Rows, ServerText, SystemIdentity, TABLES_AT_MOST, Table,
+    TableKind, Tables, all, boolean, fact, matching, number, settings, text,
 };
 use crate::{
-    connection::{ConnectError, PostgresSession, Refusal, Stage, postgres_literal as literal},
+    connection::{ConnectError, PostgresSession, Refusal, Stage},
+    sql::postgres::literal,
     target::{Pipe, TablePattern},
 };
 
@@ -134,20 +135,26 @@ async fn read_each(
         Ok(rows) => rows,
         Err(refusal) => return Fact::Refused(refusal.clone()),
     };
-    let total = rows.first().and_then(|row| row.first()?.as_deref()).and_then(number).unwrap_or(0);
+    let total =
+        rows.first().and_then(|row| row.first()?.as_ref()).and_then(|total| number(total.raw())).unwrap_or(0);
     // The question has that limit too; the answer need not.
     let seen = rows.iter().take(TABLES_AT_MOST).map(async |row| {
         let column = |i: usize| row.get(i).cloned().flatten().unwrap_or_default();
-        let is = |i: usize| column(i) == "t";
-        let select = session.rows(&format!("SELECT * FROM {} LIMIT 0", column(3)), deadline).await;
+        let is = |i: usize| column(i).raw() == "t";
+        let select = session.rows(&format!("SELECT * FROM {} LIMIT 0", column(3).raw()), deadline).await;
         PostgresTable {
-            table: Table { schema: column(1), name: column(2), select: select.map(drop) },
+            table: Table {
+                schema: column(1),
+                name: column(2),
+                kind: TableKind::Table,
+                select: select.map(drop),
+            },
             usage: is(4),
             owned: is(5),
             partitioned: is(6),
             unlogged: is(7),
             row_security: is(8),
-            replica_identity: column(9),
+            replica_identity: column(9).to_string(),
             has_primary_key: is(10),
             has_identity_index: is(11),
             generated: is(12),
@@ -171,18 +178,18 @@ fn publications_of(rows: Rows) -> Vec<Publication> {
     let mut publications: Vec<Publication> = Vec::new();
     for row in rows {
         let column = |i: usize| row.get(i).cloned().flatten().unwrap_or_default();
-        let name = column(0);
+        let name = column(0).to_string();
         if publications.last().is_none_or(|last| last.name != name) {
             let kinds = [(1, "insert"), (2, "update"), (3, "delete"), (4, "truncate")];
-            let leaves_out = kinds.iter().filter(|(i, _)| column(*i) == "f");
+            let leaves_out = kinds.iter().filter(|(i, _)| column(*i).raw() == "f");
             let leaves_out = leaves_out.map(|(_, kind)| (*kind).to_owned()).collect();
-            let all_tables = column(5) == "t";
+            let all_tables = column(5).raw() == "t";
             publications.push(Publication { name, all_tables, leaves_out, tables: Vec::new() });
         }
         if let (Some(Some(schema)), Some(Some(table)), Some(last)) =
             (row.get(6), row.get(7), publications.last_mut())
         {
-            last.tables.push(format!("{schema}.{table}"));
+            last.tables.push(ServerText::new(format!("{}.{}", schema.raw(), table.raw())));
         }
     }
     publications
@@ -203,8 +210,10 @@ pub async fn identify_system(
             false => ConnectError::Refused { stage, refusal },
         })?;
     // Columns: systemid, timeline, xlogpos, dbname.
-    match rows.into_iter().next().map(<[Option<String>; 4]>::try_from) {
-        Some(Ok([_, Some(timeline), Some(position), _])) => Ok(SystemIdentity { timeline, position }),
+    match rows.first().map(Vec::as_slice) {
+        Some([_, Some(timeline), Some(position), _]) => {
+            Ok(SystemIdentity { timeline: timeline.to_string(), position: position.to_string() })
+        }
         _ => Err(ConnectError::Protocol {
             stage,
             what: "answered IDENTIFY_SYSTEM without timeline and position".into(),

@@ -1,12 +1,12 @@
-//! A version of MySQL or MariaDB, as the server writes it.
+//! Versions of MySQL and MariaDB.
 
-/// Major, minor, patch.
+/// Major, minor and patch version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(pub u32, pub u32, pub u32);
 
 impl Version {
-    /// `8.0.39-log`, `10.11.6-MariaDB-log`, `5.5.5-10.6.12-MariaDB` (MariaDB behind MySQL's number),
-    /// `8.0.mysql_aurora.3.05.2`. Where there is no patch level it counts as the newest of its line.
+    /// Reads the variable `version`: `8.0.39-log`, `10.11.6-MariaDB-log`, `5.5.5-10.6.12-MariaDB` (MariaDB with a
+    /// prefix for old clients), `8.0.mysql_aurora.3.05.2`. Without a patch level, the newest patch is assumed.
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.strip_prefix("5.5.5-").unwrap_or(text).split(['.', '-', '_']);
         let (major, minor) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
@@ -19,7 +19,7 @@ mod tests {
     use super::Version;
 
     #[test]
-    fn versions_are_read_as_servers_write_them() {
+    fn versions_of_real_servers_are_read() {
         for (text, version) in [
             ("8.0.39", Version(8, 0, 39)),
             ("5.7.44-log", Version(5, 7, 44)),

@@ -3,9 +3,10 @@
 
 use super::{Server, counted, unanswered};
 use crate::{
-    checks::{identifier, tables::some_of},
+    checks::tables::some_of,
     diagnostic::{CheckId, Diagnostic},
     facts::{Fact, PostgresTable, Publication},
+    sql::postgres::{identifier, qualified},
 };
 
 const CHECK: CheckId = CheckId::PostgresPublication;
@@ -31,7 +32,7 @@ impl Server<'_> {
         // ClickPipes' engine takes FOR ALL TABLES at its word, and finds the root of a partition itself.
         let lacking = |publication: &Publication| -> Vec<&PostgresTable> {
             let has = |t: &&PostgresTable| {
-                publication.all_tables || publication.tables.contains(&t.table.full_name())
+                publication.all_tables || publication.tables.iter().any(|name| t.table.is_called(name))
             };
             tables.iter().copied().filter(|t| !has(t)).collect()
         };
@@ -132,7 +133,7 @@ fn add(publication: &str, lacking: &[&PostgresTable]) -> String {
 
 fn listed(tables: &[&PostgresTable]) -> String {
     const SHOWN: usize = 5;
-    let name = |t: &&PostgresTable| format!("{}.{}", identifier(&t.table.schema), identifier(&t.table.name));
+    let name = |t: &&PostgresTable| qualified(t.table.schema.raw(), t.table.name.raw());
     let mut names: Vec<String> = tables.iter().take(SHOWN).map(name).collect();
     if tables.len() > SHOWN {
         names.push("…".to_owned());

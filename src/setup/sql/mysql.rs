@@ -1,9 +1,9 @@
 //! MySQL and MariaDB. Every statement commits by itself.
 
 use crate::{
-    checks::string,
     config::Setup,
     setup::quote::{comment, mysql_name},
+    sql::mysql::literal,
     target::{Engine, TablePattern},
 };
 
@@ -12,7 +12,7 @@ pub(in crate::setup) const SCHEMA: &str = "<schema>";
 
 pub(super) fn script(plan: &Setup) -> String {
     let target = &plan.target;
-    let user = string(target.user.as_str());
+    let user = literal(target.user.as_str());
     let account = format!("{user}@'%'");
     let client = match target.engine() {
         Engine::Mariadb => "mariadb --ssl-verify-server-cert",

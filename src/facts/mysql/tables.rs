@@ -1,0 +1,215 @@
+//! Lists the tables of a pipe and tries to read each of them.
+
+use std::collections::BTreeMap;
+
+use super::{
+    super::{TABLES_AT_MOST, Table, TableKind, Tables, matching},
+    Fact, Queries, Rows, ServerText, all,
+};
+use crate::{connection::Refusal, sql, target::TablePattern};
+
+/// One statement tries to read this many tables. If it is refused, it is repeated with half of them.
+const TABLES_PER_STATEMENT: usize = 50;
+
+/// Limit for the statements that read tables. A refused table costs up to a dozen.
+const STATEMENTS_AT_MOST: usize = 2 * TABLES_AT_MOST;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Listed {
+    schema: ServerText,
+    name: ServerText,
+    kind: TableKind,
+}
+
+impl Listed {
+    fn matches(&self, pattern: &TablePattern) -> bool {
+        pattern.matches(self.schema.raw(), self.name.raw())
+    }
+
+    fn sql_name(&self) -> String {
+        sql::mysql::qualified(self.schema.raw(), self.name.raw())
+    }
+}
+
+impl Queries {
+    /// The tables that the user can see, and the tables that were named exactly, visible or not.
+    pub(super) async fn tables(&mut self, patterns: &[TablePattern]) -> Fact<Tables<Table>> {
+        let rows = match self.rows(&listing(patterns)).await {
+            Ok(rows) => rows,
+            Err(refusal) => return Fact::Refused(refusal),
+        };
+        let listed = in_order(listed(&rows, patterns), patterns);
+        Fact::Read(Tables { total: listed.len(), seen: self.read(&listed).await })
+    }
+
+    /// Reads with as few statements as possible: only parts that are refused are split further. Tables that the limit
+    /// does not leave a statement for are missing from the result.
+    async fn read(&mut self, listed: &[Listed]) -> Vec<Table> {
+        let mut parts: Vec<&[Listed]> = listed.chunks(TABLES_PER_STATEMENT).rev().collect();
+        let mut seen = Vec::new();
+        for _ in 0..STATEMENTS_AT_MOST {
+            let Some(part) = parts.pop() else { break };
+            match (part, self.rows(&reading(part)).await) {
+                (part, Ok(_)) => seen.extend(part.iter().map(|table| examined(table, Ok(())))),
+                ([table], Err(refusal)) => seen.push(examined(table, Err(refusal))),
+                (part, Err(_)) => {
+                    let (first, second) = part.split_at(part.len() / 2);
+                    parts.extend([second, first]);
+                }
+            }
+        }
+        seen
+    }
+
+    /// MariaDB writes the attribute into the type, between comment marks.
+    pub(super) async fn compressed_columns(&mut self, patterns: &[TablePattern]) -> Fact<Vec<String>> {
+        let sql = format!(
+            "SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME, '.', COLUMN_NAME) FROM information_schema.COLUMNS \
+             WHERE COLUMN_TYPE LIKE '%COMPRESSED%' AND {} ORDER BY 1 LIMIT {TABLES_AT_MOST}",
+            is_requested(patterns)
+        );
+        all(self.rows(&sql).await, |rows| {
+            rows.iter().filter_map(|row| row.first()?.as_ref()).map(ToString::to_string).collect()
+        })
+    }
+}
+
+fn examined(table: &Listed, select: Result<(), Refusal>) -> Table {
+    let Listed { schema, name, kind } = table.clone();
+    Table { schema, name, kind, select }
+}
+
+fn listing(patterns: &[TablePattern]) -> String {
+    format!(
+        "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE {}",
+        is_requested(patterns)
+    )
+}
+
+/// Views and sequences count only if they were named: a pattern means tables.
+fn listed(rows: &Rows, patterns: &[TablePattern]) -> Vec<Listed> {
+    let one = |row: &Vec<Option<ServerText>>| {
+        let [Some(schema), Some(name), Some(kind)] = row.as_slice() else { return None };
+        let kind = match kind.raw() {
+            "BASE TABLE" => TableKind::Table,
+            "SYSTEM VERSIONED" => TableKind::SystemVersioned,
+            "SEQUENCE" => TableKind::Sequence,
+            "VIEW" | "SYSTEM VIEW" => TableKind::View,
+            _ => return None, // temporary tables of this session
+        };
+        let table = Listed { schema: schema.clone(), name: name.clone(), kind };
+        let is_table = matches!(kind, TableKind::Table | TableKind::SystemVersioned);
+        // The server compares without regard to case.
+        let is_requested = match patterns {
+            [] => is_table,
+            some => some.iter().any(|p| table.matches(p) && (is_table || p.is_exact())),
+        };
+        is_requested.then_some(table)
+    };
+    rows.iter().filter_map(one).collect()
+}
+
+/// Exact names first, found or not. Then the first table of every schema, the second of every schema, and so on: one
+/// schema with many tables must not hide the others behind the limit.
+fn in_order(mut tables: Vec<Listed>, patterns: &[TablePattern]) -> Vec<Listed> {
+    for pattern in patterns.iter().filter(|pattern| pattern.is_exact()) {
+        if !tables.iter().any(|table| table.matches(pattern)) {
+            let (schema, name) = (ServerText::new(&pattern.schema), ServerText::new(&pattern.table));
+            tables.push(Listed { schema, name, kind: TableKind::Table });
+        }
+    }
+    tables.sort_by(|a, b| (&a.schema, &a.name).cmp(&(&b.schema, &b.name)));
+    let mut counts = BTreeMap::new();
+    let mut keyed: Vec<_> = tables
+        .into_iter()
+        .map(|table| {
+            let count = counts.entry(table.schema.clone()).or_insert(0_usize);
+            *count += 1;
+            let named = patterns.iter().any(|p| p.is_exact() && table.matches(p));
+            ((!named, *count, table.schema.clone()), table)
+        })
+        .collect();
+    keyed.sort_by(|(a, _), (b, _)| a.cmp(b));
+    keyed.into_iter().map(|(_, table)| table).collect()
+}
+
+/// A statement that succeeds only if all these tables can be read: every column, no row.
+fn reading(tables: &[Listed]) -> String {
+    match tables {
+        // Its error message is shown, so the statement is as simple as possible.
+        [table] => format!("SELECT * FROM {} LIMIT 0", table.sql_name()),
+        tables => {
+            let one = |(i, table): (usize, &Listed)| {
+                format!("(SELECT COUNT(*) FROM (SELECT * FROM {} LIMIT 0) AS t{i})", table.sql_name())
+            };
+            format!("SELECT {}", tables.iter().enumerate().map(one).collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+/// A condition on TABLE_SCHEMA and TABLE_NAME: requested, and not a system table.
+fn is_requested(patterns: &[TablePattern]) -> String {
+    format!(
+        "TABLE_SCHEMA NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys', 'innodb') AND {}",
+        matching(patterns, "TABLE_SCHEMA", "TABLE_NAME", sql::mysql::hex_literal)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(tables: &[[&str; 3]]) -> Rows {
+        tables.iter().map(|row| row.map(|text| Some(ServerText::new(text))).to_vec()).collect()
+    }
+
+    fn names(tables: &[Listed]) -> Vec<String> {
+        tables.iter().map(|table| format!("{}.{}", table.schema.raw(), table.name.raw())).collect()
+    }
+
+    fn pattern(text: &str) -> TablePattern {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn views_and_sequences_count_only_if_they_are_named() {
+        let rows = rows(&[
+            ["app", "orders", "BASE TABLE"],
+            ["app", "prices", "SYSTEM VERSIONED"],
+            ["app", "recent", "VIEW"],
+            ["app", "numbers", "SEQUENCE"],
+            ["app", "scratch", "TEMPORARY"],
+        ]);
+        assert_eq!(names(&listed(&rows, &[])), ["app.orders", "app.prices"]);
+        assert_eq!(names(&listed(&rows, &[pattern("app.*")])), ["app.orders", "app.prices"]);
+        let recent = listed(&rows, &[pattern("app.recent"), pattern("app.numbers")]);
+        assert_eq!(recent.iter().map(|t| t.kind).collect::<Vec<_>>(), [TableKind::View, TableKind::Sequence]);
+        assert_eq!(listed(&rows, &[pattern("app.ORDERS")]), []);
+    }
+
+    #[test]
+    fn a_schema_with_many_tables_does_not_hide_the_others() {
+        let mut all: Vec<Listed> = Vec::new();
+        let table = |schema: &str, name: String| Listed {
+            schema: ServerText::new(schema),
+            name: ServerText::new(name),
+            kind: TableKind::Table,
+        };
+        all.extend((0..600).map(|i| table("audit", format!("t{i:03}"))));
+        all.extend(["customers", "orders"].map(|name| table("shop", name.into())));
+        let ordered = in_order(all, &[pattern("audit.t599"), pattern("shop.none"), pattern("*.*")]);
+        assert_eq!(
+            names(&ordered)[..7],
+            [
+                "shop.none",
+                "audit.t599",
+                "audit.t000",
+                "shop.customers",
+                "audit.t001",
+                "audit.t002",
+                "shop.orders"
+            ]
+        );
+        assert_eq!(ordered.len(), 603);
+    }
+}
