@@ -16,9 +16,6 @@ use crate::{
     target::Pipe,
 };
 
-/// A locked table costs two seconds, not the whole check.
-const SESSION_SETTINGS: &str = "SET SESSION lock_wait_timeout = 2";
-
 const VARIABLES: &str = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version', 'version_comment', \
      'aurora_version', 'log_bin', 'binlog_format', 'binlog_row_image', 'binlog_row_metadata', \
      'binlog_row_value_options', 'binlog_expire_logs_seconds', 'gtid_mode', 'gtid_strict_mode', 'gtid_executed', \
@@ -40,7 +37,6 @@ const UNKNOWN_TABLE: &str = "1109";
 /// Runs all queries that the pipe needs, and closes the session.
 pub async fn ask(session: MysqlSession, deadline: Instant, close_by: Instant, pipe: &Pipe) -> MysqlFacts {
     let mut queries = Queries { session, deadline };
-    let _ = queries.rows(SESSION_SETTINGS).await;
     let variables = queries.rows(VARIABLES).await.map(settings);
     let who = queries.rows("SELECT CURRENT_USER(), CONNECTION_ID()").await;
     let mut facts = MysqlFacts {
