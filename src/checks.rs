@@ -20,7 +20,7 @@ use crate::{
     facts::{Fact, Facts},
     identity::{IdentityError, IdentityEvidence},
     sql,
-    target::{Engine, RdsName, ReplicationMechanism, ReplicationMode, ResourceKind, Target},
+    target::{Engine, RdsName, ReplicationMode, ResourceKind, Target},
     token::AuthToken,
 };
 
@@ -79,8 +79,8 @@ pub fn judge(target: &Target, seen: &Observations) -> Vec<Diagnostic> {
         Some(Facts::Mysql(facts)) => answers.extend(mysql::judge(target, facts, &kind.user)),
         None => {}
     }
-    if seen.facts.is_some() {
-        answers.push(reach::endpoint(target));
+    if let Some(facts) = &seen.facts {
+        answers.push(reach::endpoint(target, facts));
     }
     let answer = |check: &'static Check| match pointless(check, target) {
         Some(why) => Diagnostic::not_applicable(check.id, why),
@@ -126,9 +126,6 @@ fn pointless(check: &Check, target: &Target) -> Option<String> {
     match check.part {
         Part::Changes if !pipe.follows_changes() => Some(format!("replication_mode is {mode}")),
         Part::Load if !pipe.copies_rows() => Some(format!("replication_mode is {mode}")),
-        _ if check.id == CheckId::MysqlGtid && pipe.mechanism == ReplicationMechanism::FilePos => {
-            Some("replication_mechanism is file_pos".to_owned())
-        }
         _ => None,
     }
 }

@@ -223,7 +223,7 @@ pub struct MysqlFacts {
 
 /// Resource limits of an account. 0 means no limit (MySQL Reference Manual, "Setting Account Resource Limits").
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(test, derive(serde::Deserialize), serde(default))]
+#[cfg_attr(test, derive(serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct AccountLimits {
     /// `MAX_USER_CONNECTIONS`; the global variable `max_user_connections` is the default for 0.
     pub simultaneous_connections: u32,
@@ -235,7 +235,7 @@ pub struct AccountLimits {
 
 /// `Binlog_Do_DB` and `Binlog_Ignore_DB` of the binary log status.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(test, derive(serde::Deserialize), serde(default))]
+#[cfg_attr(test, derive(serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct BinlogFilters {
     /// If it is not empty: only these databases are logged.
     pub only: Vec<ServerText>,

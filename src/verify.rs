@@ -23,7 +23,7 @@ use crate::{
     facts::{self, Fact, Facts, SystemIdentity},
     identity::{self, Identity, IdentityError, Sessions},
     report::{Report, Timing},
-    target::Target,
+    target::{Engine, Target},
     token::{self, AuthToken},
     trust,
 };
@@ -159,7 +159,7 @@ impl Run<'_> {
         let mut session = self.log_in(pending?, &token.ok()?, &mut seen.connection).await;
         if let Err(refused) = &session
             && self.retry
-            && may_pass(refused)
+            && may_retry(self.target.engine(), refused)
             && self.deadline.saturating_duration_since(Instant::now()) > 2 * BETWEEN_TOKENS
         {
             seen.first_login = Some(refused.clone());
@@ -297,11 +297,14 @@ impl Run<'_> {
 /// A refusal of the token that is the same whether IAM said no or could not be asked: RDS answers
 /// neither differently (PostgreSQL 28000, MySQL 1045; Amazon RDS User Guide, "Limitations for IAM database
 /// authentication": memory, 200 logins a second).
-fn may_pass(error: &ConnectError) -> bool {
+///
+/// MySQL counts refused logins per account (`FAILED_LOGIN_ATTEMPTS`): a second one could lock the account for days, so
+/// there is none. MariaDB has no such limit per account.
+fn may_retry(engine: Engine, error: &ConnectError) -> bool {
     match error {
         ConnectError::Refused { stage: Stage::Login, refusal } => match refusal.code.as_str() {
             "28000" => refusal.message.contains("authentication failed"),
-            code => code == "1045",
+            code => code == "1045" && engine == Engine::Mariadb,
         },
         _ => false,
     }

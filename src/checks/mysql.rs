@@ -4,7 +4,8 @@ use super::tables::{self, of_these, some_of};
 use crate::{
     connection::Refusal,
     diagnostic::{CheckId, Diagnostic},
-    facts::{self, Fact, MysqlFacts, Settings, Version},
+    facts::{self, BinlogFilters, Fact, MysqlFacts, Settings, Table, TableKind, Version},
+    sql::{self, ServerText},
     target::{Engine, ReplicationMechanism, SourceType, Target},
 };
 
@@ -15,6 +16,10 @@ const DAY_SECONDS: u64 = 86_400;
 const SHORTEST_RETENTION_HOURS: u64 = 24;
 const ADVISED_RETENTION_HOURS: u64 = 72;
 const ADVISED_PACKET_BYTES: u64 = 16 << 20;
+/// Default settings of a pipe: 4 connections for the initial copy (initial_load_parallelism), 1 for the changes.
+const PIPE_CONNECTIONS: u32 = 5;
+/// A pipe reconnects after errors; this leaves room for it.
+const PIPE_CONNECTIONS_PER_HOUR: u32 = 100;
 
 /// `account`: the user, as GRANT has it.
 pub(super) fn judge(target: &Target, facts: &MysqlFacts, account: &str) -> Vec<Diagnostic> {
@@ -24,6 +29,7 @@ pub(super) fn judge(target: &Target, facts: &MysqlFacts, account: &str) -> Vec<D
         facts.tables.read().into_iter().flat_map(|tables| &tables.seen),
         &[],
     )];
+    diagnostics.push(table_kinds(target, facts));
     let Fact::Read(settings) = &facts.settings else {
         let unanswered = |check| unanswered(check, &facts.settings);
         diagnostics.extend([CheckId::Engine, CheckId::Version, CheckId::MysqlBinaryLog].map(unanswered));
@@ -33,6 +39,8 @@ pub(super) fn judge(target: &Target, facts: &MysqlFacts, account: &str) -> Vec<D
     diagnostics.extend([
         server.engine(),
         server.version(),
+        server.account_limits(),
+        server.binlog_filters(),
         server.vitess(),
         server.binary_log(),
         server.binlog_status(),
@@ -51,6 +59,83 @@ pub(super) fn judge(target: &Target, facts: &MysqlFacts, account: &str) -> Vec<D
         server.max_allowed_packet(),
     ]);
     diagnostics
+        .into_iter()
+        .map(|diagnostic| with_inactive_roles(diagnostic, target, facts, account))
+        .collect()
+}
+
+/// A missing privilege may be in a role that is granted to the account but not active after login.
+fn with_inactive_roles(
+    diagnostic: Diagnostic,
+    target: &Target,
+    facts: &MysqlFacts,
+    account: &str,
+) -> Diagnostic {
+    let is_about_privileges = matches!(
+        diagnostic.cause,
+        Some(
+            "DB_TABLES_UNREADABLE"
+                | "DB_TABLES_MISSING"
+                | "DB_NO_TABLES"
+                | "MYSQL_NO_REPLICATION_CLIENT"
+                | "MYSQL_NO_REPLICA_MONITOR"
+                | "MYSQL_NO_REPLICATION_SLAVE"
+        )
+    );
+    let roles = facts.inactive_roles.read().map(Vec::as_slice).unwrap_or_default();
+    let Some(first) = roles.first().filter(|_| is_about_privileges) else { return diagnostic };
+    let set = match target.engine() {
+        // MariaDB has one default role per account.
+        Engine::Mariadb => format!("SET DEFAULT ROLE {} FOR {account};", sql::mysql::identifier(first)),
+        _ => format!("SET DEFAULT ROLE ALL TO {account};"),
+    };
+    let found =
+        format!("{}; granted roles that are not active after login: {}", diagnostic.found, some_of(roles));
+    let remedy = match &diagnostic.remedy {
+        Some(remedy) => format!("if a role has the privilege: {set} Otherwise: {remedy}"),
+        None => format!("if a role has the privilege: {set}"),
+    };
+    Diagnostic { found, remedy: Some(remedy), ..diagnostic }
+}
+
+/// Views and sequences were named: patterns leave them out.
+fn table_kinds(target: &Target, facts: &MysqlFacts) -> Diagnostic {
+    let check = CheckId::MysqlTableKinds;
+    let Fact::Read(tables) = &facts.tables else {
+        return Diagnostic::skipped(check, "there is no table to look at");
+    };
+    let of_kind = |kinds: &[TableKind]| -> Vec<String> {
+        tables.seen.iter().filter(|table| kinds.contains(&table.kind)).map(Table::full_name).collect()
+    };
+    let others = of_kind(&[TableKind::View, TableKind::Sequence]);
+    if !others.is_empty() {
+        return Diagnostic::fail(
+            check,
+            "MYSQL_NOT_A_TABLE",
+            format!("views or sequences: {}", some_of(&others)),
+        )
+        .remedy("name the tables behind the view (--table), or use --replication-mode snapshot");
+    }
+    let versioned = of_kind(&[TableKind::SystemVersioned]);
+    let cause = "MARIADB_SYSTEM_VERSIONED";
+    let diagnostic = of_these(check, cause, target, (&versioned, tables.total), "system-versioned");
+    match versioned.is_empty() {
+        true => diagnostic,
+        false => diagnostic.remedy(
+            "leave these tables out (--table), use --replication-mode snapshot, or ALTER TABLE … DROP SYSTEM VERSIONING, which \
+             deletes their history",
+        ),
+    }
+}
+
+/// `binlog_do_db (app), binlog_ignore_db (audit)`.
+fn described(filters: &BinlogFilters) -> String {
+    let list = |name: &str, names: &[ServerText]| {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        (!names.is_empty()).then(|| format!("{name} ({})", some_of(&names)))
+    };
+    let parts = [list("binlog_do_db", &filters.only), list("binlog_ignore_db", &filters.ignored)];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" and ")
 }
 
 struct Server<'a> {
@@ -252,26 +337,89 @@ impl Server<'_> {
         }
     }
 
+    /// The ClickPipes API and Terraform use GTID unless FILE_POS is given. FILE_POS needs a feature that ClickHouse support
+    /// enables, and does not exist for MariaDB.
     fn gtid(&self) -> Diagnostic {
         let check = CheckId::MysqlGtid;
         let version = self.get("version").unwrap_or_default();
-        let without = |found: String| match self.target.pipe.mechanism {
-            ReplicationMechanism::Gtid => Diagnostic::fail(check, "MYSQL_GTID_OFF", found),
-            _ => Diagnostic::warn(
-                check,
-                "MYSQL_GTID_OFF",
-                format!("{found}: the pipe will go by file and position, which a failover breaks"),
-            ),
-        };
+        if self.target.pipe.mechanism == ReplicationMechanism::FilePos {
+            return match self.target.engine() {
+                Engine::Mariadb => {
+                    Diagnostic::fail(check, "MARIADB_FILE_POS", "replication_mechanism is file_pos")
+                        .expected("gtid: for MariaDB, ClickPipes accepts nothing else")
+                        .remedy("use --replication-mechanism gtid")
+                }
+                _ => Diagnostic::warn(check, "MYSQL_FILE_POS", "replication_mechanism is file_pos")
+                    .expected("gtid, or FILE_POS enabled for your organization by ClickHouse support")
+                    .remedy(
+                        "ask ClickHouse support to enable FILE_POS; note that a failover breaks such a pipe",
+                    ),
+            };
+        }
+        let off = |found: String| Diagnostic::fail(check, "MYSQL_GTID_OFF", found);
         match (self.is_mariadb(), self.get("gtid_mode")) {
             (true, _) if self.get("gtid_binlog_pos").is_none() => {
-                without(format!("{version} has no gtid_binlog_pos"))
+                off(format!("{version} has no gtid_binlog_pos")).remedy("upgrade to MariaDB 10.0.2 or newer")
             }
-            (true, _) => Diagnostic::pass(check, "gtid_binlog_pos is there"),
+            (true, _) => Diagnostic::pass(check, "gtid_binlog_pos exists"),
             (false, Some("ON")) => Diagnostic::pass(check, "gtid_mode is ON"),
-            (false, Some(mode)) => without(format!("gtid_mode is {mode}")),
-            (false, None) => without(format!("{version} has no gtid_mode"))
-                .remedy("upgrade to MySQL 5.6 or newer, or go by file and position (--replication-mechanism file_pos)"),
+            (false, Some(mode)) => off(format!("gtid_mode is {mode}")),
+            (false, None) => off(format!("{version} has no gtid_mode")).remedy(
+                "upgrade to MySQL 5.6 or newer, or let ClickHouse support enable FILE_POS (--replication-mechanism file_pos)",
+            ),
+        }
+    }
+
+    fn binlog_filters(&self) -> Diagnostic {
+        let check = CheckId::MysqlBinlogFilters;
+        let filters = match &self.facts.binlog_filters {
+            Fact::Read(filters) => filters,
+            Fact::Absent => return Diagnostic::skipped(check, "there is no binary log status"),
+            Fact::Refused(refusal) if is_denial(refusal) => {
+                return Diagnostic::skipped(check, "it takes the same privilege as MYSQL_BINLOG_STATUS");
+            }
+            other @ Fact::Refused(_) => return unanswered(check, other),
+        };
+        if *filters == BinlogFilters::default() {
+            return Diagnostic::pass(check, "no database is filtered");
+        }
+        let Fact::Read(tables) = &self.facts.tables else {
+            return Diagnostic::skipped(check, "there is no table to look at");
+        };
+        let lost: Vec<String> =
+            tables.seen.iter().filter(|table| !filters.log(&table.schema)).map(Table::full_name).collect();
+        let words = format!("{} leave out", described(filters));
+        let cause = "MYSQL_BINLOG_FILTERED";
+        of_these(check, cause, self.target, (&lost, tables.total), &words)
+    }
+
+    fn account_limits(&self) -> Diagnostic {
+        let check = CheckId::MysqlAccountLimits;
+        let limits = match &self.facts.account_limits {
+            Fact::Read(limits) => limits,
+            Fact::Absent => return Diagnostic::pass(check, "this version has no limits in SHOW CREATE USER"),
+            other @ Fact::Refused(_) => return unanswered(check, other),
+        };
+        let global = self.get("max_user_connections").and_then(|value| value.parse().ok()).unwrap_or(0);
+        let simultaneous =
+            if limits.simultaneous_connections == 0 { global } else { limits.simultaneous_connections };
+        let low: Vec<String> = [
+            ("connections at a time", simultaneous, PIPE_CONNECTIONS),
+            ("connections per hour", limits.connections_per_hour, PIPE_CONNECTIONS_PER_HOUR),
+            ("queries per hour", limits.queries_per_hour, u32::MAX),
+        ]
+        .into_iter()
+        .filter(|(_, limit, needed)| (1..*needed).contains(limit))
+        .map(|(what, limit, _)| format!("{limit} {what}"))
+        .collect();
+        if low.is_empty() {
+            return Diagnostic::pass(check, "no limit that a pipe could reach");
+        }
+        let found = format!("the account is limited to {}", low.join(", "));
+        let fails = |limit: u32| (1..PIPE_CONNECTIONS).contains(&limit);
+        match fails(simultaneous) || fails(limits.connections_per_hour) {
+            true => Diagnostic::fail(check, "MYSQL_ACCOUNT_LIMIT", found),
+            false => Diagnostic::warn(check, "MYSQL_ACCOUNT_LIMIT", found),
         }
     }
 

@@ -4,6 +4,7 @@ use super::{Observations, policy_resource};
 use crate::{
     connection::{AuthRequest, ConnectError, ConnectionEvidence, Refusal, Stage, TlsEvidence, TlsFailure},
     diagnostic::{Candidate, CheckId, Diagnostic},
+    facts::Facts,
     sql,
     target::{Engine, Host, RdsName, RdsNameKind, Target},
 };
@@ -412,6 +413,16 @@ fn not_accepted(target: &Target, seen: &Observations) -> Vec<Candidate> {
             "write `user` as the policy and the database do",
         ));
     }
+    if target.engine() != Engine::Postgres {
+        causes.push(Candidate::new(
+            "AUTH_CLIENT_CERTIFICATE",
+            "an account with REQUIRE X509, SUBJECT or ISSUER refuses every login without a client certificate, with the same error",
+            format!(
+                "look at SHOW CREATE USER {0}; if it requires a certificate: ALTER USER {0} REQUIRE SSL;",
+                sql::mysql::literal(target.user.as_str())
+            ),
+        ));
+    }
     causes.push(Candidate::new(
         "TOKEN_DENIED_ABOVE",
         "a service or resource control policy, a permissions boundary or an explicit Deny would show the same",
@@ -486,9 +497,16 @@ fn mysql_refused(target: &Target, seen: &Observations, row: CheckId, refusal: &R
         )),
         "1040" if refusal.message.contains("IAM authentication rate limit") => fail("MYSQL_IAM_THROTTLED")
             .remedy("try again in a minute: fewer than 200 IAM logins a second are allowed"),
-        "1040" | "1203" | "1226" => {
+        "1040" => {
             fail("MYSQL_TOO_MANY_CONNECTIONS").remedy("free connections at the server, or raise max_connections")
         }
+        "1203" => fail("MYSQL_USER_LIMIT").remedy(
+            "close connections of this user, or raise max_user_connections in the DB parameter group",
+        ),
+        "1226" => fail("MYSQL_USER_LIMIT").remedy(format!(
+            "ALTER USER {user} WITH MAX_USER_CONNECTIONS 0 MAX_CONNECTIONS_PER_HOUR 0; (0 means no limit; the message names \
+             the limit)"
+        )),
         "1129" => {
             fail("MYSQL_HOST_BLOCKED").remedy(
                 "as the master user: FLUSH HOSTS; then find what breaks off its connections from this address (a health \
@@ -498,6 +516,14 @@ fn mysql_refused(target: &Target, seen: &Observations, row: CheckId, refusal: &R
         "1130" => fail("MYSQL_HOST_NOT_ALLOWED").remedy(let_in_from_anywhere(target)),
         "1524" => fail("MYSQL_PLUGIN_NOT_LOADED").remedy("enable IAM database authentication on the instance"),
         "3118" | "4151" => fail("MYSQL_ACCOUNT_LOCKED").remedy(format!("ALTER USER {user} ACCOUNT UNLOCK;")),
+        // ER_USER_ACCESS_DENIED_FOR_USER_ACCOUNT_BLOCKED_BY_PASSWORD_LOCK; MariaDB: ER_USER_IS_BLOCKED.
+        "3955" => fail("MYSQL_ACCOUNT_BLOCKED").remedy(format!(
+            "ALTER USER {user} ACCOUNT UNLOCK; then find out why logins failed: the account has FAILED_LOGIN_ATTEMPTS, and \
+             this refusal hides the cause"
+        )),
+        "4150" => fail("MYSQL_ACCOUNT_BLOCKED").remedy(
+            "FLUSH PRIVILEGES; then find out why logins failed: max_password_errors was reached, and this refusal hides the cause",
+        ),
         "3032" => fail("MYSQL_OFFLINE")
             .remedy("SET GLOBAL offline_mode = OFF; (ask first whoever turned it on, and why)"),
         _ => fail("MYSQL_REFUSED").remedy(OWN_WORDS),
@@ -506,9 +532,24 @@ fn mysql_refused(target: &Target, seen: &Observations, row: CheckId, refusal: &R
 
 /// Where changes can be streamed from: not through RDS Proxy ("doesn't support streaming replication
 /// mode"), and not from a reader of a cluster (ClickPipes: "use the writer endpoint").
-pub(super) fn endpoint(target: &Target) -> Diagnostic {
+pub(super) fn endpoint(target: &Target, facts: &Facts) -> Diagnostic {
     let check = CheckId::Endpoint;
     let host = &target.sign.host;
+    // The name of an instance endpoint, a custom endpoint or an alias does not say that it is a reader. Aurora MySQL sets
+    // innodb_read_only on readers; a replica of RDS for MySQL only has read_only (Amazon Aurora User Guide).
+    if let Facts::Mysql(facts) = facts
+        && facts
+            .settings
+            .read()
+            .is_some_and(|s| s.get("innodb_read_only").is_some_and(|v| v == "ON" || v == "1"))
+    {
+        return Diagnostic::fail(
+            check,
+            "DB_ENDPOINT_READER",
+            format!("{host} leads to a reader: innodb_read_only is ON"),
+        )
+        .remedy("give the writer endpoint of the cluster");
+    }
     match RdsName::parse(host).map(|name| name.kind) {
         Some(RdsNameKind::Proxy) => {
             Diagnostic::fail(check, "DB_ENDPOINT_PROXY", format!("{host} is an RDS Proxy's"))

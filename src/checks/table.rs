@@ -236,6 +236,12 @@ pub static CHECKS: &[Check] = &[
         .fix("let the user see every row, where that is meant: a policy of its own (CREATE POLICY … FOR SELECT \
              TO {user} USING (true)), or ALTER ROLE {user} BYPASSRLS by a user who may")
         .source(PG_FAQ),
+    Check { severity: BlocksCdc, severity_if_unknown: Advisory, ..Check::capability(Id::MysqlAccountLimits, "MYSQL_ACCOUNT_LIMITS",
+            "lets {user} open enough connections (MAX_USER_CONNECTIONS)", MYSQL_FAMILY) }
+        .expected("no limit, or at least 5 connections at a time (4 for the initial copy, 1 for changes) and 100 per hour, and \
+                   no limit on queries")
+        .fix("ALTER USER {user} WITH MAX_USER_CONNECTIONS 0 MAX_CONNECTIONS_PER_HOUR 0 MAX_QUERIES_PER_HOUR 0;")
+        .source("MySQL Reference Manual, Setting Account Resource Limits; ClickPipes documentation, parallel initial load"),
     // What following changes needs.
     Check::changes(Id::Endpoint, "DB_ENDPOINT", "is reached where changes can be streamed", ALL)
         .expected("the endpoint of an instance or of a cluster's writer")
@@ -311,6 +317,10 @@ pub static CHECKS: &[Check] = &[
         .expected("max_slot_wal_keep_size of two days of WAL or 200 GB, or -1 (no limit)")
         .fix("raise max_slot_wal_keep_size in the {group} (takes effect at once)")
         .source(PG_FAQ),
+    Check::changes(Id::MysqlTableKinds, "MYSQL_TABLE_KINDS", "has only base tables to follow (TABLE_TYPE)", MYSQL_FAMILY)
+        .expected("BASE TABLE: views and sequences have no row events, and those of a system-versioned table do not give an \
+                   equal copy")
+        .source("MariaDB documentation, System-Versioned Tables; the row events of a MariaDB 10.11 server"),
     Check::changes(Id::MysqlVitess, "MYSQL_VITESS", "is MySQL itself, and not Vitess", MYSQL_FAMILY)
         .expected("SHOW VITESS_TABLETS not understood: ClickPipes follows no changes of Vitess")
         .fix("give the MySQL server itself")
@@ -324,6 +334,11 @@ pub static CHECKS: &[Check] = &[
         .expected("REPLICATION CLIENT (MariaDB: BINLOG MONITOR), and a position")
         .fix("GRANT REPLICATION CLIENT ON *.* TO {user};")
         .source(MYSQL_SOURCE),
+    Check::changes(Id::MysqlBinlogFilters, "MYSQL_BINLOG_FILTERS", "logs every database (binlog_do_db, binlog_ignore_db)", MYSQL_FAMILY)
+        .expected("empty Binlog_Do_DB and Binlog_Ignore_DB in SHOW BINARY LOG STATUS, or filters that keep these databases")
+        .fix("remove binlog_do_db and binlog_ignore_db from the server's configuration, or add the databases to binlog_do_db, \
+              then restart the server")
+        .source("MySQL Reference Manual, Binary Logging Options and Variables"),
     Check::changes(Id::MysqlBinlogFormat, "MYSQL_BINLOG_FORMAT", "logs rows, not statements", MYSQL_FAMILY)
         .expected("binlog_format = ROW")
         .fix("set binlog_format = ROW in the {group} (takes effect for new connections)")
@@ -355,9 +370,11 @@ pub static CHECKS: &[Check] = &[
         .source(MYSQL_SOURCE),
     Check::changes(Id::MysqlGtid, "MYSQL_GTID", "numbers its transactions (GTID)", MYSQL_FAMILY)
         .versions("MySQL 5.6+, MariaDB 10.0.2+")
-        .expected("gtid_mode = ON on MySQL; MariaDB has GTIDs from 10.0.2 on")
-        .fix("set enforce_gtid_consistency = ON and gtid-mode = ON in the {group} and reboot")
-        .source(MYSQL_SOURCE),
+        .expected("gtid_mode = ON: ClickPipes uses GTID by default, and for MariaDB nothing else. MariaDB has GTIDs from 10.0.2 on")
+        .fix("set enforce_gtid_consistency = ON in the {group}, then change gtid-mode one step at a time, with a reboot after \
+              each step: gtid-mode = OFF_PERMISSIVE, gtid-mode = ON_PERMISSIVE, gtid-mode = ON (start after the current value)")
+        .source("ClickPipes documentation, MySQL source setup; Amazon RDS User Guide, Using GTID-based replication; MySQL \
+                 Reference Manual, Enabling GTID Transactions Online"),
     Check::changes(Id::MysqlReplicaStatus, "MYSQL_REPLICA_STATUS", "says whether it is a replica itself", MYSQL_FAMILY)
         .expected("SHOW REPLICA STATUS allowed, which ClickPipes' engine asks before it streams; on MariaDB that is REPLICA MONITOR")
         .source(MYSQL_ENGINE),

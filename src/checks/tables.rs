@@ -84,14 +84,19 @@ pub(super) fn read<'a>(
         tables.iter().filter_map(|t| t.select.as_ref().err().map(|refusal| (*t, refusal))).collect();
     let Some((first, words)) = refused.first() else {
         let seen = counted(tables.len());
+        // ClickPipes' engine reads `schema.table` and rejects a second dot.
+        let is_dotted = |t: &&Table| t.schema.raw().contains('.') || t.name.raw().contains('.');
+        let dotted: Vec<String> = tables.iter().copied().filter(is_dotted).map(Table::full_name).collect();
         return match beyond {
-            false => Diagnostic::pass(check, format!("every column of {seen}")),
-            true if patterns.is_empty() => {
-                Diagnostic::pass(check, format!("every column of {seen}, the first of {total}"))
+            _ if !dotted.is_empty() => {
+                let cause = "DB_TABLE_NAME_DOT";
+                of_these(check, cause, target, (&dotted, tables.len()), "a dot in the name of")
+                    .remedy("rename the table, or leave it out: name the tables of the pipe (--table)")
             }
+            false => Diagnostic::pass(check, format!("every column of {seen}")),
             true => {
-                Diagnostic::warn(check, "DB_TABLES_UNKNOWN", format!("only {seen} of {total} were looked at"))
-                    .remedy("name fewer tables at a time (--table) to have each looked at")
+                Diagnostic::warn(check, "DB_TABLES_UNKNOWN", format!("only {seen} of {total} were tried"))
+                    .remedy("name the tables of the pipe (--table), so that each of them is tried")
             }
         };
     };
@@ -103,6 +108,12 @@ pub(super) fn read<'a>(
             false => Diagnostic::unknown(check, cause, found),
         };
         return diagnostic.remedy("try again: the table was locked, or the server slow to answer");
+    }
+    if beyond && patterns.is_empty() && refused.len() == tables.len() {
+        let found =
+            format!("none of the {} of {total} that were tried can be read: {words}", counted(tables.len()));
+        return Diagnostic::unknown(check, "DB_TABLES_UNKNOWN", found)
+            .remedy("name the tables of the pipe (--table), so that each of them is tried");
     }
     let names: Vec<String> = refused.iter().map(|(table, _)| table.full_name()).collect();
     let mut schemas: Vec<ServerText> = refused.iter().map(|(table, _)| table.schema.clone()).collect();

@@ -120,7 +120,9 @@ fn tables_in_question(patterns: &[TablePattern]) -> String {
            WHERE c.relkind IN ('r', 'p') AND (NOT c.relispartition OR {named}) AND {meant}
              AND NOT EXISTS (SELECT FROM pg_depend d
                WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
-           ORDER BY ({named}) IS TRUE DESC, n.nspname, c.relname LIMIT {TABLES_AT_MOST}) t JOIN pg_class c ON c.oid = t.oid
+           ORDER BY ({named}) IS TRUE DESC,
+             (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')) DESC,
+             n.nspname, c.relname LIMIT {TABLES_AT_MOST}) t JOIN pg_class c ON c.oid = t.oid
          ORDER BY t.schema, t.name"
     )
 }

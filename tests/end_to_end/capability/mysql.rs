@@ -1,3 +1,6 @@
+#[path = "mysql/tables.rs"]
+mod tables;
+
 use lab::{ACCESS_ROLE, Engine, Lab, ServerVersion};
 
 use super::{Bench, Case, Change, case};
@@ -27,9 +30,10 @@ fn every_case(server_version: ServerVersion) {
         config.lines().filter(|l| !l.starts_with("database")).map(|l| format!("{l}\n")).collect();
     let mut cases = of_both();
     cases.extend(match server_version.engine() {
-        Engine::MariaDb => of_mariadb(),
+        Engine::MariaDb => [of_mariadb(), tables::of_mariadb()].into_iter().flatten().collect(),
         _ => of_mysql(),
     });
+    cases.extend(tables::of_both());
     Bench::new(&lab, server, server, config).run_each(cases);
 }
 
@@ -53,6 +57,7 @@ fn of_both() -> Vec<Case> {
             "MYSQL_BINARY_LOG",
             "fail MYSQL_BINARY_LOG_OFF",
         )
+        .also("MYSQL_BINLOG_FILTERS", "not_reached")
         .also("MYSQL_BINLOG_STATUS", "not_reached")
         .also("MYSQL_BINLOG_STREAM", "not_reached"),
         case(
@@ -175,9 +180,10 @@ fn of_mysql() -> Vec<Case> {
             "MYSQL_BINLOG_STATUS",
             "fail MYSQL_NO_REPLICATION_CLIENT",
         )
+        .also("MYSQL_BINLOG_FILTERS", "not_reached")
         .also("MYSQL_REPLICA_STATUS", "not_reached")
         .also("MYSQL_BINLOG_STREAM", "not_reached"),
-        case("no GTIDs", Restart(&[("gtid-mode", "OFF")]), "MYSQL_GTID", "warn MYSQL_GTID_OFF").cdc(),
+        case("no GTIDs", Restart(&[("gtid-mode", "OFF")]), "MYSQL_GTID", "fail MYSQL_GTID_OFF").rule(),
         case(
             "no GTIDs where they are wanted",
             Restart(&[("gtid-mode", "OFF")]),
@@ -186,7 +192,7 @@ fn of_mysql() -> Vec<Case> {
         )
         .with_args(&["--replication-mechanism", "gtid"])
         .rule(),
-        case("no GTIDs where they are not", Restart(&[("gtid-mode", "OFF")]), "MYSQL_GTID", "not_applicable")
+        case("FILE_POS without GTIDs", Restart(&[("gtid-mode", "OFF")]), "MYSQL_GTID", "warn MYSQL_FILE_POS")
             .with_args(&["--replication-mechanism", "file_pos"])
             .cdc(),
         case("no server id", Restart(&[("server-id", "0")]), "MYSQL_SERVER_ID", "fail MYSQL_NO_SERVER_ID")
@@ -210,6 +216,7 @@ fn of_mariadb() -> Vec<Case> {
             "MYSQL_BINLOG_STATUS",
             "fail MYSQL_NO_REPLICATION_CLIENT",
         )
+        .also("MYSQL_BINLOG_FILTERS", "not_reached")
         .also("MYSQL_BINLOG_STREAM", "not_reached"),
         case(
             "the guide's grants and no more",

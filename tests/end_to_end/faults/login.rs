@@ -290,10 +290,12 @@ pub(super) fn mysql_and_mariadb() -> Vec<Fault> {
                 .args(&["--database", "nowhere"]),
             log_in("no right to the database", "MYSQL_NO_DATABASE", "GRANT SELECT ON <database>.*")
                 .sql("REVOKE SELECT ON app.* FROM clickpipes_iam_user"),
-            log_in("the account has no connection left", "MYSQL_TOO_MANY_CONNECTIONS", "free connections")
+            log_in("the account has no connection left", "MYSQL_USER_LIMIT", "MAX_CONNECTIONS_PER_HOUR 0")
                 .lab(|lab, server| {
-                    server.sql("ALTER USER clickpipes_iam_user WITH MAX_CONNECTIONS_PER_HOUR 1").unwrap();
-                    assert_eq!(Run::check(lab, &[&server.name]).json().status, 0);
+                    server.sql("ALTER USER clickpipes_iam_user WITH MAX_CONNECTIONS_PER_HOUR 5").unwrap();
+                    for _ in 0..5 {
+                        assert_eq!(Run::check(lab, &[&server.name]).json().status, 0);
+                    }
                     None
                 }),
             fault(

@@ -1,0 +1,110 @@
+//! Kinds, names and numbers of tables, and what the account may do with them.
+
+use super::super::{
+    Case,
+    Change::{self, Restart, Sql},
+    case,
+};
+
+/// More tables than are tried one by one, none of them readable, in a schema that comes first by its name.
+fn many_unreadable_tables() -> Change {
+    let tables: String = (0..520).map(|i| format!("CREATE TABLE aaa.t{i} (id int PRIMARY KEY);")).collect();
+    let there = format!("CREATE DATABASE aaa; {tables} GRANT INSERT ON aaa.* TO 'clickpipes_iam_user'@'%';");
+    Sql(there.leak(), "REVOKE INSERT ON aaa.* FROM 'clickpipes_iam_user'@'%'; DROP DATABASE aaa;")
+}
+
+pub(super) fn of_both() -> Vec<Case> {
+    vec![
+        case(
+            "a view",
+            Sql("CREATE VIEW recent AS SELECT * FROM orders", "DROP VIEW recent"),
+            "MYSQL_TABLE_KINDS",
+            "fail MYSQL_NOT_A_TABLE",
+        )
+        .with_args(&["--table", "app.recent"])
+        .rule(),
+        case(
+            "names with a tab, a newline, a zero-width joiner and a BOM",
+            Sql(
+                "CREATE TABLE `a\tb\nc\u{200d}d\u{feff}e` (id int PRIMARY KEY)",
+                "DROP TABLE `a\tb\nc\u{200d}d\u{feff}e`",
+            ),
+            "",
+            "",
+        )
+        .no_row()
+        .cdc(),
+        case(
+            "a name with a dot",
+            Sql("CREATE TABLE `dot.ted` (id int PRIMARY KEY)", "DROP TABLE `dot.ted`"),
+            "DB_TABLES_READ",
+            "warn DB_TABLE_NAME_DOT",
+        )
+        .cdc(),
+        case("520 unreadable tables", many_unreadable_tables(), "DB_TABLES_READ", "warn DB_TABLES_UNREADABLE")
+            .cdc(),
+        case(
+            "a binary log of another database",
+            Restart(&[("binlog-do-db", "other")]),
+            "MYSQL_BINLOG_FILTERS",
+            "fail MYSQL_BINLOG_FILTERED",
+        ),
+        case(
+            "a binary log that ignores the database",
+            Restart(&[("binlog-ignore-db", "app")]),
+            "MYSQL_BINLOG_FILTERS",
+            "fail MYSQL_BINLOG_FILTERED",
+        ),
+        case(
+            "two connections at a time",
+            Sql(
+                "ALTER USER 'clickpipes_iam_user'@'%' WITH MAX_USER_CONNECTIONS 2",
+                "ALTER USER 'clickpipes_iam_user'@'%' WITH MAX_USER_CONNECTIONS 0",
+            ),
+            "MYSQL_ACCOUNT_LIMITS",
+            "fail MYSQL_ACCOUNT_LIMIT",
+        ),
+        case(
+            "SELECT in a role that is not a default role",
+            Sql(
+                "CREATE ROLE reader; GRANT SELECT ON app.* TO reader; GRANT reader TO 'clickpipes_iam_user'@'%';
+                 REVOKE SELECT ON `app`.* FROM 'clickpipes_iam_user'@'%';",
+                "DROP ROLE reader; GRANT SELECT ON `app`.* TO 'clickpipes_iam_user'@'%';",
+            ),
+            "DB_TABLES_READ",
+            "fail DB_NO_TABLES",
+        )
+        .blocked(),
+        case(
+            "messages in French, and no privilege to stream",
+            Sql(
+                "SET GLOBAL lc_messages = 'fr_FR';
+                 REVOKE REPLICATION SLAVE ON *.* FROM 'clickpipes_iam_user'@'%';",
+                "SET GLOBAL lc_messages = 'en_US';
+                 GRANT REPLICATION SLAVE ON *.* TO 'clickpipes_iam_user'@'%';",
+            ),
+            "MYSQL_BINLOG_STREAM",
+            "fail MYSQL_NO_REPLICATION_SLAVE",
+        ),
+    ]
+}
+
+pub(super) fn of_mariadb() -> Vec<Case> {
+    vec![
+        // Events flow, but an UPDATE is followed by an INSERT of the old row, and a DELETE is an UPDATE.
+        case(
+            "a system-versioned table",
+            Sql("ALTER TABLE orders ADD SYSTEM VERSIONING", "ALTER TABLE orders DROP SYSTEM VERSIONING"),
+            "MYSQL_TABLE_KINDS",
+            "fail MARIADB_SYSTEM_VERSIONED",
+        ),
+        case(
+            "a sequence",
+            Sql("CREATE SEQUENCE numbers", "DROP SEQUENCE numbers"),
+            "MYSQL_TABLE_KINDS",
+            "fail MYSQL_NOT_A_TABLE",
+        )
+        .with_args(&["--table", "app.numbers"])
+        .rule(),
+    ]
+}
