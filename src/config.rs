@@ -2,6 +2,7 @@
 //! Everything is read and checked here, before any connection is made.
 
 mod endpoints;
+mod field;
 pub mod file;
 mod input;
 mod select;
@@ -13,10 +14,11 @@ mod url;
 
 use std::time::Duration;
 
+use field::{duration, optional};
 pub use serve::{MonitoredTarget, Schedule, Serve, Thresholds, Web};
 pub use setup::Setup;
 pub use subject::LintConfig;
-use target::{Needs, duration, optional};
+use target::Needs;
 
 use crate::{
     cli::{
@@ -139,7 +141,7 @@ impl Config {
             args.no_retry || from_earlier_variable("no_retry", environment).is_some_and(|g| is_true(&g.text));
         Ok(Self {
             targets,
-            judge: judge.ok_or_else(target::internal)?,
+            judge: judge.ok_or_else(field::internal)?,
             fail_on_warning: fail_on == Some(FailOn::Warning),
             wait,
             retry: !no_retry,

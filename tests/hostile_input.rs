@@ -19,8 +19,18 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 const TARGET: &str = "[targets.a]\ntype = 'rdspostgres'\nhost = 'db.abc.eu-west-1.rds.amazonaws.com'\n\
      iam_role = 'arn:aws:iam::123456789012:role/r'\nconnect_to = '127.0.0.1:9'\ninterval = '1s'\n";
 
-fn serve(config: &Path, listen: SocketAddr, stderr: Stdio) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_pipeprobe"))
+/// A running `serve` that does not outlive its test.
+struct Serve(Child);
+
+impl Drop for Serve {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn serve(config: &Path, listen: SocketAddr, stderr: Stdio) -> Serve {
+    let child = Command::new(env!("CARGO_BIN_EXE_pipeprobe"))
         .args(["serve", "--log-level", "trace", "--listen", &listen.to_string(), "-c"])
         .arg(config)
         .env_clear()
@@ -28,7 +38,8 @@ fn serve(config: &Path, listen: SocketAddr, stderr: Stdio) -> Child {
         .envs([("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9"), ("AWS_CONFIG_FILE", "/dev/null")])
         .stderr(stderr)
         .spawn()
-        .unwrap()
+        .unwrap();
+    Serve(child)
 }
 
 fn free_address() -> SocketAddr {
@@ -52,18 +63,19 @@ fn wait_until_healthy(address: SocketAddr) {
     }
 }
 
-fn stop(mut child: Child) -> ExitStatus {
-    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+fn stop(mut serve: Serve) -> ExitStatus {
+    kill_process(Pid::from_child(&serve.0), Signal::TERM).unwrap();
+    ended(&mut serve)
+}
+
+fn ended(serve: &mut Serve) -> ExitStatus {
     let start = Instant::now();
     loop {
-        match child.try_wait().unwrap() {
-            Some(status) => return status,
-            None if start.elapsed() > TIMEOUT => {
-                child.kill().unwrap();
-                panic!("SIGTERM does not stop it");
-            }
-            None => std::thread::sleep(Duration::from_millis(50)),
+        if let Some(status) = serve.0.try_wait().unwrap() {
+            return status;
         }
+        assert!(start.elapsed() < TIMEOUT, "it does not end");
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
@@ -76,11 +88,11 @@ fn a_fifo_in_place_of_the_file_is_refused_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("pipeprobe.toml");
     make_fifo(&config);
-    let start = Instant::now();
-    let output = serve(&config, free_address(), Stdio::piped()).wait_with_output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.code() == Some(2) && stderr.contains("not a regular file"), "{stderr}");
-    assert!(start.elapsed() < TIMEOUT);
+    let log = folder.path().join("log");
+    let mut serve = serve(&config, free_address(), Stdio::from(fs::File::create(&log).unwrap()));
+    assert_eq!(ended(&mut serve).code(), Some(2));
+    let log = fs::read_to_string(&log).unwrap();
+    assert!(log.contains("not a regular file"), "{log}");
 }
 
 #[test]
@@ -90,13 +102,13 @@ fn a_reload_of_a_fifo_or_a_directory_changes_nothing() {
     let log = folder.path().join("log");
     fs::write(&config, TARGET).unwrap();
     let address = free_address();
-    let child = serve(&config, address, Stdio::from(fs::File::create(&log).unwrap()));
+    let serve = serve(&config, address, Stdio::from(fs::File::create(&log).unwrap()));
     wait_until_healthy(address);
     fs::remove_file(&config).unwrap();
     for replace in [make_fifo as fn(&Path), |path| fs::create_dir(path).unwrap()] {
         replace(&config);
         let before = fs::read_to_string(&log).unwrap().matches("configuration not reloaded").count();
-        kill_process(Pid::from_child(&child), Signal::HUP).unwrap();
+        kill_process(Pid::from_child(&serve.0), Signal::HUP).unwrap();
         let start = Instant::now();
         while fs::read_to_string(&log).unwrap().matches("configuration not reloaded").count() == before {
             assert!(start.elapsed() < TIMEOUT, "{}", fs::read_to_string(&log).unwrap());
@@ -105,7 +117,7 @@ fn a_reload_of_a_fifo_or_a_directory_changes_nothing() {
         wait_until_healthy(address);
         fs::remove_file(&config).or_else(|_| fs::remove_dir(&config)).unwrap();
     }
-    assert_eq!(stop(child).code(), Some(0));
+    assert_eq!(stop(serve).code(), Some(0));
 }
 
 #[test]
@@ -119,11 +131,11 @@ fn a_log_that_is_not_read_blocks_nothing() {
     let filling = std::thread::spawn(move || while filler.write_all(b".").is_ok() {});
     std::thread::sleep(Duration::from_millis(500));
     let address = free_address();
-    let child = serve(&config, address, Stdio::from(writer));
+    let serve = serve(&config, address, Stdio::from(writer));
     wait_until_healthy(address);
     std::thread::sleep(Duration::from_secs(2)); // a few checks
     wait_until_healthy(address);
-    assert_eq!(stop(child).code(), Some(0));
+    assert_eq!(stop(serve).code(), Some(0));
     drop(reader);
     filling.join().unwrap();
 }

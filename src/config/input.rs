@@ -10,7 +10,12 @@ use std::{
     time::Duration,
 };
 
-use crate::target::CaCertificate;
+use super::Context;
+use crate::{
+    cli::Given,
+    target::{CaCertificate, Invalid, Origin, quoted},
+    trust,
+};
 
 /// A file on a network mount that hangs must not stop the process.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -80,6 +85,45 @@ fn text_of(reader: impl Read, limit: u64) -> Result<String, String> {
         return Err(format!("it is larger than {} MiB", limit >> 20));
     }
     String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())
+}
+
+impl Context<'_> {
+    /// Certificates: those of a file, or the PEM text itself.
+    pub(super) fn ca(&self, field: &str, given: &Given) -> Result<CaCertificate, Invalid> {
+        let ca = CaCertificate { pem: self.pem(field, given)? };
+        if let Some(known) = self.files.known(&ca) {
+            return Ok(known);
+        }
+        given.read(|_| {
+            trust::web_roots(Some(&ca)).map_err(|invalid| Invalid { field: field.to_owned(), ..invalid })
+        })?;
+        self.files.remember(&ca);
+        Ok(ca)
+    }
+
+    /// The content of a PEM file, or the PEM text itself. A path in a file is relative to the folder of that file.
+    ///
+    /// # Errors
+    /// A file that cannot be read. The text is quoted only if it can be a path, and never if the field is for a key: it
+    /// can be a key without its armor.
+    pub(super) fn pem(&self, field: &str, given: &Given) -> Result<Arc<str>, Invalid> {
+        if given.text.contains("-----BEGIN") {
+            return Ok(given.text.as_str().into());
+        }
+        let path = match &given.origin {
+            Origin::File { path, .. } => Path::new(path).parent().unwrap_or(Path::new("")).join(&given.text),
+            _ => Path::new(&given.text).to_owned(),
+        };
+        self.files.pem(&path).map_err(|why| {
+            let path_like = given.text.len() <= 255 && !given.text.contains(char::is_whitespace);
+            let found = match field != "tls_key" && path_like {
+                true => format!("{}: {why}", quoted(&given.text)),
+                false => format!("a text of {} characters (not shown): {why}", given.text.chars().count()),
+            };
+            let expected = "the path of a PEM file that can be read, or PEM text (-----BEGIN …)";
+            Invalid::new(field, expected, found).at(&given.origin)
+        })
+    }
 }
 
 #[cfg(test)]

@@ -12,8 +12,10 @@ use std::{
 };
 
 use super::{
-    Context, Environment, Judge, SECOND, can_be_required, judge, select,
-    target::{self, Needs, duration, optional},
+    Context, Environment, Judge, SECOND, can_be_required,
+    field::{duration, internal, optional},
+    judge, select,
+    target::{self, Needs},
 };
 use crate::{
     cli::{
@@ -131,7 +133,7 @@ impl Serve {
         let web = e.take_all(web(&args.serve.without_empty().over(written), &context));
         errors.check()?;
         let Some((web, Judge { timeout, .. })) = web.zip(judge) else {
-            return Err(target::internal().into());
+            return Err(internal().into());
         };
         Ok(Self { targets, timeout, thresholds, history, logins_per_second, web })
     }

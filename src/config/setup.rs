@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use super::{
-    Context, Environment, select,
-    target::{self, Needs, list, optional},
+    Context, Environment,
+    field::{list, optional},
+    select,
+    target::{self, Needs},
 };
 use crate::{
     cli::{

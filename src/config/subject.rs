@@ -1,8 +1,10 @@
 //! The input of `lint`: the policy documents, and the fields of a target that are given.
 
 use super::{
-    Context, Environment, non_empty, select,
-    target::{host_name, internal, optional, region, session_tags},
+    Context, Environment,
+    field::{host_name, internal, optional},
+    non_empty, select,
+    target::{region, session_tags},
 };
 use crate::{
     cli::{

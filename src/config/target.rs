@@ -1,11 +1,15 @@
 //! From fields to a [`Target`]: each field is read by itself first, so that all errors of a target are reported, and then
 //! what depends on several fields.
 
-use std::{ops::RangeInclusive, path::Path, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use clap::ValueEnum;
 
-use super::{Context, endpoints, select::Selected};
+use super::{
+    Context, endpoints,
+    field::{duration, host_name, internal, list, missing, optional, port, require},
+    select::Selected,
+};
 use crate::{
     cli::{
         Given,
@@ -16,7 +20,6 @@ use crate::{
         Operator, Origin, Pipe, RdsName, Region, ReplicationMechanism, ReplicationMode, RoleArn, SessionName,
         SessionTag, SessionTags, SourceType, TablePattern, Target, no_placeholder, quoted,
     },
-    trust,
 };
 
 /// The shortest session that STS issues; a check does not need more.
@@ -210,81 +213,9 @@ fn pipe(fields: &Fields) -> Result<Pipe, ConfigErrors> {
     Ok(Pipe { mode, mechanism: mechanism.unwrap_or_default(), tables, publication })
 }
 
-/// A field is missing although no error was noted.
-pub(super) fn internal() -> Invalid {
-    Invalid::new("target", "all required fields", "an internal error; please report it")
-}
-
 fn source_types() -> String {
     let names: Vec<&str> = SourceType::value_variants().iter().map(|kind| kind.name()).collect();
     format!("one of {}", names.join(", "))
-}
-
-/// A field that may be missing; if it cannot be used, that is noted.
-pub(super) fn optional<T>(
-    errors: &mut ErrorList,
-    given: Option<&Given>,
-    read: impl FnOnce(&str) -> Result<T, Invalid>,
-) -> Option<T> {
-    given.and_then(|given| errors.take(given.read(read)))
-}
-
-/// The items of a list; those that cannot be used are noted.
-pub(super) fn list<T>(
-    errors: &mut ErrorList,
-    given: Option<&[Given]>,
-    field: &str,
-    read: impl Fn(&str) -> Result<T, Invalid>,
-) -> Vec<T> {
-    let item = |given: &Given| match given.key {
-        Some(_) => Err(Invalid::new(field, "a list, such as [\"…\"]", "a table").at(&given.origin)),
-        None => given.read(&read),
-    };
-    given.iter().copied().flatten().filter_map(|given| errors.take(item(given))).collect()
-}
-
-/// A field that must be given; `target` is the table of the target in the file.
-fn require<T>(
-    given: Option<&Given>,
-    field: &str,
-    expected: &str,
-    target: Option<&Origin>,
-    read: impl FnOnce(&str) -> Result<T, Invalid>,
-) -> Result<T, Invalid> {
-    match given.filter(|given| !given.text.is_empty()) {
-        Some(given) => given.read(read),
-        None => Err(missing(field, expected, target)),
-    }
-}
-
-/// A field that is not given; `target` is its table in the file.
-fn missing(field: &str, expected: &str, target: Option<&Origin>) -> Invalid {
-    let (flag, variable) = (field.replace('_', "-"), field.to_uppercase());
-    let invalid = Invalid::new(field, expected, "nothing");
-    match target {
-        Some(origin) => {
-            invalid.at(origin).help(format!("add `{field} = \"…\"` to this table or to [defaults]"))
-        }
-        None => invalid.help(format!("give --{flag}, or set PIPEPROBE_{variable}, or `{field}` in a file")),
-    }
-}
-
-/// A host that is a name: certificates are verified against names.
-pub(super) fn host_name(field: &str, text: &str) -> Result<Host, Invalid> {
-    let host = Host::parse(field, text)?;
-    match host.ip() {
-        Some(_) => Err(Invalid::new(
-            field,
-            "a host name, such as the RDS endpoint",
-            format!("the IP address `{host}`"),
-        )),
-        None => Ok(host),
-    }
-}
-
-fn port(field: &str, text: &str) -> Result<u16, Invalid> {
-    let port = text.parse().ok().filter(|port| *port != 0);
-    port.ok_or_else(|| Invalid::new(field, "a port from 1 to 65535", quoted(text)))
 }
 
 fn database_name(name: &str) -> Result<String, Invalid> {
@@ -374,66 +305,4 @@ fn session_duration(text: &str, chained: bool) -> Result<Duration, Invalid> {
     // STS limits sessions of chained roles to an hour.
     let longest = if chained { HOUR } else { 12 * HOUR };
     duration("duration", text, DEFAULT_DURATION..=longest)
-}
-
-/// # Errors
-/// A text that is not a duration, or one outside of `range`.
-pub(super) fn duration(
-    field: &str,
-    text: &str,
-    range: RangeInclusive<Duration>,
-) -> Result<Duration, Invalid> {
-    let parsed = text.parse::<jiff::SignedDuration>().ok().and_then(|d| Duration::try_from(d).ok());
-    parsed.filter(|d| range.contains(d)).ok_or_else(|| {
-        let shown = |d: &Duration| match d.as_secs() {
-            s if s % 3600 == 0 => format!("{}h", s / 3600),
-            s if s % 60 == 0 => format!("{}m", s / 60),
-            s => format!("{s}s"),
-        };
-        let (least, most) = (shown(range.start()), shown(range.end()));
-        Invalid::new(
-            field,
-            format!("a duration from {least} to {most}, such as 30s, 15m or 1h"),
-            quoted(text),
-        )
-    })
-}
-
-impl Context<'_> {
-    /// Certificates: those of a file, or the PEM text itself.
-    pub(super) fn ca(&self, field: &str, given: &Given) -> Result<CaCertificate, Invalid> {
-        let ca = CaCertificate { pem: self.pem(field, given)? };
-        if let Some(known) = self.files.known(&ca) {
-            return Ok(known);
-        }
-        given.read(|_| {
-            trust::web_roots(Some(&ca)).map_err(|invalid| Invalid { field: field.to_owned(), ..invalid })
-        })?;
-        self.files.remember(&ca);
-        Ok(ca)
-    }
-
-    /// The content of a PEM file, or the PEM text itself. A path in a file is relative to the folder of that file.
-    ///
-    /// # Errors
-    /// A file that cannot be read. The text is quoted only if it can be a path, and never if the field is for a key: it
-    /// can be a key without its armor.
-    pub(super) fn pem(&self, field: &str, given: &Given) -> Result<Arc<str>, Invalid> {
-        if given.text.contains("-----BEGIN") {
-            return Ok(given.text.as_str().into());
-        }
-        let path = match &given.origin {
-            Origin::File { path, .. } => Path::new(path).parent().unwrap_or(Path::new("")).join(&given.text),
-            _ => Path::new(&given.text).to_owned(),
-        };
-        self.files.pem(&path).map_err(|why| {
-            let path_like = given.text.len() <= 255 && !given.text.contains(char::is_whitespace);
-            let found = match field != "tls_key" && path_like {
-                true => format!("{}: {why}", quoted(&given.text)),
-                false => format!("a text of {} characters (not shown): {why}", given.text.chars().count()),
-            };
-            let expected = "the path of a PEM file that can be read, or PEM text (-----BEGIN …)";
-            Invalid::new(field, expected, found).at(&given.origin)
-        })
-    }
 }

@@ -1,3 +1,7 @@
+mod errors;
+mod sample;
+mod serve;
+
 use std::{io::Write, path::Path};
 
 use clap::Parser;
@@ -31,7 +35,7 @@ fn one(args: &[&str]) -> Result<Target, ConfigErrors> {
     read(&[&base, args].concat()).map(|mut config| config.targets.remove(0))
 }
 
-fn file(text: &str) -> tempfile::NamedTempFile {
+fn temporary(text: &str) -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(text.as_bytes()).unwrap();
     file
@@ -150,7 +154,7 @@ fn an_address_needs_the_name_to_verify() {
 
 #[test]
 fn files_hold_defaults_and_targets_and_flags_win() {
-    let file = file(&format!(
+    let file = temporary(&format!(
         "[defaults]\niam_role = \"{ROLE}\"\nuser = \"shared\"\n\
          [targets.a]\ntype = \"rdspostgres\"\nhost = \"{HOST}\"\nport = 5433\n\
          [targets.b]\ntype = \"rdsmysql\"\nhost = \"{HOST}\"\nuser = \"own\"\nsession_tags = {{ team = \"x\" }}\n"
@@ -176,19 +180,20 @@ fn files_hold_defaults_and_targets_and_flags_win() {
 
 #[test]
 fn errors_in_a_file_name_the_target_or_the_line() {
-    let bad =
-        file(&format!("[targets.a]\ntype = \"rdspostgres\"\nhost = \"{HOST}:1\"\niam_role = \"{ROLE}\"\n"));
+    let bad = temporary(&format!(
+        "[targets.a]\ntype = \"rdspostgres\"\nhost = \"{HOST}:1\"\niam_role = \"{ROLE}\"\n"
+    ));
     assert_eq!(
         read(&["--config-file", bad.path().to_str().unwrap()]).unwrap_err().first().field,
         "targets.a.host"
     );
-    let unknown = file("[targets.a]\nhots = \"x\"\n");
+    let unknown = temporary("[targets.a]\nhots = \"x\"\n");
     let errors = read(&["--config-file", unknown.path().to_str().unwrap()]).unwrap_err();
     let error = errors.first();
     assert_eq!(error.field, "targets.a.hots");
     assert!(error.to_string().contains(&format!("{}:2", unknown.path().display())), "{error}");
     assert_eq!(error.help.as_deref(), Some("did you mean `host`?"));
-    let empty = file("");
+    let empty = temporary("");
     assert!(
         read(&["--config-file", empty.path().to_str().unwrap()])
             .unwrap_err()
@@ -232,233 +237,7 @@ fn only_token_works_without_a_role() {
     assert!(token_target(*token, &|_| None).unwrap().access.roles.is_empty());
 }
 
-const SAMPLE: &str = include_str!("sample.toml");
-
-/// The sample with its placeholders replaced; `all`: with every commented field active.
-fn sample(all: bool) -> String {
-    let text = SAMPLE.replace("{ACCOUNT_ID}", "123456789012");
-    let text = text.replace("{DB_IDENTIFIER}.{HASH}.{REGION}.rds.amazonaws.com", HOST);
-    let line = |line: &str| match line.strip_prefix("# ") {
-        Some(field) if all && field.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')) => {
-            format!("{field}\n")
-        }
-        _ => format!("{line}\n"),
-    };
-    text.lines().map(line).collect()
-}
-
-#[test]
-fn the_sample_shows_every_field_with_its_default() {
-    let keys =
-        Fields::keys().chain(JudgeFields::KEYS.iter().copied()).chain(ServeFields::KEYS.iter().copied());
-    for key in keys {
-        let shown = ["", "# "].iter().any(|comment| SAMPLE.contains(&format!("\n{comment}{key} = ")));
-        assert!(shown || SAMPLE.contains(&format!("[serve.{key}]")), "{key} is missing from the sample");
-    }
-    let path = Path::new("sample.toml");
-    let full = file::parse(path, &sample(true).replace("prometheus = ", "# ")).unwrap();
-    let mut target = full.targets["orders"].fields.clone().over(full.defaults);
-    // These have no default; the sample shows an example.
-    target.target = TargetFields {
-        via_roles: None,
-        external_id: None,
-        profile: None,
-        tls_host: None,
-        ca_certificate: None,
-        connect_to: None,
-        sign_host: None,
-        transitive_tags: None,
-        ..target.target
-    };
-    target.pipe = PipeFields::default();
-    let mut shown = read_fields(target);
-    shown.operator = None;
-    let least = file::parse(path, &sample(false)).unwrap();
-    let default = read_fields(least.targets["orders"].fields.clone().over(least.defaults));
-    assert_eq!(shown, default);
-
-    let keep = |line: &&str| {
-        let key = line.split(' ').next().unwrap_or_default();
-        let shared = ["type", "host", "database", "iam_role"];
-        let serve = [
-            "listen",
-            "basis",
-            "timeout",
-            "healthy_threshold",
-            "unhealthy_threshold",
-            "history",
-            "logins_per_second",
-            "interval",
-            "full_interval",
-        ];
-        line.starts_with('[') && !line.contains("users") || shared.contains(&key) || serve.contains(&key)
-    };
-    let settings = sample(true).lines().filter(keep).collect::<Vec<_>>().join("\n");
-    let (settings, least) = (file(&settings), file(&sample(false)));
-    let read = |path: &Path| serve(&["--config-file", path.to_str().unwrap()]).unwrap();
-    assert_eq!(format!("{:?}", read(settings.path())), format!("{:?}", read(least.path())));
-}
-
-#[test]
-fn the_placeholders_of_the_sample_are_refused() {
-    let file = file(SAMPLE);
-    let errors = read(&["--config-file", file.path().to_str().unwrap()]).unwrap_err();
-    let fields: Vec<&str> = errors.all().iter().map(|invalid| invalid.field.as_str()).collect();
-    assert_eq!(fields, ["targets.orders.host", "defaults.iam_role"]);
-}
-
-#[test]
-fn all_errors_of_a_file_are_reported_with_line_and_suggestion() {
-    let file = file(&format!(
-        "[defaults]\niam-role = \"{ROLE}\"\n[targets.a]\ntype = \"rdspostgres\"\nhots = \"{HOST}\"\n\
-         [targets.b]\nvia_roles = \"{ROLE}\"\n[serv]\n"
-    ));
-    let errors = read(&["--config-file", file.path().to_str().unwrap()]).unwrap_err();
-    let shown: Vec<_> = errors
-        .all()
-        .iter()
-        .map(|invalid| {
-            let Some(Origin::File { line, .. }) = invalid.origin.as_deref() else { panic!("{invalid}") };
-            (invalid.field.as_str(), *line, invalid.help.as_deref().unwrap_or_default())
-        })
-        .collect();
-    assert_eq!(
-        shown,
-        [
-            ("defaults.iam-role", 2, "did you mean `iam_role`?"),
-            ("serv", 8, "did you mean `serve`?"),
-            ("targets.a.hots", 5, "did you mean `host`?"),
-            ("targets.b.via_roles", 7, ""),
-        ]
-    );
-    // Without unknown fields, every value is read.
-    let file = self::file(&format!(
-        "[defaults]\niam_role = \"{ROLE}\"\n[targets.a]\ntype = \"mysql\"\nhost = \"{HOST}:1\"\n[targets.b]\n\
-         type = \"rdsmysql\"\n"
-    ));
-    let errors = read(&["--config-file", file.path().to_str().unwrap()]).unwrap_err();
-    let shown: Vec<String> = errors.all().iter().map(|invalid| invalid.field.clone()).collect();
-    assert_eq!(shown, ["targets.a.type", "targets.a.host", "targets.b.host"]);
-}
-
-#[test]
-fn an_error_names_the_flag_or_the_variable() {
-    let error = |args: &[&str]| one(args).unwrap_err().first().clone();
-    assert_eq!(error(&["--via-role", "x"]).origin.as_deref(), Some(&Origin::Flag("--via-role".into())));
-    let variable = |name: &str| (name == "AWS_SESSION_TAGS").then(|| "novalue".to_owned());
-    let args = ["--type", "rdspostgres", "--host", HOST, "--iam-role", ROLE];
-    let errors = read_with(&args, &variable).unwrap_err();
-    assert_eq!(errors.first().origin.as_deref(), Some(&Origin::Variable("AWS_SESSION_TAGS".into())));
-}
-
-#[test]
-fn earlier_names_still_work() {
-    let policy = one_config(&["--policy", "observed"], &|_| None).unwrap();
-    assert_eq!(policy.judge.basis, Basis::Server);
-    assert_eq!(one_config(&["--basis", "DOCUMENTED"], &|_| None).unwrap().judge.basis, Basis::Guide);
-    assert!(!one_config(&["--no-second-look"], &|_| None).unwrap().retry);
-    let variable =
-        |name: &'static str, value: &'static str| move |n: &str| (n == name).then(|| value.to_owned());
-    assert_eq!(
-        one_config(&[], &variable("PIPEPROBE_POLICY", "observed")).unwrap().judge.basis,
-        Basis::Server
-    );
-    assert!(!one_config(&[], &variable("PIPEPROBE_NO_SECOND_LOOK", "true")).unwrap().retry);
-    assert!(one_config(&[], &variable("PIPEPROBE_NO_SECOND_LOOK", "false")).unwrap().retry);
-    // With a build that has no AWS diagnostics, these are refused by their present name.
-    let operator = |result: Result<Config, ConfigErrors>| match result {
-        Ok(config) => format!("{:?}", config.targets[0].operator),
-        Err(errors) => format!("{} {:?}", errors.first().field, errors.first().origin),
-    };
-    for (flag, name) in [
-        ("--explain-with-profile", "PIPEPROBE_EXPLAIN_WITH_PROFILE"),
-        ("--explain-with-role", "PIPEPROBE_EXPLAIN_WITH_ROLE"),
-    ] {
-        let value = if flag.ends_with("role") { ROLE } else { "ops" };
-        for result in [one_config(&[flag, value], &|_| None), one_config(&[], &variable(name, value))] {
-            let shown = operator(result);
-            assert!(shown.contains(value) || shown.starts_with("diagnose_"), "{shown}");
-        }
-    }
-    let fields = "explain_with_profile = \"ops\"\nexplain_with_role = \"arn:aws:iam::123456789012:role/x\"";
-    let text = format!("[targets.a]\n{fields}\n[serve]\npolicy = \"observed\"\n");
-    let file = file::parse(Path::new("x"), &text).unwrap();
-    let diagnose = &file.targets["a"].fields.diagnose;
-    assert!(diagnose.diagnose_profile.is_some() && diagnose.diagnose_role.is_some());
-    assert_eq!(file.judge.basis.unwrap().text, "observed");
-    assert!(matches!(Cli::parse_from(["pipeprobe", "healthy"]).command, Command::Health(_)));
-    // As every variable, the earlier one takes precedence over the file.
-    let target = format!("[targets.a]\ntype = 'rdspostgres'\nhost = '{HOST}'\niam_role = '{ROLE}'\n");
-    let file = self::file(&format!("{target}[serve]\nbasis = 'guide'\n"));
-    let Command::Serve(args) =
-        Cli::parse_from(["pipeprobe", "serve", "-c", file.path().to_str().unwrap()]).command
-    else {
-        unreachable!("the command is serve")
-    };
-    let config = Serve::read(args, &variable("PIPEPROBE_POLICY", "observed")).unwrap();
-    assert_eq!(config.targets[0].requirement.basis, Basis::Server);
-}
-
-#[test]
-fn secrets_in_a_file_are_not_quoted() {
-    for text in [
-        "[serve]\nusers = 'hunter2'",
-        "[serve]\nusers = ['hunter2']",
-        "[serve.users]\nali = 'hunter2'",
-        "[serve]\ntls_certificate = 'hunter2 hunter2'\ntls_key = 'MIIEhunter2'",
-        "[serve]\ntls_key = 'MIIEhunter2",
-        "[serve]\ntls_key = hunter2",
-        "[serve]\ntls_key = ['MIIEhunter2']",
-        "[targets.x]\nhost = 'me:hunter2@db'",
-        "[targets.x]\nhost = 'postgres://me:hunter2@db'",
-        "[targets.x]\nconnect_to = 'hunter2!:5432'",
-        "[targets.x]\ntls_host = 'password=hunter2'",
-        "[targets.x]\nhost = 'hunter2\\n'",
-    ] {
-        let error = serve_table(text).unwrap_err();
-        assert!(!error.to_string().contains("hunter2"), "{error}");
-    }
-}
-
-#[test]
-fn a_target_name_cannot_control_a_terminal() {
-    for name in ["\\u001b[2J", "a\\u202eb", "a\\nb", ""] {
-        let text = format!("[targets.\"{name}\"]\ntype = \"rdspostgres\"\n");
-        let errors = file::parse(Path::new("x"), &text).unwrap_err();
-        assert_eq!(errors.first().field, "targets", "{errors}");
-        assert!(!errors.to_string().contains(['\u{1b}', '\u{202e}']), "{errors:?}");
-    }
-}
-
-#[test]
-fn targets_with_the_same_ca_share_its_text() {
-    let folder = tempfile::tempdir().unwrap();
-    let pem = rcgen::generate_simple_self_signed(["db".to_owned()]).unwrap().cert.pem();
-    std::fs::write(folder.path().join("ca.pem"), &pem).unwrap();
-    for ca in ["ca.pem", pem.as_str()] {
-        let target = |name: &str| {
-            format!("[targets.{name}]\ntype = 'rdspostgres'\nhost = '{HOST}'\niam_role = '{ROLE}'\n")
-        };
-        let defaults = format!("[defaults]\nca_certificate = \"\"\"{ca}\"\"\"\n");
-        let path = folder.path().join("pipeprobe.toml");
-        std::fs::write(&path, format!("{defaults}{}{}", target("a"), target("b"))).unwrap();
-        let targets = read(&["-c", path.to_str().unwrap()]).unwrap().targets;
-        let [a, b] = [0, 1].map(|i| targets[i].ca_certificate.clone().unwrap().pem);
-        assert!(std::sync::Arc::ptr_eq(&a, &b), "{ca}");
-    }
-}
-
-fn one_config(args: &[&str], environment: Environment<'_>) -> Result<Config, ConfigErrors> {
-    let base = ["--type", "rdspostgres", "--host", HOST, "--iam-role", ROLE];
-    read_with(&[&base, args].concat(), environment)
-}
-
-fn read_fields(fields: Fields) -> Target {
-    let selected = select::Selected { name: Some("orders".into()), origin: None, fields };
-    target::read(selected, Needs::AccessRole, &Context::new(&|_| None)).unwrap()
-}
-
-fn serve(args: &[&str]) -> Result<Serve, ConfigErrors> {
+fn read_serve(args: &[&str]) -> Result<Serve, ConfigErrors> {
     let Command::Serve(args) = Cli::parse_from(["pipeprobe", "serve"].iter().chain(args)).command else {
         unreachable!("the command is serve")
     };
@@ -468,56 +247,6 @@ fn serve(args: &[&str]) -> Result<Serve, ConfigErrors> {
 /// What `serve` reads from a target and this table.
 fn serve_table(table: &str) -> Result<Serve, ConfigErrors> {
     let target = format!("[targets.orders]\ntype = 'rdspostgres'\nhost = '{HOST}'\niam_role = '{ROLE}'\n");
-    let file = file(&format!("{target}{table}"));
-    serve(&["--config-file", file.path().to_str().unwrap()])
-}
-
-#[test]
-fn serve_uses_sessions_of_an_hour_by_default() {
-    assert_eq!(serve_table("").unwrap().targets[0].target.access.duration, Duration::from_hours(1));
-    let short = serve_table("[defaults]\nduration = '20m'").unwrap();
-    assert_eq!(short.targets[0].target.access.duration, Duration::from_mins(20));
-}
-
-#[test]
-fn plain_http_beyond_loopback_must_be_turned_on() {
-    let field =
-        |table: &str| serve_table(table).map_err(|e| (e.first().field.clone(), e.first().found.clone()));
-    assert!(field("[serve]\nlisten = '[::1]:9719'").is_ok());
-    let refused = field("[serve]\nlisten = '0.0.0.0:9719'").unwrap_err();
-    assert_eq!(refused, ("serve.listen".into(), "`0.0.0.0:9719` without a certificate and users".into()));
-    assert!(field("[serve]\nlisten = '0.0.0.0:9719'\nplaintext_beyond_loopback = true").is_ok());
-    let hash = bcrypt::hash("x", 4).unwrap();
-    let users = format!("[serve]\nlisten = '0.0.0.0:9719'\n[serve.users]\nali = '{hash}'");
-    assert_eq!(field(&users).unwrap_err().1, "`0.0.0.0:9719` without a certificate");
-}
-
-#[test]
-fn invalid_settings_of_serve_are_named_and_hashes_are_not_shown() {
-    for (table, expected) in [
-        ("listen = 'localhost:9719'", "listen"),
-        ("timeout = '0s'", "timeout"),
-        ("healthy_threshold = 0", "healthy_threshold"),
-        ("history = 1000000", "history"),
-        ("logins_per_second = 201", "logins_per_second"),
-        ("basis = 'hopeful'", "basis"),
-        ("require = 'all'", "require"),
-        ("tls_key = 'server.key'", "tls_certificate"),
-        ("tls_certificate = 'no-such-file.pem'\ntls_key = '-----BEGIN PRIVATE KEY-----'", "tls_certificate"),
-    ] {
-        assert_eq!(
-            serve_table(&format!("[serve]\n{table}")).unwrap_err().first().field,
-            format!("serve.{expected}"),
-            "{table}"
-        );
-    }
-    assert_eq!(serve_table("[defaults]\ninterval = '10ms'").unwrap_err().first().field, "defaults.interval");
-    let shorter = serve_table("[defaults]\ninterval = '1m'\nfull_interval = '30s'").unwrap_err();
-    assert_eq!(shorter.first().field, "defaults.full_interval");
-    let plain = serve_table("[serve.users]\nali = 'open sesame'").unwrap_err();
-    assert_eq!(
-        (plain.first().field.as_str(), plain.first().found.as_str()),
-        ("serve.users.ali", "11 characters that are not a bcrypt hash (not shown)")
-    );
-    assert_eq!(serve(&[]).unwrap_err().first().field, "config_file");
+    let file = temporary(&format!("{target}{table}"));
+    read_serve(&["--config-file", file.path().to_str().unwrap()])
 }
