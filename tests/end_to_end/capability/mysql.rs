@@ -1,3 +1,5 @@
+#[path = "mysql/remedies.rs"]
+mod remedies;
 #[path = "mysql/tables.rs"]
 mod tables;
 

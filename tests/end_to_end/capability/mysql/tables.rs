@@ -91,6 +91,8 @@ pub(super) fn of_both() -> Vec<Case> {
 
 pub(super) fn of_mariadb() -> Vec<Case> {
     vec![
+        // What a reader of an Aurora cluster has, under whatever name it is reached.
+        case("a reader", Restart(&[("innodb-read-only", "ON")]), "DB_ENDPOINT", "fail DB_ENDPOINT_READER"),
         // Events flow, but an UPDATE is followed by an INSERT of the old row, and a DELETE is an UPDATE.
         case(
             "a system-versioned table",
