@@ -86,7 +86,7 @@ pub struct Verdict {
     pub guide: Capability,
     /// The answer by what the server allowed.
     pub server: Capability,
-    /// `settings.replication_mode` of a ClickPipe; null if no pipe can be created.
+    /// `settings.replication_mode` of a `ClickPipe`; null if no pipe can be created.
     pub replication_mode: Option<ReplicationMode>,
     /// What was required: `--require`, or what `replication_mode` needs.
     pub required: Capability,

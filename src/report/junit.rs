@@ -243,7 +243,7 @@ mod tests {
     fn a_warning_passes_with_its_evidence_on_system_out() {
         let mut report = report(true, Basis::Server);
         let row = report.checks.iter_mut().find(|row| row.code == "TOKEN_LIFE").unwrap();
-        (row.outcome, row.cause) = (Outcome::Warn, Some("TOKEN_SHORT".into()));
+        (row.outcome, row.cause) = (Outcome::Warn, Some("TOKEN_SHORT"));
         let text = written(&[report]);
         let xml = Document::parse(&text).unwrap();
         let case = case(&xml, "TOKEN_LIFE");

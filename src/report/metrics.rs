@@ -1,7 +1,7 @@
 //! Reports as metrics: what the last check of each target found.
 //!
 //! All of them are gauges, so the text is valid as OpenMetrics, which Prometheus scrapes, and in the older text format,
-//! which node_exporter's textfile collector reads.
+//! which the textfile collector of `node_exporter` reads.
 
 pub mod table;
 
@@ -9,9 +9,10 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric, text},
@@ -136,10 +137,19 @@ fn samples(report: &Report) -> Samples {
         (&table::CREDENTIALS_REMAINING, remaining(access_role.and_then(|role| role.expires_at))),
         (&table::SOURCE_CREDENTIALS_REMAINING, remaining(report.identity.source_expires_at)),
         (&table::CERTIFICATE_EXPIRY, report.certificate_expires_at().map(unix)),
-        (&table::CLOCK_OFFSET, report.identity.clock_offset_seconds.map(|offset| offset as f64)),
+        (
+            &table::CLOCK_OFFSET,
+            report
+                .identity
+                .clock_offset_seconds
+                .map(|seconds| SignedDuration::from_secs(seconds).as_secs_f64()),
+        ),
         (&table::REPLICATION_SLOTS_FREE, measured.replication_slots_free.map(f64::from)),
         (&table::WAL_SENDERS_FREE, measured.wal_senders_free.map(f64::from)),
-        (&table::BINLOG_RETENTION, measured.binlog_retention_seconds.map(|seconds| seconds as f64)),
+        (
+            &table::BINLOG_RETENTION,
+            measured.binlog_retention_seconds.map(|seconds| Duration::from_secs(seconds).as_secs_f64()),
+        ),
     ] {
         if let Some(value) = value {
             add(metric, None, value);

@@ -161,7 +161,7 @@ mod tests {
         let mut report = report(true, Basis::Server);
         let row = report.checks.iter_mut().find(|row| row.code == "TOKEN_LIFE").unwrap();
         (row.outcome, row.cause, row.found) =
-            (Outcome::Warn, Some("TOKEN_SHORT".into()), Some("1 | 2\nminutes".into()));
+            (Outcome::Warn, Some("TOKEN_SHORT"), Some("1 | 2\nminutes".into()));
         report
     }
 

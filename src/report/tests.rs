@@ -180,11 +180,11 @@ pub(crate) fn unreached(name: &str) -> Report {
 
 #[test]
 fn both_answers_are_in_every_report_and_the_basis_chooses() {
+    use Capability::{Cdc, InitialLoadOnly};
     let capabilities = |on, basis| {
         let v = report(on, basis).verdict;
         (v.capability, v.guide, v.server)
     };
-    use Capability::{Cdc, InitialLoadOnly};
     assert_eq!(capabilities(true, Basis::Guide), (InitialLoadOnly, InitialLoadOnly, Cdc));
     assert_eq!(capabilities(true, Basis::Server), (Cdc, InitialLoadOnly, Cdc));
     assert_eq!(capabilities(false, Basis::Server), (InitialLoadOnly, InitialLoadOnly, InitialLoadOnly));

@@ -142,8 +142,8 @@ async fn verify_all(
         {
             let budget = Budget { timeout: config.judge.timeout, retry: config.retry };
             let requirement = config.requirement(&target);
-            let task =
-                running.spawn(async move { verify::verify(&target, requirement, budget, clock).await });
+            let task = running
+                .spawn(async move { Box::pin(verify::verify(&target, requirement, budget, clock)).await });
             places.insert(task.id(), i);
         }
         let (id, report) = match running.join_next_with_id().await {

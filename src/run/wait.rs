@@ -64,7 +64,7 @@ mod tests {
         report::tests::{report, unreached},
     };
 
-    const MINUTE: Duration = Duration::from_secs(60);
+    const MINUTE: Duration = Duration::from_mins(1);
 
     fn targets(n: usize) -> Vec<Target> {
         let role = "arn:aws:iam::123456789012:role/clickpipes-rds-access";

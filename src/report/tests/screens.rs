@@ -106,9 +106,27 @@ fn only_checks_that_need_attention_are_shown_unless_verbose() {
     assert_eq!(quiet, "× orders: Initial Load Only, not CDC (PG_DOCUMENTED_RULE)\n");
 }
 
+/// Every outcome, weight and basis of one check.
+fn variants(report: &Report) -> Vec<Report> {
+    use Outcome::{Fail, NotApplicable, NotReached, Pass, Unknown, Warn};
+    let mut variants = Vec::new();
+    for outcome in [Pass, Warn, Fail, Unknown, NotReached, NotApplicable] {
+        for prevents in [Severity::Advisory, Severity::BlocksCdc, Severity::Blocks] {
+            for applies in [true, false] {
+                let mut report = report.clone();
+                let check = &mut report.checks[5];
+                (check.outcome, check.prevents, check.applies) = (outcome, prevents, applies);
+                variants.push(report);
+            }
+        }
+    }
+    variants
+}
+
 #[test]
 fn the_counts_of_a_group_add_up_to_its_checks() {
-    for report in [report(false, Basis::Guide), requiring_cdc(Basis::Guide), explained(), unreached("x")] {
+    let reports = [report(false, Basis::Guide), requiring_cdc(Basis::Guide), explained(), unreached("x")];
+    for report in reports.iter().flat_map(variants) {
         let screen = rendered(&report, Detail::Normal);
         for group in Group::ALL {
             let start = format!("{}: ", group.name());
@@ -118,6 +136,20 @@ fn the_counts_of_a_group_add_up_to_its_checks() {
             let checks = report.checks.iter().filter(|check| check.group == group).count();
             assert_eq!(numbers.sum::<usize>(), checks, "{line}");
         }
+    }
+}
+
+#[test]
+fn a_check_that_blocks_what_is_required_is_shown_and_no_other_has_a_mark_of_failure() {
+    for report in variants(&requiring_cdc(Basis::Server)) {
+        let screen = rendered(&report, Detail::Normal);
+        let check = &report.checks[5];
+        let shown = screen.lines().any(|line| line.contains(&check.title));
+        let attention = report.blocks_requirement(check) || check.status() == Status::Warning;
+        assert_eq!(shown, attention, "{check:?}\n{screen}");
+        let marks = screen.lines().filter(|line| line.starts_with('×')).count();
+        let fails = check.outcome == Outcome::Fail && report.blocks_requirement(check);
+        assert_eq!(marks, if fails { 2 } else { 0 }, "the check and its group: {check:?}\n{screen}");
     }
 }
 

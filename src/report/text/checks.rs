@@ -53,6 +53,9 @@ fn needs_attention(report: &Report, check: &CheckResult) -> bool {
     check.status() == Status::Warning || report.blocks_requirement(check)
 }
 
+/// Whether a check is counted.
+type Is<'a> = &'a dyn Fn(&CheckResult) -> bool;
+
 /// `√ connection: 5 passed`
 fn group_line(out: &mut impl Write, report: &Report, group: Group, layout: Layout) -> io::Result<()> {
     let checks = || report.checks.iter().filter(|check| check.group == group);
@@ -60,7 +63,6 @@ fn group_line(out: &mut impl Write, report: &Report, group: Group, layout: Layou
     let limits = |check: &CheckResult| check.status() == Status::Failed && !report.blocks_requirement(check);
     let counts_as =
         |outcome| move |check: &CheckResult| check.applies && check.outcome == outcome && !limits(check);
-    type Is<'a> = &'a dyn Fn(&CheckResult) -> bool;
     let kinds: [(Is<'_>, String); 8] = [
         (&counts_as(Outcome::Pass), "passed".into()),
         (&counts_as(Outcome::Warn), "with a warning".into()),
