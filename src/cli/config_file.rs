@@ -1,6 +1,6 @@
 //! `--config-file`, `pipeprobe config check` and `pipeprobe config example`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -14,6 +14,13 @@ pub struct ConfigFile {
     /// Configuration file (TOML), or - for stdin [default: ./pipeprobe.toml]
     #[arg(short, long, alias = "config", env = "PIPEPROBE_CONFIG_FILE", value_name = "FILE")]
     pub config_file: Option<PathBuf>,
+}
+
+impl ConfigFile {
+    /// The path that was given. An empty variable is one that is not set.
+    pub fn path(&self) -> Option<&Path> {
+        self.config_file.as_deref().filter(|path| !path.as_os_str().is_empty())
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -37,12 +37,11 @@ pub(super) fn targets(
     if names.iter().any(|name| name.contains("://")) {
         return urls(file, names, &typed);
     }
-    let path = file.config_file.clone().filter(|path| !path.as_os_str().is_empty());
     let default = || {
         let path = PathBuf::from(DEFAULT_FILE);
         Some(path).filter(|path| typed.target.host.is_none() && path.is_file())
     };
-    let Some(path) = path.or_else(default) else {
+    let Some(path) = file.path().map(Path::to_owned).or_else(default) else {
         return match names.first() {
             None => Ok(vec![Selected { name: None, origin: None, fields: typed }]),
             Some(name) => Err(Invalid::new(
@@ -142,7 +141,7 @@ fn belongs_to_one(typed: &TargetFields) -> impl Iterator<Item = (&'static str, &
 /// Targets that are given as URLs.
 fn urls(file: &ConfigFile, names: &[String], typed: &Fields) -> Result<Vec<Selected>, ConfigErrors> {
     let mut errors = ErrorList::default();
-    if file.config_file.as_ref().is_some_and(|path| !path.as_os_str().is_empty()) {
+    if file.path().is_some() {
         errors.push(Invalid::new("TARGET", "names of targets of the configuration file", "a URL"));
     }
     if let Some(host) = &typed.target.host {

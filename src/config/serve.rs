@@ -6,7 +6,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     num::NonZeroU32,
     ops::RangeInclusive,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -140,7 +140,7 @@ impl Serve {
 }
 
 fn path(file: &cli::ConfigFile) -> Result<PathBuf, Invalid> {
-    let given = file.config_file.clone().filter(|path| !path.as_os_str().is_empty());
+    let given = file.path().map(Path::to_owned);
     let default = PathBuf::from(select::DEFAULT_FILE);
     given.or_else(|| Some(default).filter(|path| path.is_file())).ok_or_else(|| {
         Invalid::new("config_file", "a file with targets", "nothing, and no ./pipeprobe.toml")

@@ -38,7 +38,7 @@ impl LintConfig {
         }
         let typed = Fields { target: select::typed(args.target, &context), ..Fields::default() };
         let name = non_empty(args.name).map(|given| given.text);
-        let has_file = args.file.config_file.is_some() || name.is_some();
+        let has_file = args.file.path().is_some() || name.is_some();
         let fields = match has_file {
             true => {
                 select::one_target(&args.file, name, typed, ("--target", "one target to lint for"))?.fields

@@ -220,7 +220,7 @@ fn source_types() -> String {
 
 fn database_name(name: &str) -> Result<String, Invalid> {
     no_placeholder("database", name)?;
-    if name.is_empty() || name.chars().any(char::is_control) {
+    if name.is_empty() || name.contains("://") || name.chars().any(char::is_control) {
         return Err(Invalid::new("database", "the name of a database", quoted(name)));
     }
     Ok(name.to_owned())

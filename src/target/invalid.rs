@@ -187,12 +187,22 @@ fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) -> Opt
         .map(|(_, candidate)| candidate)
 }
 
-/// What was found, between backquotes: without control characters, and not endless.
+/// What was found, between backquotes: without control characters, and at most 80 characters. A text that can contain a
+/// token, a key or a password is not quoted.
 pub fn quoted(found: impl fmt::Display) -> String {
     let found = found.to_string();
     let length = found.chars().count();
+    if can_be_secret(&found) {
+        return format!("{length} characters (not shown)");
+    }
     let shown: String = found.chars().take(80).flat_map(char::escape_debug).collect();
     if length > 80 { format!("`{shown}…` ({length} characters)") } else { format!("`{shown}`") }
+}
+
+/// A presigned URL or token, PEM text, or a URL with a user, which can have a password.
+fn can_be_secret(text: &str) -> bool {
+    let credential = ["X-Amz-", "-----BEGIN"].iter().any(|mark| text.contains(mark));
+    credential || text.split_once("://").is_some_and(|(_, rest)| rest.contains('@'))
 }
 
 /// Refuses a `{PLACEHOLDER}` left over from the guide's templates.
@@ -211,6 +221,20 @@ pub fn no_placeholder(field: &str, text: &str) -> Result<(), Invalid> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_can_be_a_secret_is_not_quoted() {
+        for secret in [
+            "db.example.com:5432/?Action=connect&X-Amz-Credential=hunter2",
+            "postgres://me:hunter2@db/x",
+            "-----BEGIN PRIVATE KEY-----\nhunter2",
+        ] {
+            let shown = quoted(secret);
+            assert!(!shown.contains("hunter2") && shown.contains("not shown"), "{shown}");
+        }
+        assert_eq!(quoted("https://example.com/a"), "`https://example.com/a`");
+        assert_eq!(quoted("a\u{1b}[2J\u{202e}b"), "`a\\u{1b}[2J\\u{202e}b`");
+    }
 
     #[test]
     fn a_misspelled_name_is_suggested() {
