@@ -257,7 +257,8 @@ fn screens() -> Vec<Text> {
     let list = run("explain --list");
     let codes: BTreeSet<&str> = list
         .text
-        .split_whitespace()
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
         .filter(|word| {
             word.contains('_')
                 && word.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
