@@ -363,19 +363,26 @@ where
     }
 }
 
-/// An error and its sources, each in its own words. Never their Debug: the SDK's has the whole answer in
-/// it, keys included.
+/// The messages of an error and its sources. Never their Debug output: it contains the whole response, with keys.
 fn in_words(error: &dyn std::error::Error) -> String {
-    let mut words = vec![printable(&error.to_string())];
+    let mut words = vec![message(error)];
     let mut source = error.source();
     while let Some(error) = source {
-        let more = printable(&error.to_string());
+        let more = message(error);
         if !words.iter().any(|said| said.contains(&more)) {
             words.push(more);
         }
         source = error.source();
     }
     words.join(": ")
+}
+
+/// The message, without the endpoint and the request that the SDK's message about an unusable endpoint contains.
+fn message(error: &dyn std::error::Error) -> String {
+    const ENDPOINT: &str = "failed to apply endpoint";
+    let text = error.to_string();
+    let end = text.find(ENDPOINT).map_or(text.len(), |at| at + ENDPOINT.len());
+    printable(&text[..end])
 }
 
 fn expiry(credentials: &Credentials) -> Option<Timestamp> {

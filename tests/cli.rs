@@ -87,3 +87,22 @@ fn the_configuration_file_is_found() {
     let (code, shown) = run(&["check", "--json", "--no-such-flag"], "");
     assert!(code == 2 && shown.starts_with('{'), "{shown}");
 }
+
+/// A profile can set any endpoint. Neither it nor the request appears in the report.
+#[test]
+fn an_unusable_endpoint_of_a_profile_is_not_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config");
+    std::fs::write(&config, "[default]\nendpoint_url = ::hunter2\n").unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_pipeprobe"))
+        .args(["check", "--json", "--type", "rdspostgres", "--host", "db.abc.eu-west-1.rds.amazonaws.com"])
+        .args(["--iam-role", "arn:aws:iam::123456789012:role/r", "--connect-to", "127.0.0.1:9"])
+        .env_clear()
+        .env("AWS_CONFIG_FILE", &config)
+        .envs([("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "example")])
+        .output()
+        .unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(shown.contains("failed to apply endpoint") && shown.contains("STS_UNREACHABLE"), "{shown}");
+    assert!(!shown.contains("hunter2") && !shown.contains("Action=AssumeRole"), "{shown}");
+}

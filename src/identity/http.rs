@@ -184,3 +184,28 @@ fn note_date(response: &Response<Incoming>, clock: &SharedClock) {
         *clock = Some(theirs.secs() - ours.as_secs() as i64);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_is_for_this_host_and_the_services_beside_it() {
+        for (address, local) in [
+            ("127.0.0.1", true),
+            ("::1", true),
+            ("::ffff:127.0.0.1", true),
+            ("169.254.169.254", true),
+            ("169.254.170.23", true),
+            ("fe80::1", true),
+            ("fd00:ec2::23", true),
+            ("fd00:ec3::23", false),
+            ("10.0.0.1", false),
+            ("::ffff:10.0.0.1", false),
+            ("192.0.2.1", false),
+            ("2001:db8::1", false),
+        ] {
+            assert_eq!(is_local(address.parse().unwrap()), local, "{address}");
+        }
+    }
+}
