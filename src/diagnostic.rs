@@ -179,6 +179,7 @@ pub enum CheckId {
     MysqlAccountLimits,
     MysqlTableKinds,
     MysqlBinlogFilters,
+    MysqlForeignKeys,
     MysqlVitess,
     MysqlBinaryLog,
     MysqlBinlogStatus,

@@ -215,6 +215,10 @@ pub struct MysqlFacts {
     /// Server ids of the registered replicas.
     pub replicas: Fact<Vec<u32>>,
     pub tables: Fact<Tables<Table>>,
+    /// Tables whose rows a foreign key changes (`ON DELETE` or `ON UPDATE` with `CASCADE` or `SET NULL`), as
+    /// `schema.table`. Absent if the server does not show foreign keys to this account.
+    #[cfg_attr(test, serde(default))]
+    pub cascades: Fact<Vec<String>>,
     /// MariaDB: columns of these tables with the attribute COMPRESSED, as `schema.table.column`.
     pub compressed_columns: Fact<Vec<String>>,
     /// Result of a binary log dump. Absent if it was not tried.

@@ -329,6 +329,8 @@ pub static CAUSES: &[Cause] = &[
     cause(Id::MysqlBinlogStatus, "MYSQL_NO_BINLOG_POSITION", "the binary log is on and has no position that can be started from", "SHOW BINARY LOG STATUS has no row, or one of 0 or beyond 4 GiB",
         "wait a few minutes after turning it on"),
     cause(Id::MysqlBinlogFilters, "MYSQL_BINLOG_FILTERED", "changes of a database are not written to the binary log", "Binlog_Do_DB and Binlog_Ignore_DB of SHOW BINARY LOG STATUS", ""),
+    cause(Id::MysqlForeignKeys, "MYSQL_CASCADES", "rows that a foreign key deletes or changes stay as they were in the copy", "information_schema.REFERENTIAL_CONSTRAINTS; on MariaDB \
+        SHOW CREATE TABLE of named tables", ""),
     cause(Id::MysqlTableKinds, "MYSQL_NOT_A_TABLE", "changes of a view or a sequence are not in the binary log", "TABLE_TYPE in information_schema.TABLES",
         "name the tables behind the view (--table), or use --replication-mode snapshot"),
     cause(Id::MysqlTableKinds, "MARIADB_SYSTEM_VERSIONED", "the copy of a system-versioned table becomes wrong: the binary log has a DELETE as an UPDATE of ROW END, and \

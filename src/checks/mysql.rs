@@ -11,6 +11,7 @@ use crate::{
 
 /// From then on REPLICATION CLIENT does not allow SHOW REPLICA STATUS any more.
 const REPLICA_MONITOR: Version = Version(10, 5, 9);
+const CASCADES_LOGGED: Version = Version(9, 6, 0);
 const DAY_SECONDS: u64 = 86_400;
 /// Below this ClickPipes refuses; below the other it advises more (ClickPipes documentation).
 const SHORTEST_RETENTION_HOURS: u64 = 24;
@@ -41,6 +42,7 @@ pub(super) fn judge(target: &Target, facts: &MysqlFacts, account: &str) -> Vec<D
         server.version(),
         server.account_limits(),
         server.binlog_filters(),
+        server.foreign_keys(),
         server.vitess(),
         server.binary_log(),
         server.binlog_status(),
@@ -391,6 +393,27 @@ impl Server<'_> {
         let words = format!("{} leave out", described(filters));
         let cause = "MYSQL_BINLOG_FILTERED";
         of_these(check, cause, self.target, (&lost, tables.total), &words)
+    }
+
+    /// MySQL 9.6 moved foreign keys from InnoDB to the SQL layer, which logs their changes; `innodb_native_foreign_keys`
+    /// brings the old behavior back.
+    fn foreign_keys(&self) -> Diagnostic {
+        let check = CheckId::MysqlForeignKeys;
+        let in_sql_layer =
+            !self.is_mariadb() && self.version.is_some_and(|version| version >= CASCADES_LOGGED);
+        if in_sql_layer && !matches!(self.get("innodb_native_foreign_keys"), Some("ON" | "1")) {
+            return Diagnostic::pass(check, "this version logs them");
+        }
+        let tables = match &self.facts.cascades {
+            Fact::Read(tables) => tables,
+            Fact::Absent => {
+                let why = "MariaDB shows foreign keys only for tables that are named exactly (--table)";
+                return Diagnostic::not_applicable(check, why.to_owned());
+            }
+            other @ Fact::Refused(_) => return unanswered(check, other),
+        };
+        let all = self.facts.tables.read().map_or(tables.len(), |all| all.total);
+        of_these(check, "MYSQL_CASCADES", self.target, (tables, all), "foreign keys with CASCADE or SET NULL")
     }
 
     fn account_limits(&self) -> Diagnostic {

@@ -321,6 +321,13 @@ pub static CHECKS: &[Check] = &[
         .expected("BASE TABLE: views and sequences have no row events, and those of a system-versioned table do not give an \
                    equal copy")
         .source("MariaDB documentation, System-Versioned Tables; the row events of a MariaDB 10.11 server"),
+    Check::changes(Id::MysqlForeignKeys, "MYSQL_FOREIGN_KEYS", "logs the changes that foreign keys make (ON DELETE CASCADE)", MYSQL_FAMILY)
+        .versions("MySQL before 9.6, MariaDB")
+        .expected("no foreign key with CASCADE or SET NULL on the tables: InnoDB makes these changes without writing them to the \
+                   binary log")
+        .fix("change the foreign keys of these tables to NO ACTION and let the application delete the rows, or leave the tables \
+              out (--table)")
+        .source("ClickPipes documentation, MySQL FAQ; MySQL Reference Manual, InnoDB and MySQL Replication"),
     Check::changes(Id::MysqlVitess, "MYSQL_VITESS", "is MySQL itself, and not Vitess", MYSQL_FAMILY)
         .expected("SHOW VITESS_TABLETS not understood: ClickPipes follows no changes of Vitess")
         .fix("give the MySQL server itself")

@@ -20,7 +20,7 @@ const VARIABLES: &str = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version'
      'aurora_version', 'log_bin', 'binlog_format', 'binlog_row_image', 'binlog_row_metadata', \
      'binlog_row_value_options', 'binlog_expire_logs_seconds', 'gtid_mode', 'gtid_strict_mode', 'gtid_executed', \
      'gtid_binlog_pos', 'log_replica_updates', 'log_slave_updates', 'server_id', 'max_allowed_packet', \
-     'innodb_read_only', 'max_user_connections')";
+     'innodb_read_only', 'innodb_native_foreign_keys', 'max_user_connections')";
 
 const RETENTION: &str = "SELECT value FROM mysql.rds_configuration WHERE name = 'binlog retention hours'";
 
@@ -84,6 +84,10 @@ pub async fn ask(session: MysqlSession, deadline: Instant, close_by: Instant, pi
     facts.replicas = all(queries.either("SHOW REPLICAS", "SHOW SLAVE HOSTS").await, |rows| {
         rows.iter().filter_map(|row| number(row.first()?.as_ref()?.raw())).collect()
     });
+    facts.cascades = match is_mariadb {
+        true => queries.cascades_of_named(&pipe.tables).await,
+        false => queries.cascades(&pipe.tables).await,
+    };
     if is_mariadb {
         facts.compressed_columns = queries.compressed_columns(&pipe.tables).await;
     }

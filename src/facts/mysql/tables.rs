@@ -61,6 +61,43 @@ impl Queries {
         seen
     }
 
+    /// MySQL shows foreign keys to an account with the SELECT privilege.
+    pub(super) async fn cascades(&mut self, patterns: &[TablePattern]) -> Fact<Vec<String>> {
+        let sql = format!(
+            "SELECT DISTINCT TABLE_SCHEMA, TABLE_NAME FROM (SELECT CONSTRAINT_SCHEMA AS TABLE_SCHEMA, TABLE_NAME \
+             FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE DELETE_RULE IN ('CASCADE', 'SET NULL') \
+             OR UPDATE_RULE IN ('CASCADE', 'SET NULL')) AS f WHERE {} ORDER BY 1, 2 LIMIT {TABLES_AT_MOST}",
+            is_requested(patterns)
+        );
+        all(self.rows(&sql).await, |rows| {
+            let name = |row: &Vec<Option<ServerText>>| match row.as_slice() {
+                [Some(schema), Some(table)] => Some(format!("{schema}.{table}")),
+                _ => None,
+            };
+            rows.iter().filter_map(name).collect()
+        })
+    }
+
+    /// MariaDB does not: the definition of each table has them. That takes a statement per table, so only tables that
+    /// were named exactly are examined.
+    pub(super) async fn cascades_of_named(&mut self, patterns: &[TablePattern]) -> Fact<Vec<String>> {
+        let named: Vec<&TablePattern> = patterns.iter().filter(|pattern| pattern.is_exact()).collect();
+        if named.is_empty() || named.len() < patterns.len() || named.len() > TABLES_PER_STATEMENT {
+            return Fact::Absent;
+        }
+        let mut found = Vec::new();
+        for pattern in named {
+            let name = sql::mysql::qualified(&pattern.schema, &pattern.table);
+            // A table that cannot be read has its own row in the report.
+            let Ok(rows) = self.rows(&format!("SHOW CREATE TABLE {name}")).await else { continue };
+            let definition = rows.first().and_then(|row| row.get(1)?.as_ref());
+            if definition.is_some_and(|definition| has_cascade(definition.raw())) {
+                found.push(pattern.to_string());
+            }
+        }
+        Fact::Read(found)
+    }
+
     /// MariaDB writes the attribute into the type, between comment marks.
     pub(super) async fn compressed_columns(&mut self, patterns: &[TablePattern]) -> Fact<Vec<String>> {
         let sql = format!(
@@ -72,6 +109,18 @@ impl Queries {
             rows.iter().filter_map(|row| row.first()?.as_ref()).map(ToString::to_string).collect()
         })
     }
+}
+
+/// Whether a foreign key in `SHOW CREATE TABLE` changes rows of the table.
+fn has_cascade(definition: &str) -> bool {
+    let keys = definition.lines().map(str::trim).filter(|line| line.starts_with("CONSTRAINT "));
+    keys.filter(|line| line.contains(" FOREIGN KEY (")).any(|line| {
+        ["DELETE", "UPDATE"].iter().any(|event| {
+            [format!(" ON {event} CASCADE"), format!(" ON {event} SET NULL")]
+                .iter()
+                .any(|rule| line.contains(rule))
+        })
+    })
 }
 
 fn examined(table: &Listed, select: Result<(), Refusal>) -> Table {
@@ -185,6 +234,20 @@ mod tests {
         let recent = listed(&rows, &[pattern("app.recent"), pattern("app.numbers")]);
         assert_eq!(recent.iter().map(|t| t.kind).collect::<Vec<_>>(), [TableKind::View, TableKind::Sequence]);
         assert_eq!(listed(&rows, &[pattern("app.ORDERS")]), []);
+    }
+
+    #[test]
+    fn foreign_keys_that_change_rows_are_found_in_the_definition() {
+        let of = |line: &str| {
+            has_cascade(&format!(
+                "CREATE TABLE `c` (\n  `id` int COMMENT ' FOREIGN KEY ( ON DELETE CASCADE',\n{line}\n)"
+            ))
+        };
+        let key = "  CONSTRAINT `k` FOREIGN KEY (`p`) REFERENCES `p` (`id`)";
+        assert!(of(&format!("{key} ON DELETE CASCADE")));
+        assert!(of(&format!("{key} ON UPDATE SET NULL,")));
+        assert!(!of(&format!("{key} ON DELETE NO ACTION")));
+        assert!(!of(key));
     }
 
     #[test]

@@ -89,6 +89,19 @@ pub(super) fn of_both() -> Vec<Case> {
     ]
 }
 
+const CHILD: &str = "CREATE TABLE heads (id int PRIMARY KEY);
+    CREATE TABLE `lines` (id int PRIMARY KEY, head int, FOREIGN KEY (head) REFERENCES heads (id) ON DELETE CASCADE);";
+
+/// The lab has MySQL 9.7, which logs what foreign keys change.
+pub(super) fn of_mysql() -> Vec<Case> {
+    vec![
+        case("rows that a foreign key deletes", Sql(CHILD, "DROP TABLE `lines`; DROP TABLE heads;"), "", "")
+            .no_row()
+            .cdc()
+            .with_args(&["--table", "app.lines", "--table", "app.orders"]),
+    ]
+}
+
 pub(super) fn of_mariadb() -> Vec<Case> {
     vec![
         // What a reader of an Aurora cluster has, under whatever name it is reached.
@@ -100,6 +113,14 @@ pub(super) fn of_mariadb() -> Vec<Case> {
             "MYSQL_TABLE_KINDS",
             "fail MARIADB_SYSTEM_VERSIONED",
         ),
+        case(
+            "rows that a foreign key deletes",
+            Sql(CHILD, "DROP TABLE `lines`; DROP TABLE heads;"),
+            "MYSQL_FOREIGN_KEYS",
+            "fail MYSQL_CASCADES",
+        )
+        .with_args(&["--table", "app.lines"])
+        .rule(),
         case(
             "a sequence",
             Sql("CREATE SEQUENCE numbers", "DROP SEQUENCE numbers"),
