@@ -1,6 +1,6 @@
 //! What can be typed: one module per command. Values stay text until [`crate::config`] reads them.
 
-#![expect(clippy::doc_markdown, rustdoc::bare_urls, reason = "doc comments are help texts")]
+#![expect(clippy::doc_markdown, reason = "doc comments are help texts")]
 
 mod check;
 mod config_file;

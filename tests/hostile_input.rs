@@ -1,7 +1,5 @@
 //! `serve` keeps running, answers and stops, whatever its configuration file and its log are connected to.
 
-#![expect(clippy::disallowed_methods, reason = "a test runs programs, as main.rs does")]
-
 use std::{
     fs,
     io::{Read, Write},
