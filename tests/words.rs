@@ -70,7 +70,6 @@ const NOT_YET: &[&str] = &[
     "src/checks/tests.rs",
     "src/connection.rs",
     "src/connection/dial.rs",
-    "src/connection/mysql/handover.rs",
     "src/connection/postgres.rs",
     "src/connection/postgres/fuzzing.rs",
     "src/diagnostic.rs",

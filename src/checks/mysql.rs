@@ -1,4 +1,4 @@
-//! What a MySQL or MariaDB server allows.
+//! Judges the facts about a MySQL or MariaDB server.
 
 use super::tables::{self, of_these, some_of};
 use crate::{
@@ -9,11 +9,11 @@ use crate::{
     target::{Engine, ReplicationMechanism, SourceType, Target},
 };
 
-/// From then on REPLICATION CLIENT does not allow SHOW REPLICA STATUS any more.
+/// Since this version of MariaDB, REPLICATION CLIENT no longer allows SHOW REPLICA STATUS.
 const REPLICA_MONITOR: Version = Version(10, 5, 9);
 const CASCADES_LOGGED: Version = Version(9, 6, 0);
 const DAY_SECONDS: u64 = 86_400;
-/// Below this ClickPipes refuses; below the other it advises more (ClickPipes documentation).
+/// ClickPipes requires the first and recommends the second (ClickPipes documentation).
 const SHORTEST_RETENTION_HOURS: u64 = 24;
 const ADVISED_RETENTION_HOURS: u64 = 72;
 const ADVISED_PACKET_BYTES: u64 = 16 << 20;
@@ -22,7 +22,7 @@ const PIPE_CONNECTIONS: u32 = 5;
 /// A pipe reconnects after errors; this leaves room for it.
 const PIPE_CONNECTIONS_PER_HOUR: u32 = 100;
 
-/// `account`: the user, as GRANT has it.
+/// `account` is the user as in GRANT: `'name'` or `'name'@'host'`.
 pub(super) fn judge(target: &Target, facts: &MysqlFacts, account: &str) -> Vec<Diagnostic> {
     let mut diagnostics = vec![tables::read(
         target,
@@ -157,8 +157,7 @@ impl Server<'_> {
         facts::is_mariadb(self.settings)
     }
 
-    /// Whether the version has what came with this one. One that cannot be read has everything: nothing
-    /// is let off for it.
+    /// Whether the version is at least this one. A version that cannot be read counts as new, so that every check applies.
     fn since(&self, mysql: Version, mariadb: Version) -> bool {
         let first = if self.is_mariadb() { mariadb } else { mysql };
         self.version.is_none_or(|version| version >= first)
@@ -178,7 +177,7 @@ impl Server<'_> {
                 if runs == Engine::Mariadb { "\"rdsmariadb\"" } else { "\"rdsmysql\" or \"auroramysql\"" };
             return Diagnostic::fail(check, "DB_WRONG_ENGINE", found)
                 .expected(self.target.engine().name())
-                .remedy(format!("set type = {right}: ClickPipes refuses a pipe of the other flavour"));
+                .remedy(format!("set type = {right}: ClickPipes rejects a pipe with the wrong engine"));
         }
         match (self.get("aurora_version"), self.target.source_type) {
             (None, SourceType::AuroraMysql) => {
@@ -194,8 +193,8 @@ impl Server<'_> {
         }
     }
 
-    /// IAM logins exist on RDS for MySQL 5.7 and MariaDB 10.6 onwards (RDS User Guide, "IAM database
-    /// authentication"); a server that took the token and is older is odd, not blocked.
+    /// RDS has IAM logins since MySQL 5.7 and MariaDB 10.6 (RDS User Guide, "IAM database authentication"). An older server
+    /// that accepted the token is a warning, not a failure.
     fn version(&self) -> Diagnostic {
         let check = CheckId::Version;
         let text = self.get("version").unwrap_or_default();
@@ -215,7 +214,7 @@ impl Server<'_> {
         }
         if self.is_mariadb() && version >= Version(12, 3, 0) && self.target.pipe.follows_changes() {
             return Diagnostic::warn(check, "MARIADB_PARTIAL_ROW_EVENTS", text)
-                .expected("MariaDB before 12.3, or rows short enough never to be split over several events")
+                .expected("MariaDB before 12.3, or rows that are too short to be split into several events")
                 .remedy("ClickPipes does not read the partial row events of MariaDB 12.3 and newer");
         }
         Diagnostic::pass(check, text)
@@ -229,7 +228,7 @@ impl Server<'_> {
             _ if version.to_ascii_lowercase().contains("vitess") => {
                 Diagnostic::fail(check, "MYSQL_VITESS", version)
             }
-            Fact::Read(false) => Diagnostic::pass(check, "SHOW VITESS_TABLETS is not understood"),
+            Fact::Read(false) => Diagnostic::pass(check, "SHOW VITESS_TABLETS is not a known statement"),
             other => unanswered(check, other),
         }
     }
@@ -254,20 +253,20 @@ impl Server<'_> {
     fn binlog_status(&self) -> Diagnostic {
         let check = CheckId::MysqlBinlogStatus;
         match &self.facts.position {
-            // The protocol has four bytes for it.
+            // The protocol has four bytes for the position.
             Fact::Read(at) if at.position == 0 || at.position > u64::from(u32::MAX) => Diagnostic::fail(
                 check,
                 "MYSQL_NO_BINLOG_POSITION",
                 format!("{}, position {}", at.file, at.position),
             )
-            .remedy("as the master user: FLUSH BINARY LOGS; begins a new file"),
+            .remedy("as the master user: FLUSH BINARY LOGS; (it starts a new file)"),
             Fact::Read(at) => Diagnostic::pass(check, format!("{}, position {}", at.file, at.position)),
             Fact::Refused(refusal) if is_denial(refusal) => {
                 Diagnostic::fail(check, "MYSQL_NO_REPLICATION_CLIENT", refusal.to_string())
             }
             Fact::Absent if !self.has_binary_log() => Self::without_binary_log(check),
             Fact::Absent => {
-                Diagnostic::fail(check, "MYSQL_NO_BINLOG_POSITION", "the server names no position")
+                Diagnostic::fail(check, "MYSQL_NO_BINLOG_POSITION", "the server reports no position")
                     .remedy("wait a few minutes after turning the binary log on, then check again")
             }
             other => unanswered(check, other),
@@ -284,14 +283,14 @@ impl Server<'_> {
         }
     }
 
-    fn not_there_yet(&self, check: CheckId, name: &str) -> Diagnostic {
+    fn not_supported_yet(&self, check: CheckId, name: &str) -> Diagnostic {
         let version = self.get("version").unwrap_or_default();
         Diagnostic::pass(check, format!("{version} is older than {name}"))
     }
 
     fn binlog_format(&self) -> Diagnostic {
         let (check, name) = (CheckId::MysqlBinlogFormat, "binlog_format");
-        // Aurora says OFF for "no binary log".
+        // On Aurora, OFF means that there is no binary log.
         match self.get(name) {
             Some("OFF") if !self.has_binary_log() => Self::without_binary_log(check),
             _ => self.must_be(check, "MYSQL_BINLOG_FORMAT", name, "ROW"),
@@ -302,7 +301,7 @@ impl Server<'_> {
         let (check, name) = (CheckId::MysqlBinlogRowImage, "binlog_row_image");
         match self.since(Version(5, 6, 2), Version(10, 1, 6)) {
             true => self.must_be(check, "MYSQL_BINLOG_ROW_IMAGE", name, "FULL"),
-            false => self.not_there_yet(check, name),
+            false => self.not_supported_yet(check, name),
         }
     }
 
@@ -310,7 +309,7 @@ impl Server<'_> {
         let (check, name) = (CheckId::MysqlBinlogRowMetadata, "binlog_row_metadata");
         match self.since(Version(8, 0, 1), Version(10, 5, 0)) {
             true => self.must_be(check, "MYSQL_BINLOG_ROW_METADATA", name, "FULL"),
-            false => self.not_there_yet(check, name),
+            false => self.not_supported_yet(check, name),
         }
     }
 
@@ -318,14 +317,14 @@ impl Server<'_> {
         let (check, name) = (CheckId::MysqlBinlogRowValueOptions, "binlog_row_value_options");
         match self.since(Version(8, 0, 3), Version(u32::MAX, 0, 0)) {
             true => self.must_be(check, "MYSQL_PARTIAL_JSON", name, ""),
-            false => self.not_there_yet(check, name),
+            false => self.not_supported_yet(check, name),
         }
     }
 
     fn expiry(&self) -> Diagnostic {
         let (check, name) = (CheckId::MysqlBinlogExpiry, "binlog_expire_logs_seconds");
         if !self.since(Version(8, 0, 1), Version(10, 6, 1)) {
-            return self.not_there_yet(check, name);
+            return self.not_supported_yet(check, name);
         }
         let value = self.get(name);
         let found = format!("{name} is {}", value.unwrap_or_default());
@@ -446,19 +445,19 @@ impl Server<'_> {
         }
     }
 
-    /// The trap of MariaDB: since 10.5.9 REPLICATION CLIENT, which the guides grant, no longer allows it.
+    /// MariaDB since 10.5.9 needs REPLICA MONITOR for it. The guides only grant REPLICATION CLIENT.
     fn replica_status(&self) -> Diagnostic {
         let check = CheckId::MysqlReplicaStatus;
         match &self.facts.is_replica {
             Fact::Read(true) => Diagnostic::pass(check, "it is a replica of another server"),
-            Fact::Read(false) => Diagnostic::pass(check, "it is no replica"),
+            Fact::Read(false) => Diagnostic::pass(check, "it is not a replica"),
             Fact::Refused(refusal) if is_denial(refusal) => {
-                let of_its_own = self.is_mariadb() && self.since(Version(0, 0, 0), REPLICA_MONITOR);
-                if !of_its_own && matches!(&self.facts.position, Fact::Refused(r) if is_denial(r)) {
-                    return Diagnostic::skipped(check, "the right is the same as for MYSQL_BINLOG_STATUS");
+                let needs_monitor = self.is_mariadb() && self.since(Version(0, 0, 0), REPLICA_MONITOR);
+                if !needs_monitor && matches!(&self.facts.position, Fact::Refused(r) if is_denial(r)) {
+                    return Diagnostic::skipped(check, "it takes the same privilege as MYSQL_BINLOG_STATUS");
                 }
                 let diagnostic = Diagnostic::fail(check, "MYSQL_NO_REPLICA_MONITOR", refusal.to_string());
-                match of_its_own {
+                match needs_monitor {
                     true => diagnostic.remedy(format!("GRANT REPLICA MONITOR ON *.* TO {};", self.account)),
                     false => {
                         diagnostic.remedy(format!("GRANT REPLICATION CLIENT ON *.* TO {};", self.account))
@@ -486,9 +485,9 @@ impl Server<'_> {
             (Fact::Read(true), None) => {
                 Diagnostic::unknown(check, "MYSQL_UNANSWERED", "the server has no log_replica_updates")
             }
-            // On a server that logs what it replicates it does not matter which it is.
+            // With log_replica_updates, it does not matter whether the server is a replica.
             (_, Some((name, value @ ("ON" | "1")))) => Diagnostic::pass(check, format!("{name} is {value}")),
-            _ => Diagnostic::skipped(check, "whether it is a replica is not known"),
+            _ => Diagnostic::skipped(check, "it is not known whether the server is a replica"),
         }
     }
 
@@ -499,7 +498,7 @@ impl Server<'_> {
             Some(ids) => {
                 let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
                 format!(
-                    "; its replicas are {}, so a pipe with a fixed server id needs another",
+                    "; its replicas are {}, so a pipe with a fixed server_id must use another one",
                     some_of(&ids)
                 )
             }
@@ -521,17 +520,17 @@ impl Server<'_> {
                 check,
                 format!("registered as replica {}, {} events to the end", stream.server_id, stream.events),
             ),
-            // 1045 is what COM_REGISTER_SLAVE answers without the right.
+            // COM_REGISTER_SLAVE answers 1045 if the privilege is missing.
             Fact::Refused(refusal) if is_denial(refusal) => {
                 Diagnostic::fail(check, "MYSQL_NO_REPLICATION_SLAVE", refusal.to_string())
             }
             Fact::Refused(refusal) if refusal.code.parse::<u16>().is_ok() => {
                 Diagnostic::fail(check, "MYSQL_BINLOG_STREAM_REFUSED", refusal.to_string())
-                    .remedy("the server's words name the cause; the right to stream is not it")
+                    .remedy("see the server's message; the privilege to stream is not the problem")
             }
             refused @ Fact::Refused(_) => unanswered(check, refused),
             Fact::Absent if !self.has_binary_log() => Self::without_binary_log(check),
-            Fact::Absent => Diagnostic::skipped(check, "without a position there is nowhere to start"),
+            Fact::Absent => Diagnostic::skipped(check, "there is no position to start from"),
         }
     }
 
@@ -546,11 +545,11 @@ impl Server<'_> {
         }
     }
 
-    /// ClickPipes' engine goes on where it may not read this or there is nothing to read, so not knowing
-    /// denies nothing; another error stops it.
+    /// ClickPipes' engine continues if it may not read this value or if it does not exist, so an unknown value denies
+    /// nothing. Another error stops the engine.
     fn retention(&self) -> Diagnostic {
         let check = CheckId::MysqlBinlogRetention;
-        let show = "look as the master user: CALL mysql.rds_show_configuration; and set it if need be: \
+        let show = "as the master user, look at CALL mysql.rds_show_configuration; and if necessary: \
                     CALL mysql.rds_set_configuration('binlog retention hours', 72);";
         let cause = "MYSQL_RETENTION_UNREADABLE";
         let hours = match &self.facts.retention_hours {
@@ -571,7 +570,7 @@ impl Server<'_> {
             ("", _) => Diagnostic::fail(
                 check,
                 "MYSQL_RETENTION_UNSET",
-                "'binlog retention hours' is NULL: the log goes as soon as RDS itself has no use for it",
+                "'binlog retention hours' is NULL: RDS deletes the log as soon as it does not need it",
             ),
             (text, Ok(hours)) if hours < SHORTEST_RETENTION_HOURS => {
                 Diagnostic::fail(check, "MYSQL_RETENTION_SHORT", format!("{text} hours"))
@@ -585,7 +584,7 @@ impl Server<'_> {
     }
 }
 
-/// A right is missing: 1227 names it; 1044, 1045, 1142 and 1143 refuse.
+/// Errors for a missing privilege. Only 1227 names it.
 fn is_denial(refusal: &Refusal) -> bool {
     matches!(refusal.code.as_str(), "1044" | "1045" | "1142" | "1143" | "1227")
 }

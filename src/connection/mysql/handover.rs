@@ -4,8 +4,8 @@
 //! password, and its packets are then relayed to the real server. So the driver needs no TLS, no cleartext plugin
 //! and no token.
 //!
-//! Whoever connects to that socket would own the session, and whoever owned the socket could invent a server. On
-//! Linux the socket therefore has a name in the abstract namespace (unix(7)): there is no file that another user
+//! A process that connects to that socket gets the session, and a process that replaces the socket can pretend to be the
+//! server. On Linux the socket therefore has a name in the abstract namespace (unix(7)): there is no file that another user
 //! could replace or that a killed process leaves behind, and no umask that could open it. On other systems it is a
 //! file in a folder with mode 0700. On all systems only a connection from this very process is accepted.
 

@@ -48,6 +48,7 @@ fn every_case(server_version: ServerVersion) {
         }
         _ => {
             cases.extend(of_mysql());
+            server.sql(tables::CHILD).unwrap();
             cases.extend(tables::of_mysql());
         }
     }
