@@ -107,8 +107,8 @@ pub mod mysql {
 
     /// A string for queries: in hexadecimal, which means the same under every `sql_mode`.
     pub fn hex_literal(text: &str) -> String {
-        let digits: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
-        format!("_utf8mb4 x'{digits}'")
+        let digits: Vec<String> = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+        format!("_utf8mb4 x'{}'", digits.concat())
     }
 
     /// An account, such as `'clickpipes_iam_user'@'10.0.0.%'`. `%` is the default host and is left out.
