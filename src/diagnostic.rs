@@ -174,6 +174,8 @@ pub enum CheckId {
     PostgresUnlogged,
     PostgresPartitioned,
     PostgresGenerated,
+    PostgresToast,
+    PostgresIdleSlotTimeout,
     PostgresWalSenderTimeout,
     PostgresSlotWalKeep,
     MysqlAccountLimits,

@@ -134,6 +134,8 @@ pub struct PostgresFacts {
     pub replication_slots_in_use: Fact<u32>,
     /// `CREATE` privilege on the database, which `CREATE PUBLICATION` requires.
     pub may_create_in_database: Fact<bool>,
+    /// `default_transaction_read_only` as the user's sessions start with it: `off` unless the role or the database sets it.
+    pub read_only_by_default: Fact<bool>,
     pub publications: Fact<Vec<Publication>>,
     pub tables: Fact<Tables<PostgresTable>>,
     /// `IDENTIFY_SYSTEM` on a separate replication connection with its own token.
@@ -148,7 +150,7 @@ pub struct PostgresTable {
     pub table: Table,
     /// `USAGE` privilege on its schema.
     pub usage: bool,
-    /// The user is its owner or a member of the owner.
+    /// The user has the privileges of its owner. Membership without inheritance does not give them.
     pub owned: bool,
     pub partitioned: bool,
     /// Unlogged or temporary: its changes are not written to the WAL.
@@ -162,6 +164,18 @@ pub struct PostgresTable {
     pub has_identity_index: bool,
     /// Has generated columns.
     pub generated: bool,
+    #[cfg_attr(test, serde(default))]
+    pub generated_columns: Vec<ServerText>,
+    /// Partitions, at any depth, whose updates and deletes fail once they are published: quoted names.
+    #[cfg_attr(test, serde(default))]
+    pub leaves_without_identity: Vec<ServerText>,
+    /// Relations below it, itself included, with REPLICA IDENTITY FULL and generated columns: quoted names. Version 18
+    /// refuses their updates and deletes if the generated columns are not published.
+    #[cfg_attr(test, serde(default))]
+    pub full_with_generated: Vec<ServerText>,
+    /// Columns that can be stored as TOAST, unless the replica identity is FULL.
+    #[cfg_attr(test, serde(default))]
+    pub toast_columns: Vec<ServerText>,
 }
 
 /// A row of `pg_publication`, and the requested tables that it publishes.
@@ -174,8 +188,26 @@ pub struct Publication {
     pub all_tables: bool,
     /// The operations that it does not publish: insert, update, delete, truncate.
     pub leaves_out: Vec<String>,
-    /// `schema.table` as in `pg_publication_tables`.
-    pub tables: Vec<ServerText>,
+    /// Those of the tables in question that it publishes, from `pg_publication_tables`.
+    pub tables: Vec<PublishedTable>,
+    /// Relations, at any depth, that it publishes without a replica identity, or whose identity its column lists and
+    /// row filters do not cover: the application's own UPDATE and DELETE fail. Quoted names.
+    #[cfg_attr(test, serde(default))]
+    pub breaks_writes_of: Vec<ServerText>,
+}
+
+/// One table of a publication (PostgreSQL documentation, "pg_publication_tables").
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(serde::Deserialize), serde(from = "tests::PublishedTableText"))]
+pub struct PublishedTable {
+    /// `schema.table`.
+    pub name: ServerText,
+    /// Columns that a column list leaves out (15 and newer). Generated columns are not among them.
+    pub columns_left_out: Vec<ServerText>,
+    /// Every generated column is published (18 and newer).
+    pub generated_published: bool,
+    /// The row filter, if there is one (15 and newer).
+    pub row_filter: Option<ServerText>,
 }
 
 /// Result of `IDENTIFY_SYSTEM` (PostgreSQL documentation, "Streaming Replication Protocol").
@@ -290,6 +322,12 @@ fn all<T>(rows: Result<Rows, Refusal>, make: impl FnOnce(Rows) -> T) -> Fact<T> 
 
 fn text(value: &str) -> Option<String> {
     Some(value.to_owned())
+}
+
+/// A JSON array of strings.
+fn list(value: &str) -> Vec<ServerText> {
+    let texts: Vec<String> = serde_json::from_str(value).unwrap_or_default();
+    texts.into_iter().map(ServerText::new).collect()
 }
 
 fn number<T: std::str::FromStr>(value: &str) -> Option<T> {

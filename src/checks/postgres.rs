@@ -40,6 +40,7 @@ pub(super) fn judge(target: &Target, facts: &PostgresFacts) -> Vec<Diagnostic> {
         server.replication_slots(),
         server.wal_sender_timeout(),
         server.slot_wal_keep(),
+        server.idle_slot_timeout(),
         server.tables_read(tables),
     ];
     let readable: Vec<&PostgresTable> = tables.iter().filter(|t| t.table.select.is_ok()).collect();
@@ -49,6 +50,7 @@ pub(super) fn judge(target: &Target, facts: &PostgresFacts) -> Vec<Diagnostic> {
         CheckId::PostgresUnlogged,
         CheckId::PostgresPartitioned,
         CheckId::PostgresGenerated,
+        CheckId::PostgresToast,
         CheckId::PostgresRowSecurity,
     ];
     if readable.is_empty() {
@@ -61,6 +63,7 @@ pub(super) fn judge(target: &Target, facts: &PostgresFacts) -> Vec<Diagnostic> {
         server.unlogged(&readable),
         server.partitioned(&readable),
         server.generated(&readable),
+        server.toast(&readable),
         server.row_security(&readable),
     ]);
     diagnostics
@@ -389,6 +392,26 @@ impl Server<'_> {
             "n" => true,
             _ => !table.has_primary_key,
         };
+        let shown: Vec<String> =
+            tables.iter().flat_map(|t| &t.leaves_without_identity).map(ToString::to_string).collect();
+        if !shown.is_empty() {
+            let full = |leaf: &String| format!("ALTER TABLE {leaf} REPLICA IDENTITY FULL;");
+            return Diagnostic::fail(
+                CheckId::PostgresReplicaIdentity,
+                "PG_NO_REPLICA_IDENTITY",
+                format!(
+                    "partitions without a replica identity, which makes UPDATE and DELETE fail once they are published: {}",
+                    tables::some_of(&shown)
+                ),
+            )
+            .remedy(format!(
+                "give the root a primary key, or as the owner: {}",
+                shown.iter().take(5).map(full).collect::<Vec<_>>().join(" ")
+            ));
+        }
+        if let Some(diagnostic) = self.full_with_generated(tables) {
+            return diagnostic;
+        }
         let without: Vec<&&PostgresTable> = tables.iter().filter(|t| has_none(t)).collect();
         let have_keys = without.iter().all(|t| t.has_primary_key);
         let first = without.first().map(|t| qualified(t.table.schema.raw(), t.table.name.raw()));
@@ -404,6 +427,28 @@ impl Server<'_> {
             )),
             None => diagnostic,
         }
+    }
+
+    /// The publication that ClickPipes creates does not publish generated columns.
+    fn full_with_generated(&self, tables: &[&PostgresTable]) -> Option<Diagnostic> {
+        let is_18 = self.major().is_some_and(|major| major >= 18);
+        let creates_publication = self.target.pipe.publication.is_none() && tables.iter().all(|t| t.owned);
+        let these: Vec<String> =
+            tables.iter().flat_map(|t| &t.full_with_generated).map(ToString::to_string).collect();
+        if !is_18 || !creates_publication || these.is_empty() {
+            return None;
+        }
+        let default = |name: &String| format!("ALTER TABLE {name} REPLICA IDENTITY DEFAULT;");
+        let found = format!(
+            "REPLICA IDENTITY FULL with generated columns: UPDATE and DELETE fail once the table is published without \
+             them: {}",
+            tables::some_of(&these)
+        );
+        Some(Diagnostic::fail(CheckId::PostgresReplicaIdentity, "PG_FULL_WITH_GENERATED", found).remedy(format!(
+            "use the primary key, as the owner: {}; or create a publication WITH (publish_generated_columns = stored) and \
+             choose it (--publication)",
+            these.iter().take(5).map(default).collect::<Vec<_>>().join(" ")
+        )))
     }
 
     fn unlogged(&self, tables: &[&PostgresTable]) -> Diagnostic {
@@ -430,13 +475,71 @@ impl Server<'_> {
     }
 
     fn generated(&self, tables: &[&PostgresTable]) -> Diagnostic {
-        self.worth_a_look(
-            CheckId::PostgresGenerated,
-            "PG_GENERATED",
-            tables,
-            |t| t.generated,
-            "generated columns in",
+        let check = CheckId::PostgresGenerated;
+        let these: Vec<String> = tables
+            .iter()
+            .filter(|t| t.generated && !self.publishes_generated(t))
+            .map(|t| with_columns(t, &t.generated_columns))
+            .collect();
+        match these.is_empty() {
+            true => Diagnostic::pass(check, counted(tables.len())),
+            false => Diagnostic::warn(
+                check,
+                "PG_GENERATED",
+                format!("generated columns in {}", tables::some_of(&these)),
+            ),
+        }
+    }
+
+    /// Whether the publication that was named publishes the generated columns of this table (18 and newer).
+    fn publishes_generated(&self, table: &PostgresTable) -> bool {
+        let publications = self.facts.publications.read().map(Vec::as_slice).unwrap_or_default();
+        let chosen = self.target.pipe.publication.as_deref();
+        let named = publications.iter().find(|publication| Some(publication.name.as_str()) == chosen);
+        let is_18 = self.major().is_some_and(|major| major >= 18);
+        is_18
+            && named.is_some_and(|p| {
+                p.tables.iter().any(|t| table.table.is_called(&t.name) && t.generated_published)
+            })
+    }
+
+    /// Without REPLICA IDENTITY FULL, an UPDATE does not send TOAST values that it did not change (ClickPipes
+    /// documentation, "TOAST columns").
+    fn toast(&self, tables: &[&PostgresTable]) -> Diagnostic {
+        let check = CheckId::PostgresToast;
+        let these: Vec<&&PostgresTable> = tables.iter().filter(|t| !t.toast_columns.is_empty()).collect();
+        let Some(first) = these.first() else {
+            return Diagnostic::pass(
+                check,
+                format!("no unchanged TOAST value can be lost: {}", counted(tables.len())),
+            );
+        };
+        let shown: Vec<String> = these.iter().map(|t| with_columns(t, &t.toast_columns)).collect();
+        Diagnostic::warn(
+            check,
+            "PG_UNCHANGED_TOAST",
+            format!(
+                "unchanged TOAST values arrive as NULL or empty after an UPDATE: {}",
+                tables::some_of(&shown)
+            ),
         )
+        .remedy(format!(
+            "if these columns can hold more than 2 KB, as the owner: ALTER TABLE {} REPLICA IDENTITY FULL;",
+            qualified(first.table.schema.raw(), first.table.name.raw())
+        ))
+    }
+
+    /// Version 18 drops the slot of a consumer that is away for longer than this.
+    fn idle_slot_timeout(&self) -> Diagnostic {
+        let (check, name) = (CheckId::PostgresIdleSlotTimeout, "idle_replication_slot_timeout");
+        match self.setting(name) {
+            Some("0") => Diagnostic::pass(check, format!("{name} = 0 (off)")),
+            Some(value) => Diagnostic::warn(check, "PG_IDLE_SLOT_TIMEOUT", format!("{name} = {value} s")),
+            None if self.facts.settings.read().is_some() => {
+                Diagnostic::pass(check, format!("the server is older than {name}"))
+            }
+            None => self.no_setting(check),
+        }
     }
 
     fn row_security(&self, tables: &[&PostgresTable]) -> Diagnostic {
@@ -457,6 +560,18 @@ impl Server<'_> {
         match these.is_empty() {
             true => Diagnostic::pass(check, counted(tables.len())),
             false => Diagnostic::warn(check, cause, format!("{words} {}", tables::some_of(&these))),
+        }
+    }
+}
+
+/// `public.orders (total, tax)`.
+fn with_columns(table: &PostgresTable, columns: &[ServerText]) -> String {
+    let name = table.table.full_name();
+    match columns {
+        [] => name,
+        some => {
+            let columns: Vec<String> = some.iter().map(ToString::to_string).collect();
+            format!("{name} ({})", columns.join(", "))
         }
     }
 }

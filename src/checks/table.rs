@@ -306,6 +306,16 @@ pub static CHECKS: &[Check] = &[
         .fix("compute them in ClickHouse; from PostgreSQL 18 on a publication may carry stored ones \
              (publish_generated_columns = stored)")
         .source(PG_LOGICAL),
+    Check::changes(Id::PostgresToast, "PG_TOAST", "unchanged TOAST values (REPLICA IDENTITY FULL)", POSTGRES)
+        .severity(Advisory)
+        .expected("REPLICA IDENTITY FULL on tables with values that are stored as TOAST (more than 2 KB)")
+        .source("ClickPipes documentation, Postgres, TOAST columns"),
+    Check::changes(Id::PostgresIdleSlotTimeout, "PG_IDLE_SLOT_TIMEOUT", "idle_replication_slot_timeout", POSTGRES)
+        .severity(Advisory)
+        .versions("18+")
+        .expected("idle_replication_slot_timeout = 0: otherwise a paused pipe loses its slot and needs a resync")
+        .fix("set idle_replication_slot_timeout = 0 in the {group} (takes effect at once)")
+        .source("PostgreSQL 18 documentation, Replication, Sending Servers"),
     Check::changes(Id::PostgresWalSenderTimeout, "PG_WAL_SENDER_TIMEOUT", "is patient with a slow replica", POSTGRES)
         .severity(Advisory)
         .expected("wal_sender_timeout of 0 (off) or at least 5 minutes")

@@ -64,7 +64,7 @@ pub(super) fn read<'a>(
     let unmatched =
         patterns.iter().filter(|p| (p.is_exact() || !beyond) && !tables.iter().any(|t| t.matches(p)));
     let missing: Vec<String> = unmatched
-        .map(ToString::to_string)
+        .map(|pattern| crate::diagnostic::printable(&pattern.to_string()))
         .chain(tables.iter().filter(|t| t.select.as_ref().is_err_and(does_not_exist)).map(|t| t.full_name()))
         .collect();
     if !missing.is_empty() {

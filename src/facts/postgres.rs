@@ -6,8 +6,8 @@ use std::time::Instant;
 use futures_util::future::join_all;
 
 use super::{
-    Fact, PostgresFacts, PostgresTable, Publication, Rows, ServerText, SystemIdentity, TABLES_AT_MOST, Table,
-    TableKind, Tables, all, boolean, fact, matching, number, settings, text,
+    Fact, PostgresFacts, PostgresTable, Publication, PublishedTable, Rows, ServerText, SystemIdentity,
+    TABLES_AT_MOST, Table, TableKind, Tables, all, boolean, fact, list, matching, number, settings, text,
 };
 use crate::{
     connection::{ConnectError, PostgresSession, Refusal, Stage},
@@ -15,13 +15,19 @@ use crate::{
     target::{Pipe, TablePattern},
 };
 
-/// A table that someone else holds locked costs itself this long, and not the check. And should a
-/// question of ours ever write, the server refuses it.
-const SESSION_SETTINGS: &str = "SET lock_timeout = 2000; SET default_transaction_read_only = on";
+/// Objects in the user's `search_path` must not change the answers. A locked table costs only itself this long, not the
+/// check. The deadline of the check replaces the user's own timeout. The server refuses any write.
+const SESSION_SETTINGS: &str = "SET search_path = pg_catalog; SET lock_timeout = 2000; SET statement_timeout = 0; \
+     SET default_transaction_read_only = on";
+
+/// The value that a new session of this user has. `pg_settings.reset_val` does not change with `SET`.
+const READ_ONLY_BY_DEFAULT: &str =
+    "SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'default_transaction_read_only'";
 
 /// In `pg_settings`' own units.
 const SETTINGS: &str = "SELECT name, setting FROM pg_settings WHERE name IN ('wal_level', 'max_wal_senders', \
-     'max_replication_slots', 'hot_standby_feedback', 'wal_sender_timeout', 'max_slot_wal_keep_size')";
+     'max_replication_slots', 'hot_standby_feedback', 'wal_sender_timeout', 'max_slot_wal_keep_size', \
+     'idle_replication_slot_timeout')";
 
 /// Of parameters that RDS added. Apart, because a server may refuse to show one.
 const LOGICAL_REPLICATION: &str = "SELECT current_setting('rds.logical_replication', true)";
@@ -59,13 +65,14 @@ pub async fn ask(
             ask(WAL_SENDERS),
             ask("SELECT count(*) FROM pg_replication_slots"),
             ask("SELECT has_database_privilege(current_database(), 'CREATE')"),
+            ask(READ_ONLY_BY_DEFAULT),
             session.rows(&publications, deadline),
             session.rows(&tables, deadline),
         )
     };
     let questions = async {
         let first = first.await;
-        let tables = read_each(session, deadline, &first.15).await;
+        let tables = read_each(session, deadline, &first.16).await;
         (first, tables)
     };
     let ((first, tables), replication) = tokio::join!(questions, replication);
@@ -84,7 +91,8 @@ pub async fn ask(
         wal_senders_in_use: fact(first.11, number),
         replication_slots_in_use: fact(first.12, number),
         may_create_in_database: fact(first.13, boolean),
-        publications: all(first.14, publications_of),
+        read_only_by_default: fact(first.14, boolean),
+        publications: all(first.15, publications_of),
         tables,
         replication,
     }
@@ -106,15 +114,31 @@ fn tables_in_question(patterns: &[TablePattern]) -> String {
         .collect();
     let named = if named.is_empty() { "false".to_owned() } else { named.join(" OR ") };
     let meant = is_meant(patterns, "n.nspname", "c.relname");
+    let (leaves, has_identity) = (leaves_of("c.oid"), has_identity("l"));
     format!(
         "SELECT t.total, t.schema, t.name, format('%I.%I', t.schema, t.name),
-            has_schema_privilege(t.namespace, 'USAGE'), pg_has_role(c.relowner, 'MEMBER'),
+            has_schema_privilege(t.namespace, 'USAGE'), pg_has_role(c.relowner, 'USAGE'),
             c.relkind = 'p', c.relpersistence <> 'p', row_security_active(c.oid), c.relreplident,
             EXISTS (SELECT FROM pg_index i
               WHERE i.indrelid = c.oid AND i.indisprimary AND i.indisvalid AND i.indimmediate),
             EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisreplident AND i.indisvalid),
             EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0
-              AND NOT a.attisdropped AND to_jsonb(a)->>'attgenerated' <> '')
+              AND NOT a.attisdropped AND to_jsonb(a)->>'attgenerated' <> ''),
+            (SELECT jsonb_agg(format('%I.%I', ln.nspname, l.relname) ORDER BY l.relname)
+              FROM {leaves} l JOIN pg_namespace ln ON ln.oid = l.relnamespace
+              WHERE l.oid <> c.oid AND NOT {has_identity}),
+            (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a
+              WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attlen = -1
+                AND a.attstorage IN ('x', 'e', 'm') AND to_jsonb(a)->>'attgenerated' IS NOT DISTINCT FROM ''
+                AND EXISTS (SELECT FROM {leaves} l WHERE l.relreplident <> 'f')
+                AND NOT EXISTS (SELECT FROM pg_index i
+                  WHERE i.indrelid = c.oid AND i.indisprimary AND a.attnum = ANY (i.indkey))),
+            (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = c.oid
+              AND a.attnum > 0 AND NOT a.attisdropped AND to_jsonb(a)->>'attgenerated' <> ''),
+            (SELECT jsonb_agg(format('%I.%I', ln.nspname, l.relname) ORDER BY l.relname)
+              FROM {leaves} l JOIN pg_namespace ln ON ln.oid = l.relnamespace
+              WHERE l.relreplident = 'f' AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = l.oid
+                AND a.attnum > 0 AND NOT a.attisdropped AND to_jsonb(a)->>'attgenerated' <> ''))
          FROM (SELECT c.oid, n.oid AS namespace, n.nspname AS schema, c.relname AS name, count(*) OVER () AS total
            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
            WHERE c.relkind IN ('r', 'p') AND (NOT c.relispartition OR {named}) AND {meant}
@@ -160,18 +184,90 @@ async fn read_each(
             has_primary_key: is(10),
             has_identity_index: is(11),
             generated: is(12),
+            leaves_without_identity: list(column(13).raw()),
+            toast_columns: list(column(14).raw()),
+            generated_columns: list(column(15).raw()),
+            full_with_generated: list(column(16).raw()),
         }
     });
     Fact::Read(Tables { total, seen: join_all(seen).await })
 }
 
-/// A row a table published, and at least one a publication.
+/// The tables below a partitioned table that store rows, at any depth; for another table, itself. What is unlogged is not
+/// published.
+fn leaves_of(relation: &str) -> String {
+    format!(
+        "(SELECT l.* FROM pg_class l WHERE l.relkind = 'r' AND l.relpersistence = 'p'
+            AND (l.oid = {relation} OR l.oid IN (SELECT relid FROM pg_partition_tree({relation}) WHERE isleaf)))"
+    )
+}
+
+/// Whether updates and deletes of a relation can be published, as the server decides it (`CheckCmdReplicaIdentity`).
+fn has_identity(relation: &str) -> String {
+    format!(
+        "(CASE {relation}.relreplident WHEN 'f' THEN true WHEN 'n' THEN false
+          ELSE EXISTS (SELECT FROM pg_index i WHERE i.indrelid = {relation}.oid AND i.indisvalid AND i.indimmediate
+            AND CASE {relation}.relreplident WHEN 'i' THEN i.indisreplident ELSE i.indisprimary END) END)"
+    )
+}
+
+/// Whether a column list and a row filter leave the replica identity of a relation whole. Both exist since version 15,
+/// and `to_jsonb` gives NULL before. The columns of a filter are those that its expression tree names.
+fn covers_identity(relation: &str, published: &str) -> String {
+    format!(
+        "(NOT EXISTS (SELECT FROM pg_attribute k
+            WHERE k.attrelid = {relation}.oid AND k.attnum > 0 AND NOT k.attisdropped
+              AND (to_jsonb(k)->>'attgenerated' IS NOT DISTINCT FROM ''
+                OR current_setting('server_version_num')::int >= 180000)
+              AND ({relation}.relreplident = 'f' OR {key})
+              AND NOT coalesce(to_jsonb({published})->'attnames' ? k.attname::text, true))
+          AND NOT EXISTS (SELECT FROM pg_publication p2
+            JOIN pg_publication_rel pr ON pr.prpubid = p2.oid
+            CROSS JOIN LATERAL regexp_matches(to_jsonb(pr)->>'prqual', ':varattno ([0-9]+)', 'g') AS used(number)
+            JOIN pg_attribute k ON k.attrelid = pr.prrelid AND k.attnum = used.number[1]::int
+            WHERE p2.pubname = {published}.pubname AND {relation}.relreplident <> 'f'
+              AND (pr.prrelid = {relation}.oid OR {relation}.oid IN (SELECT relid FROM pg_partition_tree(pr.prrelid)))
+              AND NOT EXISTS (SELECT FROM pg_attribute own
+                WHERE own.attrelid = {relation}.oid AND own.attname = k.attname AND {own_key})))",
+        key = is_key(relation, "k"),
+        own_key = is_key(relation, "own"),
+    )
+}
+
+/// Whether a column belongs to the replica identity index of a relation.
+fn is_key(relation: &str, column: &str) -> String {
+    format!(
+        "EXISTS (SELECT FROM pg_index i WHERE i.indrelid = {relation}.oid AND {column}.attnum = ANY (i.indkey)
+          AND CASE {relation}.relreplident WHEN 'i' THEN i.indisreplident ELSE i.indisprimary END)"
+    )
+}
+
+/// One row for each published table in question, and at least one for each publication.
 fn published(patterns: &[TablePattern]) -> String {
     let meant = is_meant(patterns, "t.schemaname", "t.tablename");
+    let (leaves, has_identity) = (leaves_of("e.oid"), has_identity("l"));
+    let covers_identity = covers_identity("l", "every");
     format!(
         "SELECT p.pubname, p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate, p.puballtables,
-            t.schemaname, t.tablename
-         FROM pg_publication p LEFT JOIN pg_publication_tables t ON t.pubname = p.pubname AND {meant}
+            t.schemaname, t.tablename,
+            (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a
+              WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+                AND to_jsonb(a)->>'attgenerated' IS NOT DISTINCT FROM ''
+                AND NOT coalesce(to_jsonb(t)->'attnames' ? a.attname::text, true)),
+            to_jsonb(t)->>'rowfilter',
+            CASE WHEN p.pubupdate OR p.pubdelete THEN
+              (SELECT jsonb_agg(DISTINCT format('%I.%I', ln.nspname, l.relname))
+                FROM pg_publication_tables every
+                JOIN pg_namespace en ON en.nspname = every.schemaname
+                JOIN pg_class e ON e.relnamespace = en.oid AND e.relname = every.tablename
+                CROSS JOIN LATERAL {leaves} l JOIN pg_namespace ln ON ln.oid = l.relnamespace
+                WHERE every.pubname = p.pubname AND NOT ({has_identity} AND {covers_identity})) END,
+            NOT EXISTS (SELECT FROM pg_attribute a
+              WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND to_jsonb(a)->>'attgenerated' <> ''
+                AND NOT coalesce(to_jsonb(t)->'attnames' ? a.attname::text, false))
+         FROM pg_publication p LEFT JOIN (pg_publication_tables t
+           JOIN pg_namespace n ON n.nspname = t.schemaname JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.tablename)
+           ON t.pubname = p.pubname AND {meant}
          ORDER BY p.pubname, t.schemaname, t.tablename LIMIT 20 * {TABLES_AT_MOST}"
     )
 }
@@ -186,12 +282,24 @@ fn publications_of(rows: Rows) -> Vec<Publication> {
             let leaves_out = kinds.iter().filter(|(i, _)| column(*i).raw() == "f");
             let leaves_out = leaves_out.map(|(_, kind)| (*kind).to_owned()).collect();
             let all_tables = column(5).raw() == "t";
-            publications.push(Publication { name, all_tables, leaves_out, tables: Vec::new() });
+            let breaks_writes_of = list(column(10).raw());
+            publications.push(Publication {
+                name,
+                all_tables,
+                leaves_out,
+                tables: Vec::new(),
+                breaks_writes_of,
+            });
         }
         if let (Some(Some(schema)), Some(Some(table)), Some(last)) =
             (row.get(6), row.get(7), publications.last_mut())
         {
-            last.tables.push(ServerText::new(format!("{}.{}", schema.raw(), table.raw())));
+            last.tables.push(PublishedTable {
+                name: ServerText::new(format!("{}.{}", schema.raw(), table.raw())),
+                columns_left_out: list(column(8).raw()),
+                generated_published: column(11).raw() == "t",
+                row_filter: row.get(9).cloned().flatten(),
+            });
         }
     }
     publications

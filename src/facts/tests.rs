@@ -36,6 +36,32 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Fact<T> {
     }
 }
 
+/// A published table as its name, or with what is special about it.
+#[derive(Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+pub(super) enum PublishedTableText {
+    Name(ServerText),
+    Table {
+        name: ServerText,
+        #[serde(default)]
+        columns_left_out: Vec<ServerText>,
+        #[serde(default)]
+        generated_published: bool,
+        row_filter: Option<ServerText>,
+    },
+}
+
+impl From<PublishedTableText> for PublishedTable {
+    fn from(text: PublishedTableText) -> Self {
+        match text {
+            PublishedTableText::Name(name) => Self { name, ..Self::default() },
+            PublishedTableText::Table { name, columns_left_out, generated_published, row_filter } => {
+                Self { name, columns_left_out, generated_published, row_filter }
+            }
+        }
+    }
+}
+
 pub(super) fn ok() -> Result<(), Refusal> {
     Ok(())
 }

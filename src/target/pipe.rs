@@ -135,12 +135,7 @@ impl FromStr for TablePattern {
         no_placeholder("tables", text)?;
         // ClickPipes does not support tables with a dot in their name (ClickPipes FAQ), so there is exactly one dot.
         match text.split_once('.') {
-            Some((schema, table))
-                if !schema.is_empty()
-                    && !table.is_empty()
-                    && !table.contains('.')
-                    && !text.chars().any(char::is_control) =>
-            {
+            Some((schema, table)) if !schema.is_empty() && !table.is_empty() && !table.contains('.') => {
                 Ok(Self { schema: schema.to_owned(), table: table.to_owned() })
             }
             _ => Err(Invalid::new("tables", "SCHEMA.TABLE, such as public.orders or app.*", quoted(text))),
@@ -182,7 +177,10 @@ mod tests {
     fn a_table_is_named_with_its_schema() {
         let pattern: TablePattern = "public.order_*".parse().unwrap();
         assert!(!pattern.is_exact() && pattern.matches("public", "order_items"));
-        for wrong in ["orders", ".orders", "public.", "a.b.c", "{SCHEMA}.orders", "a.b\n"] {
+        // A legal name. It is escaped where it is printed.
+        let pattern: TablePattern = "public.new\nline".parse().unwrap();
+        assert!(pattern.is_exact() && pattern.matches("public", "new\nline"));
+        for wrong in ["orders", ".orders", "public.", "a.b.c", "{SCHEMA}.orders"] {
             assert_eq!(wrong.parse::<TablePattern>().unwrap_err().field, "tables", "{wrong}");
         }
     }

@@ -104,6 +104,7 @@ impl Case {
             ("PG_UNLOGGED", "not_reached"),
             ("PG_PARTITIONED", "not_reached"),
             ("PG_GENERATED", "not_reached"),
+            ("PG_TOAST", "not_reached"),
             ("PG_ROW_SECURITY", "not_reached"),
         ]);
         self

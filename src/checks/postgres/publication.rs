@@ -5,8 +5,11 @@ use super::{Server, counted, unanswered};
 use crate::{
     checks::tables::some_of,
     diagnostic::{CheckId, Diagnostic},
-    facts::{Fact, PostgresTable, Publication},
-    sql::postgres::{identifier, qualified},
+    facts::{Fact, PostgresTable, Publication, PublishedTable},
+    sql::{
+        ServerText,
+        postgres::{identifier, qualified},
+    },
 };
 
 const CHECK: CheckId = CheckId::PostgresPublication;
@@ -22,8 +25,15 @@ impl Server<'_> {
         }
         let chosen = &self.target.pipe.publication;
         let owned = if self.may_create() { tables.iter().filter(|table| table.owned).count() } else { 0 };
+        // A publication that the pipe does not use breaks writes, too.
+        let broken = |publication: &&Publication| !publication.breaks_writes_of.is_empty();
+        if chosen.is_none()
+            && let Some(publication) = self.facts.publications.read().and_then(|all| all.iter().find(broken))
+        {
+            return self.named(publication, &[], &tables);
+        }
         if chosen.is_none() && owned == tables.len() {
-            return Diagnostic::pass(CHECK, "the user may create one: it owns the tables");
+            return Diagnostic::pass(CHECK, "the user can create one: it owns the tables");
         }
         let publications = match &self.facts.publications {
             Fact::Read(publications) => publications,
@@ -31,48 +41,65 @@ impl Server<'_> {
         };
         // ClickPipes' engine takes FOR ALL TABLES at its word, and finds the root of a partition itself.
         let lacking = |publication: &Publication| -> Vec<&PostgresTable> {
-            let has = |t: &&PostgresTable| {
-                publication.all_tables || publication.tables.iter().any(|name| t.table.is_called(name))
-            };
+            let has = |t: &&PostgresTable| publication.all_tables || published(publication, t).is_some();
             tables.iter().copied().filter(|t| !has(t)).collect()
         };
         if let Some(name) = chosen {
             return match publications.iter().find(|publication| publication.name == *name) {
-                Some(publication) => self.named(publication, &lacking(publication), tables.len()),
+                Some(publication) => self.named(publication, &lacking(publication), &tables),
                 None => {
                     Diagnostic::fail(CHECK, "PG_NO_PUBLICATION", format!("there is no publication {name}"))
                         .remedy(self.create(name, &tables))
                 }
             };
         }
-        let best = publications.iter().min_by_key(|p| (lacking(p).len(), leaves_out(p).len()));
+        let best = publications.iter().min_by_key(|p| {
+            (lacking(p).len(), problems(p, &tables).len(), leaves_out(p).len(), p.all_tables)
+        });
         match best.map(|publication| (publication, lacking(publication))) {
             Some((publication, lacking)) if lacking.len() < tables.len() => {
-                self.named(publication, &lacking, tables.len())
+                self.named(publication, &lacking, &tables)
             }
-            _ => self.none(owned).remedy(self.create("clickpipes_publication", &tables)),
+            _ => self.none(&tables).remedy(self.create("clickpipes_publication", &tables)),
         }
     }
 
     /// Where no table was named, a pipe can be made for those that the user owns.
-    fn none(&self, owned: usize) -> Diagnostic {
+    fn none(&self, tables: &[&PostgresTable]) -> Diagnostic {
         let (cause, none) =
-            ("PG_NO_PUBLICATION", "no publication has the tables, and the user may not create one");
-        match self.target.pipe.tables.is_empty() && owned > 0 {
-            true => {
-                Diagnostic::warn(CHECK, cause, format!("{none} for more than the {} it owns", counted(owned)))
-            }
-            false => Diagnostic::fail(CHECK, cause, none),
+            ("PG_NO_PUBLICATION", "no publication has the tables, and the user cannot create one");
+        let (owned, others): (Vec<&PostgresTable>, Vec<&PostgresTable>) =
+            tables.iter().copied().partition(|table| table.owned);
+        if !self.target.pipe.tables.is_empty() || owned.is_empty() || !self.may_create() {
+            return Diagnostic::fail(CHECK, cause, none);
         }
+        let others: Vec<String> = others.iter().map(|table| table.table.full_name()).collect();
+        let found = format!("{none} for tables that it does not own: {}", some_of(&others));
+        Diagnostic::warn(CHECK, cause, found)
     }
 
     /// A standby is read-only.
     fn may_create(&self) -> bool {
-        self.facts.in_recovery == Fact::Read(false) && self.facts.may_create_in_database == Fact::Read(true)
+        self.facts.in_recovery == Fact::Read(false)
+            && self.facts.may_create_in_database == Fact::Read(true)
+            && self.facts.read_only_by_default != Fact::Read(true)
     }
 
-    fn named(&self, publication: &Publication, lacking: &[&PostgresTable], all: usize) -> Diagnostic {
-        let name = &publication.name;
+    fn named(
+        &self,
+        publication: &Publication,
+        lacking: &[&PostgresTable],
+        tables: &[&PostgresTable],
+    ) -> Diagnostic {
+        let (name, all) = (&publication.name, tables.len());
+        let problems = problems(publication, tables);
+        if let Some(first) = problems.first() {
+            let found = problems.iter().map(|problem| problem.found.as_str()).collect::<Vec<_>>().join("; ");
+            let remedies =
+                problems.iter().map(|problem| problem.remedy.as_str()).collect::<Vec<_>>().join(" ");
+            return Diagnostic::fail(CHECK, first.cause, format!("the publication {name} {found}"))
+                .remedy(remedies);
+        }
         let names: Vec<String> = lacking.iter().map(|t| t.table.full_name()).collect();
         if !lacking.is_empty() {
             let found = format!("the publication {name} lacks {}", some_of(&names));
@@ -86,11 +113,26 @@ impl Server<'_> {
         }
         let leaves_out = leaves_out(publication);
         if !leaves_out.is_empty() {
-            let found = format!("the publication {name} leaves out every {}", some_of(&leaves_out));
-            return Diagnostic::fail(CHECK, "PG_PUBLICATION_LEAVES_OUT", found).remedy(format!(
+            let names: Vec<String> = tables.iter().map(|t| t.table.full_name()).collect();
+            let found = format!(
+                "the publication {name} leaves out every {} of {}",
+                some_of(&leaves_out),
+                some_of(&names)
+            );
+            let remedy = format!(
                 "as its owner: ALTER PUBLICATION {} SET (publish = 'insert, update, delete, truncate');",
                 identifier(name)
-            ));
+            );
+            // Without deletes, ClickHouse keeps deleted rows. The ClickPipes FAQ recommends this to keep history.
+            return match leaves_out.iter().all(|kind| *kind == "delete") {
+                true => Diagnostic::warn(CHECK, "PG_PUBLICATION_KEEPS_DELETED_ROWS", found)
+                    .remedy(format!("if deleted rows must be removed in ClickHouse, {remedy}")),
+                false => Diagnostic::fail(CHECK, "PG_PUBLICATION_LEAVES_OUT", found).remedy(remedy),
+            };
+        }
+        if publication.all_tables {
+            let billed = "FOR ALL TABLES: ClickPipes bills the traffic of every table of the database";
+            return Diagnostic::pass(CHECK, format!("{name} has {} ({billed})", counted(all)));
         }
         match &self.target.pipe.publication {
             Some(_) => Diagnostic::pass(CHECK, format!("{name} has {}", counted(all))),
@@ -111,6 +153,73 @@ impl Server<'_> {
         };
         format!("{whom}: CREATE PUBLICATION {} FOR TABLE {}{via_root};", identifier(name), listed(tables))
     }
+}
+
+/// The entry of this table in the publication.
+fn published<'a>(publication: &'a Publication, table: &PostgresTable) -> Option<&'a PublishedTable> {
+    publication.tables.iter().find(|published| table.table.is_called(&published.name))
+}
+
+/// Why a pipe with this publication would lose data, or break writes of the application.
+struct Problem {
+    cause: &'static str,
+    found: String,
+    remedy: String,
+}
+
+/// The most serious first.
+fn problems(publication: &Publication, tables: &[&PostgresTable]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let broken = &publication.breaks_writes_of;
+    if !broken.is_empty() {
+        let identity = |name: &ServerText| format!("ALTER TABLE {name} REPLICA IDENTITY FULL;");
+        problems.push(Problem {
+            cause: "PG_PUBLICATION_BREAKS_WRITES",
+            found: format!(
+                "makes UPDATE or DELETE fail in the application: it publishes {} without the columns of a replica \
+                 identity",
+                some_of(&broken.iter().map(ToString::to_string).collect::<Vec<_>>())
+            ),
+            remedy: format!(
+                "give each of them a primary key and publish its columns, or as its owner: {}",
+                broken.iter().take(5).map(identity).collect::<Vec<_>>().join(" ")
+            ),
+        });
+    }
+    let entries = || tables.iter().filter_map(|table| Some((table, published(publication, table)?)));
+    let filtered: Vec<String> = entries()
+        .filter_map(|(table, entry)| {
+            Some(format!("{} ({})", table.table.full_name(), entry.row_filter.as_ref()?))
+        })
+        .collect();
+    if !filtered.is_empty() {
+        problems.push(Problem {
+            cause: "PG_PUBLICATION_ROW_FILTER",
+            found: format!("has row filters, so changes of other rows are lost: {}", some_of(&filtered)),
+            remedy: format!(
+                "publish the table without WHERE: ALTER PUBLICATION {} SET TABLE …;",
+                identifier(&publication.name)
+            ),
+        });
+    }
+    let cut: Vec<String> = entries()
+        .filter(|(_, entry)| !entry.columns_left_out.is_empty())
+        .map(|(table, entry)| {
+            let columns: Vec<String> = entry.columns_left_out.iter().map(ToString::to_string).collect();
+            format!("{} ({})", table.table.full_name(), columns.join(", "))
+        })
+        .collect();
+    if !cut.is_empty() {
+        problems.push(Problem {
+            cause: "PG_PUBLICATION_COLUMN_LIST",
+            found: format!("has column lists, so changes of other columns are lost: {}", some_of(&cut)),
+            remedy: format!(
+                "publish the table without a column list: ALTER PUBLICATION {} SET TABLE …;",
+                identifier(&publication.name)
+            ),
+        });
+    }
+    problems
 }
 
 /// Truncation is not followed anyway.

@@ -281,6 +281,10 @@ class Run:
         if not self.publication:
             self.publication = "peerflow_pub_truth"
             root = "WITH (publish_via_partition_root = true)" if self.postgres.version >= 13 else ""
+            for table in list(self.tables):
+                owner = "SELECT pg_catalog.pg_has_role(relowner, 'USAGE') FROM pg_catalog.pg_class WHERE oid = %s::regclass"
+                if not self.pipe.tables and not one(cursor, owner, quoted(*table)):
+                    self.load_only(table, "must be owner")
             tables = ", ".join(quoted(*table) for table in self.tables)
             cursor.execute(f"CREATE PUBLICATION {self.publication} FOR TABLE {tables} {root}")
             return
