@@ -386,12 +386,7 @@ impl Server<'_> {
     }
 
     fn replica_identity(&self, tables: &[&PostgresTable]) -> Diagnostic {
-        let has_none = |table: &PostgresTable| match table.replica_identity.as_str() {
-            "f" => false,
-            "i" => !table.has_identity_index,
-            "n" => true,
-            _ => !table.has_primary_key,
-        };
+        let has_none = |table: &PostgresTable| !table.has_replica_identity();
         let shown: Vec<String> =
             tables.iter().flat_map(|t| &t.leaves_without_identity).map(ToString::to_string).collect();
         if !shown.is_empty() {
@@ -560,6 +555,18 @@ impl Server<'_> {
         match these.is_empty() {
             true => Diagnostic::pass(check, counted(tables.len())),
             false => Diagnostic::warn(check, cause, format!("{words} {}", tables::some_of(&these))),
+        }
+    }
+}
+
+impl PostgresTable {
+    /// As ClickPipes' engine decides it, for the table itself and not for its partitions.
+    fn has_replica_identity(&self) -> bool {
+        match self.replica_identity.as_str() {
+            "f" => true,
+            "i" => self.has_identity_index,
+            "n" => false,
+            _ => self.has_primary_key,
         }
     }
 }

@@ -26,9 +26,9 @@ impl Server<'_> {
         let chosen = &self.target.pipe.publication;
         let owned = if self.may_create() { tables.iter().filter(|table| table.owned).count() } else { 0 };
         // A publication that the pipe does not use breaks writes, too.
-        let broken = |publication: &&Publication| !publication.breaks_writes_of.is_empty();
+        let breaks = |publication: &&Publication| !broken(publication, &tables).is_empty();
         if chosen.is_none()
-            && let Some(publication) = self.facts.publications.read().and_then(|all| all.iter().find(broken))
+            && let Some(publication) = self.facts.publications.read().and_then(|all| all.iter().find(breaks))
         {
             return self.named(publication, &[], &tables);
         }
@@ -167,12 +167,24 @@ struct Problem {
     remedy: String,
 }
 
+/// Relations with failing writes, without those that the check of the replica identity reports.
+fn broken<'a>(publication: &'a Publication, tables: &[&PostgresTable]) -> Vec<&'a ServerText> {
+    let is_reported = |name: &ServerText| {
+        tables.iter().any(|table| {
+            let own = qualified(table.table.schema.raw(), table.table.name.raw());
+            (!table.has_replica_identity() && name.raw() == own)
+                || table.leaves_without_identity.contains(name)
+        })
+    };
+    publication.breaks_writes_of.iter().filter(|name| !is_reported(name)).collect()
+}
+
 /// The most serious first.
 fn problems(publication: &Publication, tables: &[&PostgresTable]) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let broken = &publication.breaks_writes_of;
+    let broken = broken(publication, tables);
     if !broken.is_empty() {
-        let identity = |name: &ServerText| format!("ALTER TABLE {name} REPLICA IDENTITY FULL;");
+        let identity = |name: &&ServerText| format!("ALTER TABLE {name} REPLICA IDENTITY FULL;");
         problems.push(Problem {
             cause: "PG_PUBLICATION_BREAKS_WRITES",
             found: format!(

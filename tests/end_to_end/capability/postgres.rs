@@ -135,11 +135,10 @@ fn every_case(server_version: ServerVersion) {
                 "ALTER TABLE orders DROP CONSTRAINT orders_pkey; ALTER TABLE orders REPLICA IDENTITY FULL;",
                 "ALTER TABLE orders ADD PRIMARY KEY (id); ALTER TABLE orders REPLICA IDENTITY DEFAULT;",
             ),
-            "",
-            "",
+            "PG_TOAST",
+            "pass",
         )
-        .cdc()
-        .no_row(),
+        .cdc(),
         case(
             "replica identity nothing",
             Sql(
@@ -155,7 +154,8 @@ fn every_case(server_version: ServerVersion) {
             "PG_UNLOGGED",
             "fail PG_UNLOGGED",
         )
-        .also("PG_PUBLICATION", "not_reached"),
+        .also("PG_PUBLICATION", "not_reached")
+        .also("PG_TOAST", "pass"),
         case(
             "generated column",
             Sql(
