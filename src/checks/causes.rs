@@ -312,7 +312,7 @@ pub static CAUSES: &[Cause] = &[
     cause(Id::PostgresPublication, "PG_PUBLICATION_LACKS_TABLES", "the publication has not every table", "pg_publication_tables", "ALTER PUBLICATION … ADD TABLE …;"),
     cause(Id::PostgresPublication, "PG_PUBLICATION_LEAVES_OUT", "the publication leaves out inserts, updates or deletes", "pg_publication",
         "ALTER PUBLICATION … SET (publish = 'insert, update, delete, truncate');"),
-    cause(Id::PostgresPublication, "PG_PUBLICATION_KEEPS_DELETED_ROWS", "the publication has no deletes, so ClickHouse keeps deleted rows",
+    cause(Id::PostgresPublication, "PG_PUBLICATION_WITHOUT_DELETE", "the publication has no deletes, so ClickHouse keeps deleted rows",
         "pg_publication; the ClickPipes FAQ recommends this to keep history", "ALTER PUBLICATION … SET (publish = 'insert, update, delete, truncate');"),
     cause(Id::PostgresPublication, "PG_PUBLICATION_BREAKS_WRITES", "UPDATE and DELETE of the application fail because of the publication",
         "pg_publication_tables, the partitions, and the replica identity of each published relation",

@@ -125,7 +125,7 @@ impl Server<'_> {
             );
             // Without deletes, ClickHouse keeps deleted rows. The ClickPipes FAQ recommends this to keep history.
             return match leaves_out.iter().all(|kind| *kind == "delete") {
-                true => Diagnostic::warn(CHECK, "PG_PUBLICATION_KEEPS_DELETED_ROWS", found)
+                true => Diagnostic::warn(CHECK, "PG_PUBLICATION_WITHOUT_DELETE", found)
                     .remedy(format!("if deleted rows must be removed in ClickHouse, {remedy}")),
                 false => Diagnostic::fail(CHECK, "PG_PUBLICATION_LEAVES_OUT", found).remedy(remedy),
             };
