@@ -27,6 +27,19 @@ pub(crate) const CLIENTS: Environment = Environment {
     packages: &["botocore==1.44.8", "psycopg2-binary==2.9.13", "PyMySQL==1.2.4", "mysql-replication==1.0.17"],
 };
 
+/// For the judge, which also decompresses binary logs. Separate, so that the consumers' environment stays as it is.
+pub(crate) const JUDGE: Environment = Environment {
+    name: "python-judge",
+    what: "the judge's database clients",
+    packages: &[
+        "botocore==1.44.8",
+        "psycopg2-binary==2.9.13",
+        "PyMySQL==1.2.4",
+        "mysql-replication==1.0.17",
+        "zstandard==0.25.0",
+    ],
+};
+
 /// The Kubernetes schemas of recent releases, and a validator.
 pub(crate) const KUBERNETES: Environment = Environment {
     name: "kubernetes-validate",

@@ -75,7 +75,8 @@ pub fn judge(
     worlds: &Worlds,
     progress: &dyn Fn(&Value),
 ) -> io::Result<Tally> {
-    let python = python().ok_or_else(|| io::Error::other("no Python libraries: run `cargo lab setup`"))?;
+    python::JUDGE.make()?;
+    let python = python::JUDGE.python().ok_or_else(|| io::Error::other("Python's libraries are missing"))?;
     let mut command = Command::new(python);
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy().into_owned();

@@ -1,6 +1,6 @@
 """PostgreSQL: builds a world, replicates it as ClickPipes does, and compares the copy.
 
-The order and the rules are those of ClickPipes' engine. What it does not do is not done here either; see EXCEPTIONS in main.py.
+The order and the rules are those of ClickPipes' engine. What it does not do is not done here either.
 """
 
 import re
