@@ -224,7 +224,7 @@ pub struct Diagnostic {
     pub outcome: Outcome,
     /// Stable code of the cause, where the check did not simply pass: `STS_TAG_SESSION_DENIED`.
     pub cause: Option<&'static str>,
-    /// What was wanted; empty where the phrase says it.
+    /// The expected state. Empty if the title says it.
     pub expected: String,
     /// What was found: the evidence, the server's own words included.
     pub found: String,

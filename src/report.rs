@@ -291,7 +291,7 @@ impl CheckResult {
         Self {
             group: check.group,
             code: check.code,
-            title: check.phrase_for(target),
+            title: check.title_for(target),
             outcome: diagnostic.outcome,
             severity: check.severity,
             prevents: checks::denied(diagnostic),

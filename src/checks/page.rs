@@ -11,8 +11,8 @@ use crate::{
 /// The page, in Markdown.
 pub fn page() -> String {
     let mut page = String::from(
-        "# Checks\n\nEvery row of a report, in order. Made from the table in `src/checks/table.rs`; change that.\n\
-         `<user>` is the database user, written as the engine writes it.\n",
+        "# Checks\n\nEvery row of a report, in order. Generated from `src/checks/table.rs` and `src/checks/causes.rs`.\n\
+         `<user>` is the database user, in the syntax of the engine.\n",
     );
     for group in Group::ALL {
         let _ = writeln!(page, "\n## {}", group.name());
@@ -39,10 +39,10 @@ fn one_cause(page: &mut String, cause: &Cause) {
     let _ = writeln!(page, "### {}\n\n{}.\n", cause.code, sentence(cause.means));
     let fix = if cause.fix.is_empty() { plain(row.fix) } else { cause.fix.to_owned() };
     for (name, text) in [
-        ("told by", cause.told_by.to_owned()),
+        ("identified by", cause.told_by.to_owned()),
         ("to do", fix),
-        ("check", format!("{}: this database {}", row.code, plain(row.phrase))),
-        ("without it", lost(row)),
+        ("check", format!("{}: {}", row.code, plain(row.title))),
+        ("if it fails", lost(row)),
         ("source", row.source.to_owned()),
     ] {
         if !text.is_empty() {
@@ -50,7 +50,7 @@ fn one_cause(page: &mut String, cause: &Cause) {
         }
     }
     if !cause.with_candidates().is_empty() {
-        let _ = writeln!(page, "\nIt could be, and the report ranks them:\n");
+        let _ = writeln!(page, "\nPossible causes, which the report ranks:\n");
         causes(page, cause.with_candidates().iter().filter_map(|code| cause_of(code)));
     }
 }
@@ -61,7 +61,7 @@ fn sentence(words: &str) -> String {
 }
 
 fn section(page: &mut String, check: &Check) {
-    let _ = writeln!(page, "\n### {}\n\nThis database {}.\n", check.code, plain(check.phrase));
+    let _ = writeln!(page, "\n### {}\n\n{}.\n", check.code, sentence(&plain(check.title)));
     facts(page, check);
     let of_this: Vec<&Cause> = CAUSES.iter().filter(|cause| cause.check == check.id).collect();
     if !of_this.is_empty() {
@@ -76,7 +76,7 @@ fn causes<'a>(page: &mut String, causes: impl IntoIterator<Item = &'a Cause>) {
             "" => String::new(),
             fix => format!(" To do: {fix}."),
         };
-        let _ = writeln!(page, "- `{}`: {}. Told by: {}.{fix}", cause.code, cause.means, cause.told_by);
+        let _ = writeln!(page, "- `{}`: {}. Identified by: {}.{fix}", cause.code, cause.means, cause.told_by);
     }
 }
 
@@ -88,7 +88,7 @@ fn facts(page: &mut String, check: &Check) {
     };
     line("concerns", &concerns(check));
     line("expected", check.expected);
-    line("without it", &lost(check));
+    line("if it fails", &lost(check));
     match check.fix_aurora {
         None => line("to do", &plain(check.fix)),
         Some(aurora) => {
@@ -110,11 +110,11 @@ fn concerns(check: &Check) -> String {
     }
     match check.part {
         Part::Both => {}
-        Part::Load => text += "; pipes that copy rows",
-        Part::Changes => text += "; pipes that follow changes",
+        Part::Load => text += "; pipes with an initial load",
+        Part::Changes => text += "; pipes with CDC",
     }
     if check.basis == Some(Basis::Guide) {
-        text += "; counts under the policy `documented` only";
+        text += "; counts only on the basis `guide`";
     }
     text
 }
@@ -127,7 +127,7 @@ fn lost(check: &Check) -> String {
     };
     let mut text = lost(check.severity).to_owned();
     if check.severity_if_unknown != check.severity {
-        text += &format!("; where the server would not say, {}", lost(check.severity_if_unknown));
+        text += &format!("; if the server refuses the query, {}", lost(check.severity_if_unknown));
     }
     text
 }

@@ -15,8 +15,8 @@ pub struct Check {
     /// Stable name; the anchor of `explain`.
     pub code: &'static str,
     pub group: Group,
-    /// Finishes the sentence "This database …"; `{user}` and `{engine}` are filled in.
-    pub phrase: &'static str,
+    /// A short statement about what is checked, with the technical term. `{user}` and `{engine}` are filled in.
+    pub title: &'static str,
     /// What is lost unless it passes.
     pub severity: Severity,
     /// What is lost where the server would not say. Less than by a failure only where ClickPipes itself
@@ -83,14 +83,14 @@ impl Check {
         group: Group,
         id: CheckId,
         code: &'static str,
-        phrase: &'static str,
+        title: &'static str,
         engines: &'static [Engine],
     ) -> Self {
         Self {
             id,
             code,
             group,
-            phrase,
+            title,
             severity: Blocks,
             severity_if_unknown: Blocks,
             part: Part::Both,
@@ -104,31 +104,31 @@ impl Check {
         }
     }
 
-    const fn identity(id: CheckId, code: &'static str, phrase: &'static str) -> Self {
-        Self::row(Group::Identity, id, code, phrase, ALL)
+    const fn identity(id: CheckId, code: &'static str, title: &'static str) -> Self {
+        Self::row(Group::Identity, id, code, title, ALL)
     }
 
-    const fn connection(id: CheckId, code: &'static str, phrase: &'static str) -> Self {
-        Self::row(Group::Connection, id, code, phrase, ALL)
+    const fn connection(id: CheckId, code: &'static str, title: &'static str) -> Self {
+        Self::row(Group::Connection, id, code, title, ALL)
     }
 
     const fn capability(
         id: CheckId,
         code: &'static str,
-        phrase: &'static str,
+        title: &'static str,
         engines: &'static [Engine],
     ) -> Self {
-        Self::row(Group::Capability, id, code, phrase, engines)
+        Self::row(Group::Capability, id, code, title, engines)
     }
 
     /// Concerns changes only, and denies CDC.
     const fn changes(
         id: CheckId,
         code: &'static str,
-        phrase: &'static str,
+        title: &'static str,
         engines: &'static [Engine],
     ) -> Self {
-        Self { part: Part::Changes, ..Self::capability(id, code, phrase, engines).severity(BlocksCdc) }
+        Self { part: Part::Changes, ..Self::capability(id, code, title, engines).severity(BlocksCdc) }
     }
 
     const fn severity(self, severity: Severity) -> Self {
@@ -160,8 +160,8 @@ impl Check {
         self.basis.is_none_or(|only| only == basis)
     }
 
-    pub fn phrase_for(&self, target: &Target) -> String {
-        self.phrase.replace("{user}", target.user.as_str()).replace("{engine}", target.engine().name())
+    pub fn title_for(&self, target: &Target) -> String {
+        self.title.replace("{user}", target.user.as_str()).replace("{engine}", target.engine().name())
     }
 
     /// What to do on this kind of database. `{user}` is the user as the engine writes it, `{group}` the
@@ -197,113 +197,112 @@ const PG_FAQ: &str = "ClickPipes documentation, Postgres FAQ";
 const MYSQL_FAQ: &str = "ClickPipes documentation, MySQL FAQ";
 
 pub static CHECKS: &[Check] = &[
-    Check::identity(Id::Credentials, "AWS_CREDENTIALS", "is asked by a caller with AWS credentials")
-        .expected("credentials from any of AWS's standard sources")
+    Check::identity(Id::Credentials, "AWS_CREDENTIALS", "AWS credentials are available")
+        .expected("credentials from any standard AWS source")
         .source("AWS SDKs and Tools reference, Standardized credential providers"),
-    Check::identity(Id::AccessRole, "STS_ACCESS_ROLE", "has an access role that lets a tagged session in")
+    Check::identity(Id::AccessRole, "STS_ACCESS_ROLE", "access role can be assumed with session tags")
         .expected("sts:AssumeRole and sts:TagSession allowed, by the role's trust policy and to the caller")
         .source(STS),
-    Check::identity(Id::TokenLife, "TOKEN_LIFE", "is sent a token with its full life ahead")
+    Check::identity(Id::TokenLife, "TOKEN_LIFE", "IAM token is valid for 15 minutes")
         .severity(Advisory)
-        .expected("15 minutes, of which at least 5 are left, and a clock that is right")
+        .expected("a lifetime of at least 5 minutes, and a correct clock")
         .source(IAM_DB),
-    Check::connection(Id::Resolve, "DNS_RESOLVE", "has a name that resolves"),
-    Check::connection(Id::Dial, "NET_DIAL", "accepts connections")
+    Check::connection(Id::Resolve, "DNS_RESOLVE", "host name resolves (DNS)"),
+    Check::connection(Id::Dial, "NET_DIAL", "TCP connection to the port")
         .source("ClickPipes documentation, static IP addresses and PrivateLink"),
-    Check::connection(Id::Tls, "TLS_VERIFY", "proves its name over TLS")
+    Check::connection(Id::Tls, "TLS_VERIFY", "TLS certificate matches the host name")
         .expected("TLS 1.2 or 1.3 and a certificate for its name from a known CA")
         .source("Amazon RDS User Guide, Using SSL/TLS"),
-    Check::connection(Id::IamAsked, "AUTH_IAM_ASKED", "asks {user} for an IAM token")
+    Check::connection(Id::IamAsked, "AUTH_IAM_ASKED", "server requests IAM authentication for {user}")
         .expected("a request for a cleartext password, over TLS, before anything secret is sent")
         .source(IAM_DB),
-    Check::connection(Id::LogIn, "AUTH_LOG_IN", "accepts the token as {user}")
+    Check::connection(Id::LogIn, "AUTH_LOG_IN", "IAM token is accepted for {user}")
         .expected("an identity policy that allows rds-db:connect on this database and user")
         .source(IAM_DB),
-    // What every pipe needs.
-    Check::capability(Id::Engine, "DB_ENGINE", "runs {engine}", ALL)
-        .expected("the engine of the target's type itself, and no stand-in (YugabyteDB)")
+    // Prerequisites of every pipe.
+    Check::capability(Id::Engine, "DB_ENGINE", "database engine is {engine}", ALL)
+        .expected("the engine of the target's type, and not a compatible one (YugabyteDB)")
         .source("what ClickPipes' engine validates"),
-    Check::capability(Id::Version, "DB_VERSION", "runs a version that ClickPipes reads", ALL)
+    Check::capability(Id::Version, "DB_VERSION", "engine version is supported by ClickPipes", ALL)
         .expected("PostgreSQL 12 or newer; MySQL 5.7 and MariaDB 10.6, from which RDS has IAM, or newer")
         .fix("upgrade the engine version")
         .source("ClickPipes documentation, supported versions"),
-    Check::capability(Id::Tables, "DB_TABLES_READ", "lets {user} read its tables", ALL)
+    Check::capability(Id::Tables, "DB_TABLES_READ", "SELECT privilege on every column of the tables", ALL)
         .expected("SELECT on every column of every table that is to be replicated")
         .source("ClickPipes documentation, source setup"),
-    Check { part: Part::Load, ..Check::capability(Id::PostgresRowSecurity, "PG_ROW_SECURITY", "hides no rows from {user}", POSTGRES) }
+    Check { part: Part::Load, ..Check::capability(Id::PostgresRowSecurity, "PG_ROW_SECURITY", "no row-level security filters rows", POSTGRES) }
         .severity(Advisory)
-        .expected("no row-level security policy in force for the user, or one that is meant")
-        .fix("let the user see every row, where that is meant: a policy of its own (CREATE POLICY … FOR SELECT \
-             TO {user} USING (true)), or ALTER ROLE {user} BYPASSRLS by a user who may")
+        .expected("no row-level security policy that applies to the user, unless it is intended")
+        .fix("let the user read every row if that is intended: CREATE POLICY … FOR SELECT TO {user} USING (true), or \
+             ALTER ROLE {user} BYPASSRLS")
         .source(PG_FAQ),
     Check { severity: BlocksCdc, severity_if_unknown: Advisory, ..Check::capability(Id::MysqlAccountLimits, "MYSQL_ACCOUNT_LIMITS",
-            "lets {user} open enough connections (MAX_USER_CONNECTIONS)", MYSQL_FAMILY) }
+            "connection limits of the account (MAX_USER_CONNECTIONS)", MYSQL_FAMILY) }
         .expected("no limit, or at least 5 connections at a time (4 for the initial copy, 1 for changes) and 100 per hour, and \
                    no limit on queries")
         .fix("ALTER USER {user} WITH MAX_USER_CONNECTIONS 0 MAX_CONNECTIONS_PER_HOUR 0 MAX_QUERIES_PER_HOUR 0;")
         .source("MySQL Reference Manual, Setting Account Resource Limits; ClickPipes documentation, parallel initial load"),
-    // What following changes needs.
-    Check::changes(Id::Endpoint, "DB_ENDPOINT", "is reached where changes can be streamed", ALL)
-        .expected("the endpoint of an instance or of a cluster's writer")
+    // Prerequisites of CDC.
+    Check::changes(Id::Endpoint, "DB_ENDPOINT", "endpoint supports replication (not a proxy or a reader)", ALL)
+        .expected("the endpoint of an instance, or the writer endpoint of a cluster")
         .source("Amazon RDS User Guide, RDS Proxy limitations; ClickPipes documentation, Aurora Postgres source setup"),
     Check { basis: Some(Basis::Guide), ..Check::changes(Id::PostgresDocumentedRule, "PG_DOCUMENTED_RULE",
-            "is documented to allow CDC with IAM", POSTGRES) }
-        .expected("MySQL or MariaDB: by the guide, Postgres with IAM is Initial Load Only")
-        .fix("newer RDS and ClickPipes allow more than the guide: let the evidence decide with --basis server, \
-             or use a password for CDC")
+            "ClickPipes guide allows CDC with IAM", POSTGRES) }
+        .expected("MySQL or MariaDB: in the guide, Postgres with IAM is Initial Load Only")
+        .fix("newer versions of RDS and ClickPipes allow more than the guide: use --basis server, or use a password for CDC")
         .source(GUIDE),
-    Check::changes(Id::PostgresStandby, "PG_STANDBY", "can hold a replication slot where it stands", POSTGRES)
-        .expected("the writer, or a standby of PostgreSQL 16 or newer that is no Aurora reader")
-        .fix("give the endpoint of the primary (writer)")
+    Check::changes(Id::PostgresStandby, "PG_STANDBY", "server role allows replication slots", POSTGRES)
+        .expected("the writer, or a standby of PostgreSQL 16 or newer that is not an Aurora reader")
+        .fix("use the endpoint of the primary (writer)")
         .source("PostgreSQL documentation, Logical Decoding, Replication Slots"),
-    Check::changes(Id::PostgresHotStandbyFeedback, "PG_HOT_STANDBY_FEEDBACK", "keeps the rows its slot will need", POSTGRES)
+    Check::changes(Id::PostgresHotStandbyFeedback, "PG_HOT_STANDBY_FEEDBACK", "hot_standby_feedback on a standby", POSTGRES)
         .versions("standbys of 16+")
         .expected("hot_standby_feedback = on")
         .fix("set hot_standby_feedback = 1 in the {group} of the standby (takes effect at once)")
         .source(PG_ENGINE),
-    Check::changes(Id::PostgresWalLevel, "PG_WAL_LEVEL", "writes its WAL for logical decoding", POSTGRES)
+    Check::changes(Id::PostgresWalLevel, "PG_WAL_LEVEL", "wal_level = logical", POSTGRES)
         .expected("wal_level = logical")
         .fix("set rds.logical_replication = 1 in the {group} and reboot")
         .source(PG_SOURCE),
-    Check::changes(Id::PostgresWalSenders, "PG_WAL_SENDERS", "has a WAL sender to spare", POSTGRES)
-        .expected("max_wal_senders of at least 2, and one of them free")
+    Check::changes(Id::PostgresWalSenders, "PG_WAL_SENDERS", "free WAL sender (max_wal_senders)", POSTGRES)
+        .expected("max_wal_senders of at least 2, and a free one")
         .fix("raise max_wal_senders in the {group} and reboot, or end a replication connection")
         .source(PG_ENGINE),
-    Check::changes(Id::PostgresIamReplication, "PG_IAM_REPLICATION", "accepts the token for replication", POSTGRES)
+    Check::changes(Id::PostgresIamReplication, "PG_IAM_REPLICATION", "IAM token on replication connections (rds.iam_auth_for_replication)", POSTGRES)
         .expected("a replication connection with a token, which needs rds.iam_auth_for_replication = 1")
         .fix("set rds.iam_auth_for_replication = 1 in the {group} (takes effect at once)")
         .source("Amazon RDS User Guide, IAM authentication for logical replication connections"),
-    Check::changes(Id::PostgresReplicationRight, "PG_REPLICATION_RIGHT", "lets {user} replicate", POSTGRES)
+    Check::changes(Id::PostgresReplicationRight, "PG_REPLICATION_RIGHT", "replication privilege (rds_replication or REPLICATION)", POSTGRES)
         .expected("the role rds_replication, or the attribute REPLICATION")
         .fix("GRANT rds_replication TO {user};")
         .source(PG_SOURCE),
-    Check::changes(Id::PostgresLogicalReplication, "PG_LOGICAL_REPLICATION", "has logical replication turned on", POSTGRES)
-        .expected("rds.logical_replication = on, where RDS has it and the user's right comes from rds_replication")
+    Check::changes(Id::PostgresLogicalReplication, "PG_LOGICAL_REPLICATION", "rds.logical_replication is on", POSTGRES)
+        .expected("rds.logical_replication = on, if the user's privilege comes from rds_replication")
         .fix("set rds.logical_replication = 1 in the {group} and reboot")
         .source(PG_ENGINE),
-    Check::changes(Id::PostgresReplicationSlots, "PG_REPLICATION_SLOTS", "has a replication slot to spare", POSTGRES)
+    Check::changes(Id::PostgresReplicationSlots, "PG_REPLICATION_SLOTS", "free replication slot (max_replication_slots)", POSTGRES)
         .expected("fewer slots than max_replication_slots")
-        .fix("raise max_replication_slots in the {group} and reboot, or drop a slot that nobody uses \
+        .fix("raise max_replication_slots in the {group} and reboot, or drop an unused slot \
              (SELECT slot_name, active FROM pg_replication_slots;)")
         .source(PG_LOGICAL),
-    Check::changes(Id::PostgresPublication, "PG_PUBLICATION", "publishes the tables", POSTGRES)
-        .expected("a publication that has every table, or the right to create one: CREATE on the database, and owning the tables")
+    Check::changes(Id::PostgresPublication, "PG_PUBLICATION", "publication of the tables", POSTGRES)
+        .expected("a publication that contains every table, or the privilege to create one: CREATE on the database, and ownership of the tables")
         .source(PG_SOURCE),
-    Check::changes(Id::PostgresReplicaIdentity, "PG_REPLICA_IDENTITY", "can tell which row was changed", POSTGRES)
+    Check::changes(Id::PostgresReplicaIdentity, "PG_REPLICA_IDENTITY", "replica identity of every table", POSTGRES)
         .expected("a primary key, or REPLICA IDENTITY FULL or USING INDEX, on every table")
         .source(PG_SOURCE),
-    Check::changes(Id::PostgresUnlogged, "PG_UNLOGGED", "logs the changes of its tables", POSTGRES)
-        .expected("no unlogged table: what is not in the WAL cannot be followed")
+    Check::changes(Id::PostgresUnlogged, "PG_UNLOGGED", "no unlogged tables", POSTGRES)
+        .expected("no unlogged table: its changes are not in the WAL")
         .source(PG_LOGICAL),
-    Check::changes(Id::PostgresPartitioned, "PG_PARTITIONED", "can publish its partitioned tables", POSTGRES)
+    Check::changes(Id::PostgresPartitioned, "PG_PARTITIONED", "partitioned tables can be published", POSTGRES)
         .versions("before 13")
-        .expected("no partitioned table: publications take them from PostgreSQL 13 on")
+        .expected("no partitioned table: publications contain them since PostgreSQL 13")
         .fix("upgrade to PostgreSQL 13 or newer, or replicate the partitions")
         .source(PG_LOGICAL),
-    Check::changes(Id::PostgresGenerated, "PG_GENERATED", "publishes every column", POSTGRES)
+    Check::changes(Id::PostgresGenerated, "PG_GENERATED", "no generated columns", POSTGRES)
         .severity(Advisory)
-        .expected("no generated columns: changes do not carry them")
-        .fix("compute them in ClickHouse; from PostgreSQL 18 on a publication may carry stored ones \
+        .expected("no generated columns: changes do not contain them")
+        .fix("compute them in ClickHouse; since PostgreSQL 18 a publication can contain stored ones \
              (publish_generated_columns = stored)")
         .source(PG_LOGICAL),
     Check::changes(Id::PostgresToast, "PG_TOAST", "unchanged TOAST values (REPLICA IDENTITY FULL)", POSTGRES)
@@ -316,105 +315,105 @@ pub static CHECKS: &[Check] = &[
         .expected("idle_replication_slot_timeout = 0: otherwise a paused pipe loses its slot and needs a resync")
         .fix("set idle_replication_slot_timeout = 0 in the {group} (takes effect at once)")
         .source("PostgreSQL 18 documentation, Replication, Sending Servers"),
-    Check::changes(Id::PostgresWalSenderTimeout, "PG_WAL_SENDER_TIMEOUT", "is patient with a slow replica", POSTGRES)
+    Check::changes(Id::PostgresWalSenderTimeout, "PG_WAL_SENDER_TIMEOUT", "wal_sender_timeout", POSTGRES)
         .severity(Advisory)
         .expected("wal_sender_timeout of 0 (off) or at least 5 minutes")
         .fix("set wal_sender_timeout = 300000 (ms) in the {group} (takes effect at once)")
         .source(PG_FAQ),
-    Check::changes(Id::PostgresSlotWalKeep, "PG_SLOT_WAL_KEEP", "keeps WAL for a replica that is away", POSTGRES)
+    Check::changes(Id::PostgresSlotWalKeep, "PG_SLOT_WAL_KEEP", "WAL retention (max_slot_wal_keep_size)", POSTGRES)
         .severity(Advisory)
         .versions("13+")
         .expected("max_slot_wal_keep_size of two days of WAL or 200 GB, or -1 (no limit)")
         .fix("raise max_slot_wal_keep_size in the {group} (takes effect at once)")
         .source(PG_FAQ),
-    Check::changes(Id::MysqlTableKinds, "MYSQL_TABLE_KINDS", "has only base tables to follow (TABLE_TYPE)", MYSQL_FAMILY)
+    Check::changes(Id::MysqlTableKinds, "MYSQL_TABLE_KINDS", "only base tables (TABLE_TYPE)", MYSQL_FAMILY)
         .expected("BASE TABLE: views and sequences have no row events, and those of a system-versioned table do not give an \
                    equal copy")
         .source("MariaDB documentation, System-Versioned Tables; the row events of a MariaDB 10.11 server"),
-    Check::changes(Id::MysqlForeignKeys, "MYSQL_FOREIGN_KEYS", "logs the changes that foreign keys make (ON DELETE CASCADE)", MYSQL_FAMILY)
+    Check::changes(Id::MysqlForeignKeys, "MYSQL_FOREIGN_KEYS", "no cascading foreign keys (ON DELETE CASCADE)", MYSQL_FAMILY)
         .versions("MySQL before 9.6, MariaDB")
         .expected("no foreign key with CASCADE or SET NULL on the tables: InnoDB makes these changes without writing them to the \
                    binary log")
         .fix("change the foreign keys of these tables to NO ACTION and let the application delete the rows, or leave the tables \
               out (--table)")
         .source("ClickPipes documentation, MySQL FAQ; MySQL Reference Manual, InnoDB and MySQL Replication"),
-    Check::changes(Id::MysqlVitess, "MYSQL_VITESS", "is MySQL itself, and not Vitess", MYSQL_FAMILY)
-        .expected("SHOW VITESS_TABLETS not understood: ClickPipes follows no changes of Vitess")
-        .fix("give the MySQL server itself")
+    Check::changes(Id::MysqlVitess, "MYSQL_VITESS", "server is MySQL and not Vitess", MYSQL_FAMILY)
+        .expected("SHOW VITESS_TABLETS fails: ClickPipes does not replicate changes from Vitess")
+        .fix("use the MySQL server")
         .source(MYSQL_ENGINE),
-    Check::changes(Id::MysqlBinaryLog, "MYSQL_BINARY_LOG", "writes a binary log", MYSQL_FAMILY)
+    Check::changes(Id::MysqlBinaryLog, "MYSQL_BINARY_LOG", "binary log is on (log_bin)", MYSQL_FAMILY)
         .expected("log_bin = ON")
         .fix("turn automated backups on (backup retention of at least 1 day): RDS then writes a binary log")
         .aurora("set binlog_format = ROW in the {group}, then reboot the writer")
         .source("Amazon RDS User Guide, MySQL binary logging; Amazon Aurora User Guide, Binary log replication"),
-    Check::changes(Id::MysqlBinlogStatus, "MYSQL_BINLOG_STATUS", "says where its binary log stands", MYSQL_FAMILY)
+    Check::changes(Id::MysqlBinlogStatus, "MYSQL_BINLOG_STATUS", "binary log position (REPLICATION CLIENT)", MYSQL_FAMILY)
         .expected("REPLICATION CLIENT (MariaDB: BINLOG MONITOR), and a position")
         .fix("GRANT REPLICATION CLIENT ON *.* TO {user};")
         .source(MYSQL_SOURCE),
-    Check::changes(Id::MysqlBinlogFilters, "MYSQL_BINLOG_FILTERS", "logs every database (binlog_do_db, binlog_ignore_db)", MYSQL_FAMILY)
+    Check::changes(Id::MysqlBinlogFilters, "MYSQL_BINLOG_FILTERS", "no binary log filters (binlog_do_db, binlog_ignore_db)", MYSQL_FAMILY)
         .expected("empty Binlog_Do_DB and Binlog_Ignore_DB in SHOW BINARY LOG STATUS, or filters that keep these databases")
         .fix("remove binlog_do_db and binlog_ignore_db from the server's configuration, or add the databases to binlog_do_db, \
               then restart the server")
         .source("MySQL Reference Manual, Binary Logging Options and Variables"),
-    Check::changes(Id::MysqlBinlogFormat, "MYSQL_BINLOG_FORMAT", "logs rows, not statements", MYSQL_FAMILY)
+    Check::changes(Id::MysqlBinlogFormat, "MYSQL_BINLOG_FORMAT", "binlog_format = ROW", MYSQL_FAMILY)
         .expected("binlog_format = ROW")
         .fix("set binlog_format = ROW in the {group} (takes effect for new connections)")
         .source(MYSQL_SOURCE),
-    Check::changes(Id::MysqlBinlogRowImage, "MYSQL_BINLOG_ROW_IMAGE", "logs whole rows", MYSQL_FAMILY)
+    Check::changes(Id::MysqlBinlogRowImage, "MYSQL_BINLOG_ROW_IMAGE", "binlog_row_image = FULL", MYSQL_FAMILY)
         .versions("MySQL 5.6.2+, MariaDB 10.1.6+")
         .expected("binlog_row_image = FULL")
         .fix("set binlog_row_image = FULL in the {group} (takes effect for new connections)")
         .source(MYSQL_SOURCE),
-    Check::changes(Id::MysqlBinlogRowMetadata, "MYSQL_BINLOG_ROW_METADATA", "logs the names of columns", MYSQL_FAMILY)
+    Check::changes(Id::MysqlBinlogRowMetadata, "MYSQL_BINLOG_ROW_METADATA", "binlog_row_metadata = FULL", MYSQL_FAMILY)
         .versions("MySQL 8.0.1+, MariaDB 10.5.0+")
         .expected("binlog_row_metadata = FULL")
         .fix("set binlog_row_metadata = FULL in the {group} (takes effect at once)")
         .source(MYSQL_SOURCE),
-    Check::changes(Id::MysqlBinlogRowValueOptions, "MYSQL_BINLOG_ROW_VALUE_OPTIONS", "logs JSON values whole", MYSQL)
+    Check::changes(Id::MysqlBinlogRowValueOptions, "MYSQL_BINLOG_ROW_VALUE_OPTIONS", "binlog_row_value_options without PARTIAL_JSON", MYSQL)
         .versions("MySQL 8.0.3+")
         .expected("binlog_row_value_options = '' (no PARTIAL_JSON)")
         .fix("set binlog_row_value_options to nothing in the {group} (takes effect for new connections)")
         .source(MYSQL_FAQ),
-    Check::changes(Id::MysqlBinlogExpiry, "MYSQL_BINLOG_EXPIRY", "does not expire its binary log within a day", MYSQL_FAMILY)
+    Check::changes(Id::MysqlBinlogExpiry, "MYSQL_BINLOG_EXPIRY", "binary log expiry (binlog_expire_logs_seconds)", MYSQL_FAMILY)
         .versions("MySQL 8.0.1+, MariaDB 10.6.1+")
         .expected("binlog_expire_logs_seconds of 0 (never) or at least 86400")
         .fix("set binlog_expire_logs_seconds to 0 or at least 86400 in the {group} (takes effect at once)")
         .source(MYSQL_ENGINE),
     Check { severity_if_unknown: Advisory, ..Check::changes(Id::MysqlBinlogRetention, "MYSQL_BINLOG_RETENTION",
-            "keeps its binary log for a replica that is away", MYSQL_FAMILY) }
+            "binlog retention hours", MYSQL_FAMILY) }
         .expected("'binlog retention hours' of at least 24; on MySQL 72 is recommended")
         .fix("CALL mysql.rds_set_configuration('binlog retention hours', 72);")
         .source(MYSQL_SOURCE),
-    Check::changes(Id::MysqlGtid, "MYSQL_GTID", "numbers its transactions (GTID)", MYSQL_FAMILY)
+    Check::changes(Id::MysqlGtid, "MYSQL_GTID", "GTID (gtid_mode)", MYSQL_FAMILY)
         .versions("MySQL 5.6+, MariaDB 10.0.2+")
         .expected("gtid_mode = ON: ClickPipes uses GTID by default, and for MariaDB nothing else. MariaDB has GTIDs from 10.0.2 on")
         .fix("set enforce_gtid_consistency = ON in the {group}, then change gtid-mode one step at a time, with a reboot after \
               each step: gtid-mode = OFF_PERMISSIVE, gtid-mode = ON_PERMISSIVE, gtid-mode = ON (start after the current value)")
         .source("ClickPipes documentation, MySQL source setup; Amazon RDS User Guide, Using GTID-based replication; MySQL \
                  Reference Manual, Enabling GTID Transactions Online"),
-    Check::changes(Id::MysqlReplicaStatus, "MYSQL_REPLICA_STATUS", "says whether it is a replica itself", MYSQL_FAMILY)
-        .expected("SHOW REPLICA STATUS allowed, which ClickPipes' engine asks before it streams; on MariaDB that is REPLICA MONITOR")
+    Check::changes(Id::MysqlReplicaStatus, "MYSQL_REPLICA_STATUS", "replica status (SHOW REPLICA STATUS)", MYSQL_FAMILY)
+        .expected("privilege for SHOW REPLICA STATUS, which ClickPipes' engine runs before it streams; on MariaDB: REPLICA MONITOR")
         .source(MYSQL_ENGINE),
-    Check::changes(Id::MysqlReplicaUpdates, "MYSQL_REPLICA_UPDATES", "logs what it replicates", MYSQL_FAMILY)
+    Check::changes(Id::MysqlReplicaUpdates, "MYSQL_REPLICA_UPDATES", "log_replica_updates on a replica", MYSQL_FAMILY)
         .versions("replicas")
-        .expected("log_replica_updates (log_slave_updates) = ON where it is a replica")
-        .fix("give the endpoint of the primary, or turn automated backups of the replica on, which turns \
+        .expected("log_replica_updates (log_slave_updates) = ON on a replica")
+        .fix("use the endpoint of the primary, or turn automated backups of the replica on, which turns \
              log_replica_updates on")
-        .aurora("give the writer endpoint of the cluster, or set log_replica_updates = ON in the {group} and reboot")
+        .aurora("use the writer endpoint of the cluster, or set log_replica_updates = ON in the {group} and reboot")
         .source(MYSQL_ENGINE),
-    Check::changes(Id::MysqlServerId, "MYSQL_SERVER_ID", "has a server id", MYSQL_FAMILY)
+    Check::changes(Id::MysqlServerId, "MYSQL_SERVER_ID", "server_id", MYSQL_FAMILY)
         .expected("server_id other than 0")
-        .fix("set server_id to a number other than 0 and restart: a server without one streams to nobody")
+        .fix("set server_id to a number other than 0 and restart: a server with 0 refuses replicas")
         .source("MySQL Reference Manual, Replication and Binary Logging Options"),
-    Check::changes(Id::MysqlBinlogStream, "MYSQL_BINLOG_STREAM", "streams its binary log to {user}", MYSQL_FAMILY)
-        .expected("REPLICATION SLAVE; the stream itself was asked for, and ended")
+    Check::changes(Id::MysqlBinlogStream, "MYSQL_BINLOG_STREAM", "binary log can be streamed (REPLICATION SLAVE)", MYSQL_FAMILY)
+        .expected("REPLICATION SLAVE; the binary log is read from its end")
         .fix("GRANT REPLICATION SLAVE ON *.* TO {user};")
         .source(MYSQL_SOURCE),
-    Check::changes(Id::MariadbCompressedColumns, "MARIADB_COMPRESSED_COLUMNS", "has no compressed columns", MARIADB)
+    Check::changes(Id::MariadbCompressedColumns, "MARIADB_COMPRESSED_COLUMNS", "no compressed columns", MARIADB)
         .versions("MariaDB 10.3.2+")
-        .expected("no column with the attribute COMPRESSED in the tables: its log has them compressed")
+        .expected("no column with the attribute COMPRESSED in the tables: the binary log contains them compressed")
         .source(MYSQL_ENGINE),
-    Check::changes(Id::MysqlMaxAllowedPacket, "MYSQL_MAX_ALLOWED_PACKET", "can send long rows", MYSQL_FAMILY)
+    Check::changes(Id::MysqlMaxAllowedPacket, "MYSQL_MAX_ALLOWED_PACKET", "max_allowed_packet", MYSQL_FAMILY)
         .severity(Advisory)
         .expected("max_allowed_packet of at least 16 MiB: a longer event ends the stream (1236)")
         .fix("raise max_allowed_packet in the {group} (takes effect for new connections)")

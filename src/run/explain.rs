@@ -54,8 +54,8 @@ pub fn list(format: Format, out: &mut impl Write) -> io::Result<Exit> {
         kind: "check",
         check: row.code,
         means: format!(
-            "This database {}",
-            row.phrase.replace("{user}", "<user>").replace("{engine}", "<engine>")
+            "{}",
+            row.title.replace("{user}", "<user>").replace("{engine}", "<engine>")
         ),
     });
     let causes = CAUSES.iter().map(|cause| Code {
