@@ -151,7 +151,7 @@ fn policy_resource(target: &Target) -> String {
 fn unanswered<T>(check: CheckId, cause: &'static str, fact: &Fact<T>) -> Diagnostic {
     match fact {
         Fact::Refused(refusal) => {
-            Diagnostic::unknown(check, cause, format!("the server would not say: {refusal}"))
+            Diagnostic::unknown(check, cause, format!("the server refused the query: {refusal}"))
         }
         Fact::Absent | Fact::Read(_) => Diagnostic::unknown(check, cause, "the server gave no answer"),
     }

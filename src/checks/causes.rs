@@ -65,7 +65,8 @@ use CheckId as Id;
 
 const OWN_WORDS: &str = "no known code; the report contains the server's code and message";
 const LOOK_AT_RDS: &str = "AWS diagnostics (--diagnose-profile): the RDS record of the database";
-const LOOK_AT_BOTH: &str = "AWS diagnostics (--diagnose-profile): the role's IAM policies, evaluated for the resource id in RDS";
+const LOOK_AT_BOTH: &str =
+    "AWS diagnostics (--diagnose-profile): the role's IAM policies, evaluated for the resource id in RDS";
 const NO_ANSWER: &str =
     "the server refused the query or did not respond in time; its message is in the report";
 

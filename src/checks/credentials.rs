@@ -44,7 +44,7 @@ fn source(evidence: &IdentityEvidence) -> Diagnostic {
         CheckId::Credentials,
         match &evidence.caller {
             Some(arn) => format!("{arn} ({key})"),
-            None => format!("access key {key}; AWS did not say whose"),
+            None => format!("access key {key}; AWS did not return its owner"),
         },
     )
 }
@@ -109,7 +109,7 @@ fn refused(target: &Target, evidence: &IdentityEvidence, error: &IdentityError) 
     let words = format!("{code}: {message}");
     let untagged = match &evidence.untagged {
         None => "",
-        Some(Ok(())) => "; asked once more without tags, it lets us in",
+        Some(Ok(())) => "; a second call without tags succeeded",
         Some(Err(_)) => "; asked once more without tags, it refuses as well",
     };
     let untagged = untagged.to_owned();

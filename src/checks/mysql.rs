@@ -104,7 +104,7 @@ fn with_inactive_roles(
 fn table_kinds(target: &Target, facts: &MysqlFacts) -> Diagnostic {
     let check = CheckId::MysqlTableKinds;
     let Fact::Read(tables) = &facts.tables else {
-        return Diagnostic::skipped(check, "there is no table to look at");
+        return Diagnostic::skipped(check, "there is no table to check");
     };
     let of_kind = |kinds: &[TableKind]| -> Vec<String> {
         tables.seen.iter().filter(|table| kinds.contains(&table.kind)).map(Table::full_name).collect()
@@ -275,7 +275,7 @@ impl Server<'_> {
 
     /// A setting that must have one value.
     fn must_be(&self, check: CheckId, cause: &'static str, name: &str, expected: &str) -> Diagnostic {
-        let found = |value: &str| format!("{name} is {}", if value.is_empty() { "''" } else { value });
+        let found = |value: &str| format!("{name} = {}", if value.is_empty() { "''" } else { value });
         match self.get(name) {
             Some(value) if value == expected => Diagnostic::pass(check, found(value)),
             Some(value) => Diagnostic::fail(check, cause, found(value)),
@@ -327,7 +327,7 @@ impl Server<'_> {
             return self.not_supported_yet(check, name);
         }
         let value = self.get(name);
-        let found = format!("{name} is {}", value.unwrap_or_default());
+        let found = format!("{name} = {}", value.unwrap_or_default());
         match value.map(str::parse::<u64>) {
             Some(Ok(0)) => Diagnostic::pass(check, format!("{found} (never)")),
             Some(Ok(seconds)) if seconds >= DAY_SECONDS => Diagnostic::pass(check, found),
@@ -385,7 +385,7 @@ impl Server<'_> {
             return Diagnostic::pass(check, "no database is filtered");
         }
         let Fact::Read(tables) = &self.facts.tables else {
-            return Diagnostic::skipped(check, "there is no table to look at");
+            return Diagnostic::skipped(check, "there is no table to check");
         };
         let lost: Vec<String> =
             tables.seen.iter().filter(|table| !filters.log(&table.schema)).map(Table::full_name).collect();
@@ -475,18 +475,18 @@ impl Server<'_> {
         match (&self.facts.is_replica, value) {
             (Fact::Read(false), _) => Diagnostic::pass(check, "it is no replica"),
             (Fact::Read(true), Some((name, value @ ("ON" | "1")))) => {
-                Diagnostic::pass(check, format!("{name} is {value}"))
+                Diagnostic::pass(check, format!("{name} = {value}"))
             }
             (Fact::Read(true), Some((name, value))) => Diagnostic::fail(
                 check,
                 "MYSQL_REPLICA_UPDATES_OFF",
-                format!("a replica, and {name} is {value}"),
+                format!("a replica, and {name} = {value}"),
             ),
             (Fact::Read(true), None) => {
                 Diagnostic::unknown(check, "MYSQL_UNANSWERED", "the server has no log_replica_updates")
             }
             // With log_replica_updates, it does not matter whether the server is a replica.
-            (_, Some((name, value @ ("ON" | "1")))) => Diagnostic::pass(check, format!("{name} is {value}")),
+            (_, Some((name, value @ ("ON" | "1")))) => Diagnostic::pass(check, format!("{name} = {value}")),
             _ => Diagnostic::skipped(check, "it is not known whether the server is a replica"),
         }
     }
@@ -538,9 +538,9 @@ impl Server<'_> {
         let (check, name) = (CheckId::MysqlMaxAllowedPacket, "max_allowed_packet");
         match self.get(name).map(|value| (value, value.parse::<u64>())) {
             Some((value, Ok(bytes))) if bytes < ADVISED_PACKET_BYTES => {
-                Diagnostic::warn(check, "MYSQL_MAX_ALLOWED_PACKET", format!("{name} is {value} bytes"))
+                Diagnostic::warn(check, "MYSQL_MAX_ALLOWED_PACKET", format!("{name} = {value} bytes"))
             }
-            Some((value, Ok(_))) => Diagnostic::pass(check, format!("{name} is {value} bytes")),
+            Some((value, Ok(_))) => Diagnostic::pass(check, format!("{name} = {value} bytes")),
             _ => Diagnostic::unknown(check, "MYSQL_UNANSWERED", format!("the server gave no {name}")),
         }
     }

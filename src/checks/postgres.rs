@@ -54,7 +54,7 @@ pub(super) fn judge(target: &Target, facts: &PostgresFacts) -> Vec<Diagnostic> {
         CheckId::PostgresRowSecurity,
     ];
     if readable.is_empty() {
-        diagnostics.extend(of_tables.map(|check| Diagnostic::skipped(check, "there is no table to look at")));
+        diagnostics.extend(of_tables.map(|check| Diagnostic::skipped(check, "there is no table to check")));
         return diagnostics;
     }
     diagnostics.extend([
@@ -137,7 +137,7 @@ impl Server<'_> {
     fn standby(&self) -> Diagnostic {
         let (check, facts) = (CheckId::PostgresStandby, self.facts);
         match (facts.in_recovery.read(), facts.version_number.read()) {
-            (Some(false), _) => Diagnostic::pass(check, "it is the writer"),
+            (Some(false), _) => Diagnostic::pass(check, "it is the primary"),
             (Some(true), _) if facts.is_aurora == Fact::Read(true) => {
                 Diagnostic::fail(check, "PG_AURORA_READER", "a reader of an Aurora cluster")
                     .remedy("give the writer endpoint of the cluster")
@@ -157,7 +157,7 @@ impl Server<'_> {
     fn hot_standby_feedback(&self) -> Diagnostic {
         let (check, facts) = (CheckId::PostgresHotStandbyFeedback, self.facts);
         match (facts.in_recovery.read(), self.setting("hot_standby_feedback")) {
-            (Some(false), _) => Diagnostic::pass(check, "it is the writer"),
+            (Some(false), _) => Diagnostic::pass(check, "it is the primary"),
             (None, _) => unanswered(check, &facts.in_recovery),
             (Some(true), _) if facts.is_aurora == Fact::Read(true) => {
                 Diagnostic::skipped(check, "an Aurora reader holds no slot")
@@ -165,11 +165,11 @@ impl Server<'_> {
             (Some(true), _) if self.major().is_some_and(|major| major < STANDBY_SINCE) => {
                 Diagnostic::skipped(check, "a standby of before 16 holds no slot")
             }
-            (Some(true), Some("on")) => Diagnostic::pass(check, "hot_standby_feedback is on"),
+            (Some(true), Some("on")) => Diagnostic::pass(check, "hot_standby_feedback = on"),
             (Some(true), Some(value)) => Diagnostic::fail(
                 check,
                 "PG_HOT_STANDBY_FEEDBACK",
-                format!("a standby, and hot_standby_feedback is {value}"),
+                format!("a standby, and hot_standby_feedback = {value}"),
             ),
             (Some(true), None) => self.no_setting(check),
         }
@@ -186,8 +186,8 @@ impl Server<'_> {
     fn wal_level(&self) -> Diagnostic {
         let check = CheckId::PostgresWalLevel;
         match self.setting("wal_level") {
-            Some("logical") => Diagnostic::pass(check, "wal_level is logical"),
-            Some(level) => Diagnostic::fail(check, "PG_WAL_LEVEL", format!("wal_level is {level}")),
+            Some("logical") => Diagnostic::pass(check, "wal_level = logical"),
+            Some(level) => Diagnostic::fail(check, "PG_WAL_LEVEL", format!("wal_level = {level}")),
             None => self.no_setting(check),
         }
     }
@@ -198,7 +198,7 @@ impl Server<'_> {
             return self.no_setting(check);
         };
         if most < FEWEST_WAL_SENDERS {
-            return Diagnostic::fail(check, "PG_MAX_WAL_SENDERS", format!("max_wal_senders is {most}"));
+            return Diagnostic::fail(check, "PG_MAX_WAL_SENDERS", format!("max_wal_senders = {most}"));
         }
         if let Fact::Read(Err(ConnectError::Refused { refusal, .. })) = &self.facts.replication
             && is_out_of_wal_senders(refusal)
@@ -217,8 +217,8 @@ impl Server<'_> {
     fn iam_replication(&self) -> Diagnostic {
         let (check, facts) = (CheckId::PostgresIamReplication, self.facts);
         let parameter = match &facts.iam_auth_for_replication {
-            Fact::Read(value) => format!("rds.iam_auth_for_replication is {value}"),
-            Fact::Absent => "the server knows no rds.iam_auth_for_replication".to_owned(),
+            Fact::Read(value) => format!("rds.iam_auth_for_replication = {value}"),
+            Fact::Absent => "the server has no rds.iam_auth_for_replication".to_owned(),
             Fact::Refused(_) => "rds.iam_auth_for_replication could not be read".to_owned(),
         };
         let is_on = facts.iam_auth_for_replication.read().is_some_and(|value| is_on(value));
@@ -285,13 +285,15 @@ impl Server<'_> {
             _ => None,
         };
         match &facts.replication {
-            Fact::Read(Ok(_)) => Diagnostic::pass(check, by.unwrap_or("it was let in")),
+            Fact::Read(Ok(_)) => {
+                Diagnostic::pass(check, by.unwrap_or("the replication connection was accepted"))
+            }
             Fact::Read(Err(ConnectError::Refused { refusal, .. })) if refusal.code == "42501" => {
                 let is_off = facts.logical_replication.read().is_some_and(|value| !is_on(value));
                 match by {
                     // What RDS' role gives, it gives only then.
                     Some(by) if is_off => {
-                        Diagnostic::skipped(check, format!("{by}, and rds.logical_replication is off"))
+                        Diagnostic::skipped(check, format!("{by}, and rds.logical_replication = off"))
                     }
                     _ => Diagnostic::fail(check, "PG_NO_REPLICATION_RIGHT", refusal.to_string()),
                 }
@@ -304,7 +306,7 @@ impl Server<'_> {
                 (None, Fact::Read(false)) => Diagnostic::fail(
                     check,
                     "PG_NO_REPLICATION_RIGHT",
-                    "no member of rds_replication, and without the attribute REPLICATION",
+                    "not a member of rds_replication, and no attribute REPLICATION",
                 ),
                 (None, other) => unanswered(check, other),
             },
@@ -314,15 +316,15 @@ impl Server<'_> {
     /// As ClickPipes' engine has it: the parameter counts where the right does not come from the attribute.
     fn logical_replication(&self) -> Diagnostic {
         let (check, facts) = (CheckId::PostgresLogicalReplication, self.facts);
-        let found = |value: &str| format!("rds.logical_replication is {value}");
+        let found = |value: &str| format!("rds.logical_replication = {value}");
         match (&facts.logical_replication, facts.has_replication_attribute.read()) {
             (Fact::Read(value), _) if is_on(value) => Diagnostic::pass(check, found(value)),
             (Fact::Read(value), Some(true)) => Diagnostic::pass(
                 check,
-                format!("{}, which the attribute REPLICATION makes good", found(value)),
+                format!("{}, but the user has the attribute REPLICATION", found(value)),
             ),
             (Fact::Read(value), _) => Diagnostic::fail(check, "PG_LOGICAL_REPLICATION_OFF", found(value)),
-            (Fact::Absent, _) => Diagnostic::pass(check, "the server knows no rds.logical_replication"),
+            (Fact::Absent, _) => Diagnostic::pass(check, "the server has no rds.logical_replication"),
             (Fact::Refused(_), Some(true)) => Diagnostic::pass(check, "it has the attribute REPLICATION"),
             (refused @ Fact::Refused(_), _) => unanswered(check, refused),
         }
@@ -344,11 +346,11 @@ impl Server<'_> {
     fn wal_sender_timeout(&self) -> Diagnostic {
         let (check, name) = (CheckId::PostgresWalSenderTimeout, "wal_sender_timeout");
         match self.setting(name).and_then(|value| value.parse::<u64>().ok()) {
-            Some(0) => Diagnostic::pass(check, "wal_sender_timeout is 0 (off)"),
+            Some(0) => Diagnostic::pass(check, "wal_sender_timeout = 0 (off)"),
             Some(ms) if ms >= ADVISED_SENDER_TIMEOUT_MS => {
-                Diagnostic::pass(check, format!("{name} is {ms} ms"))
+                Diagnostic::pass(check, format!("{name} = {ms} ms"))
             }
-            Some(ms) => Diagnostic::warn(check, "PG_WAL_SENDER_TIMEOUT", format!("{name} is {ms} ms")),
+            Some(ms) => Diagnostic::warn(check, "PG_WAL_SENDER_TIMEOUT", format!("{name} = {ms} ms")),
             None => self.no_setting(check),
         }
     }
@@ -356,11 +358,11 @@ impl Server<'_> {
     fn slot_wal_keep(&self) -> Diagnostic {
         let (check, name) = (CheckId::PostgresSlotWalKeep, "max_slot_wal_keep_size");
         match self.setting(name).map(|value| (value, value.parse::<u64>())) {
-            Some(("-1", _)) => Diagnostic::pass(check, format!("{name} is -1 (no limit)")),
+            Some(("-1", _)) => Diagnostic::pass(check, format!("{name} = -1 (no limit)")),
             Some((_, Ok(mb))) if mb < ADVISED_SLOT_WAL_MB => {
-                Diagnostic::warn(check, "PG_SLOT_WAL_KEEP", format!("{name} is {mb} MB"))
+                Diagnostic::warn(check, "PG_SLOT_WAL_KEEP", format!("{name} = {mb} MB"))
             }
-            Some((value, _)) => Diagnostic::pass(check, format!("{name} is {value} MB")),
+            Some((value, _)) => Diagnostic::pass(check, format!("{name} = {value} MB")),
             None if self.facts.settings.read().is_some() => {
                 Diagnostic::pass(check, format!("the server is older than {name}"))
             }

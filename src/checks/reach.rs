@@ -152,7 +152,7 @@ fn failed(target: &Target, seen: &Observations, error: &ConnectError) -> Diagnos
         ),
         ConnectError::Timeout { .. } => fail("DB_TIMED_OUT", error.to_string()).remedy(format!(
             "check that {} is a {} server's port (a server of another kind waits for the client to speak), and that \
-             no proxy stands between",
+             there is no proxy between",
             target.dial,
             target.engine().name()
         )),
@@ -212,7 +212,7 @@ fn tls(target: &Target, evidence: &ConnectionEvidence, failure: &TlsFailure) -> 
             .remedy("allow TLS 1.2 or 1.3 at the server (ssl_min_protocol_version, tls_version)"),
         TlsFailure::Closed | TlsFailure::NotTls(_) | TlsFailure::Unacceptable(_) | TlsFailure::Other(_) => {
             fail("TLS_FAILED").remedy(format!(
-                "see what stands between here and {} that is not the database: a firewall or proxy that looks into TLS, \
+                "look for a firewall or proxy between here and {} that intercepts TLS, \
                  a plain tunnel, another server",
                 target.dial
             ))
@@ -402,7 +402,7 @@ fn not_accepted(target: &Target, seen: &Observations) -> Vec<Candidate> {
                     "it is signed for {}, and it was {} that proved its name",
                     target.sign.host, target.tls_host
                 ),
-                "take `sign_host` out: the token is for the database whose certificate it is",
+                "remove `sign_host`: the token must be for the database of the certificate",
             ),
         );
     }
@@ -440,7 +440,7 @@ fn not_accepted(target: &Target, seen: &Observations) -> Vec<Candidate> {
     causes
 }
 
-/// What to do about a refusal that nobody foresaw.
+/// Remedy for an unknown refusal.
 const OWN_WORDS: &str =
     "these are the server's own words; its log of this minute may say more (RDS: Logs & events)";
 
@@ -460,7 +460,7 @@ fn postgres_refused(target: &Target, seen: &Observations, row: CheckId, refusal:
         }
         "28000" if says("does not exist") => fail("PG_NO_USER").remedy(make_iam_user(target)),
         "28000" if says("pg_hba.conf") => fail("PG_HBA_REFUSED").remedy(format!(
-            "on RDS, set `database` to one of yours (nobody is let into rdsadmin); on a server of your own, add to its \
+            "on RDS, set `database` to one of yours (rdsadmin is not accessible); on your own server, add to its \
              pg_hba.conf: hostssl {database} +rds_iam all pam"
         )),
         // The token was judged as a password.
@@ -474,7 +474,7 @@ fn postgres_refused(target: &Target, seen: &Observations, row: CheckId, refusal:
         "55000" if says("not currently accepting connections") => {
             fail("PG_DATABASE_CLOSED").remedy(format!("ALTER DATABASE {database} ALLOW_CONNECTIONS true;"))
         }
-        // PostgreSQL 14 and newer; before, a standby that nobody may read was starting up for ever.
+        // PostgreSQL 14 and newer. Before, such a standby reported that it was starting up.
         "57P03" if refusal.detail.as_deref().is_some_and(|detail| detail.contains("Hot standby mode is disabled")) => {
             fail("PG_STANDBY_CLOSED")
                 .remedy("it is a standby that takes no connections (hot_standby = off): give the writer's endpoint")

@@ -19,7 +19,7 @@ pub struct Check {
     pub title: &'static str,
     /// What is lost unless it passes.
     pub severity: Severity,
-    /// What is lost where the server would not say. Less than by a failure only where ClickPipes itself
+    /// What is lost where the server refused the query. Less than by a failure only where ClickPipes itself
     /// goes on without an answer.
     pub severity_if_unknown: Severity,
     pub part: Part,
@@ -190,8 +190,8 @@ const STS: &str = "AWS STS API reference, AssumeRole";
 const IAM_DB: &str = "Amazon RDS User Guide, IAM database authentication";
 const PG_SOURCE: &str = "ClickPipes documentation, Postgres source setup";
 const MYSQL_SOURCE: &str = "ClickPipes documentation, MySQL source setup";
-const PG_ENGINE: &str = "what ClickPipes' engine validates for Postgres";
-const MYSQL_ENGINE: &str = "what ClickPipes' engine validates for MySQL";
+const PG_ENGINE: &str = "validation of ClickPipes' engine for Postgres";
+const MYSQL_ENGINE: &str = "validation of ClickPipes' engine for MySQL";
 const PG_LOGICAL: &str = "PostgreSQL documentation, Logical Replication";
 const PG_FAQ: &str = "ClickPipes documentation, Postgres FAQ";
 const MYSQL_FAQ: &str = "ClickPipes documentation, MySQL FAQ";
@@ -222,7 +222,7 @@ pub static CHECKS: &[Check] = &[
     // Prerequisites of every pipe.
     Check::capability(Id::Engine, "DB_ENGINE", "database engine is {engine}", ALL)
         .expected("the engine of the target's type, and not a compatible one (YugabyteDB)")
-        .source("what ClickPipes' engine validates"),
+        .source("validation of ClickPipes' engine"),
     Check::capability(Id::Version, "DB_VERSION", "engine version is supported by ClickPipes", ALL)
         .expected("PostgreSQL 12 or newer; MySQL 5.7 and MariaDB 10.6, from which RDS has IAM, or newer")
         .fix("upgrade the engine version")
@@ -268,7 +268,7 @@ pub static CHECKS: &[Check] = &[
         .expected("max_wal_senders of at least 2, and a free one")
         .fix("raise max_wal_senders in the {group} and reboot, or end a replication connection")
         .source(PG_ENGINE),
-    Check::changes(Id::PostgresIamReplication, "PG_IAM_REPLICATION", "IAM token on replication connections (rds.iam_auth_for_replication)", POSTGRES)
+    Check::changes(Id::PostgresIamReplication, "PG_IAM_REPLICATION", "IAM token on replication connections", POSTGRES)
         .expected("a replication connection with a token, which needs rds.iam_auth_for_replication = 1")
         .fix("set rds.iam_auth_for_replication = 1 in the {group} (takes effect at once)")
         .source("Amazon RDS User Guide, IAM authentication for logical replication connections"),

@@ -53,10 +53,7 @@ pub fn list(format: Format, out: &mut impl Write) -> io::Result<Exit> {
         code: row.code,
         kind: "check",
         check: row.code,
-        means: format!(
-            "{}",
-            row.title.replace("{user}", "<user>").replace("{engine}", "<engine>")
-        ),
+        means: format!("{}", row.title.replace("{user}", "<user>").replace("{engine}", "<engine>")),
     });
     let causes = CAUSES.iter().map(|cause| Code {
         code: cause.code,

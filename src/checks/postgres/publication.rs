@@ -141,7 +141,7 @@ impl Server<'_> {
     }
 
     fn create(&self, name: &str, tables: &[&PostgresTable]) -> String {
-        let whom = match self.facts.in_recovery {
+        let by = match self.facts.in_recovery {
             Fact::Read(true) => "on the primary, as the owner of the tables",
             _ => "as the owner of the tables",
         };
@@ -151,7 +151,7 @@ impl Server<'_> {
             }
             _ => "",
         };
-        format!("{whom}: CREATE PUBLICATION {} FOR TABLE {}{via_root};", identifier(name), listed(tables))
+        format!("{by}: CREATE PUBLICATION {} FOR TABLE {}{via_root};", identifier(name), listed(tables))
     }
 }
 
