@@ -213,10 +213,10 @@ pub static CHECKS: &[Check] = &[
     Check::connection(Id::Tls, "TLS_VERIFY", "TLS certificate matches the host name")
         .expected("TLS 1.2 or 1.3 and a certificate for its name from a known CA")
         .source("Amazon RDS User Guide, Using SSL/TLS"),
-    Check::connection(Id::IamAsked, "AUTH_IAM_ASKED", "server requests IAM authentication for {user}")
+    Check::connection(Id::IamAsked, "AUTH_IAM_ASKED", "IAM authentication is requested")
         .expected("a request for a cleartext password, over TLS, before anything secret is sent")
         .source(IAM_DB),
-    Check::connection(Id::LogIn, "AUTH_LOG_IN", "IAM token is accepted for {user}")
+    Check::connection(Id::LogIn, "AUTH_LOG_IN", "IAM login as {user}")
         .expected("an identity policy that allows rds-db:connect on this database and user")
         .source(IAM_DB),
     // Prerequisites of every pipe.
@@ -227,7 +227,7 @@ pub static CHECKS: &[Check] = &[
         .expected("PostgreSQL 12 or newer; MySQL 5.7 and MariaDB 10.6, from which RDS has IAM, or newer")
         .fix("upgrade the engine version")
         .source("ClickPipes documentation, supported versions"),
-    Check::capability(Id::Tables, "DB_TABLES_READ", "SELECT privilege on every column of the tables", ALL)
+    Check::capability(Id::Tables, "DB_TABLES_READ", "SELECT privilege on the tables", ALL)
         .expected("SELECT on every column of every table that is to be replicated")
         .source("ClickPipes documentation, source setup"),
     Check { part: Part::Load, ..Check::capability(Id::PostgresRowSecurity, "PG_ROW_SECURITY", "no row-level security filters rows", POSTGRES) }
@@ -237,13 +237,13 @@ pub static CHECKS: &[Check] = &[
              ALTER ROLE {user} BYPASSRLS")
         .source(PG_FAQ),
     Check { severity: BlocksCdc, severity_if_unknown: Advisory, ..Check::capability(Id::MysqlAccountLimits, "MYSQL_ACCOUNT_LIMITS",
-            "connection limits of the account (MAX_USER_CONNECTIONS)", MYSQL_FAMILY) }
+            "account limits (MAX_USER_CONNECTIONS)", MYSQL_FAMILY) }
         .expected("no limit, or at least 5 connections at a time (4 for the initial copy, 1 for changes) and 100 per hour, and \
                    no limit on queries")
         .fix("ALTER USER {user} WITH MAX_USER_CONNECTIONS 0 MAX_CONNECTIONS_PER_HOUR 0 MAX_QUERIES_PER_HOUR 0;")
         .source("MySQL Reference Manual, Setting Account Resource Limits; ClickPipes documentation, parallel initial load"),
     // Prerequisites of CDC.
-    Check::changes(Id::Endpoint, "DB_ENDPOINT", "endpoint supports replication (not a proxy or a reader)", ALL)
+    Check::changes(Id::Endpoint, "DB_ENDPOINT", "endpoint supports replication", ALL)
         .expected("the endpoint of an instance, or the writer endpoint of a cluster")
         .source("Amazon RDS User Guide, RDS Proxy limitations; ClickPipes documentation, Aurora Postgres source setup"),
     Check { basis: Some(Basis::Guide), ..Check::changes(Id::PostgresDocumentedRule, "PG_DOCUMENTED_RULE",
@@ -272,7 +272,7 @@ pub static CHECKS: &[Check] = &[
         .expected("a replication connection with a token, which needs rds.iam_auth_for_replication = 1")
         .fix("set rds.iam_auth_for_replication = 1 in the {group} (takes effect at once)")
         .source("Amazon RDS User Guide, IAM authentication for logical replication connections"),
-    Check::changes(Id::PostgresReplicationRight, "PG_REPLICATION_RIGHT", "replication privilege (rds_replication or REPLICATION)", POSTGRES)
+    Check::changes(Id::PostgresReplicationRight, "PG_REPLICATION_RIGHT", "replication privilege (rds_replication)", POSTGRES)
         .expected("the role rds_replication, or the attribute REPLICATION")
         .fix("GRANT rds_replication TO {user};")
         .source(PG_SOURCE),
@@ -305,7 +305,7 @@ pub static CHECKS: &[Check] = &[
         .fix("compute them in ClickHouse; since PostgreSQL 18 a publication can contain stored ones \
              (publish_generated_columns = stored)")
         .source(PG_LOGICAL),
-    Check::changes(Id::PostgresToast, "PG_TOAST", "unchanged TOAST values (REPLICA IDENTITY FULL)", POSTGRES)
+    Check::changes(Id::PostgresToast, "PG_TOAST", "unchanged TOAST values", POSTGRES)
         .severity(Advisory)
         .expected("REPLICA IDENTITY FULL on tables with values that are stored as TOAST (more than 2 KB)")
         .source("ClickPipes documentation, Postgres, TOAST columns"),
@@ -330,7 +330,7 @@ pub static CHECKS: &[Check] = &[
         .expected("BASE TABLE: views and sequences have no row events, and those of a system-versioned table do not give an \
                    equal copy")
         .source("MariaDB documentation, System-Versioned Tables; the row events of a MariaDB 10.11 server"),
-    Check::changes(Id::MysqlForeignKeys, "MYSQL_FOREIGN_KEYS", "no cascading foreign keys (ON DELETE CASCADE)", MYSQL_FAMILY)
+    Check::changes(Id::MysqlForeignKeys, "MYSQL_FOREIGN_KEYS", "foreign keys (ON DELETE CASCADE)", MYSQL_FAMILY)
         .versions("MySQL before 9.6, MariaDB")
         .expected("no foreign key with CASCADE or SET NULL on the tables: InnoDB makes these changes without writing them to the \
                    binary log")
@@ -350,7 +350,7 @@ pub static CHECKS: &[Check] = &[
         .expected("REPLICATION CLIENT (MariaDB: BINLOG MONITOR), and a position")
         .fix("GRANT REPLICATION CLIENT ON *.* TO {user};")
         .source(MYSQL_SOURCE),
-    Check::changes(Id::MysqlBinlogFilters, "MYSQL_BINLOG_FILTERS", "no binary log filters (binlog_do_db, binlog_ignore_db)", MYSQL_FAMILY)
+    Check::changes(Id::MysqlBinlogFilters, "MYSQL_BINLOG_FILTERS", "binary log filters (binlog_do_db)", MYSQL_FAMILY)
         .expected("empty Binlog_Do_DB and Binlog_Ignore_DB in SHOW BINARY LOG STATUS, or filters that keep these databases")
         .fix("remove binlog_do_db and binlog_ignore_db from the server's configuration, or add the databases to binlog_do_db, \
               then restart the server")
@@ -405,7 +405,7 @@ pub static CHECKS: &[Check] = &[
         .expected("server_id other than 0")
         .fix("set server_id to a number other than 0 and restart: a server with 0 refuses replicas")
         .source("MySQL Reference Manual, Replication and Binary Logging Options"),
-    Check::changes(Id::MysqlBinlogStream, "MYSQL_BINLOG_STREAM", "binary log can be streamed (REPLICATION SLAVE)", MYSQL_FAMILY)
+    Check::changes(Id::MysqlBinlogStream, "MYSQL_BINLOG_STREAM", "binary log stream (REPLICATION SLAVE)", MYSQL_FAMILY)
         .expected("REPLICATION SLAVE; the binary log is read from its end")
         .fix("GRANT REPLICATION SLAVE ON *.* TO {user};")
         .source(MYSQL_SOURCE),
