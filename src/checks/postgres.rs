@@ -397,7 +397,7 @@ impl Server<'_> {
                 CheckId::PostgresReplicaIdentity,
                 "PG_NO_REPLICA_IDENTITY",
                 format!(
-                    "partitions without a replica identity, which makes UPDATE and DELETE fail once they are published: {}",
+                    "partitions or child tables without a replica identity, which makes UPDATE and DELETE fail once they are published: {}",
                     tables::some_of(&shown)
                 ),
             )

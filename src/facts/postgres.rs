@@ -114,7 +114,7 @@ fn tables_in_question(patterns: &[TablePattern]) -> String {
         .collect();
     let named = if named.is_empty() { "false".to_owned() } else { named.join(" OR ") };
     let meant = is_meant(patterns, "n.nspname", "c.relname");
-    let (leaves, has_identity) = (leaves_of("c.oid"), has_identity("l"));
+    let (leaves, has_identity) = (descendants_of("c.oid"), has_identity("l"));
     format!(
         "SELECT t.total, t.schema, t.name, format('%I.%I', t.schema, t.name),
             has_schema_privilege(t.namespace, 'USAGE'), pg_has_role(c.relowner, 'USAGE'),
@@ -193,12 +193,23 @@ async fn read_each(
     Fact::Read(Tables { total, seen: join_all(seen).await })
 }
 
-/// The tables below a partitioned table that store rows, at any depth; for another table, itself. What is unlogged is not
-/// published.
+/// The partitions of a table that store rows, at any depth, and the table itself. What is unlogged is not published.
 fn leaves_of(relation: &str) -> String {
     format!(
         "(SELECT l.* FROM pg_class l WHERE l.relkind = 'r' AND l.relpersistence = 'p'
             AND (l.oid = {relation} OR l.oid IN (SELECT relid FROM pg_partition_tree({relation}) WHERE isleaf)))"
+    )
+}
+
+/// As [`leaves_of`], with the tables that inherit from it: `CREATE PUBLICATION … FOR TABLE` includes them.
+fn descendants_of(relation: &str) -> String {
+    format!(
+        "(SELECT l.* FROM pg_class l WHERE l.relkind = 'r' AND l.relpersistence = 'p'
+            AND (l.oid = {relation} OR l.oid IN (
+              WITH RECURSIVE d AS (
+                SELECT inhrelid FROM pg_inherits WHERE inhparent = {relation}
+                UNION SELECT i.inhrelid FROM pg_inherits i JOIN d ON i.inhparent = d.inhrelid)
+              SELECT inhrelid FROM d)))"
     )
 }
 

@@ -10,6 +10,7 @@ use crate::{
         ServerText,
         postgres::{identifier, qualified},
     },
+    target::Pipe,
 };
 
 const CHECK: CheckId = CheckId::PostgresPublication;
@@ -26,7 +27,7 @@ impl Server<'_> {
         let chosen = &self.target.pipe.publication;
         let owned = if self.may_create() { tables.iter().filter(|table| table.owned).count() } else { 0 };
         // A publication that the pipe does not use breaks writes, too.
-        let breaks = |publication: &&Publication| !broken(publication, &tables).is_empty();
+        let breaks = |publication: &&Publication| !broken(publication, &tables, &self.target.pipe).is_empty();
         if chosen.is_none()
             && let Some(publication) = self.facts.publications.read().and_then(|all| all.iter().find(breaks))
         {
@@ -54,7 +55,12 @@ impl Server<'_> {
             };
         }
         let best = publications.iter().min_by_key(|p| {
-            (lacking(p).len(), problems(p, &tables).len(), leaves_out(p).len(), p.all_tables)
+            (
+                lacking(p).len(),
+                problems(p, &tables, &self.target.pipe).len(),
+                leaves_out(p).len(),
+                p.all_tables,
+            )
         });
         match best.map(|publication| (publication, lacking(publication))) {
             Some((publication, lacking)) if lacking.len() < tables.len() => {
@@ -92,7 +98,7 @@ impl Server<'_> {
         tables: &[&PostgresTable],
     ) -> Diagnostic {
         let (name, all) = (&publication.name, tables.len());
-        let problems = problems(publication, tables);
+        let problems = problems(publication, tables, &self.target.pipe);
         if let Some(first) = problems.first() {
             let found = problems.iter().map(|problem| problem.found.as_str()).collect::<Vec<_>>().join("; ");
             let remedies =
@@ -168,11 +174,14 @@ struct Problem {
 }
 
 /// Relations with failing writes, without those that the check of the replica identity reports.
-fn broken<'a>(publication: &'a Publication, tables: &[&PostgresTable]) -> Vec<&'a ServerText> {
+fn broken<'a>(publication: &'a Publication, tables: &[&PostgresTable], pipe: &Pipe) -> Vec<&'a ServerText> {
+    // If no table was named, a few without an identity are only a warning there, because a pipe can leave them out. The
+    // publication publishes them all the same.
+    let fails = !pipe.tables.is_empty() || tables.iter().all(|table| !table.has_replica_identity());
     let is_reported = |name: &ServerText| {
         tables.iter().any(|table| {
             let own = qualified(table.table.schema.raw(), table.table.name.raw());
-            (!table.has_replica_identity() && name.raw() == own)
+            (fails && !table.has_replica_identity() && name.raw() == own)
                 || table.leaves_without_identity.contains(name)
         })
     };
@@ -180,9 +189,9 @@ fn broken<'a>(publication: &'a Publication, tables: &[&PostgresTable]) -> Vec<&'
 }
 
 /// The most serious first.
-fn problems(publication: &Publication, tables: &[&PostgresTable]) -> Vec<Problem> {
+fn problems(publication: &Publication, tables: &[&PostgresTable], pipe: &Pipe) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let broken = broken(publication, tables);
+    let broken = broken(publication, tables, pipe);
     if !broken.is_empty() {
         let identity = |name: &&ServerText| format!("ALTER TABLE {name} REPLICA IDENTITY FULL;");
         problems.push(Problem {
