@@ -176,7 +176,6 @@ pub enum CheckId {
     PostgresGenerated,
     PostgresToast,
     PostgresIdleSlotTimeout,
-    PostgresWalSenderTimeout,
     PostgresSlotWalKeep,
     MysqlAccountLimits,
     MysqlTableKinds,

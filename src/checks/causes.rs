@@ -333,7 +333,6 @@ pub static CAUSES: &[Cause] = &[
     cause(Id::PostgresUnlogged, "PG_UNLOGGED", "an unlogged table has no changes in the WAL", "relpersistence", "ALTER TABLE … SET LOGGED;"),
     cause(Id::PostgresPartitioned, "PG_PARTITIONED", "this version cannot publish partitioned tables", "relkind and the version", ""),
     cause(Id::PostgresGenerated, "PG_GENERATED", "changes do not contain generated columns", "attgenerated", ""),
-    cause(Id::PostgresWalSenderTimeout, "PG_WAL_SENDER_TIMEOUT", "the server ends the connection of a slow replica", "wal_sender_timeout", ""),
     cause(Id::PostgresSlotWalKeep, "PG_SLOT_WAL_KEEP", "a paused pipe can lose its replication slot", "max_slot_wal_keep_size", ""),
     cause(Id::PostgresWalLevel, "PG_UNANSWERED", "PostgreSQL refused a query", NO_ANSWER, ""),
 

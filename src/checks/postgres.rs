@@ -20,7 +20,6 @@ const OLDEST: u32 = 12;
 const STANDBY_SINCE: u32 = 16;
 const PARTITIONED_SINCE: u32 = 13;
 const FEWEST_WAL_SENDERS: u32 = 2;
-const ADVISED_SENDER_TIMEOUT_MS: u64 = 300_000;
 const ADVISED_SLOT_WAL_MB: u64 = 200 * 1024;
 
 pub(super) fn judge(target: &Target, facts: &PostgresFacts) -> Vec<Diagnostic> {
@@ -38,7 +37,6 @@ pub(super) fn judge(target: &Target, facts: &PostgresFacts) -> Vec<Diagnostic> {
         server.replication_right(),
         server.logical_replication(),
         server.replication_slots(),
-        server.wal_sender_timeout(),
         server.slot_wal_keep(),
         server.idle_slot_timeout(),
         server.tables_read(tables),
@@ -340,18 +338,6 @@ impl Server<'_> {
             (Some(used), Some(most)) => Diagnostic::pass(check, format!("{used} of {most} in use")),
             (None, _) => unanswered(check, used),
             (_, None) => self.no_setting(check),
-        }
-    }
-
-    fn wal_sender_timeout(&self) -> Diagnostic {
-        let (check, name) = (CheckId::PostgresWalSenderTimeout, "wal_sender_timeout");
-        match self.setting(name).and_then(|value| value.parse::<u64>().ok()) {
-            Some(0) => Diagnostic::pass(check, "wal_sender_timeout = 0 (off)"),
-            Some(ms) if ms >= ADVISED_SENDER_TIMEOUT_MS => {
-                Diagnostic::pass(check, format!("{name} = {ms} ms"))
-            }
-            Some(ms) => Diagnostic::warn(check, "PG_WAL_SENDER_TIMEOUT", format!("{name} = {ms} ms")),
-            None => self.no_setting(check),
         }
     }
 

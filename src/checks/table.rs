@@ -315,11 +315,6 @@ pub static CHECKS: &[Check] = &[
         .expected("idle_replication_slot_timeout = 0: otherwise a paused pipe loses its slot and needs a resync")
         .fix("set idle_replication_slot_timeout = 0 in the {group} (takes effect at once)")
         .source("PostgreSQL 18 documentation, Replication, Sending Servers"),
-    Check::changes(Id::PostgresWalSenderTimeout, "PG_WAL_SENDER_TIMEOUT", "wal_sender_timeout", POSTGRES)
-        .severity(Advisory)
-        .expected("wal_sender_timeout of 0 (off) or at least 5 minutes")
-        .fix("set wal_sender_timeout = 300000 (ms) in the {group} (takes effect at once)")
-        .source(PG_FAQ),
     Check::changes(Id::PostgresSlotWalKeep, "PG_SLOT_WAL_KEEP", "WAL retention (max_slot_wal_keep_size)", POSTGRES)
         .severity(Advisory)
         .versions("13+")

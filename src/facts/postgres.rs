@@ -26,7 +26,7 @@ const READ_ONLY_BY_DEFAULT: &str =
 
 /// In `pg_settings`' own units.
 const SETTINGS: &str = "SELECT name, setting FROM pg_settings WHERE name IN ('wal_level', 'max_wal_senders', \
-     'max_replication_slots', 'hot_standby_feedback', 'wal_sender_timeout', 'max_slot_wal_keep_size', \
+     'max_replication_slots', 'hot_standby_feedback', 'max_slot_wal_keep_size', \
      'idle_replication_slot_timeout')";
 
 /// Of parameters that RDS added. Apart, because a server may refuse to show one.

@@ -498,7 +498,7 @@ fn no_secret_of_the_operator_is_shown() {
     ]
     .concat();
     for format in ["text", "json"] {
-        let output = Run::check(&lab, &args).more(&["-o".into(), format.into()]).output();
+        let output = Run::check(&lab, &args).more(&["-v".into(), "-o".into(), format.into()]).output();
         let shown =
             format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(shown.contains("assumed-role/auditor"), "{shown}");

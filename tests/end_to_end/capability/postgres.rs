@@ -239,13 +239,6 @@ fn every_case(server_version: ServerVersion) {
             .without_tables()
             .tables(&["public.nowhere"]),
         case(
-            "patience",
-            Set("wal_sender_timeout", "0", "60s"),
-            "PG_WAL_SENDER_TIMEOUT",
-            "pass",
-        )
-        .cdc(),
-        case(
             "little WAL kept",
             Set("max_slot_wal_keep_size", "1GB", "-1"),
             "PG_SLOT_WAL_KEEP",

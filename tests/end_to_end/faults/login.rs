@@ -98,10 +98,10 @@ fn tokens(engine: &str, server_version: ServerVersion, cause: &'static str) -> V
         )
         .on(server_version)
         .args(&["--sign-host", "db.example.com", "--region", "us-east-1"]),
-        fault(name("a token signed for another database"), "AUTH_LOG_IN", cause, "take `sign_host` out")
+        fault(name("a token signed for another database"), "AUTH_LOG_IN", cause, "remove `sign_host`")
             .on(server_version)
             .args(&["--sign-host", "other.abc.us-east-1.rds.amazonaws.com"]),
-        fault(name("a token signed for another Region"), "AUTH_LOG_IN", cause, "take `sign_host` out")
+        fault(name("a token signed for another Region"), "AUTH_LOG_IN", cause, "remove `sign_host`")
             .on(server_version)
             .args(&["--sign-host", "other.abc.eu-west-1.rds.amazonaws.com", "--region", "eu-west-1"]),
     ]

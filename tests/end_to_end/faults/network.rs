@@ -132,7 +132,7 @@ pub(super) fn faults() -> Vec<Fault> {
             silent,
         ),
         dialling(
-            fault("a reset in the handshake", "TLS_VERIFY", "TLS_FAILED", "not the database"),
+            fault("a reset in the handshake", "TLS_VERIFY", "TLS_FAILED", "look for a firewall or proxy"),
             Postgres15,
             reset,
         ),

@@ -29,7 +29,7 @@ fn a_probe_is_a_fresh_full_check_of_a_named_target() {
     );
 
     let debug = metric_defs.get("/probe?target=postgres15&debug=true");
-    assert!(debug.body.contains("accepts the token as clickpipes_iam_user"), "{}", debug.body);
+    assert!(debug.body.contains("Verdict: Initial Load Only — postgres15"), "{}", debug.body);
     assert!(
         debug.body.contains("\nMetrics that would have been returned:\n# HELP probe_success"),
         "{}",
