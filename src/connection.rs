@@ -1,7 +1,7 @@
-//! The ladder to a database: resolve → dial → encrypt → ask → log in.
+//! Connection stages: resolve → connect → TLS → authentication request → login.
 //!
-//! We climb it ourselves, on one connection, and hand the authenticated session to the driver
-//! (tokio-postgres, mysql_async) only at the top. So the drivers never see the token, the server's
+//! These stages run here, on one connection. The driver (tokio-postgres, mysql_async) gets the session
+//! only after authentication. So the drivers never see the token, the server's
 //! certificate and the authentication it asks for are evidence for every engine alike, and the
 //! token can be withheld unless (1) TLS is verified and (2) the server asks for it.
 //!
@@ -45,7 +45,7 @@ use crate::{
     trust,
 };
 
-/// A rung of the ladder.
+/// A connection stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     Resolve,
@@ -67,7 +67,7 @@ impl Stage {
         }
     }
 
-    /// The most a rung may take, inside the overall deadline. Login is long: RDS asks IAM meanwhile.
+    /// Timeout of a stage, within the overall deadline. Login takes longer, because RDS calls IAM.
     fn budget(self) -> Duration {
         Duration::from_secs(match self {
             Self::Resolve | Self::Connect | Self::Tls | Self::AuthRequest => 5,
@@ -146,7 +146,7 @@ impl fmt::Display for AuthRequest {
     }
 }
 
-/// Why a rung could not be climbed. Plain data: what was seen, nothing of a driver.
+/// Why a stage failed. Plain data, without driver types.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConnectError {
     /// The name has no address. The resolver's words.
@@ -160,7 +160,7 @@ pub enum ConnectError {
     Tls(TlsFailure),
     /// The server asks for something other than the token: IAM is not in force for this user.
     NotIam(AuthRequest),
-    /// The server's own refusal, at this rung.
+    /// The server rejected this stage.
     Refused {
         stage: Stage,
         refusal: Refusal,
@@ -234,7 +234,7 @@ pub struct Attempt {
 #[derive(Clone, Debug, Default)]
 pub struct ConnectionEvidence {
     pub addresses: Vec<IpAddr>,
-    /// The name that the dialled one is an alias (CNAME) of, at the end of all aliases. Comes from DNS: shown and
+    /// The canonical name, if the host name is an alias (CNAME). Comes from DNS: shown and
     /// suggested, never believed.
     pub alias_of: Option<String>,
     pub attempts: Vec<Attempt>,
@@ -269,7 +269,7 @@ enum Inner {
 
 impl fmt::Debug for PendingAuth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Door")
+        f.write_str("PendingAuth")
     }
 }
 
@@ -291,10 +291,10 @@ impl Session {
     }
 }
 
-/// Climbs to the door: everything that needs no token. `purpose` matters to PostgreSQL only.
+/// Runs all stages that need no token. `purpose` matters to PostgreSQL only.
 ///
 /// # Errors
-/// The first rung that failed; `evidence` keeps what was seen below it.
+/// The first stage that failed; `evidence` contains the results of the stages before it.
 pub async fn connect_until_auth(
     target: &Target,
     purpose: Purpose,
@@ -392,7 +392,7 @@ impl Encrypted {
     }
 }
 
-/// Runs one rung within its own budget and the overall deadline, and notes how long it took.
+/// Runs one stage within its timeout and the overall deadline, and records its duration.
 async fn timed<T>(
     stage: Stage,
     deadline: Instant,
@@ -403,7 +403,7 @@ async fn timed<T>(
     let budget = stage.budget().min(deadline.saturating_duration_since(start));
     let result = tokio::time::timeout(budget, step).await;
     let took = start.elapsed();
-    tracing::debug!(stage = stage.name(), ?took, "rung");
+    tracing::debug!(stage = stage.name(), ?took, "stage finished");
     stage_durations.push((stage, took));
     result.unwrap_or(Err(ConnectError::Timeout { stage, after: took }))
 }

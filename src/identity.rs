@@ -71,7 +71,7 @@ pub struct IdentityEvidence {
     #[serde(rename = "roles")]
     pub hops: Vec<Hop>,
     /// What came of asking once more without tags, after a refusal: accepted, or STS's words. Separates a
-    /// missing sts:TagSession from a trust policy that lets nobody in.
+    /// missing sts:TagSession from a trust policy that rejects every caller.
     #[serde(skip)]
     pub untagged: Option<Result<(), String>>,
     /// AWS's clock minus ours, from the `Date` header of its last answer; whole seconds.
@@ -101,7 +101,7 @@ pub struct Hop {
     pub took: Duration,
 }
 
-/// Why there is no identity. Plain data: the SDK stays behind the door.
+/// Why there is no identity. Plain data, without SDK types.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdentityError {
     /// No source gave credentials; the provider chain's words.

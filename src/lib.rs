@@ -24,6 +24,8 @@
 //! The modules are listed in flow order. A module uses only modules above it, and each external crate is used only in
 //! its files; `tests/architecture.rs` checks both.
 
+#![forbid(unsafe_code)]
+
 // Basic types.
 pub mod secret;
 pub mod target;

@@ -1,5 +1,6 @@
 //! Arguments in, exit code out. The only place that reads the clock and the environment.
 
+#![forbid(unsafe_code)]
 #![expect(clippy::disallowed_methods, reason = "the only place that reads the clock and the environment")]
 
 mod log;

@@ -1,12 +1,12 @@
-//! Many targets, for ever: each checked at its own pace, what is known of them kept and answered over HTTP.
+//! Continuous monitoring: checks each target on its own schedule, keeps the results and serves them over HTTP.
 //!
 //! ```text
-//! Serve ─▶ Fleet ─ a task a target ─▶ verify::observe ─▶ Report ─▶ Board ◀─ http: /metrics, pages, JSON
-//!                                                          ▲ /probe: a check of its own
+//! serve ─▶ Scheduler ─ one task per target ─▶ verify::observe ─▶ Report ─▶ StatusStore ◀─ http: /metrics, pages, JSON
+//!                                                 ▲ /probe: a separate check
 //! ```
 //!
-//! Sessions, trust anchors and the pace of logins are shared; facts stay with the task of their target. The
-//! state is all in memory: a restart begins with a full check of everything.
+//! Tasks share sessions, trust anchors and login rate limits; each task keeps the facts of its target. State is
+//! kept in memory only: after a restart every target gets a full check.
 
 mod auth;
 mod status_store;
@@ -48,25 +48,25 @@ use crate::{
     verify::{self, Budget, CachedFacts, Clock, RunContext, RunResult},
 };
 
-/// Reads the configuration once more.
+/// Reads the configuration again.
 pub type Reread = Arc<dyn Fn() -> Result<Serve, ConfigErrors> + Send + Sync>;
 
-/// Probes that are answered at once; each is a check of its own.
+/// Maximum number of concurrent probes; each one is a separate check.
 const PROBES_AT_ONCE: usize = 64;
 
-/// Why the daemon did not start, or how it ended.
+/// Why the server did not start, or why it stopped.
 #[derive(Debug)]
 pub enum ServeError {
     Invalid(ConfigErrors),
     Io(io::Error),
 }
 
-/// What its tasks share.
+/// State that all tasks share.
 struct Monitor {
     clock: Clock,
     started_at: Timestamp,
     status_store: Mutex<StatusStore>,
-    /// Of this configuration; a reload puts another in its place.
+    /// Belongs to the current configuration; a reload replaces it.
     shared: RwLock<Arc<Shared>>,
     metrics: Metrics,
     probes: Semaphore,
@@ -76,15 +76,15 @@ struct Monitor {
 /// Whether the server can use its certificate and private key.
 ///
 /// # Errors
-/// PEM text that cannot be read, or a key that does not belong to the certificate.
+/// If the PEM text cannot be read, or the key does not belong to the certificate.
 pub fn check_tls(config: &Serve) -> Result<(), Invalid> {
     http::acceptor(&config.web).map(drop)
 }
 
-/// Serves until SIGTERM or SIGINT. Checks that are in flight then end, or are cut at their deadline.
+/// Serves until SIGTERM or SIGINT. Running checks then finish, or are aborted at their deadline.
 ///
 /// # Errors
-/// If the address cannot be listened on or the certificate cannot be used; nothing has been dialled then.
+/// If the address cannot be listened on or the certificate cannot be used; no database was contacted.
 pub async fn serve(config: Serve, reread: Reread, clock: Clock) -> Result<(), ServeError> {
     let listen = config.web.listen;
     let listener = TcpListener::bind(listen).await.map_err(|e| {
@@ -142,10 +142,10 @@ pub async fn serve(config: Serve, reread: Reread, clock: Clock) -> Result<(), Se
     Ok(())
 }
 
-/// A configuration that is read again on another thread: a file that hangs does not stop the monitor.
+/// Reads the configuration on another thread, so that a file that hangs does not block monitoring.
 struct Reading {
     task: tokio::task::JoinHandle<Result<Serve, ConfigErrors>>,
-    /// The client that asked for it.
+    /// The client that requested the reload.
     answer: Option<oneshot::Sender<Result<(), ConfigErrors>>>,
 }
 
@@ -165,7 +165,7 @@ impl Reading {
     }
 }
 
-/// A file that cannot be used changes nothing.
+/// If the file is invalid, the current configuration stays active.
 fn reload(
     serve: &Arc<Monitor>,
     scheduler: &mut Scheduler,
@@ -180,14 +180,14 @@ fn reload(
         Ok((config, shared)) => {
             *serve.shared.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(shared);
             if config.web.listen != listen {
-                tracing::warn!(%listen, expected = %config.web.listen, "a new address needs a restart");
+                tracing::warn!(%listen, expected = %config.web.listen, "restart to change the listen address");
             }
             scheduler.apply(serve, config.targets);
             tracing::info!(targets = scheduler.len(), "configuration reloaded");
             Ok(())
         }
         Err(invalid) => {
-            tracing::error!(%invalid, "configuration not reloaded: the old one stays");
+            tracing::error!(%invalid, "configuration not reloaded: the previous one stays active");
             Err(invalid)
         }
     };
@@ -202,11 +202,11 @@ impl Monitor {
     }
 
     fn status_store(&self) -> MutexGuard<'_, StatusStore> {
-        // Whoever panicked, an entry is noted whole or not at all.
+        // A panic cannot leave a partial entry: each entry is written in one step.
         self.status_store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks at a target, and notes what came of it.
+    /// Checks a target and records the result.
     async fn check(
         &self,
         watched: &Arc<MonitoredTarget>,
@@ -217,7 +217,7 @@ impl Monitor {
         let budget = Budget { timeout, retry: true };
         let (clock, target) = (self.clock, Arc::clone(watched));
         let rate_limit = shared.rate_limit(watched);
-        // Apart, so that what breaks one check breaks no other.
+        // In its own task, so that a panic in one check does not affect the others.
         let looked = Task::spawn(async move {
             let given = RunContext {
                 sessions: Some((&shared.sessions, target.schedule.full_interval)),
@@ -236,7 +236,7 @@ impl Monitor {
                 (report, known.map(|(facts, as_of)| CachedFacts { facts, as_of }))
             }
             Err(_) => {
-                tracing::error!(name = target.name, "a check broke pipeprobe itself; please report it");
+                tracing::error!(name = target.name, "internal error in a check; please report it");
                 (verify::unreached(target, requirement, clock()), None)
             }
         };
@@ -252,7 +252,7 @@ impl Monitor {
         let change = {
             let mut status_store = self.status_store();
             if status_store.entry(name).is_none_or(|entry| entry.watched != *watched) {
-                return; // a reload took it away, or made it another target, while this check was in flight
+                return; // a reload removed or changed the target during this check
             }
             status_store.note(watched, Arc::clone(report), shared.thresholds, shared.history, now)
         };

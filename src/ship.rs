@@ -1,5 +1,5 @@
-//! Files that operators put around pipeprobe, in the program so that whoever installed it has them. Each is judged
-//! in tests/end_to_end/operators.rs by the program it is for.
+//! Files that operators put around pipeprobe, included in the program. tests/end_to_end/operators.rs
+//! checks each file with the tool that reads it.
 
 use crate::cli::Example;
 

@@ -1,5 +1,5 @@
-//! Whom TLS believes: one crypto provider, the trust anchors, and a verifier that remembers what
-//! it was shown. There is no way to turn verification off.
+//! TLS trust: one crypto provider, the trust anchors, and a verifier that records the certificates that
+//! the server presents. Verification cannot be turned off.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,8 +1,8 @@
-//! The story of one run, told once: identity beside the climb, then the token, the login, the facts.
-//! It cannot fail; it can only report.
+//! One run: identity and connection in parallel, then token, login and facts.
+//! It returns no error; every failure is part of the report.
 //!
-//! A run stands alone ([`verify`]), or is one of many of a process that lives ([`observe`]): then it is
-//! [`RunContext`] what need not be found out again each time.
+//! A run is independent ([`verify`]), or one of many in a long-lived process ([`observe`]). In that case
+//! [`RunContext`] holds results that are reused.
 
 use std::{
     sync::Arc,
@@ -40,7 +40,7 @@ pub struct Budget {
     pub retry: bool,
 }
 
-/// What a run need not find out by itself. Nothing, for one that stands alone.
+/// Results and resources reused between runs. Empty for an independent run.
 #[derive(Debug, Default)]
 pub struct RunContext<'a> {
     /// Sessions that are kept, and how old one may be.
@@ -71,7 +71,7 @@ pub struct RunResult {
 /// Verifies one target.
 pub async fn verify(target: &Target, requirement: Requirement, budget: Budget, clock: Clock) -> Report {
     let start = Instant::now();
-    // Beside the check: it costs no time of the run's, and what a failure means is known when it is told.
+    // In parallel with the check: it adds no time, and the evidence is ready when a failure is reported.
     let look = async {
         match &target.operator {
             Some(operator) => Some(aws::look(target, operator, start + budget.timeout.mul_f32(0.9)).await),
@@ -212,26 +212,26 @@ impl Run<'_> {
         token::sign(credentials, &self.target.sign, &self.target.region, &self.target.user, (self.clock)())
     }
 
-    /// Once more from the start, with a token of its own.
+    /// Retries from the start, with a new token.
     async fn log_in_again(&self, credentials: &Credentials) -> Result<Session, ConnectError> {
         tokio::time::sleep(BETWEEN_TOKENS).await;
         self.another_session(Purpose::Queries, credentials).await
     }
 
-    /// Up to the door, when it is this login's turn.
+    /// Connects until the authentication request, after waiting for the rate limit.
     async fn connect_until_auth(
         &self,
         purpose: Purpose,
         evidence: &mut ConnectionEvidence,
     ) -> Result<PendingAuth, ConnectError> {
         if let Some(rate_limit) = self.rate_limit {
-            // What waits too long has no time left for the climb, and says so there.
+            // After a long wait no time is left to connect; the connection stage reports that timeout.
             let _ = tokio::time::timeout_at(self.deadline.into(), rate_limit.acquire()).await;
         }
         connection::connect_until_auth(self.target, purpose, &self.roots, self.deadline, evidence).await
     }
 
-    /// A further connection, with a token of its own. What is seen on the way up is the first one's to report.
+    /// Another connection, with a new token. Only the first connection reports its connection evidence.
     async fn another_session(
         &self,
         purpose: Purpose,
@@ -279,7 +279,7 @@ impl Run<'_> {
         }
     }
 
-    /// A second connection, for replication, with a token of its own: what CDC will do first.
+    /// A second connection, for replication, with a new token: the first step of CDC.
     async fn replicate(&self, credentials: &Credentials) -> Result<SystemIdentity, ConnectError> {
         match self.another_session(Purpose::Replication, credentials).await? {
             Session::Postgres(session) => {

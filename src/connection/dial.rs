@@ -23,7 +23,7 @@ pub(super) async fn resolve(
         return Ok(vec![SocketAddr::new(ip, dial.port)]);
     }
     let (host, port) = (dial.host.as_str().to_owned(), dial.port);
-    // The system's resolver waits for its name servers on a thread of its own, as tokio's does.
+    // The system's resolver blocks while it waits for name servers, so it runs on a separate thread, as in tokio.
     let auth_request = tokio::task::spawn_blocking(move || look_up(&host, port)).await;
     let (found, canonical) = auth_request.map_err(|e| ConnectError::Resolver(e.to_string()))??;
     *alias_of = canonical.filter(|name| !name.eq_ignore_ascii_case(dial.host.as_str()));

@@ -1,4 +1,4 @@
-//! A stream that may say so much and no more.
+//! Limits how many bytes can be read from a stream.
 
 use std::{
     io,

@@ -1,4 +1,4 @@
-//! PostgreSQL's rungs: SSLRequest, StartupMessage, password, and the hand-over to tokio-postgres.
+//! PostgreSQL connection stages: SSLRequest, StartupMessage, password, and the hand-over to tokio-postgres.
 //! Source: PostgreSQL documentation, "Frontend/Backend Protocol: Message Flow".
 
 #[cfg(fuzzing)]
@@ -179,7 +179,7 @@ impl PostgresSession {
     pub async fn rows(&self, sql: &str, deadline: Instant) -> Result<Rows, Refusal> {
         let answer = tokio::time::timeout_at(deadline.into(), self.client.simple_query(sql)).await;
         let messages = answer.map_err(|_| Refusal::silence())?.map_err(|e| driver_refusal(&e))?;
-        // A column that is no UTF-8 is none that we asked for.
+        // The queried columns contain only UTF-8.
         let column = |row: &SimpleQueryRow, i| row.try_get(i).ok().flatten().map(ServerText::new);
         let row = |message: &SimpleQueryMessage| match message {
             SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|i| column(row, i)).collect()),

@@ -40,7 +40,7 @@ const IN_RDS_REPLICATION: &str = "SELECT CASE WHEN EXISTS (SELECT FROM pg_roles 
 const WAL_SENDERS: &str = "SELECT count(*) FROM pg_stat_replication \
      WHERE (usename = current_user AND application_name = 'pipeprobe') IS NOT TRUE";
 
-/// Asks everything; `replication` needs a connection of its own, and is awaited beside.
+/// Asks everything; `replication` uses a separate connection and runs in parallel.
 pub async fn ask(
     session: &PostgresSession,
     deadline: Instant,
@@ -106,7 +106,7 @@ fn is_meant(patterns: &[TablePattern], schema: &str, table: &str) -> String {
     )
 }
 
-/// A partition stands for nothing of its own, unless it is the very table that was named.
+/// Skips partitions unless they are named explicitly.
 fn tables_in_question(patterns: &[TablePattern]) -> String {
     let exact = patterns.iter().filter(|pattern| pattern.is_exact());
     let named: Vec<String> = exact

@@ -1,4 +1,4 @@
-//! HTTP basic authentication (RFC 7617) against bcrypt hashes, as Prometheus' web configuration has it.
+//! HTTP basic authentication (RFC 7617) against bcrypt hashes, as in the Prometheus web configuration.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -11,12 +11,12 @@ use tokio::sync::Semaphore;
 
 use crate::secret::Secret;
 
-/// Hashing takes a tenth of a second of a core: whoever guesses waits in line.
+/// Hashing takes about 0.1 s of CPU time, so only one password is hashed at a time.
 const HASHED_AT_ONCE: usize = 2;
 
 pub(super) struct Users {
     hashes: BTreeMap<String, String>,
-    /// The last password that was right, so that a scrape costs no hashing.
+    /// The last correct password, so that a scrape needs no hashing.
     right: Mutex<HashMap<String, Secret>>,
     hashing: Semaphore,
 }
@@ -26,7 +26,7 @@ impl Users {
         Self { hashes, right: Mutex::default(), hashing: Semaphore::new(HASHED_AT_ONCE) }
     }
 
-    /// Whether the header lets its sender in.
+    /// Whether the header contains a valid user and password.
     pub(super) async fn let_in(&self, authorization: Option<&str>) -> bool {
         if self.hashes.is_empty() {
             return true;
@@ -41,7 +41,7 @@ impl Users {
         if is_known {
             return true;
         }
-        // A name that nobody has takes as long as one that somebody has.
+        // An unknown user takes as long as a known one, so that timing does not reveal user names.
         let hash =
             self.hashes.get(&name).or_else(|| self.hashes.values().next()).cloned().unwrap_or_default();
         let Ok(_turn) = self.hashing.acquire().await else { return false };

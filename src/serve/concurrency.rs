@@ -1,5 +1,5 @@
-//! How many checks are in flight at once. More than the processor can serve within the patience of a step would
-//! all be late together, and healthy databases be called silent: what is too much waits before its clock starts.
+//! Limits concurrent checks. With more checks than the CPU can handle, stages would time out and healthy databases
+//! would be reported as unreachable. Excess checks wait before their deadline starts.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -8,10 +8,10 @@ use std::{
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// A full check takes a few milliseconds of a core, and a step has 5 seconds; a target that hangs keeps its place
+/// A full check takes a few milliseconds of CPU time, and a stage has 5 seconds. A target that hangs keeps its permit
 /// for as long as a check may take.
 const AT_ONCE: usize = 256;
-/// A wait that is worth a word, and the least time from one word to the next.
+/// A wait that is logged, and the minimum time between two log entries.
 const LONG: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_secs(60);
 
@@ -28,7 +28,7 @@ impl Default for ConcurrencyLimit {
 }
 
 impl ConcurrencyLimit {
-    /// Waits for a place, which is free again when the value is dropped. First come, first served.
+    /// Waits for a permit, which is released when the value is dropped. First come, first served.
     pub(super) async fn next(&self) -> Option<SemaphorePermit<'_>> {
         if let Ok(turn) = self.places.try_acquire() {
             return Some(turn);

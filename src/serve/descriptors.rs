@@ -1,17 +1,21 @@
-//! How many descriptors this process may hold: each check in flight has one or two.
+//! File descriptor limit of this process: each running check needs one or two.
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-/// Raises the soft limit, which is low for the sake of programs that use select(2), to the hard one.
+/// Raises the soft limit to the hard limit. The soft limit is low for programs that use select(2).
 pub(super) fn raise_limit() {
     let before = getrlimit(Resource::Nofile);
     if before.current == before.maximum {
         return;
     }
     let expected = rustix::process::Rlimit { current: before.maximum, ..before };
-    // `None` is no limit.
+    // `None` means unlimited.
     match setrlimit(Resource::Nofile, expected) {
-        Ok(()) => tracing::info!(from = before.current, to = before.maximum, "descriptors that may be open"),
-        Err(error) => tracing::warn!(%error, limit = before.current, "the limit of descriptors stays"),
+        Ok(()) => {
+            tracing::info!(from = before.current, to = before.maximum, "raised the file descriptor limit")
+        }
+        Err(error) => {
+            tracing::warn!(%error, limit = before.current, "cannot raise the file descriptor limit")
+        }
     }
 }

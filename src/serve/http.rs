@@ -1,4 +1,4 @@
-//! Who is answered, and how: connections, TLS, authentication, the addresses there are.
+//! The HTTP server: connections, TLS, authentication and routes.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -37,30 +37,30 @@ use crate::{config::Web, report::json::SCHEMA_VERSION, target::Invalid, trust};
 
 pub(super) type Acceptor = TlsAcceptor;
 
-/// Connections that are open at once; the next one waits.
+/// Maximum number of open connections; further ones wait.
 const CONNECTIONS: usize = 256;
-/// For a TLS handshake, and for the head of a request.
+/// Timeout for a TLS handshake, and for reading a request head.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// # Errors
-/// A certificate or key that cannot be read, or that do not belong together.
+/// If the certificate or key cannot be read, or they do not belong together.
 pub(super) fn acceptor(web: &Web) -> Result<Option<Acceptor>, Invalid> {
     let Some((chain, key)) = &web.tls else { return Ok(None) };
     let chain: Vec<_> =
         CertificateDer::pem_slice_iter(chain.as_bytes()).collect::<Result<_, _>>().map_err(|e| {
-            Invalid::new("tls_certificate", "a certificate chain in PEM, the server's own first", e)
+            Invalid::new("tls_certificate", "a PEM certificate chain, the server certificate first", e)
         })?;
     let key = PrivateKeyDer::from_pem_slice(key.reveal().as_bytes())
-        // Its words, too, are kept from the screen: they may quote the key.
-        .map_err(|_| Invalid::new("tls_key", "a private key in PEM", "something else"))?;
+        // The error text is not shown either: it may contain parts of the key.
+        .map_err(|_| Invalid::new("tls_key", "a PEM private key", "something else"))?;
     let config = ServerConfig::builder_with_provider(trust::provider())
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
-        .map_err(|e| Invalid::new("tls_certificate", "a certificate, and in tls_key its key", e))?;
+        .map_err(|e| Invalid::new("tls_certificate", "a certificate that matches the key in tls_key", e))?;
     Ok(Some(TlsAcceptor::from(Arc::new(config))))
 }
 
-/// Answers until `stop`; answers that have begun are finished.
+/// Serves until `stop`; responses that have started are completed.
 pub(super) async fn serve(listener: TcpListener, serve: Arc<Monitor>, stop: CancellationToken) {
     let router = router(&serve);
     let (places, open) = (Arc::new(Semaphore::new(CONNECTIONS)), TaskTracker::new());
@@ -72,8 +72,8 @@ pub(super) async fn serve(listener: TcpListener, serve: Arc<Monitor>, stop: Canc
         let (stream, place) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                // Out of descriptors, most likely: a moment helps, and spinning does not.
-                tracing::warn!(%error, "a connection was not accepted");
+                // Most likely no file descriptors are free. Wait, instead of retrying in a busy loop.
+                tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
@@ -85,8 +85,8 @@ pub(super) async fn serve(listener: TcpListener, serve: Arc<Monitor>, stop: Canc
                 None => answer(stream, router, stop).await,
                 Some(tls) => match tokio::time::timeout(TIMEOUT, tls.accept(stream)).await {
                     Ok(Ok(stream)) => answer(stream, router, stop).await,
-                    Ok(Err(error)) => tracing::debug!(%error, "no TLS handshake"),
-                    Err(_) => tracing::debug!("no TLS handshake in time"),
+                    Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+                    Err(_) => tracing::debug!("TLS handshake timed out"),
                 },
             }
         });
@@ -119,7 +119,7 @@ async fn answer(
         tokio::select! {
             ended = &mut connection => {
                 if let Err(error) = ended {
-                    tracing::debug!(%error, "a connection ended");
+                    tracing::debug!(%error, "connection ended with an error");
                 }
                 return;
             }
@@ -142,24 +142,24 @@ fn router(serve: &Arc<Monitor>) -> Router {
         .route("/api/v1/targets", get(targets))
         .route("/api/v1/targets/{name}", get(target))
         .route("/-/reload", post(reload))
-        .fallback(|| async { (StatusCode::NOT_FOUND, "404: nothing is here; / shows every target\n") })
+        .fallback(|| async { (StatusCode::NOT_FOUND, "404: no such page; / lists all targets\n") })
         .layer(middleware::from_fn_with_state(Arc::clone(serve), authenticate))
         .merge(open)
         .layer(middleware::from_fn(harden))
         .with_state(Arc::clone(serve))
 }
 
-/// What an orchestrator asks needs no password; everything else does, where there are users.
+/// Health endpoints need no password. Everything else does, if users are configured.
 async fn authenticate(State(serve): State<Arc<Monitor>>, request: Request, next: Next) -> Response {
     let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     if serve.shared().users.let_in(given).await {
         return next.run(request).await;
     }
     let expected = [(header::WWW_AUTHENTICATE, "Basic realm=\"pipeprobe\", charset=\"UTF-8\"")];
-    (StatusCode::UNAUTHORIZED, expected, "401: a name and its password are wanted\n").into_response()
+    (StatusCode::UNAUTHORIZED, expected, "401: user name and password required\n").into_response()
 }
 
-/// Pages run no script and load nothing from elsewhere.
+/// Pages run no scripts and load no external resources.
 async fn harden(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     for (name, value) in [
@@ -189,13 +189,11 @@ async fn ready(State(serve): State<Arc<Monitor>>) -> Response {
     }
 }
 
-/// Of thousands of targets an answer takes long: it is written aside, and checks go on.
+/// A response for thousands of targets takes long, so it is rendered on a blocking thread while checks continue.
 async fn aside<T: IntoResponse + Send + 'static>(write: impl FnOnce() -> T + Send + 'static) -> Response {
     match tokio::task::spawn_blocking(write).await {
         Ok(written) => written.into_response(),
-        Err(_) => {
-            (StatusCode::INTERNAL_SERVER_ERROR, "500: the answer could not be written\n").into_response()
-        }
+        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "500: cannot render the response\n").into_response(),
     }
 }
 
@@ -248,7 +246,7 @@ async fn target(State(serve): State<Arc<Monitor>>, Path(name): Path<String>) -> 
     }
 }
 
-/// There is no target of that name; these there are.
+/// Unknown target; the response lists the known ones.
 fn unknown(name: &str, status_store: &StatusStore) -> Response {
     (StatusCode::NOT_FOUND, probe::no_such_target(name, status_store)).into_response()
 }
@@ -260,10 +258,11 @@ async fn reload(State(serve): State<Arc<Monitor>>) -> Response {
     }
     match answered.await {
         Ok(Ok(())) => "reloaded\n".into_response(),
-        Ok(Err(invalid)) => {
-            (StatusCode::BAD_REQUEST, format!("not reloaded, the old configuration stays\n{invalid}\n"))
-                .into_response()
-        }
+        Ok(Err(invalid)) => (
+            StatusCode::BAD_REQUEST,
+            format!("not reloaded, the previous configuration stays active\n{invalid}\n"),
+        )
+            .into_response(),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response(),
     }
 }

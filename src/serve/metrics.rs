@@ -1,4 +1,4 @@
-//! What is counted over the daemon's life, beside the gauges of [`crate::report::metrics`].
+//! Counters and histograms of this process, in addition to the gauges of [`crate::report::metrics`].
 
 use std::{fmt, time::Duration};
 
@@ -44,7 +44,7 @@ struct OfStage {
     stage: &'static str,
 }
 
-/// From a millisecond, the best a database next door does, to the longest a login may take.
+/// From one millisecond (a nearby database) to the login timeout.
 const BUCKETS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0];
 
 type Histograms = Family<OfStage, Histogram, fn() -> Histogram>;
@@ -93,7 +93,7 @@ impl Metrics {
             self.failures.get_or_create(&ByCode { target: target.target.clone(), code }).inc();
         }
         let changes = self.changes.get_or_create(&target);
-        // A first result is no change, but the series begins.
+        // The first result is not a change, but the series must exist.
         if change.is_some_and(|change| change.from != Health::Unknown) {
             changes.inc();
         }
@@ -103,7 +103,7 @@ impl Metrics {
         }
     }
 
-    /// Drops the series of a target that is no longer watched.
+    /// Removes the series of a target that was removed.
     pub(super) fn forget(&self, target: &str) {
         self.gauges.forget(target);
         let name = OfTarget { target: printable(target) };
@@ -121,12 +121,12 @@ impl Metrics {
         }
     }
 
-    /// Everything, as OpenMetrics.
+    /// All metrics, as OpenMetrics.
     pub(super) fn text(&self, status_store: &StatusStore) -> String {
         let mut of_board = Registry::default();
         of_board.register_collector(Box::new(Healths::of(status_store)));
         let mut out = String::new();
-        // A String takes everything, and encoding has no error of its own.
+        // Writing to a String cannot fail.
         let _ = text::encode_registry(&mut out, &of_board)
             .and_then(|()| text::encode_registry(&mut out, &self.registry))
             .and_then(|()| text::encode_eof(&mut out));
@@ -134,13 +134,13 @@ impl Metrics {
     }
 }
 
-/// What the board knows of one target.
+/// Gauges of one target, from the status store.
 #[derive(Debug)]
 struct StatusCollector {
     target: String,
     health: Health,
     since: Option<Timestamp>,
-    /// Of the last check, where it did not meet what is required.
+    /// Of the last check, if it did not meet the requirement.
     cause: Option<&'static str>,
     interval: Duration,
 }
@@ -176,7 +176,7 @@ impl Collector for Healths {
     }
 }
 
-/// A value a target, with a code where there is one; nothing at all where there is no value.
+/// One value per target, with a code if there is one. Targets without a value are omitted.
 fn family<'a>(
     encoder: &mut DescriptorEncoder<'_>,
     metric: &MetricDef,

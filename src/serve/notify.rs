@@ -1,4 +1,4 @@
-//! What systemd is told (sd_notify(3)). Without it, nothing.
+//! Notifications to systemd (sd_notify(3)). Without systemd, does nothing.
 
 use std::{future::pending, time::Duration};
 
@@ -7,7 +7,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        tracing::warn!(%error, "systemd was not told");
+        tracing::warn!(%error, "cannot notify systemd");
     }
 }
 
@@ -24,7 +24,7 @@ pub(super) fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// Shows the service manager that the loop still turns, twice as often as it wants to see.
+/// Sends watchdog notifications, twice as often as the service manager requires.
 pub(super) struct Watchdog(Option<Interval>);
 
 pub(super) fn watchdog() -> Watchdog {
@@ -36,7 +36,7 @@ pub(super) fn watchdog() -> Watchdog {
 }
 
 impl Watchdog {
-    /// Never ends where nobody watches.
+    /// Never completes if the watchdog is off.
     pub(super) async fn tick(&mut self) {
         match &mut self.0 {
             Some(beats) => {

@@ -1,5 +1,5 @@
-//! The status page: every target, and a page for each. Rendered here, whole: no script, nothing loaded from
-//! elsewhere, and readable without its colours.
+//! The status page: a list of all targets, and one page per target. Rendered on the server: no scripts, no
+//! external resources, and readable without colors.
 
 mod plot;
 mod target;
@@ -15,10 +15,10 @@ pub(super) use target::page as target;
 
 pub(super) const STYLE: &str = include_str!("page/style.css");
 
-/// Checks in the strip of a row.
+/// Number of checks that the strip of a row shows.
 const STRIP: usize = 30;
 
-/// Every target: the unhealthy first, then by name.
+/// All targets: unhealthy ones first, then by name.
 pub(super) fn index(status_store: &StatusStore, started_at: Timestamp, now: Timestamp) -> String {
     let mut entries: Vec<_> = status_store.entries().collect();
     entries.sort_by_key(|(name, entry)| (entry.health, *name));
@@ -57,11 +57,11 @@ pub(super) fn index(status_store: &StatusStore, started_at: Timestamp, now: Time
             }
         }
         p.small {
-            "pipeprobe " (env!("CARGO_PKG_VERSION")) ", since " (time(started_at)) ". Also "
+            "pipeprobe " (env!("CARGO_PKG_VERSION")) ", started " (time(started_at)) ". See also "
             a href="/metrics" { "/metrics" } " and " a href="/api/v1/targets" { "/api/v1/targets" } "."
         }
     };
-    // What is seen of it where many pages are open.
+    // The browser tab shows the title.
     let title = match unhealthy {
         0 => "pipeprobe".to_owned(),
         n => format!("{n} unhealthy – pipeprobe"),
@@ -110,14 +110,14 @@ fn document(title: &str, now: Timestamp, body: &Markup) -> String {
             }
             body {
                 main { (body) }
-                footer.small { "As of " (time(now)) ". The page reads itself anew every 15 seconds." }
+                footer.small { "As of " (time(now)) ". This page refreshes every 15 seconds." }
             }
         }
     }
     .into_string()
 }
 
-/// Health by sign, word and colour: each is enough.
+/// Shows health as a sign, a word and a color; each one is sufficient.
 fn badge(health: Health) -> Markup {
     let sign = match health {
         Health::Healthy => "√",
@@ -135,7 +135,7 @@ fn class(health: Health) -> &'static str {
     }
 }
 
-/// Where a target's page is.
+/// Path of a target's page.
 fn path(name: &str) -> String {
     use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
     format!("/targets/{}", utf8_percent_encode(name, NON_ALPHANUMERIC))
@@ -146,13 +146,13 @@ fn time(at: Timestamp) -> Markup {
     html! { time datetime=(complete) { (at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()) } }
 }
 
-/// `3 min`, with the time itself for whoever looks closer.
+/// `3 min`, with the exact time as a tooltip.
 fn ago(at: Timestamp, now: Timestamp) -> Markup {
     let complete = at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     html! { time datetime=(complete) title=(complete) { (words(now.duration_since(at))) } }
 }
 
-/// Milliseconds as they are read: `171 ms`, `12.8 s`.
+/// A duration for people: `171 ms`, `12.8 s`.
 fn took(duration: Duration) -> String {
     match duration.as_secs_f64() * 1e3 {
         ms if ms < 10.0 => format!("{ms:.1} ms"),

@@ -1,6 +1,6 @@
-//! `GET /probe?target=NAME[&debug=true]`, as blackbox_exporter answers: a fresh check of a target of the
-//! configuration (never of an address that somebody sends), within the time that Prometheus gives, and
-//! status 200 whatever it found.
+//! `GET /probe?target=NAME[&debug=true]`, compatible with blackbox_exporter: runs a new check of a configured
+//! target (never of an address from the request) within the scrape timeout, and returns status 200 for any
+//! result.
 
 use std::{sync::Arc, time::Duration};
 
@@ -33,7 +33,7 @@ pub(super) struct AuthRequest {
     debug: bool,
 }
 
-/// For the answer to be written and read.
+/// Time reserved for writing and reading the response.
 const OFFSET: Duration = Duration::from_millis(500);
 const LEAST: Duration = Duration::from_millis(500);
 
@@ -57,7 +57,10 @@ pub(super) async fn probe(
         Some(value) => match value.to_str().ok().and_then(seconds) {
             Some(given) => given.saturating_sub(OFFSET).clamp(LEAST, most),
             None => {
-                return bad("X-Prometheus-Scrape-Timeout-Seconds: wanted seconds, such as 10\n".to_owned());
+                return bad(
+                    "X-Prometheus-Scrape-Timeout-Seconds: expected a number of seconds, such as 10\n"
+                        .to_owned(),
+                );
             }
         },
     };
@@ -71,7 +74,7 @@ pub(super) async fn probe(
         return exposition(metrics);
     }
     let mut screen = Vec::new();
-    // Into memory, which takes everything.
+    // Writing to memory cannot fail.
     let _ = screen::write(&mut screen, &report, Layout::new(None, false, Detail::Verbose));
     let screen = anstream::adapter::strip_bytes(&screen).into_vec();
     format!("{}\n\nMetrics that would have been returned:\n{metrics}", String::from_utf8_lossy(&screen))
@@ -82,18 +85,18 @@ fn seconds(text: &str) -> Option<Duration> {
     text.parse().ok().and_then(|seconds: f64| Duration::try_from_secs_f64(seconds).ok())
 }
 
-/// What was asked for, and what there is.
+/// Names the unknown target and the known ones.
 pub(super) fn no_such_target(name: &str, status_store: &StatusStore) -> String {
     let known: Vec<&str> = status_store.entries().take(20).map(|(name, _)| name).collect();
     let more = if status_store.entries().len() > known.len() { ", …" } else { "" };
     format!(
-        "target: wanted a target of the configuration ({}{more}), found {}\n",
+        "target: expected a target of the configuration ({}{more}), found {}\n",
         known.join(", "),
         quoted(name)
     )
 }
 
-/// The names that every prober has, unprefixed, and our own for this one target.
+/// The standard prober metrics without prefix, and pipeprobe's metrics for this target.
 fn metrics(report: &Report, timeout: Duration) -> String {
     let mut registry = Registry::default();
     let mut add = |metric: &MetricDef, value: f64| {
@@ -111,7 +114,7 @@ fn metrics(report: &Report, timeout: Duration) -> String {
     gauges.observe(report);
     registry.register_collector(Box::new(gauges));
     let mut out = String::new();
-    // A String takes everything, and encoding has no error of its own.
+    // Writing to a String cannot fail.
     let _ = text::encode(&mut out, &registry);
     out
 }

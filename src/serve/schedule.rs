@@ -1,24 +1,24 @@
-//! When a target is checked next. Pure: `unit` is a random number from 0 to 1 that the caller drew.
+//! When a target is checked next. Pure: the caller passes `unit`, a random number from 0 to 1.
 
 use std::time::Duration;
 
 use super::status_store::Entry;
 use crate::config::Schedule;
 
-/// A result that waits to be confirmed is looked at again this soon.
+/// Delay before a result that needs confirmation is checked again.
 const CONFIRMATION: Duration = Duration::from_secs(5);
-/// A target that keeps failing is left alone for up to so many intervals.
+/// Maximum delay between checks of a target that keeps failing, in intervals.
 const MOST_INTERVALS: u32 = 4;
 
-/// What a target adds to the time over which a fleet starts.
+/// How much each target adds to the time over which the first checks are spread.
 const EACH: Duration = Duration::from_millis(20);
 
-/// Before the first check: at once where targets are few, and over the whole interval where they are many.
+/// Delay before the first check: short if there are few targets, up to the whole interval if there are many.
 pub(super) fn first(schedule: Schedule, scheduler: usize, unit: f64) -> Duration {
     schedule.interval.min(EACH.saturating_mul(u32::try_from(scheduler).unwrap_or(u32::MAX))).mul_f64(unit)
 }
 
-/// From the end of a check to the start of the next: the interval, a tenth more or less, doubled with each
+/// From the end of a check to the start of the next: the interval ±10 %, doubled with each
 /// consecutive failure up to [`MOST_INTERVALS`].
 pub(super) fn next(entry: &Entry, unit: f64) -> Duration {
     let interval = entry.watched.schedule.interval;

@@ -1,4 +1,4 @@
-//! A task for every target: it waits, checks, and waits again.
+//! One task per target: waits, checks, repeats.
 
 use std::{
     collections::HashMap,
@@ -11,7 +11,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{Monitor, concurrency::ConcurrencyLimit, schedule};
 use crate::config::MonitoredTarget;
 
-/// The targets that are being watched.
+/// The tasks of the monitored targets.
 #[derive(Default)]
 pub(super) struct Scheduler {
     watchers: HashMap<String, (Arc<MonitoredTarget>, CancellationToken)>,
@@ -24,7 +24,7 @@ impl Scheduler {
         self.watchers.len()
     }
 
-    /// Watches these from now on. A target that stays as it was is not disturbed.
+    /// Replaces the list of targets. Tasks of unchanged targets keep running.
     pub(super) fn apply(&mut self, serve: &Arc<Monitor>, targets: Vec<MonitoredTarget>) {
         let mut before = std::mem::take(&mut self.watchers);
         let mut new = Vec::new();
@@ -52,14 +52,14 @@ impl Scheduler {
         }
     }
 
-    /// Starts no check any more, and waits for those in flight.
+    /// Starts no more checks, and waits for running ones.
     pub(super) async fn stop(self, longest: Duration) {
         for (_, stop) in self.watchers.values() {
             stop.cancel();
         }
         self.tasks.close();
         if tokio::time::timeout(longest, self.tasks.wait()).await.is_err() {
-            tracing::warn!("checks that did not end in time were cut off");
+            tracing::warn!("aborted checks that did not finish in time");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the checks of one configuration share.
+//! Resources that all checks of one configuration share.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -15,9 +15,9 @@ use crate::{
 
 pub(super) struct Shared {
     pub(super) sessions: Sessions,
-    /// By what a target adds to them.
+    /// One per set of additional trust anchors.
     roots: HashMap<Option<CaCertificate>, Arc<RootCertStore>>,
-    /// By what the token is signed for: that is the database, wherever it is dialled.
+    /// One per database, identified by the endpoint that the token is signed for, whatever address is connected to.
     paces: HashMap<Endpoint, Arc<RateLimit>>,
     pub(super) timeout: Duration,
     pub(super) thresholds: Thresholds,
@@ -28,7 +28,7 @@ pub(super) struct Shared {
 
 impl Shared {
     /// # Errors
-    /// Trust anchors or the server's certificate that cannot be used.
+    /// If trust anchors or the server certificate cannot be used.
     pub(super) fn new(config: &Serve) -> Result<Self, Invalid> {
         let mut roots = HashMap::new();
         let mut paces = HashMap::new();

@@ -1,5 +1,5 @@
-//! What is known of every target: its health, its last report, its past. Pure: reports and times in,
-//! changes out.
+//! Health, last report and history of each target. Pure: takes reports and times, returns
+//! health changes.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -16,31 +16,31 @@ use crate::{
     report::Report,
 };
 
-/// Every target, by name. A clone is a cheap look at this moment, to be read without holding anybody up.
+/// All targets, by name. A clone is a cheap snapshot that can be read without a lock.
 #[derive(Clone, Debug, Default)]
 pub(super) struct StatusStore {
     entries: BTreeMap<String, Arc<Entry>>,
 }
 
-/// What is known of one target.
+/// State of one target.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub watched: Arc<MonitoredTarget>,
     pub health: Health,
-    /// When the health became so: the first of the results that made it so. `None` before the first result.
+    /// When the health last changed: the time of the first result that led to it. `None` before the first result.
     pub since: Option<Timestamp>,
     pub last: Option<Arc<Report>>,
-    /// The last report that did not meet what is required, which stays when all is well again.
+    /// The last report that did not meet the requirement. It is kept after the target becomes healthy.
     pub last_failure: Option<Arc<Report>>,
     /// Oldest first.
     pub past: VecDeque<HistoryEntry>,
-    /// Consecutive results that do not fit the health, and when the first of them came.
+    /// Number of consecutive results that contradict the health, and the time of the first one.
     pending_change: Option<(u32, Timestamp)>,
-    /// Consecutive results that did not meet what is required.
+    /// Number of consecutive results that did not meet the requirement.
     pub failures: u32,
 }
 
-/// Whether a target meets what is required of it, by as many results as the thresholds want.
+/// Whether a target meets its requirement, confirmed by as many results as the thresholds require.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Health {
@@ -60,7 +60,7 @@ impl Health {
     }
 }
 
-/// One result of the past.
+/// One result in the history.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct HistoryEntry {
     pub at: Timestamp,
@@ -68,11 +68,11 @@ pub(super) struct HistoryEntry {
     pub duration: Duration,
     pub capability: Capability,
     pub met: bool,
-    /// Code of what held it back.
+    /// Code of the cause, if the requirement was not met.
     pub cause: Option<&'static str>,
 }
 
-/// A health that is no longer what it was.
+/// A change of health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Change {
     pub from: Health,
@@ -80,7 +80,7 @@ pub(super) struct Change {
 }
 
 impl StatusStore {
-    /// Watches these from now on. What is known of a target that stays as it was, stays.
+    /// Replaces the list of targets. Unchanged targets keep their state.
     pub(super) fn watch(&mut self, targets: &[Arc<MonitoredTarget>]) {
         let mut before = std::mem::take(&mut self.entries);
         for watched in targets {
@@ -94,12 +94,12 @@ impl StatusStore {
         self.entries.get(name).map(Arc::as_ref)
     }
 
-    /// In the order of names.
+    /// Sorted by name.
     pub(super) fn entries(&self) -> impl ExactSizeIterator<Item = (&str, &Entry)> {
         self.entries.iter().map(|(name, entry)| (name.as_str(), &**entry))
     }
 
-    /// Notes a result. A target that is not, or no longer, watched as it was is passed over.
+    /// Records a result. Ignores targets that were removed or changed.
     pub(super) fn note(
         &mut self,
         watched: &Arc<MonitoredTarget>,
@@ -109,12 +109,12 @@ impl StatusStore {
         now: Timestamp,
     ) -> Option<Change> {
         let entry = self.entries.get_mut(&watched.target.name).filter(|entry| entry.watched == *watched)?;
-        // Copied only while somebody reads it.
+        // Copies only if a reader holds a snapshot.
         Arc::make_mut(entry).note(report, thresholds, history, now)
     }
 }
 
-/// The entries alone, in the order of names.
+/// The entries, sorted by name.
 impl Serialize for StatusStore {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.entries.values().map(Arc::as_ref))
@@ -173,7 +173,7 @@ impl Entry {
             return None;
         }
         let (count, first) = self.pending_change.map_or((1, now), |(count, first)| (count + 1, first));
-        // The first result of all is not a change of anything, and needs no confirmation.
+        // The first result is not a change and needs no confirmation.
         if count < needed && self.health != Health::Unknown {
             self.pending_change = Some((count, first));
             return None;
@@ -184,7 +184,7 @@ impl Entry {
         Some(Change { from, to })
     }
 
-    /// A result that would change the health waits to be confirmed.
+    /// A result that would change the health still needs confirmation.
     pub(super) fn needs_confirmation(&self) -> bool {
         self.pending_change.is_some()
     }

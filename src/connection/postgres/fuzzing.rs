@@ -1,4 +1,4 @@
-//! The rungs above TLS on any stream, for tests/fuzz.
+//! The stages after TLS on any stream, for tests/fuzz.
 
 use tokio::io::{AsyncRead, AsyncWrite};
 

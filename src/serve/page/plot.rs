@@ -1,4 +1,4 @@
-//! Small pictures of the past, as SVG in the page. Each has its content in words too.
+//! Small SVG charts of the history. Each has a text alternative.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::took;
 use crate::serve::status_store::HistoryEntry;
 
-/// A bar a check, the newest on the right.
+/// One bar per check, the newest on the right.
 pub(super) fn strip<'a>(past: impl ExactSizeIterator<Item = &'a HistoryEntry> + Clone) -> Markup {
     let (all, met) = (past.len(), past.clone().filter(|past| past.met).count());
     let width = 6 * all.max(1);
@@ -27,7 +27,7 @@ pub(super) fn strip<'a>(past: impl ExactSizeIterator<Item = &'a HistoryEntry> + 
 const WIDTH: f64 = 600.0;
 const HEIGHT: f64 = 80.0;
 
-/// How long each check took: time to the right, milliseconds upward, what was not met marked.
+/// Duration of each check: time on the x axis, milliseconds on the y axis; failed checks are marked.
 pub(super) fn durations<'a>(past: impl ExactSizeIterator<Item = &'a HistoryEntry> + Clone) -> Markup {
     let longest = past.clone().map(|past| past.duration).fold(Duration::from_millis(1), Duration::max);
     let step = WIDTH / (past.len().max(2) - 1) as f64;

@@ -1,4 +1,4 @@
-//! The page of one target: its verdict, what to do, every check, timings, the past.
+//! The page of one target: verdict, remedies, all checks, timings and history.
 
 use jiff::Timestamp;
 use maud::{Markup, html};
@@ -21,11 +21,11 @@ pub(in crate::serve) fn page(entry: &Entry, now: Timestamp) -> String {
         }
         @match &entry.last {
             Some(report) => (last(report, now)),
-            None => p { "It has not been checked yet." },
+            None => p { "Not checked yet." },
         }
         (history(entry))
         @if let Some(failure) = entry.last_failure.as_deref().filter(|_| entry.health == Health::Healthy) {
-            h2 { "The last failure" }
+            h2 { "Last failure" }
             p { (started(failure, now)) ": " @if let Some(code) = failure.cause() { code { (code) } ". " } (failure.verdict.reason) }
         }
     };
@@ -44,15 +44,15 @@ fn last(report: &Report, now: Timestamp) -> Markup {
         dl {
             dt { "Required" } dd { (verdict.required.name()) ": " (if verdict.met { "met" } else { "not met" }) }
             dt { "By the guide" } dd { (verdict.guide.name()) }
-            dt { "By the evidence" } dd { (verdict.server.name()) }
+            dt { "By the server" } dd { (verdict.server.name()) }
             dt { "Last checked" } dd { (started(report, now)) ", in " (took(report.duration)) }
-            dt { "Asked everything" } dd {
+            dt { "Last full check" } dd {
                 @match report.facts_as_of {
                     Some(at) => { (ago(at, now)) " ago" },
                     None => "not reached",
                 }
             }
-            dt { "Dialled" } dd { (report.endpoints.connect.host) ":" (report.endpoints.connect.port) }
+            dt { "Connected to" } dd { (report.endpoints.connect.host) ":" (report.endpoints.connect.port) }
             dt { "Verified" } dd { (report.endpoints.tls_host) }
             dt { "Signed for" } dd {
                 (report.endpoints.sign.host) ":" (report.endpoints.sign.port) " in " (report.endpoints.region)
@@ -79,7 +79,7 @@ fn started(report: &Report, now: Timestamp) -> Markup {
 fn checks(report: &Report, group: Group) -> Markup {
     html! {
         table.checks {
-            caption { "This database … (" (group.name()) ")" }
+            caption { (group.name()) }
             thead { tr { th scope="col" { "Outcome" } th scope="col" { "Check" } th scope="col" { "Found" } } }
             tbody { @for row in report.checks.iter().filter(|row| row.group == group) { (check(row)) } }
         }
@@ -88,12 +88,12 @@ fn checks(report: &Report, group: Group) -> Markup {
 
 fn check(row: &CheckResult) -> Markup {
     let (class, sign, word) = match row.outcome {
-        Outcome::Pass => ("good", "√", "holds"),
+        Outcome::Pass => ("good", "√", "passed"),
         Outcome::Warn => ("warn", "‼", "warning"),
-        Outcome::Fail => ("bad", "×", "does not hold"),
-        Outcome::Unknown => ("warn", "?", "not known"),
+        Outcome::Fail => ("bad", "×", "failed"),
+        Outcome::Unknown => ("warn", "?", "unknown"),
         Outcome::NotReached => ("unknown", "·", "not reached"),
-        Outcome::NotApplicable => ("unknown", "·", "not asked"),
+        Outcome::NotApplicable => ("unknown", "·", "not applicable"),
     };
     html! {
         tr class=(class) {
@@ -101,7 +101,7 @@ fn check(row: &CheckResult) -> Markup {
             th scope="row" { (row.title) div.small { code { (row.cause_or_code()) } } }
             td {
                 @if let Some(found) = &row.found { (found) }
-                @if let Some(expected) = &row.expected { div { "wanted: " (expected) } }
+                @if let Some(expected) = &row.expected { div { "expected: " (expected) } }
                 @if let Some(remedy) = &row.remedy { div { strong { "to do: " } (remedy) } }
                 @if row.candidates.len() > 1 {
                     ol {
@@ -115,7 +115,7 @@ fn check(row: &CheckResult) -> Markup {
     }
 }
 
-/// Rows of the past that the table shows; the plot shows all.
+/// Number of checks in the history table; the plot shows all of them.
 const SHOWN: usize = 20;
 
 fn history(entry: &Entry) -> Markup {
@@ -123,7 +123,7 @@ fn history(entry: &Entry) -> Markup {
         h2 { "History" }
         (plot::durations(entry.past.iter()))
         table {
-            caption { "The last " (entry.past.len().min(SHOWN)) " of " (entry.past.len()) " checks" }
+            caption { "Last " (entry.past.len().min(SHOWN)) " of " (entry.past.len()) " checks" }
             thead {
                 tr {
                     th scope="col" { "At" } th scope="col" { "Verdict" } th scope="col" { "Cause" }

@@ -19,7 +19,7 @@ fn watched(interval: u64) -> Arc<MonitoredTarget> {
     Arc::new(MonitoredTarget { target, requirement, schedule })
 }
 
-/// A board with one target, and what a row of results (`+` met, `-` not met), a second apart, does to it.
+/// A store with one target, and what a sequence of results (`+` met, `-` not met), a second apart, does to it.
 fn after(results: &str, thresholds: Thresholds) -> (StatusStore, Vec<(usize, Health)>) {
     let (mut status_store, watched) = (StatusStore::default(), watched(30));
     status_store.watch(&[Arc::clone(&watched)]);

@@ -50,7 +50,7 @@ fn a_stopped_database_is_noticed_and_nothing_else_is() {
     assert_eq!(metric_defs.metric("pipeprobe_health_changes_total{target=\"mariadb10_11\"}"), Some(0.0));
 
     let (page, events) = (metric_defs.get("/targets/postgres15").body, metric_defs.lines().join("\n"));
-    assert!(page.contains("The last failure"), "{page}");
+    assert!(page.contains("Last failure"), "{page}");
     assert_eq!(events.matches("\"message\":\"unhealthy\"").count(), 1, "{events}");
 }
 
