@@ -232,8 +232,9 @@ pub async fn look(target: &Target, operator: &Operator, deadline: Instant) -> Aw
 
 /// The configuration refuses to ask for it; this is for whoever calls the library.
 #[cfg(not(feature = "aws-diagnostics"))]
+#[expect(clippy::unused_async, reason = "the same signature as with the feature")]
 pub async fn look(_: &Target, operator: &Operator, _: Instant) -> AwsRecords {
-    let refused = Some("this pipeprobe was built without the feature operator".to_owned());
+    let refused = Some("this pipeprobe was built without the feature aws-diagnostics".to_owned());
     let asked = ApiCall { call: CREDENTIALS.to_owned(), about: operator.to_string(), refused };
     AwsRecords { asked: vec![asked], ..AwsRecords::default() }
 }

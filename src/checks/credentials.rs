@@ -200,7 +200,7 @@ fn denied(target: &Target, role: &str, caller: &str) -> Vec<Candidate> {
     };
     let (because, remedy) = external;
     let external = Candidate::new("STS_EXTERNAL_ID", because, remedy);
-    let at = if target.access.external_id.is_some() { 0 } else { 1 };
+    let at = usize::from(target.access.external_id.is_none());
     causes.insert(at, external);
     if account(caller) != account(role) {
         causes.push(Candidate::new(

@@ -269,7 +269,7 @@ impl Server<'_> {
                 Diagnostic::fail(check, "MYSQL_NO_BINLOG_POSITION", "the server reports no position")
                     .remedy("wait a few minutes after turning the binary log on, then check again")
             }
-            other => unanswered(check, other),
+            other @ Fact::Refused(_) => unanswered(check, other),
         }
     }
 

@@ -222,7 +222,7 @@ fn tls(target: &Target, evidence: &ConnectionEvidence, failure: &TlsFailure) -> 
 
 /// The database's own name, which its certificate carries wherever it is dialled. The chain has been verified by then.
 fn wrong_name(evidence: &ConnectionEvidence) -> String {
-    let names = evidence.tls.iter().flat_map(|tls| tls.chain.first()).flat_map(|leaf| &leaf.names);
+    let names = evidence.tls.iter().filter_map(|tls| tls.chain.first()).flat_map(|leaf| &leaf.names);
     let of_rds =
         names.filter(|name| Host::parse("name", name).is_ok_and(|name| RdsName::parse(&name).is_some()));
     match of_rds.collect::<Vec<_>>().as_slice() {

@@ -53,7 +53,7 @@ pub fn list(format: Format, out: &mut impl Write) -> io::Result<Exit> {
         code: row.code,
         kind: "check",
         check: row.code,
-        means: format!("{}", row.title.replace("{user}", "<user>").replace("{engine}", "<engine>")),
+        means: row.title.replace("{user}", "<user>").replace("{engine}", "<engine>").clone(),
     });
     let causes = CAUSES.iter().map(|cause| Code {
         code: cause.code,

@@ -70,7 +70,9 @@ fn write_files(folder: &Path, files: &[(&str, String)], force: bool) -> Result<V
         if let Err(failed) = moved {
             if !force {
                 // None of these was there before.
-                written.iter().for_each(|path| drop(fs::remove_file(path)));
+                for path in &written {
+                    drop(fs::remove_file(path));
+                }
             }
             return Err(unusable(&path, &failed.error));
         }

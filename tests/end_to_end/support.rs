@@ -69,7 +69,7 @@ impl<'a> Run<'a> {
     }
 
     pub(crate) fn command(mut self, name: &str) -> Self {
-        self.args[0] = name.to_owned();
+        name.clone_into(&mut self.args[0]);
         self
     }
 

@@ -174,6 +174,7 @@ mod tests {
 
     /// Not a test by itself: the other process of the test below. It prints what it receives.
     #[tokio::test]
+    #[expect(clippy::disallowed_methods, reason = "the address for the test's child process")]
     async fn intruder() {
         let Ok(address) = std::env::var(ADDRESS) else { return };
         let mut stream = UnixStream::connect(address.replace('@', "\0")).await.unwrap();

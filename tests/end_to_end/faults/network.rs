@@ -160,7 +160,7 @@ pub(super) fn faults() -> Vec<Fault> {
                 name("a certificate for another name"),
                 "TLS_VERIFY",
                 "TLS_WRONG_NAME",
-                format!("set `tls_host` to {}.c9lab0example", server_version.name().replace("_", "-")).leak(),
+                format!("set `tls_host` to {}.c9lab0example", server_version.name().replace('_', "-")).leak(),
             )
             .on(server_version)
             .args(&["--tls-host", "other.abc.us-east-1.rds.amazonaws.com"]),

@@ -67,9 +67,8 @@ fn statement(answer: &Answer, situation: &Situation) -> String {
     assert_eq!((text(&row["outcome"]), text(&row["cause"])), ("fail", situation.cause), "{row:#}");
     let candidates = row["candidates"].as_array().cloned().unwrap_or_default();
     let certificate = candidates.iter().filter(|candidate| candidate["cause"] == "AUTH_CLIENT_CERTIFICATE");
-    let remedies = certificate.chain([row]).map(|part| text(&part["remedy"]));
-    let found =
-        remedies.filter_map(|remedy| remedy.find(situation.statement).map(|start| &remedy[start..])).next();
+    let mut remedies = certificate.chain([row]).map(|part| text(&part["remedy"]));
+    let found = remedies.find_map(|remedy| remedy.find(situation.statement).map(|start| &remedy[start..]));
     let sql = found.unwrap_or_else(|| panic!("{}: {row:#}", situation.name));
     sql[..=sql.find(';').unwrap()].to_owned()
 }
