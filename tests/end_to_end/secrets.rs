@@ -61,7 +61,7 @@ fn nothing_secret_is_said_with_everything_at_trace() {
                 String::from_utf8_lossy(&output.stderr)
             );
             if level == "trace" {
-                assert!(said.contains("rung"), "{what}: the log is on: {said}");
+                assert!(said.contains("stage finished"), "{what}: the log is on: {said}");
             }
             let found = secrets_in(&said, &[lab.secret_access_key()]);
             assert!(found.is_empty(), "{what} at {level}: {found:#?}");
