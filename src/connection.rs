@@ -51,7 +51,7 @@ pub enum Stage {
     Resolve,
     Connect,
     Tls,
-    /// Who we are is said; the server names the authentication it wants.
+    /// The user name is sent; the server requests an authentication method.
     AuthRequest,
     Login,
 }
@@ -79,7 +79,7 @@ impl Stage {
 /// Rows of a result, each column as text. NULL is `None`.
 pub type Rows = Vec<Vec<Option<ServerText>>>;
 
-/// What a server said when it refused: its own code and words.
+/// A server's error: its code and message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(test, derive(serde::Deserialize), serde(default))]
 pub struct Refusal {
@@ -91,7 +91,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// No answer in time.
+    /// Timed out.
     fn silence() -> Self {
         Self { code: "no answer".into(), message: "no answer in time".into(), ..Self::default() }
     }
@@ -149,7 +149,7 @@ impl fmt::Display for AuthRequest {
 /// Why a stage failed. Plain data, without driver types.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConnectError {
-    /// The name has no address. The resolver's words.
+    /// The name has no address. Contains the resolver's message.
     Resolve(String),
     /// The resolver came to no answer, so whether the name has one is not known. Its words.
     Resolver(String),
@@ -226,11 +226,11 @@ impl ConnectError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
     pub address: SocketAddr,
-    /// `None` where it connected.
+    /// `None` if it connected.
     pub error: Option<String>,
 }
 
-/// What was seen on the way up; kept whether or not the top was reached.
+/// Evidence of the connection stages; kept on success and on failure.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectionEvidence {
     pub addresses: Vec<IpAddr>,
@@ -355,7 +355,7 @@ impl PendingAuth {
     /// Sends the token and hands the session to the driver.
     ///
     /// # Errors
-    /// The server's refusal, or how it broke off.
+    /// If the server rejects the login or the connection breaks.
     pub async fn log_in(
         self,
         token: &Secret,
@@ -417,7 +417,7 @@ async fn handshake(
     tls::connect(stream, tls, &target.tls_host).await.map_err(ConnectError::Tls)
 }
 
-/// How long a goodbye may take: a second, and not beyond `by`.
+/// Timeout for closing a session: one second, and not beyond `by`.
 fn close_timeout(by: Instant) -> tokio::time::Instant {
     by.min(Instant::now() + Duration::from_secs(1)).into()
 }

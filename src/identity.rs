@@ -76,7 +76,7 @@ pub struct IdentityEvidence {
     pub untagged: Option<Result<(), String>>,
     /// AWS's clock minus ours, from the `Date` header of its last answer; whole seconds.
     pub clock_offset_seconds: Option<i64>,
-    /// The session is an earlier run's, which is still good: STS was not asked now.
+    /// The session is from an earlier run and still valid: STS was not called now.
     #[serde(skip)]
     pub kept: bool,
     #[serde(skip)]
@@ -104,11 +104,11 @@ pub struct Hop {
 /// Why there is no identity. Plain data, without SDK types.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdentityError {
-    /// No source gave credentials; the provider chain's words.
+    /// No source had credentials; contains the provider chain's message.
     NoCredentials(String),
-    /// STS refused.
+    /// STS rejected the call.
     Refused { role: String, code: String, message: String, request_id: Option<String> },
-    /// No (sensible) answer from STS.
+    /// STS did not respond, or sent an invalid response.
     Unreachable { role: String, what: String },
 }
 
@@ -294,7 +294,7 @@ async fn hop(
         .send()
         .await
         .map_err(|e| refusal(role, &e))?;
-    // The SDK fills what an answer lacks with nothing; half an answer is none.
+    // The SDK replaces missing response fields with empty values; an incomplete response is rejected.
     let issued = answer
         .credentials()
         .filter(|c| {
@@ -389,7 +389,7 @@ fn expiry(credentials: &Credentials) -> Option<Timestamp> {
     credentials.expiry().and_then(|at| Timestamp::try_from(at).ok())
 }
 
-/// `AKIA…MPLE`: enough to recognise a key by.
+/// `AKIA…MPLE`: enough to recognize a key.
 fn shortened(key: &str) -> String {
     match (key.get(..4), key.get(key.len().saturating_sub(4)..)) {
         (Some(head), Some(tail)) if key.len() >= 12 => format!("{head}…{tail}"),

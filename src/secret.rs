@@ -1,4 +1,4 @@
-//! A value that must not be seen: tokens, secret access keys, session tokens.
+//! A secret value: tokens, secret access keys, session tokens.
 
 use std::fmt;
 

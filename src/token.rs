@@ -1,5 +1,5 @@
 //! The RDS auth token: a SigV4 query-presigned `GET https://HOST:PORT/?Action=connect&DBUser=USER`
-//! for service `rds-db`, without its scheme. Computed locally; nothing is asked of AWS.
+//! for service `rds-db`, without its scheme. Computed locally, without a call to AWS.
 //!
 //! Source: "IAM database authentication", Amazon RDS User Guide; byte-equal to botocore's
 //! `generate_db_auth_token` (tests/token, and an oracle test against botocore itself).
@@ -35,10 +35,10 @@ pub struct AuthToken {
     pub expires_at: Timestamp,
 }
 
-/// Signs a token. Pure: `now` is the caller's.
+/// Signs a token. Pure: the caller passes `now`.
 ///
 /// # Errors
-/// aws-sigv4's words, when the inputs cannot be signed (a host that is no URI authority).
+/// The aws-sigv4 error, if the inputs cannot be signed (the host is not a valid URI authority).
 pub fn sign(
     credentials: &Credentials,
     endpoint: &Endpoint,

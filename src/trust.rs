@@ -27,7 +27,7 @@ pub fn provider() -> Arc<CryptoProvider> {
 /// what is added to them.
 ///
 /// # Errors
-/// `added` holds no certificate, or one that is none.
+/// If `added` contains no certificate, or an invalid one.
 pub fn web_roots(added: Option<&CaCertificate>) -> Result<RootCertStore, Invalid> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(ca) = added {
@@ -39,7 +39,7 @@ pub fn web_roots(added: Option<&CaCertificate>) -> Result<RootCertStore, Invalid
 /// Web roots, the embedded RDS roots, and what `ca_certificate` adds.
 ///
 /// # Errors
-/// `ca_certificate` holds no certificate, or one that is none.
+/// If `ca_certificate` contains no certificate, or an invalid one.
 pub fn database_roots(added: Option<&CaCertificate>) -> Result<RootCertStore, Invalid> {
     let mut roots = web_roots(added)?;
     add(&mut roots, RDS_BUNDLE)?;
@@ -49,7 +49,7 @@ pub fn database_roots(added: Option<&CaCertificate>) -> Result<RootCertStore, In
 /// Adds every certificate of a PEM text to the trust anchors.
 ///
 /// # Errors
-/// The text holds no certificate, or one that cannot be read.
+/// If the text contains no certificate, or one that cannot be read.
 fn add(roots: &mut RootCertStore, pem: &[u8]) -> Result<(), Invalid> {
     let wrong = |found: String| {
         Invalid::new("ca_certificate", "certificates in PEM (-----BEGIN CERTIFICATE-----)", found)
@@ -63,10 +63,10 @@ fn add(roots: &mut RootCertStore, pem: &[u8]) -> Result<(), Invalid> {
     if count == 0 { Err(wrong("no certificate".into())) } else { Ok(()) }
 }
 
-/// A client configuration (TLS 1.2 or 1.3, name and chain verified), and the witness of what the server showed.
+/// A client configuration (TLS 1.2 or 1.3, name and chain verified), and the recorder of the presented chain.
 ///
 /// # Errors
-/// Only where the roots are empty or the provider lacks the protocol versions: an internal error.
+/// Only if the roots are empty or the provider lacks the protocol versions: an internal error.
 pub fn client_config(
     roots: Arc<RootCertStore>,
 ) -> Result<(Arc<ClientConfig>, Arc<CapturingVerifier>), Error> {
@@ -76,7 +76,7 @@ pub fn client_config(
     let captured = Arc::new(CapturingVerifier { verifier, presented: Mutex::default() });
     let config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
-        .dangerous() // rustls' word for any verifier but its own; ours is its own, watched
+        .dangerous() // required by rustls for any custom verifier; ours delegates to the rustls verifier
         .with_custom_certificate_verifier(captured.clone())
         .with_no_client_auth();
     Ok((Arc::new(config), captured))

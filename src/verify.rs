@@ -31,7 +31,7 @@ use crate::{
 /// Reads the time. Signing takes it as a value; only the caller of [`verify`] has a clock.
 pub type Clock = fn() -> Timestamp;
 
-/// How far a run may go.
+/// Limits of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
     /// From the first step to the last.
@@ -54,14 +54,14 @@ pub struct RunContext<'a> {
     pub facts: Option<CachedFacts>,
 }
 
-/// What a database said, and when.
+/// Facts from a database, with their time.
 #[derive(Clone, Debug)]
 pub struct CachedFacts {
     pub facts: Facts,
     pub as_of: Timestamp,
 }
 
-/// What a run saw, before it is put into words.
+/// Raw results of a run, before they are judged.
 #[derive(Debug)]
 pub struct RunResult {
     pub seen: Observations,
@@ -85,11 +85,11 @@ pub async fn verify(target: &Target, requirement: Requirement, budget: Budget, c
     Report::new(target, &seen, requirement, timing)
 }
 
-/// Looks at one target.
+/// Checks one target.
 pub async fn observe(target: &Target, budget: Budget, given: RunContext<'_>, clock: Clock) -> RunResult {
     let started_at = clock();
     let start = Instant::now();
-    // The last tenth is for saying goodbye, so that a slow answer costs itself and nothing else.
+    // The last tenth is reserved for closing sessions, so that a slow query fails alone.
     let until = |part| start + budget.timeout.mul_f32(part);
     let retry = budget.retry;
     let RunContext { sessions, roots, rate_limit, facts } = given;
@@ -108,7 +108,7 @@ pub async fn observe(target: &Target, budget: Budget, given: RunContext<'_>, clo
     RunResult { seen, timing }
 }
 
-/// The report of a run that saw nothing.
+/// The report of a run without any results.
 pub fn unreached(target: &Target, requirement: Requirement, now: Timestamp) -> Report {
     let timing = Timing { started_at: now, took: Duration::ZERO, facts_took: None, facts_as_of: None };
     Report::new(target, &Observations::default(), requirement, timing)
@@ -131,7 +131,7 @@ struct Run<'a> {
 const BETWEEN_TOKENS: Duration = Duration::from_secs(1);
 
 impl Run<'_> {
-    /// `None` as soon as there is nothing to go on with.
+    /// `None` after a stage failed.
     async fn observe(
         &self,
         known: Option<CachedFacts>,

@@ -8,8 +8,8 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// More than all answers of a session together. A server that says more is cut off, so that it cannot
-/// fill our memory through a driver that believes it.
+/// More than all responses of a session together. Reading more fails, so that a server cannot exhaust
+/// memory through a driver that trusts its length fields.
 const LONGEST_SESSION: usize = 8 << 20;
 
 /// The stream, until [`LONGEST_SESSION`] has been read from it.

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{diagnostic::printable, secret::Secret, sql::ServerText, target::Target};
 
-/// Longest message believed before the session is up. An honest one is under a kilobyte or two.
+/// Maximum message length before the session is established. A regular message has at most 2 kilobytes.
 const LONGEST: usize = 64 * 1024;
 
 /// What a connection is for.
@@ -59,7 +59,7 @@ pub(super) async fn encrypt(
     }
 }
 
-/// A server that has been told who we are and waits for the token.
+/// A server that received the user name and requested the token.
 pub(super) struct PendingAuth<S = TlsStream<TcpStream>> {
     stream: S,
     buffer: BytesMut,
@@ -103,7 +103,7 @@ pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> PendingAuth<S> {
-    /// The password message, then the session to the driver.
+    /// Sends the password message, then passes the session to the driver.
     pub(super) async fn log_in(mut self, token: &Secret) -> Result<PostgresSession, ConnectError>
     where
         S: Send + 'static,
@@ -188,14 +188,14 @@ impl PostgresSession {
         Ok(messages.iter().filter_map(row).collect())
     }
 
-    /// Says goodbye (Terminate) and waits, briefly and not beyond `by`, until the connection is down.
+    /// Sends Terminate and waits until the connection is closed, at most a short time and not beyond `by`.
     pub async fn close(self, by: Instant) {
         drop(self.client);
         let _ = tokio::time::timeout_at(close_timeout(by), self.driver).await;
     }
 }
 
-/// Of a whole message: its end, too, is the server's.
+/// The error for a message that cannot be parsed.
 fn malformed(stage: Stage, error: &io::Error) -> ConnectError {
     ConnectError::protocol(stage, format!("sent a malformed message: {error}"))
 }

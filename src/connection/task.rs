@@ -1,4 +1,4 @@
-//! A task that ends with its handle, and whose panic is an answer.
+//! A task that is aborted when its handle is dropped, and that reports a panic as a result.
 
 use std::{
     future::Future,
@@ -8,7 +8,7 @@ use std::{
 
 use tokio::task::{JoinError, JoinHandle};
 
-/// A spawned task. Dropped, it is aborted: nothing of a session outlives it.
+/// A spawned task. Dropping it aborts the task, so no part of a session continues.
 #[derive(Debug)]
 pub(crate) struct Task<T>(JoinHandle<T>);
 

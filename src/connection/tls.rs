@@ -1,4 +1,4 @@
-//! One TLS handshake, and what it showed.
+//! One TLS handshake and its evidence.
 
 use std::{fmt, net::IpAddr, sync::Arc};
 
@@ -51,11 +51,11 @@ pub enum TlsFailure {
     UnknownIssuer,
     /// Something in the certificate is not as it may be, such as a server's that is marked as an authority's.
     Unacceptable(String),
-    /// The server speaks nothing newer than TLS 1.1, or no cipher suite of ours.
+    /// The server supports neither TLS 1.2 nor 1.3, or no common cipher suite.
     Incompatible(String),
     /// The server closed the connection during the handshake.
     Closed,
-    /// The server answered with something that is no TLS.
+    /// The server's response is not TLS.
     NotTls(String),
     Other(String),
 }
@@ -117,7 +117,7 @@ fn classify(error: &std::io::Error) -> TlsFailure {
     }
 }
 
-/// What to report: the finished session, or at least the chain that was refused.
+/// The evidence: the finished session, or the rejected chain.
 pub(super) fn seen(
     stream: Option<&TlsStream<TcpStream>>,
     presented: &[CertificateDer<'_>],
@@ -139,7 +139,7 @@ pub(super) fn seen(
     })
 }
 
-/// What a certificate says of itself, where it is one.
+/// Contents of a certificate, if it can be parsed.
 pub(super) fn summary(der: &[u8]) -> Option<CertificateSummary> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     let time = |t: x509_parser::time::ASN1Time| Timestamp::from_second(t.timestamp()).ok();

@@ -1,5 +1,5 @@
-//! PostgreSQL's questions, one a fact. They go out together: one round trip, and a refusal of one
-//! loses none of the others. A second round tries to read the tables that the first one found.
+//! PostgreSQL queries, one per fact. They are sent together in one round trip; if one fails, the
+//! others still succeed. A second round tries to read the tables that the first one found.
 
 use std::time::Instant;
 
@@ -151,7 +151,7 @@ fn tables_in_question(patterns: &[TablePattern]) -> String {
     )
 }
 
-/// Tries each table. That the server's own words come back is worth more than what a catalogue says.
+/// Reads from each table. A real attempt with the server's error is better evidence than the catalog.
 async fn read_each(
     session: &PostgresSession,
     deadline: Instant,

@@ -11,14 +11,14 @@ use crate::{
     target::{Access, Operator, Region},
 };
 
-/// What clients of AWS's services are made from.
+/// Configuration for AWS service clients.
 pub(crate) type OperatorSdk = SdkConfig;
 
-/// Who looks.
+/// The identity that reads the AWS records.
 #[derive(Debug)]
 pub(crate) struct OperatorIdentity {
     pub(crate) sdk: OperatorSdk,
-    /// `None` where STS did not say it.
+    /// `None` if STS did not return it.
     pub(crate) arn: Option<String>,
 }
 
@@ -68,7 +68,7 @@ pub(crate) async fn operator(
     Ok(OperatorIdentity { sdk, arn })
 }
 
-/// What AWS said instead of an answer.
+/// An error from AWS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Said {
     /// Of the service's own error: `AccessDenied`.

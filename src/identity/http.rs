@@ -40,13 +40,13 @@ pub(super) fn offset(clock: &SharedClock) -> Option<i64> {
     clock.lock().ok().and_then(|offset| *offset)
 }
 
-/// What the SDK's clients are given.
+/// The HTTP client for the AWS SDK.
 pub(super) type Client = SharedHttpClient;
 
 /// `plaintext`: whether plain HTTP is allowed beyond this host.
 ///
 /// # Errors
-/// Trust anchors that cannot be used.
+/// If trust anchors cannot be used.
 pub(super) fn client(
     roots: Arc<RootCertStore>,
     clock: SharedClock,
@@ -89,10 +89,10 @@ impl HttpConnector for Connector {
     }
 }
 
-/// An honest answer is a few kilobytes.
+/// Maximum response size. A regular response has a few kilobytes.
 const LONGEST_ANSWER: usize = 1 << 20;
 
-/// A body, until so much of it has come.
+/// A body with a size limit.
 struct LimitedStream {
     body: Incoming,
     left: usize,

@@ -17,13 +17,13 @@ use crate::target::{Access, Region};
 /// refused, or an STS that hangs, costs one call and not one a target.
 const REFUSED_FOR: Duration = Duration::from_secs(10);
 
-/// The sessions of a process, a role each.
+/// The sessions of a process, one per role.
 #[derive(Debug, Default)]
 pub struct Sessions {
     kept: Mutex<HashMap<(Access, Region), Arc<Slot>>>,
 }
 
-/// Held while STS is being asked, so that others who want the same session wait for it.
+/// Locked during the STS call, so that other tasks wait for the same session.
 type Slot = tokio::sync::Mutex<Option<Kept>>;
 
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl Kept {
     }
 }
 
-/// Whether what is left of a life is more than what is gone of it.
+/// Whether more than half of the lifetime remains.
 fn fresh(end: Timestamp, age: Duration, now: Timestamp) -> bool {
     Duration::try_from(end.duration_since(now)).is_ok_and(|left| left > age)
 }

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::secret::Secret;
 
-/// Hashing takes about 0.1 s of CPU time, so only one password is hashed at a time.
+/// Hashing takes about 0.1 s of CPU time, so only a few passwords are hashed at the same time.
 const HASHED_AT_ONCE: usize = 2;
 
 pub(super) struct Users {

@@ -123,11 +123,11 @@ impl Metrics {
 
     /// All metrics, as OpenMetrics.
     pub(super) fn text(&self, status_store: &StatusStore) -> String {
-        let mut of_board = Registry::default();
-        of_board.register_collector(Box::new(Healths::of(status_store)));
+        let mut target_registry = Registry::default();
+        target_registry.register_collector(Box::new(Healths::of(status_store)));
         let mut out = String::new();
         // Writing to a String cannot fail.
-        let _ = text::encode_registry(&mut out, &of_board)
+        let _ = text::encode_registry(&mut out, &target_registry)
             .and_then(|()| text::encode_registry(&mut out, &self.registry))
             .and_then(|()| text::encode_eof(&mut out));
         out

@@ -39,7 +39,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn a_small_fleet_starts_at_once_and_a_large_one_over_its_interval() {
+    fn few_targets_start_at_once_and_many_over_their_interval() {
         let schedule = Schedule { interval: 30 * SECOND, full_interval: 600 * SECOND };
         assert!(first(schedule, 4, 1.0) < SECOND);
         assert_eq!(first(schedule, 10_000, 0.0), Duration::ZERO);

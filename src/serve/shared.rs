@@ -18,7 +18,7 @@ pub(super) struct Shared {
     /// One per set of additional trust anchors.
     roots: HashMap<Option<CaCertificate>, Arc<RootCertStore>>,
     /// One per database, identified by the endpoint that the token is signed for, whatever address is connected to.
-    paces: HashMap<Endpoint, Arc<RateLimit>>,
+    rate_limits: HashMap<Endpoint, Arc<RateLimit>>,
     pub(super) timeout: Duration,
     pub(super) thresholds: Thresholds,
     pub(super) history: usize,
@@ -31,20 +31,20 @@ impl Shared {
     /// If trust anchors or the server certificate cannot be used.
     pub(super) fn new(config: &Serve) -> Result<Self, Invalid> {
         let mut roots = HashMap::new();
-        let mut paces = HashMap::new();
+        let mut rate_limits = HashMap::new();
         for MonitoredTarget { target, .. } in &config.targets {
             let added = &target.ca_certificate;
             if !roots.contains_key(added) {
                 roots.insert(added.clone(), Arc::new(trust::database_roots(added.as_ref())?));
             }
-            paces
+            rate_limits
                 .entry(target.sign.clone())
                 .or_insert_with(|| Arc::new(RateLimit::new(config.logins_per_second)));
         }
         Ok(Self {
             sessions: Sessions::default(),
             roots,
-            paces,
+            rate_limits,
             timeout: config.timeout,
             thresholds: config.thresholds,
             history: config.history,
@@ -58,6 +58,6 @@ impl Shared {
     }
 
     pub(super) fn rate_limit(&self, watched: &MonitoredTarget) -> Option<Arc<RateLimit>> {
-        self.paces.get(&watched.target.sign).cloned()
+        self.rate_limits.get(&watched.target.sign).cloned()
     }
 }
