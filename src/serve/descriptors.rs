@@ -12,10 +12,10 @@ pub(super) fn raise_limit() {
     // `None` means unlimited.
     match setrlimit(Resource::Nofile, expected) {
         Ok(()) => {
-            tracing::info!(from = before.current, to = before.maximum, "raised the file descriptor limit")
+            tracing::info!(from = before.current, to = before.maximum, "raised the file descriptor limit");
         }
         Err(error) => {
-            tracing::warn!(%error, limit = before.current, "cannot raise the file descriptor limit")
+            tracing::warn!(%error, limit = before.current, "cannot raise the file descriptor limit");
         }
     }
 }

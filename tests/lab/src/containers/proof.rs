@@ -101,7 +101,7 @@ fn is_small_and_labelled(docker: &Docker, project: &Project, bases: &Bases) -> i
     let user = look(&image, "{{.Config.User}}")?;
     holds(user == "65532:65532", || format!("{image} runs as {user}"))?;
     let version = look(&image, "{{index .Config.Labels \"org.opencontainers.image.version\"}}")?;
-    let said = docker.run(&["run", "--rm", "--network", "none", "--read-only", &image, "--version"])?;
+    let said = docker.run(&["run", "--rm", "--network", "none", "--read-only", &image, "-V"])?;
     holds(said == format!("pipeprobe {version}"), || format!("labelled {version}, but it is {said}"))
 }
 
