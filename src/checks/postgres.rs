@@ -501,13 +501,10 @@ impl Server<'_> {
         Diagnostic::warn(
             check,
             "PG_UNCHANGED_TOAST",
-            format!(
-                "unchanged TOAST values arrive as NULL or empty after an UPDATE: {}",
-                tables::some_of(&shown)
-            ),
+            format!("NULL or empty after an UPDATE: {}", tables::some_of(&shown)),
         )
         .remedy(format!(
-            "if these columns can hold more than 2 KB, as the owner: ALTER TABLE {} REPLICA IDENTITY FULL;",
+            "if values can exceed 2 KB, as the owner: ALTER TABLE {} REPLICA IDENTITY FULL;",
             qualified(first.table.schema.raw(), first.table.name.raw())
         ))
     }

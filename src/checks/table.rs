@@ -307,7 +307,7 @@ pub static CHECKS: &[Check] = &[
         .source(PG_LOGICAL),
     Check::changes(Id::PostgresToast, "PG_TOAST", "unchanged TOAST values", POSTGRES)
         .severity(Advisory)
-        .expected("REPLICA IDENTITY FULL on tables with values that are stored as TOAST (more than 2 KB)")
+        .expected("REPLICA IDENTITY FULL for values over 2 KB (TOAST)")
         .source("ClickPipes documentation, Postgres, TOAST columns"),
     Check::changes(Id::PostgresIdleSlotTimeout, "PG_IDLE_SLOT_TIMEOUT", "idle_replication_slot_timeout", POSTGRES)
         .severity(Advisory)
