@@ -101,7 +101,7 @@ fn explain(condition: &Condition, holds: Truth, context: &Context, external_id_g
 
 fn tags(finding: Finding, context: &Context) -> Finding {
     match context.state("aws:TagKeys") {
-        State::CachedFacts(keys) if !keys.is_empty() => finding
+        State::Known(keys) if !keys.is_empty() => finding
             .expected(format!("a condition that the tags given meet ({})", keys.join(", ")))
             .remedy("remove the condition, or let it take these tags"),
         _ => finding
@@ -112,7 +112,7 @@ fn tags(finding: Finding, context: &Context) -> Finding {
 
 fn held(key: &str, context: &Context) -> String {
     match context.state(key) {
-        State::CachedFacts(values) => format!("{key} is {}", values.join(", ")),
+        State::Known(values) => format!("{key} is {}", values.join(", ")),
         State::Absent => format!("the request has no {key}"),
         State::Present => format!("the request has some {key}"),
         State::Foreign | State::Unknown => format!("{key} is not known from here"),

@@ -109,7 +109,7 @@ impl Condition {
         };
         let variables = variables.then_some(context);
         match state {
-            State::CachedFacts(found) if !found.is_empty() => {
+            State::Known(found) if !found.is_empty() => {
                 let fits = |value: &String| {
                     let one_of =
                         any(self.values.iter().map(|w| operator.test.fits(&w.text, value, variables)));
@@ -120,7 +120,7 @@ impl Condition {
                     Set::ForAnyValue | Set::One => any(found.iter().map(fits)),
                 }
             }
-            State::CachedFacts(_) | State::Absent => absent,
+            State::Known(_) | State::Absent => absent,
             State::Present => self.of_some_value(operator),
             // Not equal to anything a customer would write, if it is there at all.
             State::Foreign if self.takes_anything(operator.test) => Truth::Unknown,
@@ -140,7 +140,7 @@ impl Condition {
     /// `"true"`: the key must not be there; `"false"`: it must.
     fn null(&self, state: &State) -> Truth {
         let there = match state {
-            State::CachedFacts(values) => Truth::from(!values.is_empty()),
+            State::Known(values) => Truth::from(!values.is_empty()),
             State::Absent => Truth::No,
             State::Present => Truth::Yes,
             State::Foreign | State::Unknown => Truth::Unknown,

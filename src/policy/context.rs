@@ -10,7 +10,7 @@ use super::subject::Subject;
 /// What a key holds, as far as it can be known from here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    CachedFacts(Vec<String>),
+    Known(Vec<String>),
     /// The request does not have the key.
     Absent,
     /// The request has it; its value is not known.
@@ -50,8 +50,7 @@ impl Context {
         context.set("sts:RoleSessionName", State::Present);
         match &subject.tags {
             Some(tags) => {
-                context
-                    .set("aws:TagKeys", State::CachedFacts(tags.iter().map(|tag| tag.key.clone()).collect()));
+                context.set("aws:TagKeys", State::Known(tags.iter().map(|tag| tag.key.clone()).collect()));
                 context.set("aws:RequestTag/*", State::Absent);
                 for tag in tags {
                     context.set(&format!("aws:RequestTag/{}", tag.key), known(&tag.value));
@@ -112,5 +111,5 @@ impl Context {
 }
 
 fn known(value: &str) -> State {
-    State::CachedFacts(vec![value.to_owned()])
+    State::Known(vec![value.to_owned()])
 }

@@ -86,9 +86,9 @@ pub fn expand(pattern: &str, context: Option<&Context>) -> Expanded {
             None => (name.trim(), None),
         };
         match (context.state(key), default) {
-            (State::CachedFacts(values), _) if values.len() == 1 => filled.push_str(&values[0]),
+            (State::Known(values), _) if values.len() == 1 => filled.push_str(&values[0]),
             (State::Absent, Some(default)) => filled.push_str(default),
-            (State::Absent | State::CachedFacts(_), _) => return Expanded::Nothing,
+            (State::Absent | State::Known(_), _) => return Expanded::Nothing,
             (State::Present | State::Foreign | State::Unknown, _) => unknown = true,
         }
     }

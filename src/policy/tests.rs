@@ -44,7 +44,7 @@ fn wildcards_stand_for_any_characters_and_for_one() {
 fn variables_are_filled_in_or_fit_nothing_or_are_not_known() {
     use pattern::{Expanded, expand};
     let mut context = Context::default();
-    context.set("aws:PrincipalTag/Team", State::CachedFacts(vec!["a".into()]));
+    context.set("aws:PrincipalTag/Team", State::Known(vec!["a".into()]));
     context.set("aws:username", State::Absent);
     let filled = |text: &str| expand(text, Some(&context));
     assert_eq!(filled("x/${aws:principaltag/team}/*"), Expanded::Pattern("x/a/*".into()));
@@ -89,7 +89,7 @@ fn conditions_of_values_that_are_known() {
         ("StringMatches", &["a"], &["a"], Unknown),
         ("ForSome:StringEquals", &["a"], &["a"], Unknown),
     ] {
-        let state = State::CachedFacts(found.iter().map(|&v| v.to_owned()).collect());
+        let state = State::Known(found.iter().map(|&v| v.to_owned()).collect());
         assert_eq!(holds(operator, wanted, state), expected, "{operator} {wanted:?} {found:?}");
     }
 }

@@ -8,9 +8,9 @@ pub(super) fn raise_limit() {
     if before.current == before.maximum {
         return;
     }
-    let expected = rustix::process::Rlimit { current: before.maximum, ..before };
+    let raised = rustix::process::Rlimit { current: before.maximum, ..before };
     // `None` means unlimited.
-    match setrlimit(Resource::Nofile, expected) {
+    match setrlimit(Resource::Nofile, raised) {
         Ok(()) => {
             tracing::info!(from = before.current, to = before.maximum, "raised the file descriptor limit");
         }

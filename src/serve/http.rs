@@ -155,8 +155,8 @@ async fn authenticate(State(serve): State<Arc<Monitor>>, request: Request, next:
     if serve.shared().users.let_in(given).await {
         return next.run(request).await;
     }
-    let expected = [(header::WWW_AUTHENTICATE, "Basic realm=\"pipeprobe\", charset=\"UTF-8\"")];
-    (StatusCode::UNAUTHORIZED, expected, "401: user name and password required\n").into_response()
+    let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"pipeprobe\", charset=\"UTF-8\"")];
+    (StatusCode::UNAUTHORIZED, challenge, "401: user name and password required\n").into_response()
 }
 
 /// Pages run no scripts and load no external resources.

@@ -122,7 +122,7 @@ fn roles(document: &Document) -> Vec<RoleArn> {
 /// Of this run, and not of ClickPipes': its own external id, tags and network.
 fn context(target: &Target, asks: &Asks, subject: &Subject) -> Context {
     let mut context = Context::of_assume_role(subject);
-    let known = |value: &str| State::CachedFacts(vec![value.to_owned()]);
+    let known = |value: &str| State::Known(vec![value.to_owned()]);
     if let Some(id) = &target.access.external_id {
         context.set("sts:ExternalId", known(id.as_str()));
     }

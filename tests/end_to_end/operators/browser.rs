@@ -63,13 +63,13 @@ fn a_browser_shows_every_target_and_what_to_fix_with_and_without_javascript() {
     let Some(program) = find(Tool::Chromium) else { return };
     let lab = two();
     let denied = lab.target_toml("denied", &lab.instances()[0], "arn:aws:iam::123456789012:role/nobody");
-    let metric_defs = MetricDef::start(&lab, ONCE, &(lab.config_toml() + &denied));
+    let serve = MetricDef::start(&lab, ONCE, &(lab.config_toml() + &denied));
     wait("every target is checked", || {
-        let ready = metric_defs.get("/-/ready");
+        let ready = serve.get("/-/ready");
         if ready.status == 200 { Ok(()) } else { Err(ready.body) }
     });
     let browser = Browser { program: &program, profile: tempfile::tempdir().unwrap() };
-    let url = |path: &str| format!("http://{}{path}", metric_defs.address);
+    let url = |path: &str| format!("http://{}{path}", serve.address);
     let index = browser.dom(&url("/"));
     for said in [
         "<title>1 unhealthy – pipeprobe</title>",
@@ -92,10 +92,9 @@ fn a_browser_shows_every_target_and_what_to_fix_with_and_without_javascript() {
         assert!(page.contains(said), "{said}\n{page}");
     }
     // The picture is the same without JavaScript. Of a copy that stands still: the page itself says how long ago.
-    let style = metric_defs.get("/style.css").body;
+    let style = serve.get("/style.css").body;
     for path in ["/", "/targets/denied"] {
-        let complete =
-            metric_defs.get(path).body.replace("</head>", &format!("<style>{style}</style></head>"));
+        let complete = serve.get(path).body.replace("</head>", &format!("<style>{style}</style></head>"));
         for width in [1280, 500] {
             let [with, without] = browser.pictures(&complete, width);
             assert!(with == without, "{path} at {width}");

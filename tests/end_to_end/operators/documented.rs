@@ -37,8 +37,8 @@ pub(super) fn assert_metrics(of: &str, text: &str) {
 }
 
 /// Names with their labels, as they are served.
-fn metric_defs(text: &str) -> BTreeMap<String, BTreeSet<String>> {
-    let mut metric_defs = BTreeMap::new();
+fn serve(text: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut serve = BTreeMap::new();
     let histograms: BTreeSet<&str> =
         text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" histogram")).collect();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
@@ -48,9 +48,9 @@ fn metric_defs(text: &str) -> BTreeMap<String, BTreeSet<String>> {
         let name = part.filter(|name| histograms.contains(name)).unwrap_or(name);
         let labels = labels.trim_end_matches('}').split(',').filter_map(|label| label.split_once('='));
         let labels = labels.map(|(key, _)| key.to_owned()).filter(|key| key != "le").collect();
-        metric_defs.insert(name.to_owned(), labels);
+        serve.insert(name.to_owned(), labels);
     }
-    metric_defs
+    serve
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn every_series_that_is_served_is_on_the_page() {
     {
         let answer = running.get(path);
         assert!(answer.body.ends_with("# EOF\n"), "{path}: {}", answer.body);
-        for (name, labels) in metric_defs(&answer.body) {
+        for (name, labels) in serve(&answer.body) {
             assert_eq!(known.get(&name), Some(&labels), "{path} serves {name}");
             all.insert(name, labels);
         }

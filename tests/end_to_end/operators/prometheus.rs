@@ -157,16 +157,16 @@ fn at_once(alerts: &str) -> String {
 fn alerts_come_when_a_database_stops_and_go_when_it_is_back() {
     let Some(program) = find(Tool::Prometheus) else { return };
     let lab = two();
-    let metric_defs = MetricDef::start(&lab, QUICK, &lab.config_toml());
+    let serve = MetricDef::start(&lab, QUICK, &lab.config_toml());
     let prometheus = Prometheus::start(
         &program,
         &[
-            ("prometheus.yml", &of_both_jobs(&metric_defs.address)),
+            ("prometheus.yml", &of_both_jobs(&serve.address)),
             ("pipeprobe-alerts.yml", &at_once(&example("alerts"))),
         ],
     );
     // Every scrape is one that Prometheus could read.
-    let address = metric_defs.address.clone();
+    let address = serve.address.clone();
     prometheus.says("up{job='pipeprobe'}", "instance", &[(&address, "1")]);
     let both = [("mariadb10_11", "1"), ("postgres15", "1")];
     prometheus.says("up{job='pipeprobe-probe'}", "instance", &both);
@@ -193,7 +193,7 @@ fn alerts_come_when_a_database_stops_and_go_when_it_is_back() {
     prometheus.fires(&[]);
     prometheus.says("pipeprobe_healthy", "target", &both);
 
-    drop(metric_defs);
+    drop(serve);
     prometheus.says("up{job='pipeprobe'}", "instance", &[(&address, "0")]);
     prometheus.fires(&[("PipeprobeDown", &address)]);
 }
@@ -211,13 +211,10 @@ fn over_tls_and_with_a_user_it_is_let_in_by_the_shipped_files() {
         key.serialize_pem(),
         bcrypt::hash("sesame", 4).unwrap()
     );
-    let metric_defs = MetricDef::start(&lab, &head, &lab.config_toml());
-    let metrics = with(
-        &example("prometheus-tls"),
-        "\"pipeprobe.example.com:9719\"",
-        &format!("\"{}\"", metric_defs.address),
-    );
-    let probe = with(&example("prometheus-probe-tls"), "pipeprobe.example.com:9719", &metric_defs.address);
+    let serve = MetricDef::start(&lab, &head, &lab.config_toml());
+    let metrics =
+        with(&example("prometheus-tls"), "\"pipeprobe.example.com:9719\"", &format!("\"{}\"", serve.address));
+    let probe = with(&example("prometheus-probe-tls"), "pipeprobe.example.com:9719", &serve.address);
     let probe = with(&probe, "[orders, billing]", "[mariadb10_11, postgres15]");
     let (_, jobs) = probe.split_once("scrape_configs:\n").unwrap();
     let jobs = with(jobs, "metrics_path: /probe\n", "metrics_path: /probe\n    scrape_interval: 5s\n");
@@ -232,9 +229,9 @@ fn over_tls_and_with_a_user_it_is_let_in_by_the_shipped_files() {
         ]
     };
     let prometheus = Prometheus::start(&program, &files("sesame"));
-    prometheus.says("up{job='pipeprobe'}", "instance", &[(&metric_defs.address, "1")]);
+    prometheus.says("up{job='pipeprobe'}", "instance", &[(&serve.address, "1")]);
     prometheus.says("probe_success", "instance", &[("mariadb10_11", "1"), ("postgres15", "1")]);
     let wrong = Prometheus::start(&program, &files("barley"));
-    wrong.says("up{job='pipeprobe'}", "instance", &[(&metric_defs.address, "0")]);
+    wrong.says("up{job='pipeprobe'}", "instance", &[(&serve.address, "0")]);
     assert!(wrong.troubles().contains("401 Unauthorized"), "{}", wrong.troubles());
 }

@@ -8,33 +8,32 @@ use super::{MetricDef, QUICK, client::post, silent_target, two, wait};
 fn a_reload_takes_what_is_new_and_leaves_the_rest_alone() {
     let lab = two();
     let target = |name: &str, i: usize| lab.target_toml(name, &lab.instances()[i], lab::ACCESS_ROLE);
-    let metric_defs = MetricDef::start(&lab, QUICK, &(target("stays", 0) + &target("goes", 1)));
-    let before = metric_defs.becomes("stays", "healthy");
-    metric_defs.becomes("goes", "healthy");
+    let serve = MetricDef::start(&lab, QUICK, &(target("stays", 0) + &target("goes", 1)));
+    let before = serve.becomes("stays", "healthy");
+    serve.becomes("goes", "healthy");
 
-    metric_defs.rewrite(&(QUICK.to_owned() + &target("stays", 0) + &target("comes", 1)));
-    metric_defs.signal(Signal::HUP);
-    metric_defs.logged("configuration reloaded");
-    metric_defs.becomes("comes", "healthy");
-    assert_eq!(metric_defs.get("/api/v1/targets/goes").status, 404);
-    assert_eq!(metric_defs.metric("pipeprobe_checks_total{target=\"goes\"}"), None);
-    assert_eq!(metric_defs.target("stays")["since"], before["since"]);
+    serve.rewrite(&(QUICK.to_owned() + &target("stays", 0) + &target("comes", 1)));
+    serve.signal(Signal::HUP);
+    serve.logged("configuration reloaded");
+    serve.becomes("comes", "healthy");
+    assert_eq!(serve.get("/api/v1/targets/goes").status, 404);
+    assert_eq!(serve.metric("pipeprobe_checks_total{target=\"goes\"}"), None);
+    assert_eq!(serve.target("stays")["since"], before["since"]);
 
-    metric_defs
-        .rewrite("[targets.stays]\ntype = \"oracle\"\nhost = \"db.abc.eu-west-1.rds.amazonaws.com\"\n");
-    let refused = post(&metric_defs.address, "/-/reload");
+    serve.rewrite("[targets.stays]\ntype = \"oracle\"\nhost = \"db.abc.eu-west-1.rds.amazonaws.com\"\n");
+    let refused = post(&serve.address, "/-/reload");
     assert_eq!(refused.status, 400);
     assert!(refused.body.contains(": expected rdspostgres, "), "{}", refused.body);
-    metric_defs.logged("configuration not reloaded: the previous one stays active");
-    assert_eq!(metric_defs.metric("pipeprobe_config_last_reload_successful"), Some(0.0));
-    assert_eq!(metric_defs.target("comes")["health"], "healthy");
+    serve.logged("configuration not reloaded: the previous one stays active");
+    assert_eq!(serve.metric("pipeprobe_config_last_reload_successful"), Some(0.0));
+    assert_eq!(serve.target("comes")["health"], "healthy");
 
-    metric_defs.rewrite(&(QUICK.to_owned() + &target("comes", 1)));
-    assert_eq!(post(&metric_defs.address, "/-/reload").body, "reloaded\n");
-    assert_eq!(metric_defs.metric("pipeprobe_config_last_reload_successful"), Some(1.0));
-    assert_eq!(metric_defs.get("/api/v1/targets").json()["targets"].as_array().unwrap().len(), 1);
+    serve.rewrite(&(QUICK.to_owned() + &target("comes", 1)));
+    assert_eq!(post(&serve.address, "/-/reload").body, "reloaded\n");
+    assert_eq!(serve.metric("pipeprobe_config_last_reload_successful"), Some(1.0));
+    assert_eq!(serve.get("/api/v1/targets").json()["targets"].as_array().unwrap().len(), 1);
     // A reload is no matter of reading a page.
-    assert_eq!(metric_defs.get("/-/reload").status, 405);
+    assert_eq!(serve.get("/-/reload").status, 405);
 }
 
 #[test]
@@ -42,10 +41,10 @@ fn it_ends_by_itself_when_told_to_and_lets_a_check_in_flight_end() {
     let lab = two();
     for signal in [Signal::TERM, Signal::INT] {
         let head = "[serve]\ntimeout = \"3s\"\n";
-        let metric_defs = MetricDef::start(&lab, head, &(lab.config_toml() + &silent_target("slow")));
-        metric_defs.becomes("postgres15", "healthy");
-        metric_defs.signal(signal);
-        let (status, log) = metric_defs.ended();
+        let serve = MetricDef::start(&lab, head, &(lab.config_toml() + &silent_target("slow")));
+        serve.becomes("postgres15", "healthy");
+        serve.signal(signal);
+        let (status, log) = serve.ended();
         assert_eq!(status.code(), Some(0), "{log}");
         assert!(log.contains("\"name\":\"slow\"") && log.contains("DB_TIMED_OUT"), "{log}");
         assert!(!log.contains("aborted checks"), "{log}");
@@ -55,22 +54,22 @@ fn it_ends_by_itself_when_told_to_and_lets_a_check_in_flight_end() {
 #[test]
 fn whoever_cannot_ask_over_http_asks_with_healthy() {
     let lab = two();
-    let metric_defs = MetricDef::start(&lab, QUICK, &lab.config_toml());
-    let before = metric_defs.metric("pipeprobe_config_last_reload_successful");
-    assert_eq!(metric_defs.healthy(), (0, format!("√ answers on {}\n", metric_defs.address)));
-    assert_eq!(metric_defs.metric("pipeprobe_config_last_reload_successful"), before);
+    let serve = MetricDef::start(&lab, QUICK, &lab.config_toml());
+    let before = serve.metric("pipeprobe_config_last_reload_successful");
+    assert_eq!(serve.healthy(), (0, format!("√ answers on {}\n", serve.address)));
+    assert_eq!(serve.metric("pipeprobe_config_last_reload_successful"), before);
 
     // Stopped as a hung program is: the system still takes connections for it.
-    metric_defs.signal(Signal::STOP);
-    let (status, words) = metric_defs.healthy();
+    serve.signal(Signal::STOP);
+    let (status, words) = serve.healthy();
     assert!(status == 3 && words.contains("does not answer") && words.contains("timed out"), "{words}");
-    metric_defs.signal(Signal::CONT);
-    assert_eq!(metric_defs.healthy().0, 0);
+    serve.signal(Signal::CONT);
+    assert_eq!(serve.healthy().0, 0);
 
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (status, words) = metric_defs.healthy_on(&nobody.to_string());
+    let (status, words) = serve.healthy_on(&nobody.to_string());
     assert!(status == 3 && words.contains("refused"), "{words}");
-    assert_eq!(metric_defs.healthy_on("nowhere").0, 2);
+    assert_eq!(serve.healthy_on("nowhere").0, 2);
 }
 
 #[test]
@@ -101,20 +100,20 @@ fn what_cannot_be_served_is_refused_before_anything_is_dialled() {
 #[test]
 fn no_secret_is_said_at_any_level_on_any_page() {
     let lab = two();
-    let metric_defs = MetricDef::start_with(&lab, QUICK, &(lab.config_toml()), |command| {
+    let serve = MetricDef::start_with(&lab, QUICK, &(lab.config_toml()), |command| {
         command.args(["--log-level", "trace"])
     });
-    metric_defs.becomes("postgres15", "healthy");
-    metric_defs.becomes("mariadb10_11", "healthy");
+    serve.becomes("postgres15", "healthy");
+    serve.becomes("mariadb10_11", "healthy");
     lab.instances()[0].stop();
-    metric_defs.becomes("postgres15", "unhealthy");
+    serve.becomes("postgres15", "unhealthy");
     let mut said: Vec<String> =
         ["/", "/targets/postgres15", "/metrics", "/api/v1/targets", "/probe?target=postgres15&debug=true"]
             .into_iter()
-            .map(|path| metric_defs.get(path).body)
+            .map(|path| serve.get(path).body)
             .collect();
-    metric_defs.signal(Signal::TERM);
-    let (_, log) = metric_defs.ended();
+    serve.signal(Signal::TERM);
+    let (_, log) = serve.ended();
     assert!(log.contains("TRACE") || log.contains("DEBUG"), "{log}");
     said.push(log);
     for text in said {
@@ -131,7 +130,7 @@ fn systemd_is_told_that_it_is_ready_that_it_lives_and_that_it_stops() {
     let path = folder.path().join("notify.sock");
     let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
     socket.set_nonblocking(true).unwrap();
-    let metric_defs = MetricDef::start_with(&lab, QUICK, &lab.config_toml(), |command| {
+    let serve = MetricDef::start_with(&lab, QUICK, &lab.config_toml(), |command| {
         command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "200000")
     });
     let mut heard = String::new();
@@ -148,9 +147,9 @@ fn systemd_is_told_that_it_is_ready_that_it_lives_and_that_it_stops() {
     hear("READY=1\nSTATUS=watching 2 targets");
     hear("WATCHDOG=1");
     hear("WATCHDOG=1");
-    metric_defs.signal(Signal::HUP);
+    serve.signal(Signal::HUP);
     hear("RELOADING=1\nMONOTONIC_USEC=");
-    metric_defs.signal(Signal::TERM);
+    serve.signal(Signal::TERM);
     hear("STOPPING=1");
-    assert_eq!(metric_defs.ended().0.code(), Some(0));
+    assert_eq!(serve.ended().0.code(), Some(0));
 }

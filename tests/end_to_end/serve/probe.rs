@@ -6,29 +6,29 @@ use super::{MetricDef, QUICK, client::get, silent_target, two};
 fn a_probe_is_a_fresh_full_check_of_a_named_target() {
     let lab = two();
     // Nothing is checked by itself meanwhile, so that what is counted is the probe's.
-    let metric_defs =
+    let serve =
         MetricDef::start(&lab, "[defaults]\ninterval = \"1h\"\nfull_interval = \"1h\"\n", &lab.config_toml());
-    metric_defs.becomes("mariadb10_11", "healthy");
+    serve.becomes("mariadb10_11", "healthy");
     let before = lab.instances()[1].decisions().len();
-    let answer = metric_defs.get("/probe?target=mariadb10_11");
+    let answer = serve.get("/probe?target=mariadb10_11");
     assert_eq!(answer.status, 200);
     assert!(answer.head.contains("application/openmetrics-text; version=1.0.0"), "{}", answer.head);
     assert_eq!(answer.series("probe_success"), Some(1.0));
     assert_eq!(answer.series("probe_timeout_seconds"), Some(20.0));
     assert!(answer.series("probe_duration_seconds").is_some_and(|s| s > 0.0));
-    let expiry = metric_defs.target("mariadb10_11")["last"]["tls"]["certificates"][0]["not_after"].clone();
+    let expiry = serve.target("mariadb10_11")["last"]["tls"]["certificates"][0]["not_after"].clone();
     let expiry: jiff::Timestamp = expiry.as_str().unwrap().parse().unwrap();
     assert_eq!(answer.series("probe_ssl_earliest_cert_expiry"), Some(expiry.as_second() as f64));
     assert_eq!(answer.series("pipeprobe_capability{target=\"mariadb10_11\",basis=\"guide\"}"), Some(2.0));
     assert!(!answer.body.contains("postgres15"), "{}", answer.body);
     assert_eq!(lab.instances()[1].decisions().len(), before + 1, "one login");
     assert_eq!(
-        metric_defs.metric("pipeprobe_checks_total{target=\"mariadb10_11\"}"),
+        serve.metric("pipeprobe_checks_total{target=\"mariadb10_11\"}"),
         Some(2.0),
         "it is remembered"
     );
 
-    let debug = metric_defs.get("/probe?target=postgres15&debug=true");
+    let debug = serve.get("/probe?target=postgres15&debug=true");
     assert!(debug.body.contains("Verdict: Initial Load Only — postgres15"), "{}", debug.body);
     assert!(
         debug.body.contains("\nMetrics that would have been returned:\n# HELP probe_success"),
@@ -41,15 +41,15 @@ fn a_probe_is_a_fresh_full_check_of_a_named_target() {
 #[test]
 fn only_targets_of_the_configuration_are_probed() {
     let lab = two();
-    let metric_defs = MetricDef::start(&lab, QUICK, &lab.config_toml());
+    let serve = MetricDef::start(&lab, QUICK, &lab.config_toml());
     for query in ["", "?target=", "?target=127.0.0.1:5432", "?target=nobody", "?target=postgres15%00"] {
-        let answer = metric_defs.get(&format!("/probe{query}"));
+        let answer = serve.get(&format!("/probe{query}"));
         assert_eq!(answer.status, 400, "{query}: {}", answer.body);
         assert!(answer.body.contains("mariadb10_11, postgres15"), "{query}: {}", answer.body);
     }
-    assert_eq!(metric_defs.get("/api/v1/targets/nobody").status, 404);
-    assert_eq!(metric_defs.get("/targets/nobody").status, 404);
-    assert_eq!(metric_defs.get("/nowhere").status, 404);
+    assert_eq!(serve.get("/api/v1/targets/nobody").status, 404);
+    assert_eq!(serve.get("/targets/nobody").status, 404);
+    assert_eq!(serve.get("/nowhere").status, 404);
 }
 
 #[test]
@@ -58,23 +58,20 @@ fn a_failed_probe_is_an_answer_within_the_time_that_is_given() {
     lab.instances()[0].stop();
     let head = "[defaults]\ninterval = \"1h\"\nfull_interval = \"1h\"\n";
     let tables = lab.config_toml() + &silent_target("silent");
-    let metric_defs = MetricDef::start(&lab, head, &tables);
-    let answer = metric_defs.get("/probe?target=postgres15");
+    let serve = MetricDef::start(&lab, head, &tables);
+    let answer = serve.get("/probe?target=postgres15");
     assert_eq!((answer.status, answer.series("probe_success")), (200, Some(0.0)));
     assert_eq!(answer.series("pipeprobe_failure{target=\"postgres15\",code=\"NET_REFUSED\"}"), Some(1.0));
     assert_eq!(answer.series("probe_ssl_earliest_cert_expiry"), None);
 
     let short = [("X-Prometheus-Scrape-Timeout-Seconds", "1.5")];
-    let answer = get(&metric_defs.address, "/probe?target=silent", &short);
+    let answer = get(&serve.address, "/probe?target=silent", &short);
     assert_eq!((answer.status, answer.series("probe_success")), (200, Some(0.0)));
     assert_eq!(answer.series("probe_timeout_seconds"), Some(1.0));
     assert_eq!(answer.series("pipeprobe_failure{target=\"silent\",code=\"DB_TIMED_OUT\"}"), Some(1.0));
     for wrong in ["soon", "-1", "NaN"] {
-        let answer = get(
-            &metric_defs.address,
-            "/probe?target=silent",
-            &[("X-Prometheus-Scrape-Timeout-Seconds", wrong)],
-        );
+        let answer =
+            get(&serve.address, "/probe?target=silent", &[("X-Prometheus-Scrape-Timeout-Seconds", wrong)]);
         assert_eq!(answer.status, 400, "{wrong}");
     }
 }

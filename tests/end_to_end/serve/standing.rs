@@ -6,19 +6,19 @@ use crate::support::{Run, server_versions, shared};
 #[test]
 fn every_lane_gets_the_verdict_that_check_gives_it() {
     let lab = shared();
-    let metric_defs = MetricDef::start(lab, QUICK, &lab.config_toml());
-    wait("every target has been checked", || match metric_defs.get("/-/ready").status {
+    let serve = MetricDef::start(lab, QUICK, &lab.config_toml());
+    wait("every target has been checked", || match serve.get("/-/ready").status {
         200 => Ok(()),
-        _ => Err(metric_defs.get("/-/ready").body),
+        _ => Err(serve.get("/-/ready").body),
     });
     for server_version in server_versions() {
         let checked = Run::check(lab, &[server_version.name()]).json();
-        let (by_check, known) = (&checked.report()["verdict"], metric_defs.target(server_version.name()));
+        let (by_check, known) = (&checked.report()["verdict"], serve.target(server_version.name()));
         assert_eq!(known["last"]["verdict"], *by_check, "{server_version}");
         assert_eq!(known["health"], "healthy");
         let series = format!("pipeprobe_capability{{target=\"{server_version}\",basis=\"server\"}}");
         let expected = if by_check["server"] == "cdc" { 2.0 } else { 1.0 };
-        assert_eq!(metric_defs.metric(&series), Some(expected), "{server_version}");
+        assert_eq!(serve.metric(&series), Some(expected), "{server_version}");
     }
 }
 
@@ -26,30 +26,28 @@ fn every_lane_gets_the_verdict_that_check_gives_it() {
 fn a_stopped_database_is_noticed_and_nothing_else_is() {
     let lab = two();
     let postgres = &lab.instances()[0];
-    let metric_defs = MetricDef::start(&lab, QUICK, &lab.config_toml());
-    metric_defs.becomes("postgres15", "healthy");
-    metric_defs.becomes("mariadb10_11", "healthy");
+    let serve = MetricDef::start(&lab, QUICK, &lab.config_toml());
+    serve.becomes("postgres15", "healthy");
+    serve.becomes("mariadb10_11", "healthy");
 
     postgres.stop();
-    let down = metric_defs.becomes("postgres15", "unhealthy");
+    let down = serve.becomes("postgres15", "unhealthy");
     assert_eq!(down["last"]["verdict"]["blocked_by"][0], "NET_DIAL", "{down:#}");
-    assert_eq!(metric_defs.metric("pipeprobe_healthy{target=\"postgres15\"}"), Some(0.0));
+    assert_eq!(serve.metric("pipeprobe_healthy{target=\"postgres15\"}"), Some(0.0));
     assert!(
-        metric_defs
-            .metric("pipeprobe_check_failures_total{target=\"postgres15\",code=\"NET_REFUSED\"}")
-            .unwrap()
+        serve.metric("pipeprobe_check_failures_total{target=\"postgres15\",code=\"NET_REFUSED\"}").unwrap()
             >= 1.0
     );
 
     postgres.start_again().unwrap();
-    let up = metric_defs.becomes("postgres15", "healthy");
+    let up = serve.becomes("postgres15", "healthy");
     // The first check after a failure asks everything again.
     assert!(up["last"]["facts_as_of"].as_str().unwrap() > down["since"].as_str().unwrap(), "{up:#}");
     assert_eq!(up["last_failure"]["verdict"]["met"], false);
-    assert_eq!(metric_defs.metric("pipeprobe_health_changes_total{target=\"postgres15\"}"), Some(2.0));
-    assert_eq!(metric_defs.metric("pipeprobe_health_changes_total{target=\"mariadb10_11\"}"), Some(0.0));
+    assert_eq!(serve.metric("pipeprobe_health_changes_total{target=\"postgres15\"}"), Some(2.0));
+    assert_eq!(serve.metric("pipeprobe_health_changes_total{target=\"mariadb10_11\"}"), Some(0.0));
 
-    let (page, events) = (metric_defs.get("/targets/postgres15").body, metric_defs.lines().join("\n"));
+    let (page, events) = (serve.get("/targets/postgres15").body, serve.lines().join("\n"));
     assert!(page.contains("Last failure"), "{page}");
     assert_eq!(events.matches("\"message\":\"unhealthy\"").count(), 1, "{events}");
 }
@@ -63,11 +61,11 @@ fn a_role_is_assumed_once_for_all_its_targets_and_a_token_made_for_each_login() 
             lab.target_toml(&format!("t{i}"), instance, lab::ACCESS_ROLE)
         })
         .collect();
-    let metric_defs = MetricDef::start(&lab, QUICK, &tables);
+    let serve = MetricDef::start(&lab, QUICK, &tables);
     for i in 0..5 {
         let series = format!("pipeprobe_checks_total{{target=\"t{i}\"}}");
         wait("each target was checked three times", || {
-            metric_defs.metric(&series).filter(|n| *n >= 3.0).ok_or_else(|| metric_defs.get("/metrics").body)
+            serve.metric(&series).filter(|n| *n >= 3.0).ok_or_else(|| serve.get("/metrics").body)
         });
     }
     let assumed = lab.aws().calls().into_iter().filter(|call| call.action == "AssumeRole").count();
@@ -75,7 +73,7 @@ fn a_role_is_assumed_once_for_all_its_targets_and_a_token_made_for_each_login() 
     let logins: usize = lab.instances().iter().map(|instance| instance.decisions().len()).sum();
     assert!(logins >= 15, "{logins} logins");
     // Between full checks, a check logs in and asks nothing.
-    let target = metric_defs.target("t0");
+    let target = serve.target("t0");
     assert!(target["last"]["facts_as_of"].as_str() < target["last"]["started_at"].as_str(), "{target:#}");
     let steps: Vec<_> = target["last"]["timings"].as_array().unwrap().iter().map(|t| &t["stage"]).collect();
     assert_eq!(steps, ["resolve", "connect", "tls", "auth_request", "login"]);
@@ -85,32 +83,32 @@ fn a_role_is_assumed_once_for_all_its_targets_and_a_token_made_for_each_login() 
 fn a_change_of_the_database_is_seen_by_the_next_full_check() {
     let lab = two();
     let head = "[defaults]\ninterval = \"1s\"\nfull_interval = \"2s\"\n";
-    let metric_defs =
+    let serve =
         MetricDef::start(&lab, head, &lab.target_toml("maria", &lab.instances()[1], lab::ACCESS_ROLE));
-    let known = metric_defs.becomes("maria", "healthy");
+    let known = serve.becomes("maria", "healthy");
     assert_eq!(known["last"]["verdict"]["capability"], "cdc");
     lab.instances()[1].sql("SET GLOBAL binlog_format = 'STATEMENT'").unwrap();
     wait("the capability is less", || {
-        let known = metric_defs.target("maria");
+        let known = serve.target("maria");
         let held = &known["last"]["verdict"]["blocked_by"];
         if held[0] == "MYSQL_BINLOG_FORMAT" { Ok(()) } else { Err(format!("{held}")) }
     });
     // Initial Load Only was all that was required, so it is as healthy as before.
-    assert_eq!(metric_defs.target("maria")["health"], "healthy");
-    assert_eq!(metric_defs.metric("pipeprobe_capability{target=\"maria\",basis=\"guide\"}"), Some(1.0));
+    assert_eq!(serve.target("maria")["health"], "healthy");
+    assert_eq!(serve.metric("pipeprobe_capability{target=\"maria\",basis=\"guide\"}"), Some(1.0));
 }
 
 #[test]
 fn a_role_that_trusts_no_longer_is_noticed_while_its_session_lives() {
     let lab = two();
     let head = "[defaults]\ninterval = \"1s\"\nfull_interval = \"2s\"\n";
-    let metric_defs = MetricDef::start(&lab, head, &lab.config_toml());
-    metric_defs.becomes("postgres15", "healthy");
+    let serve = MetricDef::start(&lab, head, &lab.config_toml());
+    serve.becomes("postgres15", "healthy");
     lab.aws().change(|world| {
         let role = world.roles.iter_mut().find(|role| role.arn == lab::ACCESS_ROLE).unwrap();
         role.trust_policy = lab::trust_policy(&["arn:aws:iam::999988887777:user/somebody-else"]);
     });
-    let known = metric_defs.becomes("postgres15", "unhealthy");
+    let known = serve.becomes("postgres15", "unhealthy");
     assert_eq!(known["last"]["verdict"]["blocked_by"][0], "STS_ACCESS_ROLE");
 }
 
@@ -120,13 +118,13 @@ fn databases_that_hang_delay_no_other() {
     // One after the other they would take minutes.
     let silent: String = (0..60).map(|i| silent_target(&format!("silent{i}"))).collect();
     let tables = lab.target_toml("quick", &lab.instances()[0], lab::ACCESS_ROLE) + &silent;
-    let metric_defs = MetricDef::start(&lab, QUICK, &tables);
+    let serve = MetricDef::start(&lab, QUICK, &tables);
     wait("the quick one is checked three times", || {
-        let answer = metric_defs.get("/metrics");
+        let answer = serve.get("/metrics");
         let checks = answer.series("pipeprobe_checks_total{target=\"quick\"}");
         checks.filter(|n| *n >= 3.0).ok_or(answer.body)
     });
-    let known = metric_defs.becomes("silent59", "unhealthy");
+    let known = serve.becomes("silent59", "unhealthy");
     let rows = known["last"]["checks"].as_array().unwrap();
     assert_eq!(rows.iter().find(|row| row["outcome"] == "fail").unwrap()["cause"], "DB_TIMED_OUT");
 }

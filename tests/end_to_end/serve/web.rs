@@ -50,55 +50,55 @@ fn with_a_certificate_and_users_only_they_are_answered_and_only_over_tls() {
             "[serve]\ntls_certificate = '''{pem}'''\ntls_key = '''{key}'''\n[serve.users]\nprometheus = '{hash}'\n"
         )
     };
-    let metric_defs = MetricDef::start(&lab, &head(&pem, &key), &lab.config_toml());
+    let serve = MetricDef::start(&lab, &head(&pem, &key), &lab.config_toml());
     let tls = Tls::new(&pem);
     let (right, wrong) = (
         ("Authorization", "Basic cHJvbWV0aGV1czpzZXNhbWU="),
         ("Authorization", "Basic cHJvbWV0aGV1czpiYXJsZXk="),
     );
     for path in ["/", "/metrics", "/probe?target=postgres15", "/api/v1/targets", "/nowhere"] {
-        let refused = tls.get(&metric_defs.address, path, &[]);
+        let refused = tls.get(&serve.address, path, &[]);
         assert_eq!(refused.status, 401, "{path}");
         assert!(refused.head.to_ascii_lowercase().contains("www-authenticate: basic"), "{}", refused.head);
-        assert_eq!(tls.get(&metric_defs.address, path, &[wrong]).status, 401, "{path}");
-        assert_ne!(tls.get(&metric_defs.address, path, &[right]).status, 401, "{path}");
+        assert_eq!(tls.get(&serve.address, path, &[wrong]).status, 401, "{path}");
+        assert_ne!(tls.get(&serve.address, path, &[right]).status, 401, "{path}");
     }
     // What an orchestrator asks, it asks without a password.
-    assert_eq!(tls.get(&metric_defs.address, "/-/healthy", &[]).body, "healthy\n");
-    assert_eq!(metric_defs.healthy(), (0, format!("√ answers on {}\n", metric_defs.address)));
+    assert_eq!(tls.get(&serve.address, "/-/healthy", &[]).body, "healthy\n");
+    assert_eq!(serve.healthy(), (0, format!("√ answers on {}\n", serve.address)));
     // Plain HTTP gets no HTTP.
-    let plain = std::panic::catch_unwind(|| client::get(&metric_defs.address, "/-/healthy", &[]));
+    let plain = std::panic::catch_unwind(|| client::get(&serve.address, "/-/healthy", &[]));
     assert!(plain.is_err());
 
     // A renewed certificate is taken by a reload.
     let (new_pem, new_key) = certificate();
-    metric_defs.rewrite(&(head(&new_pem, &new_key) + &lab.config_toml()));
-    metric_defs.signal(rustix::process::Signal::HUP);
-    metric_defs.logged("configuration reloaded");
-    assert_eq!(Tls::new(&new_pem).get(&metric_defs.address, "/-/healthy", &[]).status, 200);
+    serve.rewrite(&(head(&new_pem, &new_key) + &lab.config_toml()));
+    serve.signal(rustix::process::Signal::HUP);
+    serve.logged("configuration reloaded");
+    assert_eq!(Tls::new(&new_pem).get(&serve.address, "/-/healthy", &[]).status, 200);
 }
 
 #[test]
 fn pages_run_no_script_and_are_not_framed() {
     let lab = two();
-    let metric_defs = MetricDef::start(&lab, "", &lab.config_toml());
-    metric_defs.becomes("postgres15", "healthy");
+    let serve = MetricDef::start(&lab, "", &lab.config_toml());
+    serve.becomes("postgres15", "healthy");
     for path in ["/", "/targets/postgres15"] {
-        let page = metric_defs.get(path);
+        let page = serve.get(path);
         assert_eq!(page.status, 200);
         let head = page.head.to_ascii_lowercase();
         assert!(head.contains("default-src 'none'") && head.contains("frame-ancestors 'none'"), "{head}");
         assert!(head.contains("x-content-type-options: nosniff"), "{head}");
     }
-    assert!(metric_defs.get("/style.css").head.contains("text/css"));
+    assert!(serve.get("/style.css").head.contains("text/css"));
 }
 
 #[test]
 fn a_client_that_says_nothing_is_let_go_and_others_are_answered() {
     let lab = two();
-    let metric_defs = MetricDef::start(&lab, "", &lab.config_toml());
-    let silent: Vec<_> = (0..20).map(|_| connect(&metric_defs.address)).collect();
-    assert_eq!(metric_defs.get("/-/healthy").status, 200);
+    let serve = MetricDef::start(&lab, "", &lab.config_toml());
+    let silent: Vec<_> = (0..20).map(|_| connect(&serve.address)).collect();
+    assert_eq!(serve.get("/-/healthy").status, 200);
     for mut stream in silent {
         use std::io::Read;
         let mut said = Vec::new();
