@@ -28,19 +28,7 @@
 //! - MySQL 9.7 and MariaDB 10.11 pass the token to their plugin before they check `require_secure_transport`.
 //! - Superusers exist, but only on the Unix socket.
 
-#![allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    clippy::float_cmp,
-    clippy::format_collect,
-    clippy::items_after_statements,
-    clippy::missing_errors_doc,
-    clippy::needless_pass_by_value,
-    clippy::unused_self,
-    reason = "a test tool: values are small, and errors end the run with their message"
-)]
+#![allow(clippy::missing_errors_doc, reason = "an error ends the test run with its message")]
 
 // The server versions and their programs.
 mod account;

@@ -22,20 +22,6 @@
 //! Here they only have realistic sizes. Service control policies, tags on users and roles, and federation do not
 //! exist. Of RDS and IAM only the calls exist that read the record of a database or a role.
 
-#![allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    clippy::float_cmp,
-    clippy::format_collect,
-    clippy::items_after_statements,
-    clippy::missing_errors_doc,
-    clippy::needless_pass_by_value,
-    clippy::unused_self,
-    reason = "a test tool: values are small, and errors end the run with their message"
-)]
-
 // Content and clock.
 mod clock;
 mod guide;
