@@ -378,7 +378,6 @@ impl Server<'_> {
         let shown: Vec<String> =
             tables.iter().flat_map(|t| &t.leaves_without_identity).map(ToString::to_string).collect();
         if !shown.is_empty() {
-            let full = |leaf: &String| format!("ALTER TABLE {leaf} REPLICA IDENTITY FULL;");
             return Diagnostic::fail(
                 CheckId::PostgresReplicaIdentity,
                 "PG_NO_REPLICA_IDENTITY",
@@ -389,7 +388,7 @@ impl Server<'_> {
             )
             .remedy(format!(
                 "give the root a primary key, or as the owner: {}",
-                shown.iter().take(5).map(full).collect::<Vec<_>>().join(" ")
+                alter_identity(&shown, "FULL")
             ));
         }
         if let Some(diagnostic) = self.full_with_generated(tables) {
@@ -421,7 +420,6 @@ impl Server<'_> {
         if !is_18 || !creates_publication || these.is_empty() {
             return None;
         }
-        let default = |name: &String| format!("ALTER TABLE {name} REPLICA IDENTITY DEFAULT;");
         let found = format!(
             "REPLICA IDENTITY FULL with generated columns: UPDATE and DELETE fail once the table is published without \
              them: {}",
@@ -430,7 +428,7 @@ impl Server<'_> {
         Some(Diagnostic::fail(CheckId::PostgresReplicaIdentity, "PG_FULL_WITH_GENERATED", found).remedy(format!(
             "use the primary key, as the owner: {}; or create a publication WITH (publish_generated_columns = stored) and \
              choose it (--publication)",
-            these.iter().take(5).map(default).collect::<Vec<_>>().join(" ")
+            alter_identity(&these, "DEFAULT")
         )))
     }
 
@@ -554,6 +552,12 @@ impl PostgresTable {
             _ => self.has_primary_key,
         }
     }
+}
+
+/// The statements for the first five of these tables, whose names are quoted.
+fn alter_identity(tables: &[String], identity: &str) -> String {
+    let alter = |table: &String| format!("ALTER TABLE {table} REPLICA IDENTITY {identity};");
+    tables.iter().take(5).map(alter).collect::<Vec<_>>().join(" ")
 }
 
 /// `public.orders (total, tax)`.

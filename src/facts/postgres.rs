@@ -193,23 +193,29 @@ async fn read_each(
     Fact::Read(Tables { total, seen: join_all(seen).await })
 }
 
-/// The partitions of a table that store rows, at any depth, and the table itself. What is unlogged is not published.
+/// The partitions of a table that store rows, at any depth, and the table itself.
 fn leaves_of(relation: &str) -> String {
-    format!(
-        "(SELECT l.* FROM pg_class l WHERE l.relkind = 'r' AND l.relpersistence = 'p'
-            AND (l.oid = {relation} OR l.oid IN (SELECT relid FROM pg_partition_tree({relation}) WHERE isleaf)))"
-    )
+    stored(relation, &format!("SELECT relid FROM pg_partition_tree({relation}) WHERE isleaf"))
 }
 
 /// As [`leaves_of`], with the tables that inherit from it: `CREATE PUBLICATION … FOR TABLE` includes them.
 fn descendants_of(relation: &str) -> String {
-    format!(
-        "(SELECT l.* FROM pg_class l WHERE l.relkind = 'r' AND l.relpersistence = 'p'
-            AND (l.oid = {relation} OR l.oid IN (
-              WITH RECURSIVE d AS (
+    stored(
+        relation,
+        &format!(
+            "WITH RECURSIVE d AS (
                 SELECT inhrelid FROM pg_inherits WHERE inhparent = {relation}
                 UNION SELECT i.inhrelid FROM pg_inherits i JOIN d ON i.inhparent = d.inhrelid)
-              SELECT inhrelid FROM d)))"
+              SELECT inhrelid FROM d"
+        ),
+    )
+}
+
+/// A relation and those that `below` selects, as far as they store rows. What is unlogged is not published.
+fn stored(relation: &str, below: &str) -> String {
+    format!(
+        "(SELECT l.* FROM pg_class l WHERE l.relkind = 'r' AND l.relpersistence = 'p'
+            AND (l.oid = {relation} OR l.oid IN ({below})))"
     )
 }
 

@@ -1,6 +1,6 @@
-//! What was probably meant.
+//! Suggestions for misspelled words.
 
-/// The word that `text` is a slip of: other letter case, or a few letters.
+/// The word that `text` misspells: other letter case, or a few letters.
 pub(super) fn nearest<'a>(text: &str, words: &[&'a str]) -> Option<&'a str> {
     let lower = text.to_lowercase();
     let near = |word: &&'a str| (distance(&lower, &word.to_lowercase()), *word);
@@ -8,19 +8,10 @@ pub(super) fn nearest<'a>(text: &str, words: &[&'a str]) -> Option<&'a str> {
     (slips * 4 <= word.chars().count()).then_some(word)
 }
 
-/// How many letters to add, drop, change (Levenshtein).
+/// Letters to add, drop or change (Levenshtein), of the first 64: a policy can contain texts of any length.
 fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().take(64).collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().take(64).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let cost = (diagonal + usize::from(x != *y)).min(row[j] + 1).min(row[j + 1] + 1);
-            diagonal = std::mem::replace(&mut row[j + 1], cost);
-        }
-    }
-    row[b.len()]
+    let start = |text: &str| text.chars().take(64).collect::<String>();
+    strsim::levenshtein(&start(a), &start(b))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Whether the tables are published: by the publication that was named, by one that is there, or by one
 //! that ClickPipes may create. Decided by reading privileges; nothing is written.
 
-use super::{Server, counted, unanswered};
+use super::{Server, alter_identity, counted, unanswered, with_columns};
 use crate::{
     checks::tables::some_of,
     diagnostic::{CheckId, Diagnostic},
@@ -26,7 +26,7 @@ impl Server<'_> {
         }
         let chosen = &self.target.pipe.publication;
         let owned = if self.may_create() { tables.iter().filter(|table| table.owned).count() } else { 0 };
-        // A publication that the pipe does not use breaks writes, too.
+        // A publication breaks writes even if the pipe does not use it.
         let breaks = |publication: &&Publication| !broken(publication, &tables, &self.target.pipe).is_empty();
         if chosen.is_none()
             && let Some(publication) = self.facts.publications.read().and_then(|all| all.iter().find(breaks))
@@ -176,7 +176,7 @@ struct Problem {
 /// Relations with failing writes, without those that the check of the replica identity reports.
 fn broken<'a>(publication: &'a Publication, tables: &[&PostgresTable], pipe: &Pipe) -> Vec<&'a ServerText> {
     // If no table was named, a few without an identity are only a warning there, because a pipe can leave them out. The
-    // publication publishes them all the same.
+    // publication publishes them anyway.
     let fails = !pipe.tables.is_empty() || tables.iter().all(|table| !table.has_replica_identity());
     let is_reported = |name: &ServerText| {
         tables.iter().any(|table| {
@@ -191,19 +191,19 @@ fn broken<'a>(publication: &'a Publication, tables: &[&PostgresTable], pipe: &Pi
 /// The most serious first.
 fn problems(publication: &Publication, tables: &[&PostgresTable], pipe: &Pipe) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let broken = broken(publication, tables, pipe);
+    let broken: Vec<String> =
+        broken(publication, tables, pipe).into_iter().map(ToString::to_string).collect();
     if !broken.is_empty() {
-        let identity = |name: &&ServerText| format!("ALTER TABLE {name} REPLICA IDENTITY FULL;");
         problems.push(Problem {
             cause: "PG_PUBLICATION_BREAKS_WRITES",
             found: format!(
                 "makes UPDATE or DELETE fail in the application: it publishes {} without the columns of a replica \
                  identity",
-                some_of(&broken.iter().map(ToString::to_string).collect::<Vec<_>>())
+                some_of(&broken)
             ),
             remedy: format!(
                 "give each of them a primary key and publish its columns, or as its owner: {}",
-                broken.iter().take(5).map(identity).collect::<Vec<_>>().join(" ")
+                alter_identity(&broken, "FULL")
             ),
         });
     }
@@ -225,10 +225,7 @@ fn problems(publication: &Publication, tables: &[&PostgresTable], pipe: &Pipe) -
     }
     let cut: Vec<String> = entries()
         .filter(|(_, entry)| !entry.columns_left_out.is_empty())
-        .map(|(table, entry)| {
-            let columns: Vec<String> = entry.columns_left_out.iter().map(ToString::to_string).collect();
-            format!("{} ({})", table.table.full_name(), columns.join(", "))
-        })
+        .map(|(table, entry)| with_columns(table, &entry.columns_left_out))
         .collect();
     if !cut.is_empty() {
         problems.push(Problem {

@@ -37,8 +37,6 @@ pub struct Worlds {
     pub cases: PathBuf,
     /// Whether to make the worlds of disagreements smaller and write them to [`Self::cases`].
     pub shrink: bool,
-    /// Code of a check that always passes, in a build of pipeprobe with the feature `mutants`.
-    pub mutant: Option<String>,
     pub pipeprobe: PathBuf,
 }
 
@@ -123,7 +121,6 @@ fn request(lab: &Lab, instance: &Instance, worlds: &Worlds) -> Value {
         "region": REGION,
         "config": lab.dir().join("pipeprobe.toml"),
         "pipeprobe": worlds.pipeprobe,
-        "mutant": worlds.mutant,
         "seed": worlds.seed,
         "first": worlds.first,
         "rounds": worlds.rounds,

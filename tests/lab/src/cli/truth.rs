@@ -49,7 +49,6 @@ pub(crate) fn run(arguments: &Arguments) -> io::Result<ExitCode> {
         rounds: arguments.rounds,
         cases: arguments.cases.clone().unwrap_or_else(cases),
         shrink: arguments.shrink,
-        mutant: None,
         pipeprobe: setup::pipeprobe()?,
     };
     let start = Instant::now();
