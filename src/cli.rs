@@ -27,6 +27,8 @@ pub use setup::{Artefact, Setup};
 pub use token::Token;
 pub use value::{Given, Written};
 
+use crate::trust::BUNDLE_DATE;
+
 /// Can ClickPipes use this RDS or Aurora database with IAM, and for what: Initial Load Only, or CDC?
 #[derive(Debug, Parser)]
 #[command(version, long_version = long_version(), about, long_about = LONG_ABOUT, max_term_width = 100, propagate_version = true)]
@@ -61,7 +63,8 @@ fn version_text() -> String {
     .filter_map(|(enabled, name)| enabled.then_some(name))
     .collect();
     let features = if features.is_empty() { "none".to_owned() } else { features.join(", ") };
-    format!("{}\ncommit: {}\nfeatures: {features}", env!("CARGO_PKG_VERSION"), env!("PIPEPROBE_COMMIT"))
+    let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("PIPEPROBE_COMMIT"));
+    format!("{version}\ncommit: {commit}\nfeatures: {features}\nRDS root certificates: as of {BUNDLE_DATE}")
 }
 
 const LONG_ABOUT: &str = "\

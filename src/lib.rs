@@ -33,10 +33,10 @@ pub mod diagnostic;
 pub mod sql;
 pub mod policy;
 pub mod lint;
+pub mod trust;
 
 // Command line and files → configuration.
 pub mod cli;
-pub mod trust;
 pub mod config;
 
 // Identity and token.

@@ -1,6 +1,8 @@
 //! TLS trust: one crypto provider, the trust anchors, and a verifier that records the certificates that
 //! the server presents. Verification cannot be turned off.
 
+mod anchors;
+
 use std::sync::{Arc, Mutex};
 
 use rustls::{
@@ -12,37 +14,40 @@ use rustls::{
     crypto::CryptoProvider,
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
+use x509_parser::prelude::{FromDer, X509Certificate, X509Name};
 
-use crate::target::{CaCertificate, Invalid};
+pub use anchors::{Anchors, BUNDLE_DATE, RegionalRoots};
 
-/// The RDS roots of the commercial Regions (`Amazon RDS <region> Root CA … G1`), one file of PEM.
-const RDS_BUNDLE: &[u8] = include_bytes!("trust/rds-ca-bundle.pem");
+use crate::{
+    diagnostic::printable,
+    target::{CaCertificate, Invalid, Target},
+};
 
 /// The one crypto provider. ring starts in no time; aws-lc-rs gathers entropy for 50 ms in every process.
 pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-/// The public web roots, to which STS and RDS Proxy (certificates of AWS Certificate Manager) chain, and
-/// what is added to them.
+/// The public web roots, to which AWS endpoints such as STS chain, and what is added to them.
 ///
 /// # Errors
 /// If `added` contains no certificate, or an invalid one.
 pub fn web_roots(added: Option<&CaCertificate>) -> Result<RootCertStore, Invalid> {
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    if let Some(ca) = added {
-        add(&mut roots, ca.pem.as_bytes())?;
-    }
-    Ok(roots)
+    with(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }, added)
 }
 
-/// Web roots, the embedded RDS roots, and what `ca_certificate` adds.
+/// The built-in trust anchors of a database, and what `ca_certificate` adds to them.
 ///
 /// # Errors
 /// If `ca_certificate` contains no certificate, or an invalid one.
-pub fn database_roots(added: Option<&CaCertificate>) -> Result<RootCertStore, Invalid> {
-    let mut roots = web_roots(added)?;
-    add(&mut roots, RDS_BUNDLE)?;
+pub fn database_roots(target: &Target) -> Result<RootCertStore, Invalid> {
+    with(Anchors::of(target).store()?, target.ca_certificate.as_ref())
+}
+
+fn with(mut roots: RootCertStore, added: Option<&CaCertificate>) -> Result<RootCertStore, Invalid> {
+    if let Some(ca) = added {
+        add(&mut roots, ca.pem.as_bytes())?;
+    }
     Ok(roots)
 }
 
@@ -56,11 +61,30 @@ fn add(roots: &mut RootCertStore, pem: &[u8]) -> Result<(), Invalid> {
     };
     let mut count = 0;
     for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|_| wrong(format!("damaged PEM after certificate {count}")))?;
-        roots.add(certificate).map_err(|e| wrong(format!("certificate {}: {e}", count + 1)))?;
+        let certificate =
+            certificate.map_err(|_| wrong(format!("damaged PEM in certificate {}", count + 1)))?;
         count += 1;
+        roots.add(certificate.clone()).map_err(|e| wrong(unusable(count, &certificate, &e)))?;
     }
     if count == 0 { Err(wrong("no certificate".into())) } else { Ok(()) }
+}
+
+/// The number and the subject of a certificate that cannot be a trust anchor.
+fn unusable(number: usize, der: &[u8], error: &Error) -> String {
+    match X509Certificate::from_der(der) {
+        Ok((_, certificate)) => {
+            let subject = common_name(certificate.subject());
+            format!("certificate {number} ({subject}) cannot be a trust anchor: {error}")
+        }
+        Err(_) => format!("certificate {number} is not an X.509 certificate"),
+    }
+}
+
+/// The common name of a subject or issuer, or the whole name if it has none.
+pub fn common_name(name: &X509Name<'_>) -> String {
+    let common = name.iter_common_name().next().and_then(|cn| cn.as_str().ok());
+    // Shown before anything of it is believed.
+    printable(&common.map_or_else(|| name.to_string(), str::to_owned))
 }
 
 /// A client configuration (TLS 1.2 or 1.3, name and chain verified), and the recorder of the presented chain.
@@ -137,26 +161,45 @@ impl ServerCertVerifier for CapturingVerifier {
 
 #[cfg(test)]
 mod tests {
+    use rcgen::{CertificateParams, DnType, KeyPair};
+
     use super::*;
 
-    #[test]
-    fn every_embedded_rds_root_is_a_trust_anchor() {
-        let added = database_roots(None).unwrap().len() - web_roots(None).unwrap().len();
-        assert_eq!(added, RDS_BUNDLE.windows(27).filter(|w| w == b"-----BEGIN CERTIFICATE-----").count());
-        assert_eq!(added, 86);
+    fn refused(pem: &str) -> String {
+        let error = web_roots(Some(&CaCertificate { pem: pem.into() })).unwrap_err();
+        assert_eq!(error.field, "ca_certificate");
+        error.found
+    }
+
+    fn certificate(name: &str) -> rcgen::Certificate {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap()
+    }
+
+    fn armor(der: &[u8]) -> String {
+        use base64::Engine;
+        let text = base64::engine::general_purpose::STANDARD.encode(der);
+        format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
     }
 
     #[test]
-    fn the_web_roots_carry_amazons() {
-        let roots = web_roots(None).unwrap();
-        let amazon =
-            roots.roots.iter().filter(|a| a.subject.windows(14).any(|w| w == b"Amazon Root CA")).count();
-        assert_eq!(amazon, 4, "RDS Proxy and STS chain to Amazon Root CA 1 to 4");
-    }
-
-    #[test]
-    fn text_without_a_certificate_is_refused_by_name() {
-        let error = database_roots(Some(&CaCertificate { pem: "hello".into() })).unwrap_err();
-        assert_eq!((error.field.as_str(), error.found.as_str()), ("ca_certificate", "no certificate"));
+    fn an_unusable_certificate_is_named() {
+        assert_eq!(refused("hello"), "no certificate");
+        let good = certificate("good").pem();
+        assert_eq!(
+            refused(&format!("{good}{}", armor(b"hello"))),
+            "certificate 2 is not an X.509 certificate"
+        );
+        assert_eq!(
+            refused(&format!("{good}{good}-----BEGIN CERTIFICATE-----\n%%%\n-----END CERTIFICATE-----\n")),
+            "damaged PEM in certificate 3"
+        );
+        // A version that webpki does not read: version 4 (0x03) in place of version 3 (0x02).
+        let mut der = certificate("Company CA").der().to_vec();
+        let version = der.windows(5).position(|part| part == [0xa0, 3, 2, 1, 2]).unwrap();
+        der[version + 4] = 3;
+        let found = refused(&format!("{good}{}", armor(&der)));
+        assert!(found.starts_with("certificate 2 (Company CA) cannot be a trust anchor: "), "{found}");
     }
 }

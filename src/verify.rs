@@ -95,9 +95,7 @@ pub async fn observe(target: &Target, budget: Budget, given: RunContext<'_>, clo
     let RunContext { sessions, roots, rate_limit, facts } = given;
     // The configuration has read both once already. Without anchors nothing would verify.
     let roots = roots.unwrap_or_else(|| {
-        Arc::new(
-            trust::database_roots(target.ca_certificate.as_ref()).unwrap_or_else(|_| RootCertStore::empty()),
-        )
+        Arc::new(trust::database_roots(target).unwrap_or_else(|_| RootCertStore::empty()))
     });
     let (deadline, close_by) = (until(0.9), until(0.95));
     let run = Run { target, deadline, close_by, retry, clock, sessions, roots, rate_limit };

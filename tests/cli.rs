@@ -41,9 +41,10 @@ fn the_version_has_the_commit_and_the_features() {
     };
     assert_eq!(run("-V"), format!("pipeprobe {}\n", env!("CARGO_PKG_VERSION")));
     let long = run("--version");
-    let [version, commit, features] = long.lines().collect::<Vec<_>>()[..] else { panic!("{long}") };
+    let [version, commit, features, roots] = long.lines().collect::<Vec<_>>()[..] else { panic!("{long}") };
     assert_eq!(version, format!("pipeprobe {}", env!("CARGO_PKG_VERSION")));
     assert!(commit.starts_with("commit: ") && commit.len() > 8, "{long}");
+    assert_eq!(roots, format!("RDS root certificates: as of {}", pipeprobe::trust::BUNDLE_DATE));
     for (enabled, name) in
         [(cfg!(feature = "sso"), "sso"), (cfg!(feature = "aws-diagnostics"), "aws-diagnostics")]
     {

@@ -160,8 +160,11 @@ pub static CAUSES: &[Cause] = &[
         "its subject is its issuer, and it is not a trust anchor; RDS and Aurora have no such certificates",
         "find out which server answers (a proxy or another server), and connect to the database directly"),
     cause(Id::Tls, "TLS_UNKNOWN_CA", "the certificate was issued by an unknown CA",
-        "its chain does not end at a trust anchor (RDS of the commercial Regions, public web roots, yours)",
-        "set `ca_certificate` to the issuing CA; GovCloud and China have separate bundles"),
+        "its chain ends at no trust anchor: for an RDS endpoint name the RDS roots of its partition (commercial Regions and \
+         GovCloud are built in, China and isolated Regions are not), the Amazon roots and `ca_certificate`; for another name \
+         the public web roots too",
+        "set `ca_certificate` to the bundle that the report names, if the roots of the Region are not built in (`pipeprobe \
+         --version` shows their date); otherwise look for a proxy that intercepts TLS, or another server"),
     cause(Id::Tls, "TLS_INCOMPATIBLE", "the server does not support TLS 1.2 or 1.3",
         "it refused TLS 1.2 and 1.3", "allow TLS 1.2 or 1.3 (ssl_min_protocol_version, tls_version)"),
     cause(Id::Tls, "TLS_FAILED", "the TLS handshake failed", "the TLS library's error is in the report",

@@ -7,6 +7,7 @@ use crate::{
     facts::Facts,
     sql,
     target::{Engine, Host, RdsName, RdsNameKind, Target},
+    trust::{BUNDLE_DATE, RegionalRoots},
 };
 
 pub(super) fn judge(target: &Target, seen: &Observations) -> Vec<Diagnostic> {
@@ -204,10 +205,7 @@ fn tls(target: &Target, evidence: &ConnectionEvidence, failure: &TlsFailure) -> 
                 target.dial
             ))
         }
-        TlsFailure::UnknownIssuer => fail("TLS_UNKNOWN_CA").remedy(
-            "give the issuing CA as `ca_certificate`; the RDS roots of the commercial Regions are built in, \
-             GovCloud and China have bundles of their own",
-        ),
+        TlsFailure::UnknownIssuer => fail("TLS_UNKNOWN_CA").remedy(unknown_ca(target)),
         TlsFailure::Incompatible(_) => fail("TLS_INCOMPATIBLE")
             .remedy("allow TLS 1.2 or 1.3 at the server (ssl_min_protocol_version, tls_version)"),
         TlsFailure::Closed | TlsFailure::NotTls(_) | TlsFailure::Unacceptable(_) | TlsFailure::Other(_) => {
@@ -217,6 +215,27 @@ fn tls(target: &Target, evidence: &ConnectionEvidence, failure: &TlsFailure) -> 
                 target.dial
             ))
         }
+    }
+}
+
+/// What to do about a CA that is not known. It depends on whether the roots of the Region are built in.
+fn unknown_ca(target: &Target) -> String {
+    let RegionalRoots { region, built_in, url } = RegionalRoots::of(target);
+    match (built_in, url) {
+        (true, _) => format!(
+            "check what answers at {}: the RDS roots of {region} are built in (as of {BUNDLE_DATE}), so it may be a proxy that \
+             intercepts TLS, or another server. If you trust the CA that issued the certificate, set `ca_certificate` \
+             (--ca-certificate) to it",
+            target.dial
+        ),
+        (false, Some(url)) => format!(
+            "the RDS roots of {region} are not built in: download {url}, and set `ca_certificate` (--ca-certificate) to that \
+             file"
+        ),
+        (false, None) => format!(
+            "the RDS roots of {region} are not built in: download the certificate bundle of its partition (RDS User Guide of \
+             the partition, \"Using SSL/TLS\"), and set `ca_certificate` (--ca-certificate) to that file"
+        ),
     }
 }
 

@@ -150,6 +150,46 @@ fn the_climb_is_passed_up_to_the_rung_that_failed() {
     }
 }
 
+/// The finding must not claim that the roots of every Region are built in.
+#[test]
+fn an_unknown_ca_says_whether_the_roots_of_the_region_are_built_in() {
+    let remedy = |host: &str, partition: &str| {
+        let role = format!("arn:{partition}:iam::123456789012:role/r");
+        let flags = ["--type", "rdspostgres", "--host", host, "--iam-role", &role];
+        let mut seen = until_auth();
+        seen.connect = Some(Err(ConnectError::Tls(TlsFailure::UnknownIssuer)));
+        let diagnostics = judge(&read(&flags).unwrap().targets.remove(0), &seen);
+        found(&diagnostics, CheckId::Tls).remedy.clone().unwrap()
+    };
+    for (host, partition, region) in [
+        ("db.abc.eu-west-1.rds.amazonaws.com", "aws", "eu-west-1"),
+        ("db.abc.mx-central-1.rds.amazonaws.com", "aws", "mx-central-1"),
+        ("db.abc.us-gov-west-1.rds.amazonaws.com", "aws-us-gov", "us-gov-west-1"),
+    ] {
+        let remedy = remedy(host, partition);
+        assert!(remedy.contains(&format!("the RDS roots of {region} are built in (as of ")), "{remedy}");
+    }
+    for (host, partition, region, url) in [
+        (
+            "db.abc.cn-north-1.rds.amazonaws.com.cn",
+            "aws-cn",
+            "cn-north-1",
+            "https://rds-truststore.s3.cn-north-1.amazonaws.com.cn/global/global-bundle.pem",
+        ),
+        (
+            "db.abc.ap-southeast-99.rds.amazonaws.com",
+            "aws",
+            "ap-southeast-99",
+            "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem",
+        ),
+        ("db.abc.eusc-de-east-1.rds.amazonaws.eu", "aws-eusc", "eusc-de-east-1", "bundle of its partition"),
+    ] {
+        let remedy = remedy(host, partition);
+        assert!(remedy.contains(&format!("the RDS roots of {region} are not built in: ")), "{remedy}");
+        assert!(remedy.contains(url) && remedy.contains("`ca_certificate`"), "{remedy}");
+    }
+}
+
 #[test]
 fn a_refused_token_names_the_policy_resource_of_its_kind() {
     for (kind, code, message, cause, resource) in [

@@ -78,7 +78,7 @@ fields! {
         /// Host name in the TLS certificate if it differs from --host (PrivateLink, NLB, CNAME, IP address)
         #[arg(long, env = "PIPEPROBE_TLS_HOST", value_name = "NAME", hide_short_help = true)]
         "tls_host" => tls_host: Given,
-        /// Additional trusted CA certificates: a PEM file or the PEM text (RDS and web roots are built in)
+        /// Additional trusted CA certificates: a PEM file or the PEM text (RDS and Amazon roots are built in)
         #[arg(long, env = "PIPEPROBE_CA_CERTIFICATE", value_name = "PEM", hide_short_help = true)]
         #[arg(allow_hyphen_values = true)] // PEM begins with -----BEGIN
         "ca_certificate" => ca_certificate: Given,

@@ -10,9 +10,9 @@ use rustls::{
 use serde::Serialize;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
-use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Name};
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-use crate::{diagnostic::printable, target::Host};
+use crate::{diagnostic::printable, target::Host, trust::common_name};
 
 /// What a certificate says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -155,12 +155,6 @@ pub(super) fn summary(der: &[u8]) -> Option<CertificateSummary> {
         not_before: time(certificate.validity().not_before),
         not_after: time(certificate.validity().not_after),
     })
-}
-
-fn common_name(name: &X509Name<'_>) -> String {
-    let common = name.iter_common_name().next().and_then(|cn| cn.as_str().ok());
-    // Shown before anything of it is believed.
-    printable(&common.map_or_else(|| name.to_string(), str::to_owned))
 }
 
 fn general_name(name: &GeneralName<'_>) -> Option<String> {

@@ -1,6 +1,10 @@
 //! Resources that all checks of one configuration share.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+    time::Duration,
+};
 
 use rustls::RootCertStore;
 
@@ -10,13 +14,13 @@ use crate::{
     connection::RateLimit,
     identity::Sessions,
     target::{CaCertificate, Endpoint, Invalid, Target},
-    trust,
+    trust::{self, Anchors},
 };
 
 pub(super) struct Shared {
     pub(super) sessions: Sessions,
-    /// One per set of additional trust anchors.
-    roots: HashMap<Option<CaCertificate>, Arc<RootCertStore>>,
+    /// One per set of trust anchors.
+    roots: HashMap<(Anchors, Option<CaCertificate>), Arc<RootCertStore>>,
     /// One per database, identified by the endpoint that the token is signed for, whatever address is connected to.
     rate_limits: HashMap<Endpoint, Arc<RateLimit>>,
     pub(super) timeout: Duration,
@@ -33,9 +37,8 @@ impl Shared {
         let mut roots = HashMap::new();
         let mut rate_limits = HashMap::new();
         for MonitoredTarget { target, .. } in &config.targets {
-            let added = &target.ca_certificate;
-            if !roots.contains_key(added) {
-                roots.insert(added.clone(), Arc::new(trust::database_roots(added.as_ref())?));
+            if let Entry::Vacant(entry) = roots.entry(anchors(target)) {
+                entry.insert(Arc::new(trust::database_roots(target)?));
             }
             rate_limits
                 .entry(target.sign.clone())
@@ -54,10 +57,14 @@ impl Shared {
     }
 
     pub(super) fn roots(&self, target: &Target) -> Option<Arc<RootCertStore>> {
-        self.roots.get(&target.ca_certificate).cloned()
+        self.roots.get(&anchors(target)).cloned()
     }
 
     pub(super) fn rate_limit(&self, watched: &MonitoredTarget) -> Option<Arc<RateLimit>> {
         self.rate_limits.get(&watched.target.sign).cloned()
     }
+}
+
+fn anchors(target: &Target) -> (Anchors, Option<CaCertificate>) {
+    (Anchors::of(target), target.ca_certificate.clone())
 }

@@ -54,14 +54,20 @@ impl RdsName {
     /// `None` if the name is not an RDS endpoint name: a CNAME, an IP address, a PrivateLink name.
     pub fn parse(host: &Host) -> Option<Self> {
         let name = host.as_str().to_ascii_lowercase();
-        let front = SUFFIXES.iter().find_map(|suffix| name.strip_suffix(suffix)?.strip_suffix('.'))?;
-        let labels: Vec<&str> = front.split('.').collect();
+        let labels = labels(&name)?;
         let ([rest @ .., region, "rds"] | [rest @ .., "rds", region]) = &labels[..] else { return None };
         let kind = Self::kind(rest)?;
         if *region == "global" {
             return (kind == RdsNameKind::GlobalWriter).then_some(Self { region: None, kind });
         }
         Some(Self { region: Some(region.parse().ok()?), kind })
+    }
+
+    /// Whether the name is below `rds` of an AWS domain, where only AWS has names, even if it is no endpoint name that is
+    /// known here.
+    pub fn is_below_rds(host: &Host) -> bool {
+        let name = host.as_str().to_ascii_lowercase();
+        matches!(labels(&name).as_deref(), Some([_, .., "rds"] | [_, .., "rds", _]))
     }
 
     /// `rest` is `<id>.<label>`; proxies put `endpoint.` names in the id's place, so only the last label counts.
@@ -77,4 +83,10 @@ impl RdsName {
             _ => RdsNameKind::Instance,
         })
     }
+}
+
+/// The labels before the suffix of a partition.
+fn labels(name: &str) -> Option<Vec<&str>> {
+    let front = SUFFIXES.iter().find_map(|suffix| name.strip_suffix(suffix)?.strip_suffix('.'))?;
+    Some(front.split('.').collect())
 }

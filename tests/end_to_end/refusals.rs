@@ -59,7 +59,7 @@ fn credentials(lab: &Lab, life: Duration) -> Credentials {
 fn log_in(target: &Target, token: &Secret) -> Result<(), ConnectError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let roots = Arc::new(trust::database_roots(target.ca_certificate.as_ref()).unwrap());
+        let roots = Arc::new(trust::database_roots(target).unwrap());
         let deadline = Instant::now() + Duration::from_secs(20);
         let mut evidence = ConnectionEvidence::default();
         let pending =

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, DnValue, IsCa, Issuer, KeyPair};
 use rustls::{
     ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion,
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
@@ -34,9 +34,27 @@ pub(crate) static AUTHORITY: LazyLock<Authority> = LazyLock::new(|| Authority::n
 
 impl Authority {
     pub(crate) fn new(name: &'static str) -> Self {
+        let mut subject = DistinguishedName::new();
+        subject.push(DnType::CommonName, name);
+        Self::with_subject(name, subject)
+    }
+
+    /// An authority with the subject of a public root, and another key.
+    pub(crate) fn imitating(country: &str, organization: &str, name: &'static str) -> Self {
+        let mut subject = DistinguishedName::new();
+        for (kind, text) in [
+            (DnType::CountryName, country),
+            (DnType::OrganizationName, organization),
+            (DnType::CommonName, name),
+        ] {
+            subject.push(kind, DnValue::PrintableString(text.try_into().unwrap()));
+        }
+        Self::with_subject(name, subject)
+    }
+
+    fn with_subject(name: &'static str, subject: DistinguishedName) -> Self {
         let mut params = CertificateParams::default();
-        params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, name);
+        params.distinguished_name = subject;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         let pem = params.self_signed(&key).unwrap().pem();

@@ -109,6 +109,21 @@ fn certificates() {
             "TLS_FAILED",
             Authority::new(AUTHORITY.name).issue(params(HOST)).config(rustls::ALL_VERSIONS),
         ),
+        // A trust anchor of this name would give TLS_FAILED (bad signature), as the next case shows.
+        shows(
+            "of a CA that imitates a public root",
+            "TLS_UNKNOWN_CA",
+            Authority::imitating("US", "Internet Security Research Group", "ISRG Root X1")
+                .issue(params(HOST))
+                .config(rustls::ALL_VERSIONS),
+        ),
+        shows(
+            "of a CA that imitates an Amazon root",
+            "TLS_FAILED",
+            Authority::imitating("US", "Amazon", "Amazon Root CA 1")
+                .issue(params(HOST))
+                .config(rustls::ALL_VERSIONS),
+        ),
         shows("a chain of 3000 certificates", "TLS_FAILED", endless.config(rustls::ALL_VERSIONS)),
     ];
     let mut cases: Vec<Case> = cases.into_iter().flatten().collect();
