@@ -4,6 +4,7 @@
 //! rows to a reader; [`page`] makes it.
 
 mod causes;
+mod clickpipes;
 mod credentials;
 mod mysql;
 pub mod aws;
@@ -74,6 +75,7 @@ pub fn judge(target: &Target, seen: &Observations) -> Vec<Diagnostic> {
     let kind = kind(target, seen);
     let mut answers = credentials::judge(target, seen);
     answers.extend(reach::judge(target, seen));
+    answers.extend(clickpipes::judge(target, seen));
     match &seen.facts {
         Some(Facts::Postgres(facts)) => answers.extend(postgres::judge(target, facts)),
         Some(Facts::Mysql(facts)) => answers.extend(mysql::judge(target, facts, &kind.user)),

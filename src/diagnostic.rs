@@ -155,6 +155,8 @@ pub enum CheckId {
     Tls,
     IamAsked,
     LogIn,
+    ClickPipesRole,
+    ClickPipesToken,
     Engine,
     Version,
     Tables,

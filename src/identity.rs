@@ -74,6 +74,9 @@ pub struct IdentityEvidence {
     /// missing sts:TagSession from a trust policy that rejects every caller.
     #[serde(skip)]
     pub untagged: Option<Result<(), String>>,
+    /// Result of AssumeRole without the external id, if one was passed: ClickPipes passes none.
+    #[serde(skip)]
+    pub without_external_id: Option<Result<(), IdentityError>>,
     /// AWS's clock minus ours, from the `Date` header of its last answer; whole seconds.
     pub clock_offset_seconds: Option<i64>,
     /// The session is from an earlier run and still valid: STS was not called now.
@@ -154,7 +157,10 @@ async fn assume_in_turn(
     // Who asks is evidence, not a condition, so it is asked beside the first hop.
     let first = sts(&sdk, region, source.clone());
     let chain = Chain { access, sdk: &sdk, region };
-    let (caller, credentials) = tokio::join!(caller(&first), chain.walk(source, &mut evidence.hops));
+    let (caller, credentials) = tokio::join!(
+        caller(&first),
+        chain.walk(source, &mut evidence.hops, &mut evidence.without_external_id)
+    );
     evidence.caller = caller;
     let credentials = match credentials {
         Ok(credentials) => credentials,
@@ -232,10 +238,23 @@ impl Chain<'_> {
         &self,
         source: Credentials,
         evidence: &mut Vec<Hop>,
+        without_external_id: &mut Option<Result<(), IdentityError>>,
     ) -> Result<Credentials, (At, IdentityError)> {
         let mut credentials = source;
         for i in 0..self.access.roles.len() {
-            let auth_request = self.hop(i, credentials.clone(), &self.tags(i)).await;
+            // The external id is the access role's condition; hops before it are ClickHouse's own.
+            let last = i + 1 == self.access.roles.len();
+            let external_id = self.access.external_id.as_ref().filter(|_| last);
+            let tags = self.tags(i);
+            let without = async {
+                match external_id {
+                    Some(_) => Some(self.hop(i, credentials.clone(), &tags, None).await.map(|_| ())),
+                    None => None,
+                }
+            };
+            let with = self.hop(i, credentials.clone(), &tags, external_id);
+            let (auth_request, without) = tokio::join!(with, without);
+            *without_external_id = without;
             let (next, hop) = auth_request.map_err(|error| ((i, credentials), error))?;
             tracing::debug!(role = hop.role, took = ?hop.took, "assumed");
             evidence.push(hop);
@@ -249,10 +268,11 @@ impl Chain<'_> {
         i: usize,
         credentials: Credentials,
         tags: &[&SessionTag],
+        external_id: Option<&crate::target::ExternalId>,
     ) -> Result<(Credentials, Hop), IdentityError> {
         let client = sts(self.sdk, self.region, credentials);
-        let (first, last) = (i == 0 && !tags.is_empty(), i + 1 == self.access.roles.len());
-        hop(&client, self.access, &self.access.roles[i], tags, first, last).await
+        let first = i == 0 && !tags.is_empty();
+        hop(&client, self.access, &self.access.roles[i], tags, first, external_id).await
     }
 
     /// Worth asking only where access was denied, and tags were passed that could be the reason.
@@ -261,7 +281,9 @@ impl Chain<'_> {
         if !code.starts_with("AccessDenied") || self.tags(i).is_empty() {
             return None;
         }
-        Some(match self.hop(i, credentials, &[]).await {
+        let last = i + 1 == self.access.roles.len();
+        let external_id = self.access.external_id.as_ref().filter(|_| last);
+        Some(match self.hop(i, credentials, &[], external_id).await {
             Ok(_) => Ok(()),
             Err(IdentityError::Refused { code, message, .. }) => Err(format!("{code}: {message}")),
             Err(IdentityError::Unreachable { what, .. } | IdentityError::NoCredentials(what)) => Err(what),
@@ -275,7 +297,7 @@ async fn hop(
     role: &RoleArn,
     tags: &[&SessionTag],
     first: bool,
-    last: bool,
+    external_id: Option<&crate::target::ExternalId>,
 ) -> Result<(Credentials, Hop), IdentityError> {
     let start = Instant::now();
     let sdk_tags: Result<Vec<Tag>, _> =
@@ -289,8 +311,7 @@ async fn hop(
         .duration_seconds(i32::try_from(access.duration.as_secs()).unwrap_or(i32::MAX))
         .set_tags(Some(sdk_tags.map_err(|e| unreachable(e.to_string()))?).filter(|t| !t.is_empty()))
         .set_transitive_tag_keys(Some(transitive).filter(|t| !t.is_empty()))
-        // The external id is the access role's condition; hops before it are ClickHouse's own.
-        .set_external_id(access.external_id.as_ref().filter(|_| last).map(|id| id.as_str().to_owned()))
+        .set_external_id(external_id.map(|id| id.as_str().to_owned()))
         .send()
         .await
         .map_err(|e| refusal(role, &e))?;

@@ -29,6 +29,7 @@
 // Basic types.
 pub mod secret;
 pub mod target;
+pub mod clickpipes;
 pub mod diagnostic;
 pub mod sql;
 pub mod policy;

@@ -291,6 +291,8 @@ pub struct Target {
     pub source_type: SourceType,
     /// The address to connect to: `connect_to`, otherwise `host:port`.
     pub dial: Endpoint,
+    /// The port of the pipe, which ClickPipes connects to and signs for: `port`.
+    pub port: u16,
     /// The name that TLS verifies: `tls_host`, otherwise `host`.
     pub tls_host: Host,
     /// What the token is signed for: `sign_host:sign_port`, otherwise `tls_host:port`.

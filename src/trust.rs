@@ -36,12 +36,16 @@ pub fn web_roots(added: Option<&CaCertificate>) -> Result<RootCertStore, Invalid
     with(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }, added)
 }
 
-/// The built-in trust anchors of a database, and what `ca_certificate` adds to them.
+/// The trust anchors of a database: `ca_certificate` alone if it is given, otherwise the built-in ones. ClickPipes does the
+/// same with the `ca_certificate` of the pipe.
 ///
 /// # Errors
 /// If `ca_certificate` contains no certificate, or an invalid one.
 pub fn database_roots(target: &Target) -> Result<RootCertStore, Invalid> {
-    with(Anchors::of(target).store()?, target.ca_certificate.as_ref())
+    match &target.ca_certificate {
+        Some(ca) => with(RootCertStore::empty(), Some(ca)),
+        None => Anchors::of(target).store(),
+    }
 }
 
 fn with(mut roots: RootCertStore, added: Option<&CaCertificate>) -> Result<RootCertStore, Invalid> {
@@ -201,5 +205,18 @@ mod tests {
         der[version + 4] = 3;
         let found = refused(&format!("{good}{}", armor(&der)));
         assert!(found.starts_with("certificate 2 (Company CA) cannot be a trust anchor: "), "{found}");
+    }
+
+    #[test]
+    fn certificates_of_the_pipe_replace_the_built_in_roots() {
+        use crate::config::tests::read;
+        let role = "arn:aws:iam::123456789012:role/r";
+        let base = ["--type", "rdsmysql", "--host", "a.b.eu-west-1.rds.amazonaws.com", "--iam-role", role];
+        let roots = |more: &[&str]| {
+            let target = read(&[&base[..], more].concat()).unwrap().targets.remove(0);
+            database_roots(&target).unwrap().len()
+        };
+        assert!(roots(&[]) > 100);
+        assert_eq!(roots(&["--ca-certificate", &certificate("Company CA").pem()]), 1);
     }
 }

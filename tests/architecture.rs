@@ -175,6 +175,7 @@ fn pure_modules_do_no_io() {
     let pure = [
         "secret",
         "target",
+        "clickpipes",
         "diagnostic",
         "sql",
         "policy",

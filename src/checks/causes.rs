@@ -273,6 +273,19 @@ pub static CAUSES: &[Cause] = &[
     cause(Id::LogIn, "MYSQL_REFUSED", "MySQL or MariaDB refused for another reason", OWN_WORDS, 
         "check the server log (RDS: Logs & events)"),
 
+    cause(Id::ClickPipesRole, "CLICKPIPES_EXTERNAL_ID", "the role needs an external id, which ClickPipes does not send",
+        "`external_id` is set, and AssumeRole without it is refused or was not tried",
+        "allow the ClickHouse service role in a statement without sts:ExternalId, and remove `external_id`"),
+    cause(Id::ClickPipesRole, "CLICKPIPES_PARTITION", "the access role is in a partition that ClickPipes cannot reach",
+        "the partition in the ARN of the role: China and GovCloud have their own", "use a password for the pipe"),
+    cause(Id::ClickPipesToken, "CLICKPIPES_REGION", "ClickPipes cannot read the Region from the host name",
+        "the name does not end in .REGION.rds.amazonaws.com: a CNAME, a PrivateLink name, the writer endpoint of an Aurora global \
+         database, a name of another partition",
+        "set `tls_host` to the endpoint's own name, here and in the pipe"),
+    cause(Id::ClickPipesToken, "CLICKPIPES_SIGN", "ClickPipes signs its tokens for another endpoint",
+        "`sign_host` or `sign_port` differs from tls_host (otherwise host) and port",
+        "set `tls_host` and `port` to the endpoint of the database, here and in the pipe, and remove `sign_host` and `sign_port`"),
+
     cause(Id::Engine, "DB_WRONG_ENGINE", "the server is MariaDB instead of MySQL, or the reverse", "its version",
         "set `type` to rdsmariadb for MariaDB, to rdsmysql or auroramysql for MySQL"),
     cause(Id::Engine, "DB_STAND_IN", "the server is a compatible product, not PostgreSQL", "its version names YugabyteDB",
@@ -295,6 +308,7 @@ pub static CAUSES: &[Cause] = &[
         "row_security_active() on the table", ""),
     cause(Id::Endpoint, "DB_ENDPOINT_PROXY", "RDS Proxy does not support replication", "the name of the endpoint", "use the endpoint of the instance or cluster"),
     cause(Id::Endpoint, "DB_ENDPOINT_READER", "a reader of a cluster does not stream changes", "the name is a cluster's reader endpoint, or innodb_read_only is ON", "use the writer endpoint"),
+    cause(Id::Endpoint, "DB_ENDPOINT_SHARD_GROUP", "Aurora Limitless Database does not stream changes", "the name of the endpoint (shardgrp-)", "use replication_mode = \"snapshot\", or a cluster without Limitless Database"),
     cause(Id::PostgresDocumentedRule, "PG_DOCUMENTED_RULE", "in the ClickPipes guide, Postgres with IAM is Initial Load Only",
         "the guide. Counts only on the basis `guide`", ""),
     cause(Id::PostgresStandby, "PG_STANDBY", "a standby before PostgreSQL 16 cannot have logical slots", "pg_is_in_recovery() and the version", ""),
@@ -399,7 +413,7 @@ mod tests {
         let files = ["credentials", "reach", "postgres", "postgres/publication", "mysql", "tables"];
         let operators = ["aws/database", "aws/permission", "aws/trust"];
         let mut said = BTreeSet::new();
-        for file in files.into_iter().chain(operators) {
+        for file in files.into_iter().chain(operators).chain(["../clickpipes", "clickpipes"]) {
             let text = std::fs::read_to_string(folder.join(format!("{file}.rs"))).unwrap();
             let quoted = text.split('"').skip(1).step_by(2);
             let is_code = |word: &&str| {

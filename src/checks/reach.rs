@@ -2,11 +2,12 @@
 
 use super::{Observations, policy_resource};
 use crate::{
+    clickpipes,
     connection::{AuthRequest, ConnectError, ConnectionEvidence, Refusal, Stage, TlsEvidence, TlsFailure},
     diagnostic::{Candidate, CheckId, Diagnostic},
     facts::Facts,
     sql,
-    target::{Engine, Host, RdsName, RdsNameKind, Target},
+    target::{Engine, Host, RdsName, Target},
     trust::{BUNDLE_DATE, RegionalRoots},
 };
 
@@ -16,7 +17,7 @@ pub(super) fn judge(target: &Target, seen: &Observations) -> Vec<Diagnostic> {
     for (stage, pass) in [
         (Stage::Resolve, resolved(evidence)),
         (Stage::Connect, dialled(evidence)),
-        (Stage::Tls, encrypted(evidence)),
+        (Stage::Tls, encrypted(target, evidence)),
         (Stage::AuthRequest, auth_request(evidence)),
     ] {
         if let Some(Err(error)) = &seen.connect
@@ -99,9 +100,13 @@ fn dialled(evidence: &ConnectionEvidence) -> Option<String> {
     evidence.peer.map(|peer| peer.to_string())
 }
 
-fn encrypted(evidence: &ConnectionEvidence) -> Option<String> {
+fn encrypted(target: &Target, evidence: &ConnectionEvidence) -> Option<String> {
     let tls = evidence.tls.as_ref()?;
-    Some(format!("{}, {}", tls.version.as_deref()?, certificate(tls)))
+    let by = match target.ca_certificate {
+        Some(_) => "; trusted by ca_certificate, which the pipe needs too",
+        None => "",
+    };
+    Some(format!("{}, {}{by}", tls.version.as_deref()?, certificate(tls)))
 }
 
 fn certificate(tls: &TlsEvidence) -> String {
@@ -220,12 +225,17 @@ fn tls(target: &Target, evidence: &ConnectionEvidence, failure: &TlsFailure) -> 
 
 /// What to do about a CA that is not known. It depends on whether the roots of the Region are built in.
 fn unknown_ca(target: &Target) -> String {
+    if target.ca_certificate.is_some() {
+        return "add the CA that issued the certificate to `ca_certificate`, here and in the pipe: it replaces the built-in \
+                roots. If the server has a certificate of RDS or RDS Proxy, remove `ca_certificate`"
+            .to_owned();
+    }
     let RegionalRoots { region, built_in, url } = RegionalRoots::of(target);
     match (built_in, url) {
         (true, _) => format!(
             "check what answers at {}: the RDS roots of {region} are built in (as of {BUNDLE_DATE}), so it may be a proxy that \
              intercepts TLS, or another server. If you trust the CA that issued the certificate, set `ca_certificate` \
-             (--ca-certificate) to it",
+             (--ca-certificate) to it, here and in the pipe",
             target.dial
         ),
         (false, Some(url)) => format!(
@@ -379,8 +389,9 @@ fn refused_token(
         ));
     }
     if RdsName::parse(&target.sign.host).is_none() {
+        let remove = if target.sign.host == target.tls_host { "" } else { "remove `sign_host` and " };
         return fail("TOKEN_WRONG_NAME").remedy(format!(
-            "set `tls_host` (or `sign_host`) to the RDS endpoint's own name{}: RDS refuses tokens signed for `{}`",
+            "{remove}set `tls_host` to the RDS endpoint's own name{}: RDS refuses tokens signed for `{}`",
             alias_of_rds(&seen.connection).map(|name| format!(", {name} by its alias")).unwrap_or_default(),
             target.sign.host
         ));
@@ -549,8 +560,7 @@ fn mysql_refused(target: &Target, seen: &Observations, row: CheckId, refusal: &R
     }
 }
 
-/// Where changes can be streamed from: not through RDS Proxy ("doesn't support streaming replication
-/// mode"), and not from a reader of a cluster (ClickPipes: "use the writer endpoint").
+/// Where changes can be streamed from.
 pub(super) fn endpoint(target: &Target, facts: &Facts) -> Diagnostic {
     let check = CheckId::Endpoint;
     let host = &target.sign.host;
@@ -569,16 +579,11 @@ pub(super) fn endpoint(target: &Target, facts: &Facts) -> Diagnostic {
         )
         .remedy("give the writer endpoint of the cluster");
     }
-    match RdsName::parse(host).map(|name| name.kind) {
-        Some(RdsNameKind::Proxy) => {
-            Diagnostic::fail(check, "DB_ENDPOINT_PROXY", format!("{host} is an RDS Proxy's"))
-                .remedy("give the endpoint of the instance or the cluster itself")
-        }
-        Some(RdsNameKind::ClusterReader) => {
-            Diagnostic::fail(check, "DB_ENDPOINT_READER", format!("{host} is a reader endpoint"))
-                .remedy("give the writer endpoint of the cluster")
-        }
-        Some(_) => Diagnostic::pass(check, "no proxy and no reader endpoint"),
+    if let Some(diagnostic) = super::clickpipes::limited(check, clickpipes::changes(host).as_slice()) {
+        return diagnostic;
+    }
+    match RdsName::parse(host) {
+        Some(_) => Diagnostic::pass(check, "no proxy, reader or shard group endpoint"),
         None => Diagnostic::pass(check, format!("{host} is no RDS name, so its kind is not known")),
     }
 }

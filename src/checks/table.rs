@@ -188,6 +188,8 @@ pub struct Kind {
 const GUIDE: &str = "ClickPipes guide, secure RDS access";
 const STS: &str = "AWS STS API reference, AssumeRole";
 const IAM_DB: &str = "Amazon RDS User Guide, IAM database authentication";
+const ENGINE_IAM: &str =
+    "IAM authentication of ClickPipes' engine (PeerDB, flow/connectors/utils/rds.go and aws.go)";
 const PG_SOURCE: &str = "ClickPipes documentation, Postgres source setup";
 const MYSQL_SOURCE: &str = "ClickPipes documentation, MySQL source setup";
 const PG_ENGINE: &str = "validation of ClickPipes' engine for Postgres";
@@ -219,6 +221,12 @@ pub static CHECKS: &[Check] = &[
     Check::connection(Id::LogIn, "AUTH_LOG_IN", "IAM login as {user}")
         .expected("an identity policy that allows rds-db:connect on this database and user")
         .source(IAM_DB),
+    Check::connection(Id::ClickPipesRole, "CLICKPIPES_ROLE", "ClickPipes can assume the role in the same way")
+        .expected("an access role in partition aws that can be assumed without an external id")
+        .source(ENGINE_IAM),
+    Check::connection(Id::ClickPipesToken, "CLICKPIPES_TOKEN", "ClickPipes signs the token in the same way")
+        .expected("a Region that can be read from the host name, and a token for tls_host (otherwise host) and port")
+        .source(ENGINE_IAM),
     // Prerequisites of every pipe.
     Check::capability(Id::Engine, "DB_ENGINE", "database engine is {engine}", ALL)
         .expected("the engine of the target's type, and not a compatible one (YugabyteDB)")

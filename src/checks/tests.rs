@@ -1,3 +1,4 @@
+mod clickpipes;
 mod fixtures;
 mod records;
 

@@ -78,17 +78,17 @@ fields! {
         /// Host name in the TLS certificate if it differs from --host (PrivateLink, NLB, CNAME, IP address)
         #[arg(long, env = "PIPEPROBE_TLS_HOST", value_name = "NAME", hide_short_help = true)]
         "tls_host" => tls_host: Given,
-        /// Additional trusted CA certificates: a PEM file or the PEM text (RDS and Amazon roots are built in)
+        /// CA certificates of the pipe, instead of the built-in RDS and Amazon roots: a PEM file or the PEM text
         #[arg(long, env = "PIPEPROBE_CA_CERTIFICATE", value_name = "PEM", hide_short_help = true)]
         #[arg(allow_hyphen_values = true)] // PEM begins with -----BEGIN
         "ca_certificate" => ca_certificate: Given,
         /// Connect to this address instead of the host: a tunnel, an NLB, a PrivateLink endpoint
         #[arg(long, env = "PIPEPROBE_CONNECT_TO", value_name = "HOST:PORT", hide_short_help = true)]
         "connect_to" => connect_to: Given,
-        /// Host name that the token is signed for [default: --tls-host, otherwise --host]
+        /// Host name that the token is signed for; a pipe has no such setting [default: --tls-host, otherwise --host]
         #[arg(long, env = "PIPEPROBE_SIGN_HOST", value_name = "NAME", hide_short_help = true)]
         "sign_host" => sign_host: Given,
-        /// Port that the token is signed for [default: --port]
+        /// Port that the token is signed for; a pipe has no such setting [default: --port]
         #[arg(long, env = "PIPEPROBE_SIGN_PORT", value_name = "PORT", hide_short_help = true)]
         "sign_port" => sign_port: Given,
         /// Access role to assume: the role that ClickPipes is given
@@ -98,7 +98,7 @@ fields! {
         #[arg(long = "via-role", env = "PIPEPROBE_VIA_ROLES", value_name = "ARN", value_delimiter = ',')]
         #[arg(help_heading = "Identity", hide_short_help = true)]
         "via_roles" => via_roles: Vec<Given>,
-        /// External ID that the trust policy of the access role requires
+        /// External ID for AssumeRole; ClickPipes sends none, so a role that requires it fails
         #[arg(long, env = "PIPEPROBE_EXTERNAL_ID", value_name = "ID", help_heading = "Identity")]
         #[arg(hide_short_help = true)]
         "external_id" => external_id: Given,

@@ -13,9 +13,10 @@ use crate::{
         self, Artefact, Format,
         fields::{FieldValue, Fields},
     },
+    clickpipes,
     target::{
-        ConfigErrors, Endpoint, Engine, ErrorList, Invalid, Pipe, PrincipalArn, RdsName, RdsNameKind,
-        ReplicationMode, ResourceId, ResourceKind, RoleArn, Target, quoted,
+        ConfigErrors, Endpoint, Engine, ErrorList, Invalid, Pipe, PrincipalArn, RdsName, ReplicationMode,
+        ResourceId, ResourceKind, RoleArn, Target, quoted,
     },
 };
 
@@ -81,20 +82,14 @@ impl Setup {
 
 /// CDC cannot be set up on an endpoint that cannot stream changes.
 fn cdc_is_possible(target: &Target) -> Result<(), Invalid> {
-    let host = &target.sign.host;
-    let what = match RdsName::parse(host).map(|name| name.kind) {
-        Some(RdsNameKind::Proxy) => "an RDS Proxy endpoint, which cannot stream changes",
-        Some(RdsNameKind::ClusterReader) => "a reader endpoint, which cannot stream changes",
-        _ => return Ok(()),
-    };
     let mode = target.pipe.mode.map(ReplicationMode::name).unwrap_or_default();
-    match target.pipe.follows_changes() {
-        true => Err(Invalid::new(
+    match clickpipes::changes(&target.sign.host) {
+        Some(limit) if target.pipe.follows_changes() => Err(Invalid::new(
             "replication_mode",
-            format!("snapshot, or another endpoint: `{host}` is {what}"),
+            format!("snapshot, or another endpoint: {}", limit.found),
             quoted(mode),
         )),
-        false => Ok(()),
+        _ => Ok(()),
     }
 }
 

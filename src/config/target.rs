@@ -15,6 +15,7 @@ use crate::{
         Given,
         fields::{Fields, TargetFields},
     },
+    clickpipes,
     target::{
         Access, CaCertificate, ConfigErrors, DbUser, Endpoint, Engine, ErrorList, ExternalId, Host, Invalid,
         Operator, Origin, Pipe, RdsName, Region, ReplicationMechanism, ReplicationMode, RoleArn, SessionName,
@@ -77,6 +78,7 @@ pub(super) fn read(selected: Selected, needs: Needs, context: &Context<'_>) -> R
         name: selected.name.unwrap_or_else(|| database.host.to_string()),
         source_type: database.source_type,
         dial: database.dial,
+        port: database.port,
         tls_host: database.tls_host,
         sign,
         region,
@@ -156,6 +158,9 @@ impl Database {
         let sign_port = optional(e, f.sign_port.as_ref(), |text| port("sign_port", text));
         let given = optional(e, f.region.as_ref(), str::parse::<Region>);
         e.check()?;
+        for (field, host) in [("host", &self.host), ("tls_host", &self.tls_host)] {
+            not_dsql(field, host, selected.origin.as_ref())?;
+        }
         let host = sign_host.unwrap_or_else(|| self.tls_host.clone());
         let region = region(f.region.as_ref(), given, &host, selected.origin.as_ref())?;
         Ok((Endpoint { host, port: sign_port.unwrap_or(self.port) }, region))
@@ -224,6 +229,15 @@ fn database_name(name: &str) -> Result<String, Invalid> {
         return Err(Invalid::new("database", "the name of a database", quoted(name)));
     }
     Ok(name.to_owned())
+}
+
+fn not_dsql(field: &str, host: &Host, target: Option<&Origin>) -> Result<(), Invalid> {
+    let expected = "an RDS or Aurora endpoint: ClickPipes cannot read from Aurora DSQL";
+    let invalid = || Invalid::new(field, expected, quoted(host));
+    match clickpipes::is_dsql(host) {
+        true => Err(target.iter().fold(invalid(), |invalid, origin| invalid.at(origin))),
+        false => Ok(()),
+    }
 }
 
 /// A choice that other engines do not have.

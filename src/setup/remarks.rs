@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{place::Place, policies, sql};
 use crate::{
+    clickpipes,
     config::Setup,
     target::{Engine, RdsName, RdsNameKind, ReplicationMechanism, ResourceKind},
 };
@@ -77,7 +78,11 @@ pub(super) fn remarks(plan: &Setup) -> Vec<String> {
             .to_owned());
     }
     if target.access.external_id.is_some() {
-        say("ClickPipes sends no external id: the trust policy asks it of other callers only.".to_owned());
+        say(format!(
+            "{}: the trust policy requires it from other callers only. To check that ClickPipes can assume the role, use \
+             --via-role with the service role, without --external-id.",
+            clickpipes::NO_EXTERNAL_ID
+        ));
     }
     if plan.callers.is_empty() && target.access.external_id.is_none() && target.access.roles.len() < 2 {
         say("`pipeprobe check` has to assume the access role as well: through the service role (--via-role) where \
@@ -94,23 +99,8 @@ pub(super) fn remarks(plan: &Setup) -> Vec<String> {
              Manager: then create it with that password, without rds_iam or AWSAuthenticationPlugin."
             .to_owned());
     }
-    if name.is_none() {
-        say(format!(
-            "RDS refuses tokens that are signed for `{}`: give the RDS endpoint's own name as tls_host.",
-            target.sign.host
-        ));
-    } else if !clickpipes_reads_the_region(target.tls_host.as_str()) {
-        say(format!(
-            "ClickPipes reads the Region from a name that ends in .REGION.rds.amazonaws.com, which `{}` is not.",
-            target.tls_host
-        ));
-    }
-    if target.sign.host != target.tls_host || target.sign.port != target.dial.port {
-        say(format!(
-            "ClickPipes signs its tokens for {}:{}, and not for {}: what stands before the database has to keep its \
-             port, and tls_host is to be the RDS endpoint's name.",
-            target.tls_host, target.dial.port, target.sign
-        ));
+    for limit in clickpipes::partition(target).into_iter().chain(clickpipes::token(target)) {
+        say(format!("{}. To do: {}.", limit.found, limit.remedy));
     }
     if changes && target.source_type.is_aurora() && name == Some(RdsNameKind::Instance) {
         say("The writer endpoint of the cluster outlives a failover; that of an instance does not."
@@ -122,10 +112,4 @@ pub(super) fn remarks(plan: &Setup) -> Vec<String> {
             .to_owned());
     }
     remarks
-}
-
-/// ClickPipes' engine knows `<id>.<hash>.<region>.rds.amazonaws.com`.
-fn clickpipes_reads_the_region(host: &str) -> bool {
-    let front = host.strip_suffix(".rds.amazonaws.com").unwrap_or_default();
-    front.split('.').count() >= 3 && !front.ends_with(".global")
 }

@@ -45,7 +45,27 @@ fn an_external_id_is_passed_where_it_is_asked_for() {
     Run::check(&lab, &["--external-id", "pipe-43"])
         .json()
         .fails_at("STS_ACCESS_ROLE", "STS_ASSUME_ROLE_DENIED");
-    assert_eq!(Run::check(&lab, &["--external-id", "pipe-42"]).json().status, 0);
+    // ClickPipes sends none. Whether the role requires it of the service role too is not known to this caller …
+    let with = Run::check(&lab, &["--external-id", "pipe-42"]).json();
+    assert_eq!(with.status, 3);
+    assert_eq!(with.row("AUTH_LOG_IN")["outcome"], "pass", "it was passed");
+    assert_eq!(with.report()["verdict"]["blocked_by"], json!(["CLICKPIPES_ROLE"]));
+    let row = with.row("CLICKPIPES_ROLE");
+    assert_eq!((text(&row["outcome"]), text(&row["cause"])), ("unknown", "CLICKPIPES_EXTERNAL_ID"));
+    // … and through the service role it is.
+    let via = Run::check(&lab, &["--external-id", "pipe-42", "--via-role", SERVICE_ROLE]).json();
+    let row = via.fails_at("CLICKPIPES_ROLE", "CLICKPIPES_EXTERNAL_ID");
+    assert!(text(&row["remedy"]).contains("in a statement without sts:ExternalId"), "{row:#}");
+}
+
+#[test]
+fn an_external_id_that_is_not_needed_does_not_matter() {
+    let lab = lab();
+    trust(&lab, &["sts:AssumeRole", "sts:TagSession"], None);
+    for via in [&[][..], &["--via-role", SERVICE_ROLE]] {
+        let answer = Run::check(&lab, &[&["--external-id", "pipe-42"], via].concat()).json();
+        assert_eq!(answer.status, 0, "{:#}", answer.report());
+    }
 }
 
 #[test]

@@ -150,3 +150,13 @@ fn one_config(args: &[&str], environment: Environment<'_>) -> Result<Config, Con
     let base = ["--type", "rdspostgres", "--host", HOST, "--iam-role", ROLE];
     read_with(&[&base, args].concat(), environment)
 }
+
+#[test]
+fn aurora_dsql_is_no_valid_target() {
+    let host = "abcdefghijklmnopqrst.dsql.us-east-1.on.aws";
+    let args = ["--type", "aurorapostgres", "--host", host, "--iam-role", ROLE, "--region", "us-east-1"];
+    let errors = read(&args).unwrap_err();
+    assert_eq!(errors.first().field, "host");
+    assert!(errors.first().expected.contains("cannot read from Aurora DSQL"), "{errors}");
+    assert_eq!(one(&["--tls-host", host, "--region", "us-east-1"]).unwrap_err().first().field, "tls_host");
+}

@@ -104,6 +104,15 @@ fn tokens(engine: &str, server_version: ServerVersion, cause: &'static str) -> V
         fault(name("a token signed for another Region"), "AUTH_LOG_IN", cause, "remove `sign_host`")
             .on(server_version)
             .args(&["--sign-host", "other.abc.eu-west-1.rds.amazonaws.com", "--region", "eu-west-1"]),
+        // As behind an NLB that listens on another port. The token is accepted.
+        fault(
+            name("a token signed for the port of the database, which the pipe does not have"),
+            "CLICKPIPES_TOKEN",
+            "CLICKPIPES_SIGN",
+            "and remove `sign_port`",
+        )
+        .on(server_version)
+        .run(|run, server| run.with("port", "1").more(&["--sign-port".into(), server.port.to_string()])),
     ]
 }
 
