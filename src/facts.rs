@@ -132,6 +132,8 @@ pub struct PostgresFacts {
     /// WAL senders of other clients.
     pub wal_senders_in_use: Fact<u32>,
     pub replication_slots_in_use: Fact<u32>,
+    /// A logical replication slot that is valid.
+    pub has_logical_slot: Fact<bool>,
     /// `CREATE` privilege on the database, which `CREATE PUBLICATION` requires.
     pub may_create_in_database: Fact<bool>,
     /// `default_transaction_read_only` as the user's sessions start with it: `off` unless the role or the database sets it.

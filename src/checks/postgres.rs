@@ -184,9 +184,39 @@ impl Server<'_> {
     fn wal_level(&self) -> Diagnostic {
         let check = CheckId::PostgresWalLevel;
         match self.setting("wal_level") {
+            Some("logical") if self.is_standby() => self.wal_level_of_primary(),
             Some("logical") => Diagnostic::pass(check, "wal_level = logical"),
             Some(level) => Diagnostic::fail(check, "PG_WAL_LEVEL", format!("wal_level = {level}")),
             None => self.no_setting(check),
+        }
+    }
+
+    /// A physical standby that can have logical slots.
+    fn is_standby(&self) -> bool {
+        self.facts.in_recovery == Fact::Read(true)
+            && self.facts.is_aurora == Fact::Read(false)
+            && self.major().is_some_and(|major| major >= STANDBY_SINCE)
+    }
+
+    /// Logical decoding on a standby needs it on the primary too, and a standby does not show it.
+    fn wal_level_of_primary(&self) -> Diagnostic {
+        let check = CheckId::PostgresWalLevel;
+        match self.facts.has_logical_slot.read() {
+            Some(true) => Diagnostic::pass(
+                check,
+                "wal_level = logical on this standby, and a valid logical slot here shows the same for the primary",
+            ),
+            _ => Diagnostic::unknown(
+                check,
+                "PG_WAL_LEVEL_OF_PRIMARY",
+                "wal_level = logical on this standby; that of the primary is not visible here",
+            )
+            .expected("wal_level = logical on the primary and on the standby")
+            .remedy(
+                "use the endpoint of the primary; or set rds.logical_replication = 1 in its DB parameter group too and reboot it, then \
+                 check while a logical slot exists here: SELECT pg_create_logical_replication_slot('wal_level_test', 'pgoutput'); (and \
+                 pg_drop_replication_slot afterwards)",
+            ),
         }
     }
 

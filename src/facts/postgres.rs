@@ -36,6 +36,12 @@ const IAM_AUTH_FOR_REPLICATION: &str = "SELECT current_setting('rds.iam_auth_for
 const IN_RDS_REPLICATION: &str = "SELECT CASE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = 'rds_replication') \
      THEN pg_has_role('rds_replication', 'MEMBER') END";
 
+/// A valid logical slot. On a standby, one exists only while `wal_level` is logical on the primary too: the server invalidates it
+/// otherwise. The columns depend on the version.
+const LOGICAL_SLOT: &str = "SELECT EXISTS (SELECT FROM pg_replication_slots slot WHERE slot_type = 'logical' \
+     AND to_jsonb(slot)->>'wal_status' IS DISTINCT FROM 'lost' \
+     AND to_jsonb(slot)->>'conflicting' IS DISTINCT FROM 'true')";
+
 /// Ours runs beside this question, and does not count.
 const WAL_SENDERS: &str = "SELECT count(*) FROM pg_stat_replication \
      WHERE (usename = current_user AND application_name = 'pipeprobe') IS NOT TRUE";
@@ -68,6 +74,7 @@ pub async fn ask(
             ask(READ_ONLY_BY_DEFAULT),
             session.rows(&publications, deadline),
             session.rows(&tables, deadline),
+            ask(LOGICAL_SLOT),
         )
     };
     let questions = async {
@@ -94,6 +101,7 @@ pub async fn ask(
         read_only_by_default: fact(first.14, boolean),
         publications: all(first.15, publications_of),
         tables,
+        has_logical_slot: fact(first.17, boolean),
         replication,
     }
 }

@@ -1,7 +1,9 @@
-use lab::{ACCESS_ROLE, Engine, Lab, ServerVersion};
+use std::{thread, time::Duration};
+
+use lab::{ACCESS_ROLE, Engine, Instance, Lab, ServerVersion};
 
 use super::{Bench, Case, Change, case};
-use crate::support::server_versions;
+use crate::support::{Run, server_versions, text};
 
 /// A real standby of each engine, with changes of its settings.
 #[test]
@@ -13,9 +15,58 @@ fn standbys() {
             primary.set(&[("rds.iam_auth_for_replication", "1")]).unwrap();
         }
         let standby = lab.standby(primary).unwrap();
+        if matches!(server_version, ServerVersion::Postgres17 | ServerVersion::Postgres18) {
+            // As of another pipe: it shows the wal_level of the primary.
+            standby.set(&[("hot_standby_feedback", "on")]).unwrap();
+            create_slot(primary, &standby);
+        }
         let config = lab.target_toml("other", &standby, ACCESS_ROLE);
         Bench::new(&lab, &standby, primary, config).run_each(cases(server_version));
     }
+}
+
+/// A logical slot, which waits until the primary logs its running transactions.
+fn create_slot(primary: &Instance, standby: &Instance) {
+    let create = "SELECT pg_create_logical_replication_slot('other_pipe', 'pgoutput')";
+    thread::scope(|scope| {
+        let slot = scope.spawn(|| standby.sql(create));
+        while !slot.is_finished() {
+            primary.sql("SELECT pg_log_standby_snapshot()").unwrap();
+            thread::sleep(Duration::from_millis(50));
+        }
+        slot.join().unwrap().unwrap();
+    });
+}
+
+/// Its own `wal_level` is logical all the time.
+#[test]
+fn a_standby_does_not_show_the_wal_level_of_its_primary() {
+    let lab = Lab::start(&[ServerVersion::Postgres17]).unwrap();
+    let primary = lab.instance(ServerVersion::Postgres17);
+    primary.set(&[("rds.iam_auth_for_replication", "1")]).unwrap();
+    let standby = lab.standby(primary).unwrap();
+    standby.set(&[("hot_standby_feedback", "on")]).unwrap();
+    let config = lab.target_toml("other", &standby, ACCESS_ROLE);
+    let wal_level = || {
+        let answer = Run::check(&lab, &["other", "--basis", "server"]).table(&config).json();
+        let row = answer.row("PG_WAL_LEVEL").clone();
+        let verdict = text(&answer.report()["verdict"]["server"]).to_owned();
+        [text(&row["outcome"]), text(&row["cause"]), &verdict].map(str::to_owned)
+    };
+    let unknown = ["unknown", "PG_WAL_LEVEL_OF_PRIMARY", "initial_load_only"].map(str::to_owned);
+    assert_eq!(wal_level(), unknown);
+    create_slot(primary, &standby);
+    assert_eq!(wal_level(), ["pass", "", "cdc"].map(str::to_owned));
+
+    // The slot is invalid as soon as the standby replays the change.
+    primary.restart_with(&[("wal_level", "replica")]).unwrap();
+    primary.sql("SELECT pg_log_standby_snapshot()").unwrap();
+    standby.catch_up().unwrap();
+    assert_eq!(standby.sql("SHOW wal_level").unwrap().trim(), "logical");
+    assert_eq!(wal_level(), unknown);
+    let create = "SELECT pg_create_logical_replication_slot('a_pipe', 'pgoutput')";
+    let why = standby.sql(create).unwrap_err().to_string();
+    assert!(why.contains("wal_level"), "what a pipe would see: {why}");
 }
 
 fn cases(server_version: ServerVersion) -> Vec<Case> {
@@ -30,14 +81,13 @@ fn cases(server_version: ServerVersion) -> Vec<Case> {
         // Logical decoding on a standby exists since version 16.
         ServerVersion::Postgres15 => vec![case("a standby that is too old", Nothing, "", "").no_row()],
         ServerVersion::Postgres17 | ServerVersion::Postgres18 => vec![
-            case("without feedback", Nothing, "", "").no_row(),
+            case("with feedback", Nothing, "", "").cdc().no_row(),
             case(
-                "with feedback",
-                Set("hot_standby_feedback", "on", "off"),
+                "without feedback",
+                Set("hot_standby_feedback", "off", "on"),
                 "PG_HOT_STANDBY_FEEDBACK",
-                "pass",
-            )
-            .cdc(),
+                "fail PG_HOT_STANDBY_FEEDBACK",
+            ),
         ],
         // On by default since 8.0.
         ServerVersion::Mysql9_7 => vec![
