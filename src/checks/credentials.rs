@@ -195,7 +195,8 @@ fn denied(target: &Target, role: &str, caller: &str) -> Vec<Candidate> {
         }
         None => (
             "no external id was passed",
-            "if the trust policy has a sts:ExternalId condition, set `external_id`",
+            "if the trust policy has a sts:ExternalId condition, remove it for the ClickHouse service role, because ClickPipes sends no \
+             external id; to assume the role as another caller, set `external_id`",
         ),
     };
     let (because, remedy) = external;

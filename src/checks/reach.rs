@@ -7,7 +7,7 @@ use crate::{
     diagnostic::{Candidate, CheckId, Diagnostic},
     facts::Facts,
     sql,
-    target::{Engine, Host, RdsName, Target},
+    target::{Engine, Host, RdsName, ResourceKind, Target},
     trust::{BUNDLE_DATE, RegionalRoots},
 };
 
@@ -252,9 +252,14 @@ fn unknown_ca(target: &Target) -> String {
 /// The database's own name, which its certificate carries wherever it is dialled. The chain has been verified by then.
 fn wrong_name(evidence: &ConnectionEvidence) -> String {
     let names = evidence.tls.iter().filter_map(|tls| tls.chain.first()).flat_map(|leaf| &leaf.names);
-    let of_rds =
-        names.filter(|name| Host::parse("name", name).is_ok_and(|name| RdsName::parse(&name).is_some()));
-    match of_rds.collect::<Vec<_>>().as_slice() {
+    let of_rds = names.filter(|name| is_of_rds(name));
+    let (temporary, lasting): (Vec<_>, Vec<_>) = of_rds.partition(|name| is_of_blue_green(name));
+    match lasting.as_slice() {
+        [] if !temporary.is_empty() => format!(
+            "wait until the switchover of the blue/green deployment is complete, then check again with the same `host`: {} is a name \
+             of that deployment, which RDS changes or removes, so it is no `tls_host`",
+            list(temporary)
+        ),
         [] => {
             "set `tls_host` to the RDS endpoint's own name (behind PrivateLink, an NLB, a tunnel or a CNAME)"
                 .into()
@@ -273,9 +278,19 @@ fn wrong_name(evidence: &ConnectionEvidence) -> String {
 
 /// The RDS endpoint that the dialled name is an alias of.
 fn alias_of_rds(evidence: &ConnectionEvidence) -> Option<&String> {
-    let is_of_rds =
-        |name: &&String| Host::parse("name", name).is_ok_and(|name| RdsName::parse(&name).is_some());
-    evidence.alias_of.as_ref().filter(is_of_rds)
+    evidence.alias_of.as_ref().filter(|name| is_of_rds(name) && !is_of_blue_green(name))
+}
+
+fn is_of_rds(name: &str) -> bool {
+    Host::parse("name", name).is_ok_and(|name| RdsName::parse(&name).is_some())
+}
+
+/// RDS names the two sides of a blue/green deployment `<id>-green-<random>` before the switchover and `<id>-old1` after it
+/// (RDS User Guide, "Switching a blue/green deployment").
+fn is_of_blue_green(name: &str) -> bool {
+    let id = name.split('.').next().unwrap_or_default().to_ascii_lowercase();
+    let is_old = |(_, number): (&str, &str)| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+    id.contains("-green-") || id.rsplit_once("-old").is_some_and(is_old)
 }
 
 /// No authority issued it: what an RDS endpoint never presents.
@@ -296,6 +311,9 @@ fn not_iam(target: &Target, auth_request: &AuthRequest) -> Diagnostic {
 
 /// Why a server asks this user for something else.
 fn not_in_force(target: &Target) -> Vec<Candidate> {
+    if target.resource_kind() == ResourceKind::Proxy {
+        return not_in_force_at_proxy(target);
+    }
     let enable = "enable IAM database authentication on the instance or cluster (Password and IAM database \
                   authentication; apply immediately)";
     let user = match target.engine() {
@@ -338,6 +356,30 @@ fn not_in_force(target: &Target) -> Vec<Candidate> {
     candidates
 }
 
+/// RDS Proxy decides by itself how clients log in, and logs in to the database with a password from Secrets Manager.
+fn not_in_force_at_proxy(target: &Target) -> Vec<Candidate> {
+    vec![
+        Candidate::new(
+            "AUTH_IAM_OFF",
+            "RDS Proxy requests a password unless IAM authentication is required for the secret of the user",
+            format!(
+                "in the proxy, require IAM authentication for the secret of {user}: aws rds modify-db-proxy --db-proxy-name <proxy> \
+                 --auth AuthScheme=SECRETS,IAMAuth=REQUIRED,SecretArn=<secret of {user}> (list every secret again); {PROXY_LOGIN}",
+                user = target.user
+            ),
+        ),
+        Candidate::new(
+            "AUTH_NO_USER",
+            format!("the proxy may have no secret for the user; is it `{}`?", target.user),
+            make_iam_user(target),
+        ),
+    ]
+}
+
+/// Why the user in the database must stay as it is.
+const PROXY_LOGIN: &str = "leave the user in the database as it is: with rds_iam or AWSAuthenticationPlugin the proxy could no longer \
+                           log in with its password";
+
 /// MySQL's and MariaDB's accounts name the addresses that they are for.
 fn let_in_from_anywhere(target: &Target) -> String {
     let user = sql::mysql::literal(target.user.as_str());
@@ -349,6 +391,13 @@ fn let_in_from_anywhere(target: &Target) -> String {
 
 /// What makes a user one of IAM's.
 fn make_iam_user(target: &Target) -> String {
+    if target.resource_kind() == ResourceKind::Proxy {
+        return format!(
+            "add a Secrets Manager secret with the name and the password of {} to the proxy, with IAM authentication required; \
+             {PROXY_LOGIN}",
+            target.user
+        );
+    }
     match target.engine() {
         Engine::Postgres => {
             let user = sql::postgres::identifier(target.user.as_str());

@@ -71,14 +71,20 @@ pub(super) fn read<'a>(
         return Diagnostic::fail(
             check,
             "DB_TABLES_MISSING",
-            format!("no table is called {}", some_of(&missing)),
+            format!("no table{} is called {}", in_database(target), some_of(&missing)),
         )
-        .remedy("give tables that exist, as SCHEMA.TABLE; a table that may not be seen is missing too");
+        .remedy(format!(
+            "{}give tables that exist, as SCHEMA.TABLE; a table that may not be seen is missing too",
+            name_the_database(target)
+        ));
     }
     if tables.is_empty() {
         let grant = grants(target, &[ServerText::new("<schema>")], usage_missing);
-        return Diagnostic::fail(check, "DB_NO_TABLES", "there is no table that the user can see")
-            .remedy(format!("create the tables, or let the user see them: {grant}"));
+        let found = format!("there is no table{} that the user can see", in_database(target));
+        return Diagnostic::fail(check, "DB_NO_TABLES", found).remedy(format!(
+            "{}create the tables, or let the user see them: {grant}",
+            name_the_database(target)
+        ));
     }
     let refused: Vec<(&Table, &Refusal)> =
         tables.iter().filter_map(|t| t.select.as_ref().err().map(|refusal| (*t, refusal))).collect();
@@ -123,6 +129,22 @@ pub(super) fn read<'a>(
         of_these(check, "DB_TABLES_UNREADABLE", target, (&names, tables.len()), "not allowed to read");
     let found = format!("{}; the server says: {words}", diagnostic.found);
     Diagnostic { found, ..diagnostic }.remedy(grants(target, &schemas, usage_missing))
+}
+
+/// A session of PostgreSQL sees the tables of one database only.
+fn in_database(target: &Target) -> String {
+    opened(target).map(|name| format!(" in database {name}")).unwrap_or_default()
+}
+
+fn name_the_database(target: &Target) -> String {
+    opened(target)
+        .map(|name| format!("set `database` (--database) to the database of the pipe; if that is {name}, "))
+        .unwrap_or_default()
+}
+
+fn opened(target: &Target) -> Option<String> {
+    let name = target.database.as_deref().filter(|_| target.engine() == Engine::Postgres)?;
+    Some(crate::diagnostic::printable(&sql::postgres::identifier(name)))
 }
 
 /// PostgreSQL 42P01; MySQL and MariaDB 1146 (no such table), 1049 (no such database).

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::*;
 use crate::{
     config::tests::read,
-    connection::{AuthRequest, Refusal, Stage, TlsEvidence, TlsFailure},
+    connection::{AuthRequest, CertificateSummary, Refusal, Stage, TlsEvidence, TlsFailure},
     diagnostic::Outcome,
     identity::Hop,
     target::{Endpoint, Host},
@@ -262,4 +262,64 @@ fn a_token_that_ends_early_is_a_warning() {
         found(&judge(&target("rdspostgres"), &seen), CheckId::TokenLife).outcome
     };
     assert_eq!((row(900), row(300), row(299)), (Outcome::Pass, Outcome::Pass, Outcome::Warn));
+}
+
+#[test]
+fn a_proxy_that_requests_a_password_gets_no_grant() {
+    let role = ["--iam-role", "arn:aws:iam::123456789012:role/r"];
+    let host = ["--host", "pool.proxy-abc.eu-west-1.rds.amazonaws.com"];
+    for kind in ["rdspostgres", "rdsmysql", "rdsmariadb"] {
+        let target = read(&[&["--type", kind], &host[..], &role].concat()).unwrap().targets.remove(0);
+        let mut seen = until_auth();
+        seen.connect = Some(Err(ConnectError::NotIam(AuthRequest::Sasl(vec!["SCRAM-SHA-256".into()]))));
+        let diagnostics = judge(&target, &seen);
+        let row = found(&diagnostics, CheckId::IamAsked);
+        let causes: Vec<&str> = row.candidates.iter().map(|candidate| candidate.cause).collect();
+        assert_eq!(causes, ["AUTH_IAM_OFF", "AUTH_NO_USER"], "{kind}");
+        for candidate in &row.candidates {
+            // The proxy logs in with a password, which these would turn off.
+            let remedy = &candidate.remedy;
+            assert!(
+                !["GRANT", "IDENTIFIED", "CREATE USER"].iter().any(|sql| remedy.contains(sql)),
+                "{remedy}"
+            );
+            assert!(remedy.contains("the proxy could no longer log in with its password"), "{remedy}");
+        }
+    }
+}
+
+#[test]
+fn a_name_of_a_blue_green_deployment_is_no_tls_host() {
+    let remedy = |names: &[&str]| {
+        let leaf = CertificateSummary {
+            subject: "s".into(),
+            issuer: "i".into(),
+            names: names.iter().map(ToString::to_string).collect(),
+            not_before: None,
+            not_after: None,
+        };
+        let mut seen = until_auth();
+        seen.connection.tls = Some(TlsEvidence { version: None, cipher_suite: None, chain: vec![leaf] });
+        seen.connect = Some(Err(ConnectError::Tls(TlsFailure::WrongName)));
+        found(&judge(&target("rdspostgres"), &seen), CheckId::Tls).remedy.clone().unwrap()
+    };
+    let lasting = "orders.abc.eu-west-1.rds.amazonaws.com";
+    for temporary in [
+        "orders-green-x1y2z3.abc.eu-west-1.rds.amazonaws.com",
+        "orders-old1.abc.eu-west-1.rds.amazonaws.com",
+        "orders-green-x1y2z3.cluster-abc.eu-west-1.rds.amazonaws.com",
+    ] {
+        let alone = remedy(&[temporary]);
+        assert!(alone.starts_with("wait until the switchover") && alone.contains(temporary), "{alone}");
+        assert!(!alone.contains("set `tls_host`"), "{alone}");
+        let both = remedy(&[temporary, lasting]);
+        assert!(
+            both.contains(&format!("set `tls_host` to {lasting}")) && !both.contains(temporary),
+            "{both}"
+        );
+    }
+    // A name that only looks similar.
+    for name in ["evergreen.abc.eu-west-1.rds.amazonaws.com", "orders-old.abc.eu-west-1.rds.amazonaws.com"] {
+        assert!(remedy(&[name]).contains(&format!("set `tls_host` to {name}")), "{name}");
+    }
 }

@@ -228,3 +228,16 @@ fn wal_level_replica_is_never_cdc() {
     assert_eq!(answer.row("PG_WAL_LEVEL")["cause"], "PG_WAL_LEVEL");
     assert_eq!(answer.report()["verdict"]["capability"], "initial_load_only");
 }
+
+#[test]
+fn a_database_that_was_not_named_is_named_in_the_report() {
+    let postgres = shared().instance(ServerVersion::Postgres15);
+    let answer = Run::check(shared(), &[&postgres.name]).with("database", "").json();
+    let row = answer.row("DB_TABLES_READ");
+    assert_eq!(text(&row["cause"]), "DB_NO_TABLES", "{row:#}");
+    assert_eq!(text(&row["found"]), "there is no table in database postgres that the user can see");
+    assert!(
+        text(&row["remedy"]).starts_with("set `database` (--database) to the database of the pipe"),
+        "{row:#}"
+    );
+}
