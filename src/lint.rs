@@ -103,10 +103,9 @@ impl Draft<'_> {
         self.document.as_ref().is_some_and(|document| document.kind == kind)
     }
 
-    /// Why IAM would not save it, if it would not.
+    /// Why IAM rejects it, if it does.
     fn invalid(&self) -> Option<String> {
-        let codes = answer::codes(&self.findings, Severity::Error);
-        (!codes.is_empty()).then(|| format!("IAM would not save it: {codes}"))
+        answer::rejected(&self.findings)
     }
 }
 

@@ -66,6 +66,12 @@ pub(super) fn codes(findings: &[Finding], severity: Severity) -> String {
     codes.join(", ")
 }
 
+/// Why IAM rejects the document, if one of these findings is an error.
+pub(super) fn rejected(findings: &[Finding]) -> Option<String> {
+    let codes = codes(findings, Severity::Error);
+    (!codes.is_empty()).then(|| format!("IAM rejects the document: {codes}"))
+}
+
 /// What makes it unknown; or else (a role named in a form that may hold by chance) what is wrong.
 pub(super) fn open(findings: &[Finding]) -> String {
     match codes(findings, Severity::Unknown) {

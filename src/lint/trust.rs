@@ -12,6 +12,7 @@ use super::{
 use crate::{
     policy::{
         Truth,
+        condition::Condition,
         context::Context,
         document::{Document, Effect, Statement, Who, Word},
         evaluate::{Decision, Request, decide},
@@ -33,7 +34,7 @@ const KNOWN: &[&str] = &[
     "sts:AssumeRoleWithWebIdentity",
 ];
 
-/// `invalid`: why IAM would not save the document, if it would not.
+/// `invalid`: why IAM rejects the document, if it does.
 pub(super) fn lint(document: &Document, subject: &Subject, invalid: Option<&str>) -> (Vec<Finding>, Answer) {
     let context = Context::of_assume_role(subject);
     let decisions = NEEDED.map(|action| {
@@ -44,9 +45,13 @@ pub(super) fn lint(document: &Document, subject: &Subject, invalid: Option<&str>
     for (action, decision) in &decisions {
         findings.extend(explain(action, decision, document, subject, &context));
     }
+    let rejected = principal::rejected(document, subject);
+    let invalid = invalid.map(str::to_owned).or_else(|| answer::rejected(&rejected));
+    findings.extend(rejected);
     findings.extend(remarks(document, subject));
+    findings.extend(principal::deleted(document));
     let findings = once(findings);
-    let answer = answer(&decisions.map(|(_, decision)| decision), &findings, invalid);
+    let answer = answer(&decisions.map(|(_, decision)| decision), &findings, invalid.as_deref());
     (findings, answer)
 }
 
@@ -193,29 +198,44 @@ fn misspelt(word: &Word) -> Option<Finding> {
     })
 }
 
-/// Beside the service role.
+/// Principals that a statement trusts besides the service role.
 fn wide_principals(statement: &Statement, subject: &Subject) -> Vec<Finding> {
     let Some(element) = &statement.principals else { return Vec::new() };
     let role = principal::service_role(subject);
     let remedy = format!(r#"write "Principal": {{ "AWS": "{role}" }}"#);
     if element.negated {
-        let words = "NotPrincipal: everyone but those named, in every account";
+        let words = "NotPrincipal: every principal of every account, except those that are named";
         return vec![Finding::warning(Rule::NotPrincipal, element, words).remedy(remedy)];
     }
+    let roles_only = statement.conditions.iter().any(names_roles);
     let wide = |who: &Who| {
         let found = match who.principal() {
+            _ if principal::of_other_partition(who, subject) => return None,
             Principal::Anyone if statement.conditions.is_empty() => {
                 "\"*\": every principal of every AWS account"
             }
             Principal::Anyone => "\"*\": every principal that meets the conditions",
-            Principal::Account { .. } => "a whole account: every role of it that its own policies let",
-            Principal::Malformed => {
-                let found = format!("{}, which IAM would not save", quoted(&who.word.text));
-                return Some(Finding::warning(Rule::PrincipalForm, who, found).remedy("remove it"));
+            Principal::Account { .. } if !roles_only => {
+                "a whole account: every role that the account's own policies allow"
             }
             _ => return None,
         };
         Some(Finding::warning(Rule::PrincipalWide, who, found).expected(role.clone()).remedy(remedy.clone()))
     };
     element.items.iter().filter_map(wide).collect()
+}
+
+/// Whether a condition restricts an account to roles that it names: `ArnEquals aws:PrincipalArn arn:…:role/x`.
+///
+/// People write this because the ARN in a `Principal` stops working if the role is deleted and created again.
+fn names_roles(condition: &Condition) -> bool {
+    let operator = condition.operator.strip_suffix("IfExists").unwrap_or(&condition.operator);
+    let named = |value: &Word| {
+        let resource = value.text.splitn(6, ':').nth(5).and_then(|resource| resource.strip_prefix("role/"));
+        resource.is_some_and(|name| name.contains(|c| !matches!(c, '*' | '?' | '/')))
+    };
+    ["ArnEquals", "ArnLike", "StringEquals", "StringLike"].contains(&operator)
+        && condition.key.eq_ignore_ascii_case("aws:PrincipalArn")
+        && !condition.values.is_empty()
+        && condition.values.iter().all(named)
 }

@@ -4,7 +4,7 @@ use super::super::{characters::placeholder, finding::Finding, rule::Rule};
 use crate::{
     policy::{
         Truth,
-        document::{Statement, Who},
+        document::{Document, Statement, Who},
         principal::{Caller, Principal, name},
         subject::Subject,
     },
@@ -76,54 +76,77 @@ fn unsettled(who: &Who) -> bool {
     matches!(who.principal(), Principal::Role { .. } | Principal::Account { .. })
 }
 
-/// A principal that no role can be, or that is the right role in the wrong form.
+/// Entries because of which IAM rejects the whole document, in any statement.
+pub(super) fn rejected(document: &Document, subject: &Subject) -> Vec<Finding> {
+    let judge = |who: &Who| {
+        let bad = who.principal() == Principal::Malformed || of_other_partition(who, subject);
+        let finding = slip(who, subject).filter(|_| bad && placeholder(&who.word.text).is_none())?;
+        Some(finding.remedy("remove it: IAM rejects the whole document because of it"))
+    };
+    entries(document).filter_map(judge).collect()
+}
+
+/// Roles and users that were deleted. They do not keep ClickPipes out if another entry names the service role.
+pub(super) fn deleted(document: &Document) -> Vec<Finding> {
+    let ids = entries(document).filter(|who| who.principal() == Principal::Id);
+    ids.map(|who| {
+        Finding::warning(Rule::PrincipalId, who, format!("the unique id {}", quoted(&who.word.text)))
+            .expected("an ARN: IAM shows an id after the role or user was deleted")
+            .remedy("remove it: IAM refuses to save the document again while it is there")
+    })
+    .collect()
+}
+
+fn entries(document: &Document) -> impl Iterator<Item = &Who> {
+    document.statements.iter().filter_map(|s| s.principals.as_ref()).flat_map(|element| &element.items)
+}
+
+pub(super) fn of_other_partition(who: &Who, subject: &Subject) -> bool {
+    let partitions = who.principal().partition().zip(subject.partition());
+    partitions.is_some_and(|(found, expected)| found != expected)
+}
+
+/// A principal that cannot be a role, or the right role in the wrong form.
 fn slip(who: &Who, subject: &Subject) -> Option<Finding> {
     let text = &who.word.text;
-    let error = |rule, found: String| Some(Finding::error(rule, who, found));
-    match who.principal() {
-        Principal::Session { arn, .. } => {
-            let finding = match who.principal().names(subject.service_role.as_ref().map(Caller::Role)) {
-                Truth::No if subject.service_role.is_some() && !arn.contains(['*', '?']) => return None,
-                _ => error(Rule::PrincipalSession, quoted(text))?,
-            };
-            Some(finding.expected(format!(
-                "{}: a session is trusted under its one name only, and ClickHouse chooses it",
-                service_role(subject)
-            )))
+    let error = |rule, found: String| Finding::error(rule, who, found);
+    let role = service_role(subject);
+    let finding = match who.principal() {
+        _ if of_other_partition(who, subject) => {
+            error(Rule::PrincipalPartition, quoted(text)).expected(format!(
+                "a principal of partition {}: IAM accepts no other",
+                subject.partition().unwrap_or_default()
+            ))
         }
-        Principal::User { .. } => error(Rule::PrincipalUser, quoted(text))
-            .map(|finding| finding.expected(format!("a role: {}", service_role(subject)))),
-        Principal::Id => error(Rule::PrincipalId, format!("the unique id {}", quoted(text))).map(|finding| {
-            finding.expected("an ARN: IAM shows an id where the role that was named has been deleted since")
-        }),
+        Principal::Session { .. } => {
+            let names = who.principal().names(subject.service_role.as_ref().map(Caller::Role));
+            if names == Truth::No && subject.service_role.is_some() {
+                return None;
+            }
+            error(Rule::PrincipalSession, quoted(text)).expected(format!(
+                "{role}: this entry trusts one session name only, and ClickHouse chooses the name"
+            ))
+        }
+        Principal::User { .. } => {
+            error(Rule::PrincipalUser, quoted(text)).expected(format!("a role: {role}"))
+        }
+        Principal::Id => error(Rule::PrincipalId, format!("the unique id {}", quoted(text)))
+            .expected("an ARN: IAM shows an id after the role or user was deleted"),
         Principal::OtherKind => {
             let kind = who.kind.as_deref().unwrap_or_default();
             error(Rule::PrincipalKind, format!("{kind} {}", quoted(text)))
-                .map(|finding| finding.expected(format!(r#""AWS": "{}""#, service_role(subject))))
+                .expected(format!(r#""AWS": "{role}""#))
         }
-        Principal::Malformed if text.contains(['*', '?']) => {
-            error(Rule::PrincipalWildcard, quoted(text)).map(|f| f.expected(service_role(subject)))
+        Principal::Malformed if who.kind.as_deref() == Some("Service") => {
+            error(Rule::PrincipalForm, format!("Service {}", quoted(text)))
+                .expected("the name of a service, such as rds.amazonaws.com")
         }
-        Principal::Role { arn } if arn.contains(['*', '?']) => error(Rule::PrincipalWildcard, quoted(text))
-            .map(|f| f.expected(format!("{}: IAM takes no pattern here", service_role(subject)))),
-        Principal::Malformed => {
-            error(Rule::PrincipalForm, quoted(text)).map(|f| f.expected(service_role(subject)))
-        }
-        Principal::Role { arn } | Principal::Account { partition: Some(arn), .. }
-            if partition(arn)
-                .is_some_and(|is| subject.partition().is_some_and(|expected| is != expected)) =>
-        {
-            error(Rule::PrincipalPartition, quoted(text)).map(|finding| {
-                let of = subject.partition().unwrap_or_default();
-                finding.expected(format!("a role of partition {of}: none can be assumed from another"))
-            })
-        }
-        Principal::Anyone | Principal::Role { .. } | Principal::Account { .. } => None,
-    }
-}
-
-fn partition(arn: &str) -> Option<&str> {
-    if arn.starts_with("arn:") { arn.split(':').nth(1) } else { Some(arn) }
+        Principal::Malformed if text.contains(['*', '?']) => error(Rule::PrincipalWildcard, quoted(text))
+            .expected(format!("{role}: IAM accepts no wildcard in an ARN here")),
+        Principal::Malformed => error(Rule::PrincipalForm, quoted(text)).expected(role),
+        Principal::Anyone | Principal::Role { .. } | Principal::Account { .. } => return None,
+    };
+    Some(finding)
 }
 
 /// What is different about a principal that is somebody else.

@@ -92,6 +92,18 @@ pub(crate) fn check(document: &Value, kind: Kind) -> Result<(), String> {
     Document::read(document, kind).map(drop)
 }
 
+/// Like IAM, which rejects a trust policy if one of its principals is invalid.
+///
+/// # Errors
+/// The message of IAM.
+pub(crate) fn check_principals(document: &Value, partition: &str) -> Result<(), String> {
+    let document = Document::read(document, Kind::Trust)?;
+    match document.statements.iter().find_map(|(statement, _)| statement.invalid_principal(partition)) {
+        Some(bad) => Err(format!("Invalid principal in policy: \"AWS\":\"{bad}\"")),
+        None => Ok(()),
+    }
+}
+
 #[derive(Debug)]
 struct Document {
     variables: bool,

@@ -93,6 +93,7 @@ impl World {
         for role in &self.roles {
             Arn::iam(&role.arn, "role/").ok_or_else(|| format!("not the ARN of a role: {}", role.arn))?;
             policy::check(&role.trust_policy, Kind::Trust)
+                .and_then(|()| policy::check_principals(&role.trust_policy, &self.partition))
                 .map_err(|why| format!("{} (trust): {why}", role.arn))?;
             for document in &role.identity_policies {
                 policy::check(document, Kind::Identity).map_err(|why| format!("{}: {why}", role.arn))?;

@@ -89,6 +89,12 @@ impl Statement {
         tests.map(|(operator, (key, values))| Condition::new(operator, key, values.texts())).collect()
     }
 
+    /// An entry under `AWS` because of which IAM rejects the whole document.
+    pub(super) fn invalid_principal(&self, partition: &str) -> Option<&str> {
+        let mut named = [&self.principal, &self.not_principal].into_iter().flatten().flat_map(Who::aws);
+        named.find(|name| !is_principal(name, partition)).map(String::as_str)
+    }
+
     /// How far the statement speaks about the request, conditions aside.
     pub(super) fn covers(&self, request: Request<'_>, variables: bool) -> Verdict {
         let variables = variables.then_some(request.context);
@@ -118,6 +124,14 @@ impl Statement {
 }
 
 impl Who {
+    /// The entries under `AWS`.
+    fn aws(&self) -> &[String] {
+        match self {
+            Self::Everyone(_) => &[],
+            Self::Of(kinds) => kinds.get("AWS").map_or(&[], OneOrMany::as_slice),
+        }
+    }
+
     /// `Allow` if the caller itself is named, `AllowAccount` if its account is.
     fn names(&self, caller: &Principal) -> Verdict {
         let names = match self {
@@ -137,6 +151,32 @@ impl Who {
         };
         names.into_iter().flat_map(OneOrMany::as_slice).map(name).max().unwrap_or(Verdict::ImplicitDeny)
     }
+}
+
+/// `*`, an account, a unique id, or the full ARN of a user, a role or a session in the same partition.
+fn is_principal(name: &str, partition: &str) -> bool {
+    if name == "*" || is_account(name) || name.starts_with("AROA") || name.starts_with("AIDA") {
+        return true;
+    }
+    let Some(rest) = name.strip_prefix("arn:").and_then(|rest| rest.strip_prefix(partition)) else {
+        return false;
+    };
+    let Some((account, resource)) = rest
+        .strip_prefix(":iam::")
+        .or_else(|| rest.strip_prefix(":sts::"))
+        .and_then(|rest| rest.split_once(':'))
+    else {
+        return false;
+    };
+    let steps: Vec<&str> = resource.split('/').collect();
+    let kind = match (rest.starts_with(":iam"), steps[0]) {
+        (true, "root") => steps.len() == 1,
+        (true, "role" | "user") => steps.len() > 1,
+        (false, "federated-user") => steps.len() == 2,
+        (false, "assumed-role") => steps.len() == 3,
+        _ => false,
+    };
+    kind && is_account(account) && !name.contains(['*', '?']) && !name.ends_with('/')
 }
 
 impl<T> OneOrMany<T> {

@@ -86,6 +86,35 @@ fn principals() {
 }
 
 #[test]
+fn one_invalid_principal_rejects_the_document() {
+    for (name, valid) in [
+        ("*", true),
+        (ROLE, true),
+        (SESSION, true),
+        ("111111111111", true),
+        ("AROAEXAMPLEID12345678", true),
+        ("arn:aws:iam::111111111111:root", true),
+        ("arn:aws:sts::111111111111:federated-user/x", true),
+        ("clickhouse", false),
+        ("11111111111", false),
+        ("arn:aws:iam::111111111111:role/*", false),
+        ("arn:aws:iam::111111111111:role", false),
+        ("arn:aws:iam::111111111111:group/x", false),
+        ("arn:aws:iam::*:root", false),
+        ("arn:aws::iam::111111111111:root", false),
+        ("arn:aws:sts::111111111111:assumed-role/clickhouse", false),
+        ("arn:aws-cn:iam::111111111111:root", false),
+    ] {
+        for key in ["Principal", "NotPrincipal"] {
+            let document = json!({ "Version": "2012-10-17", "Statement": [
+                { "Effect": "Deny", key: { "AWS": [ROLE, name] }, "Action": "sts:*" },
+            ] });
+            assert_eq!(check_principals(&document, "aws").is_ok(), valid, "{key} {name}");
+        }
+    }
+}
+
+#[test]
 fn actions_and_resources() {
     let statement = |extra: Value| {
         let mut statement = json!({ "Effect": "Allow" });
