@@ -1,8 +1,8 @@
-//! The operator's look: what RDS and IAM have on record about the database and the access role. Read with an
-//! operator's credentials, only where that is asked for; every call reads and none changes anything.
+//! AWS diagnostics: records of RDS and IAM about the database and the access role. They are read only on request
+//! (`--diagnose-profile`, `--diagnose-role`), with separate credentials and with read-only calls.
 //!
-//! A call that is denied, or fails, leaves its fact unknown and keeps AWS's words. What the records mean is
-//! [`crate::checks`]' to say. Reading them takes the cargo feature `operator`; the facts are there without it.
+//! If a call is denied or fails, its fact is unknown and the message of AWS is kept. [`crate::checks`] interprets the
+//! records. Reading them requires the cargo feature `aws-diagnostics`; the types exist without it.
 //!
 //! Source: Amazon RDS API Reference, `DescribeDBInstances`, `DescribeDBClusters`, `DescribeDBProxies`; AWS IAM API
 //! Reference, `GetRole` and the calls that list and read policies.
@@ -20,13 +20,13 @@ use serde::{Serialize, Serializer};
 
 use crate::target::{Operator, Target};
 
-/// Everything that was asked for and seen.
+/// All calls and their results.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(test, derive(serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct AwsRecords {
-    /// ARN of who looked, where STS said so.
+    /// ARN of the caller, if STS returned it.
     pub operator: Option<String>,
-    /// In the order in which they were asked.
+    /// In the order of the calls.
     pub asked: Vec<ApiCall>,
     pub database: Lookup<DatabaseRecord>,
     pub role: Lookup<Role>,
@@ -38,14 +38,14 @@ pub struct AwsRecords {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(serde::Deserialize, schemars::JsonSchema), serde(deny_unknown_fields))]
 pub struct ApiCall {
-    /// As a policy names it: `rds:DescribeDBInstances`.
+    /// The IAM action: `rds:DescribeDBInstances`.
     #[serde(rename(serialize = "action"))]
     pub call: String,
     /// The resource that the call is about; empty (null in JSON) if it lists all resources.
     #[serde(rename(serialize = "resource"), serialize_with = "none_if_empty")]
     #[cfg_attr(test, serde(default), schemars(with = "Option<String>"))]
     pub about: String,
-    /// AWS's words, where it gave no answer or a refusal.
+    /// The message, if AWS refused the call or did not respond.
     #[serde(rename(serialize = "error"))]
     pub refused: Option<String>,
 }
@@ -54,17 +54,17 @@ fn none_if_empty<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::E
     Some(text).filter(|text| !text.is_empty()).serialize(serializer)
 }
 
-/// In place of a call, where there was nobody to ask it.
+/// Entry for missing credentials, in place of a call.
 pub const CREDENTIALS: &str = "credentials";
 
-/// Something that was looked for.
+/// Result of a search.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(test, derive(serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Lookup<T> {
     Found(T),
-    /// Everything that it could be among was told, and it is not there.
+    /// All records were read, and it is not among them.
     NotFound,
-    /// It could not be asked.
+    /// The records could not be read.
     #[default]
     Unavailable,
 }
@@ -77,7 +77,7 @@ impl<T> Lookup<T> {
         }
     }
 
-    /// What was found as something else.
+    /// Converts the result.
     pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Lookup<U> {
         match self {
             Self::Found(found) => Lookup::Found(make(found)),
@@ -87,7 +87,7 @@ impl<T> Lookup<T> {
     }
 }
 
-/// What RDS has on record of an endpoint. An instance of a cluster has both.
+/// The records of RDS for an endpoint. An instance of a cluster has both.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(test, derive(serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct DatabaseRecord {
@@ -96,16 +96,16 @@ pub struct DatabaseRecord {
     pub proxy: Option<Proxy>,
 }
 
-/// A setting, and what it will be once a change that waits is applied.
+/// A setting, and its value after pending changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(test, derive(serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct Switch {
     pub on: Option<bool>,
-    /// Of `PendingModifiedValues`: waits for the maintenance window.
+    /// From `PendingModifiedValues`: applied in the maintenance window.
     pub pending: Option<bool>,
 }
 
-/// A parameter group and whether its settings are in force: `in-sync`, `pending-reboot`, `applying`.
+/// A parameter group and its status: `in-sync`, `pending-reboot`, `applying`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(serde::Deserialize), serde(deny_unknown_fields))]
 pub struct ParameterGroup {
@@ -118,16 +118,16 @@ pub struct ParameterGroup {
 pub struct Instance {
     pub identifier: String,
     pub arn: String,
-    /// `db-…`; of an instance of a cluster it is not the one that counts.
+    /// `db-…`. IAM does not use it for an instance of a cluster.
     pub resource_id: String,
     /// `available`, `modifying`, `rebooting`, …
     pub status: String,
     pub port: Option<u16>,
     pub iam: Switch,
-    /// The cluster it is an instance of: Aurora's, or a Multi-AZ DB cluster.
+    /// The cluster of the instance: Aurora, or a Multi-AZ DB cluster.
     pub cluster: Option<String>,
     pub ca: Option<String>,
-    /// 0: automated backups are off, and so is the binary log of MySQL and MariaDB.
+    /// 0: automated backups are off, and with them the binary log of MySQL and MariaDB.
     pub backup_retention_days: Option<u16>,
     pub parameter_groups: Vec<ParameterGroup>,
 }
@@ -143,7 +143,7 @@ pub struct Cluster {
     pub port: Option<u16>,
     pub iam: Switch,
     pub backup_retention_days: Option<u16>,
-    /// The cluster's group, with what each member says of it.
+    /// The parameter group of the cluster, with its status on each member.
     pub parameter_groups: Vec<ParameterGroup>,
 }
 
@@ -153,20 +153,20 @@ pub struct Proxy {
     pub name: String,
     pub arn: String,
     pub status: String,
-    /// `IAMAuth` of each of its users' secrets: `DISABLED`, `REQUIRED`, `ENABLED`.
+    /// `IAMAuth` of the secret of each user: `DISABLED`, `REQUIRED`, `ENABLED`.
     pub iam_auth: Vec<String>,
-    /// `DefaultAuthScheme` is `IAM_AUTH`: by IAM into the database too, without secrets.
+    /// `DefaultAuthScheme` is `IAM_AUTH`: IAM for the connection to the database too, without secrets.
     pub end_to_end: bool,
 }
 
 impl Proxy {
-    /// `prx-…`, which only its ARN tells.
+    /// `prx-…`, from the ARN.
     pub fn resource_id(&self) -> Option<&str> {
         self.arn.rsplit(':').next().filter(|id| id.starts_with("prx-"))
     }
 }
 
-/// What IAM has on record of the access role. Documents are as IAM gives them: URL-encoded JSON.
+/// The records of IAM for the access role. Documents are URL-encoded JSON, as IAM returns them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(test, derive(serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct Role {
@@ -174,16 +174,16 @@ pub struct Role {
     pub trust: String,
     /// Inline and attached.
     pub policies: Vec<Policy>,
-    /// Whether these are all of them.
+    /// Whether all policies could be read.
     pub complete: bool,
-    /// Its permissions boundary, where it has one.
+    /// The permissions boundary, if there is one.
     pub boundary: Option<Boundary>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Policy {
-    /// Of an inline policy its name, of an attached one its ARN.
+    /// The name of an inline policy, the ARN of an attached one.
     pub name: String,
     pub text: String,
 }
@@ -192,11 +192,11 @@ pub struct Policy {
 #[cfg_attr(test, derive(serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Boundary {
     pub arn: String,
-    /// `None` where it could not be read.
+    /// `None` if it could not be read.
     pub text: Option<String>,
 }
 
-/// Looks until `deadline`. What has not been answered by then is unknown.
+/// Reads the records until `deadline`. Later results are unknown.
 #[cfg(feature = "aws-diagnostics")]
 pub async fn look(target: &Target, operator: &Operator, deadline: Instant) -> AwsRecords {
     use crate::{identity, target::RdsName, trust};
@@ -214,9 +214,9 @@ pub async fn look(target: &Target, operator: &Operator, deadline: Instant) -> Aw
         let Some(role) = target.access.roles.last() else { return Lookup::Unavailable };
         let account = identity.account();
         if account.is_some_and(|account| account != role.account()) {
-            // Roles are asked for by name, so another account's would be taken for it.
+            // IAM finds roles by name, so it would return a role of the same name in the wrong account.
             let why = format!(
-                "not asked: the operator is of account {}, and IAM tells of the roles of its own alone",
+                "not called: the credentials belong to account {}, and IAM returns only roles of that account",
                 account.unwrap_or_default()
             );
             notes.refused("iam:GetRole", role.as_str(), why);
@@ -230,7 +230,7 @@ pub async fn look(target: &Target, operator: &Operator, deadline: Instant) -> Aw
     AwsRecords { operator: identity.arn, asked: notes.into_calls(), database, role, took }
 }
 
-/// The configuration refuses to ask for it; this is for whoever calls the library.
+/// The configuration refuses the options without the feature. This is for other callers of the library.
 #[cfg(not(feature = "aws-diagnostics"))]
 #[expect(clippy::unused_async, reason = "the same signature as with the feature")]
 pub async fn look(_: &Target, operator: &Operator, _: Instant) -> AwsRecords {

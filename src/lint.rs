@@ -1,8 +1,8 @@
-//! Are these policies right for ClickPipes with RDS IAM authentication? Nothing is asked of AWS.
+//! Offline check of the access role's policies for ClickPipes with RDS IAM authentication. Does not call AWS.
 //!
-//! A trust policy and the permission policies of the access role in; findings and one answer a question out.
-//! Which document is which is seen from its content. What IAM would not save answers no; what cannot be
-//! known from here answers unknown, and a yes never rests on it.
+//! Input: a trust policy and the permission policies of the role, recognized by their content. Output: findings, and one
+//! answer for each question. If IAM rejects a document, the answer is no. If something cannot be known offline, the answer
+//! is unknown, never yes.
 
 mod answer;
 mod characters;
@@ -35,7 +35,7 @@ pub struct Source {
     pub text: String,
 }
 
-/// What was found out about the documents.
+/// The result for all documents.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Lint {
@@ -43,14 +43,14 @@ pub struct Lint {
     pub documents: Vec<Examined>,
 }
 
-/// One document and what is wrong in it.
+/// One document and its findings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Examined {
     pub file: String,
-    /// Where in the file it stands, if something is around it: `Role.AssumeRolePolicyDocument`.
+    /// Position in the file if the document is part of another one: `Role.AssumeRolePolicyDocument`.
     pub path: Option<String>,
-    /// `trust policy` or `permission policy`; null for what is no JSON.
+    /// `trust policy` or `permission policy`; null if it is not JSON.
     pub kind: Option<&'static str>,
     pub statements: usize,
     pub findings: Vec<Row>,
@@ -60,7 +60,7 @@ pub struct Examined {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Row {
     pub code: &'static str,
-    /// Finishes "this policy …".
+    /// Title of the rule.
     pub description: &'static str,
     pub severity: Severity,
     pub line: usize,
@@ -73,13 +73,13 @@ pub struct Row {
 }
 
 impl Lint {
-    /// ClickPipes would not be let in, or it cannot be told since a document cannot be read.
+    /// ClickPipes is not allowed to connect, or a document cannot be read.
     pub fn fails(&self) -> bool {
         self.answers.iter().any(|answer| answer.answer == Says::No)
             || self.rows().any(|row| row.severity == Severity::Error)
     }
 
-    /// There is something to look at all the same: warnings, or an answer that is unknown.
+    /// Warnings, or an answer that is unknown.
     pub fn warns(&self) -> bool {
         self.answers.iter().any(|answer| answer.answer == Says::Unknown)
             || self.rows().any(|row| row.severity != Severity::Error)
@@ -90,7 +90,7 @@ impl Lint {
     }
 }
 
-/// A document on its way.
+/// A document that is being judged.
 struct Draft<'a> {
     source: &'a Source,
     path: String,
@@ -119,8 +119,8 @@ pub fn lint(sources: &[Source], subject: &Subject) -> Lint {
         let Some(document) = &draft.document else { continue };
         let (findings, mut answer) = trust::lint(document, subject, invalid.as_deref());
         if several {
-            // A role has one: each is asked.
-            answer.sentence = format!("by {}, {}", draft.source.file, answer.sentence);
+            // A role has one trust policy, so each is judged alone.
+            answer.sentence = format!("{}: {}", draft.source.file, answer.sentence);
         }
         draft.findings.extend(findings);
         answers.push(with_a_why(answer, &draft.findings));
@@ -140,7 +140,7 @@ pub fn lint(sources: &[Source], subject: &Subject) -> Lint {
     }
     for question in [Question::AssumeRole, Question::Connect] {
         if !answers.iter().any(|answer| answer.question == question) {
-            answers.push(not_asked(question, drafts.iter().find(|draft| draft.document.is_none())));
+            answers.push(not_checked(question, drafts.iter().find(|draft| draft.document.is_none())));
         }
     }
     answers.sort_by_key(|answer| answer.question as u8);
@@ -162,10 +162,15 @@ fn draft(source: &Source, Wrapped { path, root }: Wrapped) -> Draft<'_> {
     let mut findings = characters::lint(&root, &path);
     findings.extend(grammar::lint(&root, &path, document.kind));
     let has_statements = !document.statements.is_empty();
-    Draft { source, path, document: has_statements.then_some(document), findings: finding::once(findings) }
+    Draft {
+        source,
+        path,
+        document: has_statements.then_some(document),
+        findings: finding::deduplicated(findings),
+    }
 }
 
-/// Where the question itself left nothing to tell, the grammar has told it: a function of a template.
+/// If no rule for the question explains the answer, a grammar finding does: a function of a template.
 fn with_a_why(answer: Answer, findings: &[Finding]) -> Answer {
     match answer.why.is_empty() {
         true => Answer { why: answer::open(findings), ..answer },
@@ -173,21 +178,21 @@ fn with_a_why(answer: Answer, findings: &[Finding]) -> Answer {
     }
 }
 
-/// No document of its kind was given, or none that could be read.
-fn not_asked(question: Question, unread: Option<&Draft<'_>>) -> Answer {
+/// No document of the kind was given, or it could not be read.
+fn not_checked(question: Question, unread: Option<&Draft<'_>>) -> Answer {
     let (sentence, kind) = match question {
-        Question::AssumeRole => ("ClickPipes may assume the role with a session tag", Kind::Trust),
-        Question::Connect => ("the role may connect", Kind::Permission),
+        Question::AssumeRole => (answer::ASSUME_ROLE, Kind::Trust),
+        Question::Connect => ("The role can connect to the database", Kind::Permission),
     };
     let (says, why) = match unread {
-        Some(draft) => (Says::Unknown, format!("{} is no policy that can be read", draft.source.file)),
-        None => (Says::NotAsked, format!("no {} was given", kind.name())),
+        Some(draft) => (Says::Unknown, format!("{} cannot be read as a policy", draft.source.file)),
+        None => (Says::NotChecked, format!("no {} was given", kind.name())),
     };
     Answer::new(question, sentence.to_owned(), says, why)
 }
 
 fn finish(draft: Draft<'_>) -> Examined {
-    let mut found = finding::once(draft.findings);
+    let mut found = finding::deduplicated(draft.findings);
     found.sort_by_key(|finding| finding.at);
     let mut cursor = Cursor::new(&draft.source.text);
     let row = |finding: Finding| {
@@ -195,7 +200,7 @@ fn finish(draft: Draft<'_>) -> Examined {
         let Place { line, column } = cursor.place(finding.at);
         Row {
             code: finding.rule.code(),
-            description: finding.rule.phrase(),
+            description: finding.rule.title(),
             severity: finding.severity,
             line,
             column,

@@ -1,13 +1,12 @@
-//! IAM policy documents: read with their places, and asked what they say to a request.
+//! IAM policy documents: reading with positions, and evaluation of a request.
 //!
 //! ```text
-//! text ─ wrapping ─▶ json (places) ─▶ document ─┬─▶ evaluate ─▶ Allowed | Denied | NotAllowed | Unknown
+//! text ─ wrapping ─▶ json (positions) ─▶ document ─┬─▶ evaluate ─▶ Allowed | Denied | NotAllowed | Unknown
 //! Subject ─▶ context, database, principal ──────┘
 //! ```
 //!
-//! What cannot be known from here (whose session it is, where it calls from, what a key of another
-//! service says) is [`Truth::Unknown`], and never becomes a yes. Nothing here says what to do about it:
-//! that is [`crate::lint`]'s.
+//! What cannot be known offline (the caller's session, its network, keys of other services) is [`Truth::Unknown`] and
+//! never becomes yes. [`crate::lint`] turns the results into findings with remedies.
 //!
 //! Source: IAM User Guide, "Grammar of the IAM JSON policy language", "Policy evaluation logic".
 
@@ -22,7 +21,7 @@ pub mod principal;
 pub mod subject;
 pub mod wrapping;
 
-/// A statement about a request. In rising order, so that *and* is `min` and *or* is `max`.
+/// Whether something is true of a request. Ascending order: *and* is `min`, *or* is `max`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Truth {
     No,
@@ -47,12 +46,12 @@ impl std::ops::Not for Truth {
     }
 }
 
-/// All of them hold.
+/// All are true.
 pub fn all(truths: impl IntoIterator<Item = Truth>) -> Truth {
     truths.into_iter().min().unwrap_or(Truth::Yes)
 }
 
-/// One of them holds.
+/// At least one is true.
 pub fn any(truths: impl IntoIterator<Item = Truth>) -> Truth {
     truths.into_iter().max().unwrap_or(Truth::No)
 }

@@ -116,9 +116,9 @@ fn every_mistake_has_a_situation() {
 fn compare(file: &str, situation: &Situation) -> Vec<String> {
     let (lint, expect) = (judge(situation), &situation.expect);
     let mut wrong = Vec::new();
-    let mut differ = |what: &str, wanted: String, found: String| {
-        if wanted != found {
-            wrong.push(format!("{file}: {what}\n  wanted {wanted}\n  found  {found}"));
+    let mut differ = |what: &str, expected: String, found: String| {
+        if expected != found {
+            wrong.push(format!("{file}: {what}\n  expected {expected}\n  found  {found}"));
         }
     };
     let said: Vec<&str> = lint.answers.iter().map(|answer| answer.answer.name()).collect();
@@ -158,7 +158,7 @@ fn agrees_with_itself(lint: &Lint) -> Result<(), &'static str> {
             _ => {}
         }
     }
-    let well = |answer: &Answer| matches!(answer.answer, Says::Yes | Says::NotAsked);
+    let well = |answer: &Answer| matches!(answer.answer, Says::Yes | Says::NotChecked);
     match lint.answers.iter().all(well) && any(Severity::Error) {
         true => Err("an error though all is well"),
         false => Ok(()),

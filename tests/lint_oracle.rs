@@ -2,7 +2,7 @@
 //! shares no code with the product. A "yes" must be accepted and a "no" refused; an "unknown" is not compared. If the
 //! stand-in rejects a document, the answer must be "no".
 
-#![expect(clippy::disallowed_methods, reason = "tests stand where main.rs does")]
+#![expect(clippy::disallowed_methods, reason = "tests are entry points, like main.rs")]
 
 use std::{
     io::{Read, Write},
@@ -297,7 +297,7 @@ fn the_aws_stand_in_agrees_with_every_yes_and_no() {
             Says::Yes => auth_request[which],
             Says::No => !auth_request[which],
             Says::Unknown => true,
-            Says::NotAsked => false,
+            Says::NotChecked => false,
         };
         counts[said as usize] += 1;
         if !agrees {

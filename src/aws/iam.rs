@@ -1,4 +1,4 @@
-//! What IAM has on record of the access role. The only file that names aws_sdk_iam.
+//! The records of IAM for the access role. The only file that uses aws_sdk_iam.
 
 use aws_sdk_iam::{Client, types::AttachedPolicy};
 use futures_util::future::join_all;
@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use super::{Boundary, Lookup, Policy, Role, notes::Notes};
 use crate::{identity::OperatorSdk, target::RoleArn};
 
-/// The role, its trust policy and every policy that says what it may do.
+/// The role, its trust policy and all its permission policies.
 pub(super) async fn read(sdk: &OperatorSdk, role: &RoleArn, notes: &Notes) -> Lookup<Role> {
     let asker = Asker { client: Client::new(sdk), name: role.name(), notes };
     let getting = asker.client.get_role().role_name(asker.name).send();
@@ -38,7 +38,7 @@ struct Asker<'a> {
     notes: &'a Notes,
 }
 
-/// Those that could be read, and whether these are all.
+/// The policies that could be read, and whether these are all.
 type Policies = (Vec<Policy>, bool);
 
 impl Asker<'_> {
@@ -66,7 +66,7 @@ impl Asker<'_> {
         gathered(join_all(read).await)
     }
 
-    /// The default version of a managed policy: the one that is in force.
+    /// The default version of a managed policy, which is in effect.
     async fn managed(&self, arn: &str) -> Option<String> {
         let getting = self.client.get_policy().policy_arn(arn).send();
         let answer = self.notes.ask("iam:GetPolicy", arn, getting).await.ok()?;

@@ -1,5 +1,4 @@
-//! What is asked is written down as it goes out, with what became of it, and nothing is waited for beyond the
-//! deadline.
+//! Records every call with its result, and stops waiting at the deadline.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -27,7 +26,7 @@ impl Notes {
         self.asked.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Who the operator is comes first; it is noted only where it is not reached.
+    /// Gets the credentials. Only a failure is recorded.
     pub(super) async fn credentials<T>(
         &self,
         about: &str,
@@ -42,10 +41,10 @@ impl Notes {
         None
     }
 
-    /// Asks a call; further pages of one that is there already are part of it.
+    /// Makes a call. Further pages belong to the same entry.
     ///
     /// # Errors
-    /// What AWS said; its words are in the notes.
+    /// AWS refused the call or did not respond; the message is recorded.
     pub(super) async fn ask<T, E: SdkFailure>(
         &self,
         call: &str,
@@ -70,7 +69,7 @@ impl Notes {
         }
     }
 
-    /// Where it stands, as a new entry where it is not there yet.
+    /// The index of the entry, which is added if it does not exist.
     fn place(&self, call: &str, about: &str) -> usize {
         let about = printable(about);
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);

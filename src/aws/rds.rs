@@ -1,4 +1,4 @@
-//! What RDS has on record: the database is found by its endpoint's address. The only file that names aws_sdk_rds.
+//! The records of RDS. The database is found by the address of its endpoint. The only file that uses aws_sdk_rds.
 
 use aws_sdk_rds::{
     Client,
@@ -11,15 +11,15 @@ use aws_sdk_rds::{
 use super::{Cluster, DatabaseRecord, Instance, Lookup, ParameterGroup, Proxy, Switch, notes::Notes};
 use crate::{diagnostic::printable, identity::OperatorSdk, target::RdsNameKind};
 
-/// Records a page. AWS's default is 100; an instance's takes several kilobytes of XML, and an answer is read up
-/// to 1 MiB.
+/// Records per page. The default of AWS is 100. The record of an instance has several kilobytes of XML, and a response is
+/// limited to 1 MiB.
 const PAGE: i32 = 50;
 
 const INSTANCES: &str = "rds:DescribeDBInstances";
 const CLUSTERS: &str = "rds:DescribeDBClusters";
 const PROXIES: &str = "rds:DescribeDBProxies";
 
-/// What an endpoint can be.
+/// Kinds of endpoints.
 #[derive(Clone, Copy)]
 enum List {
     Instances,
@@ -27,8 +27,7 @@ enum List {
     Proxies,
 }
 
-/// The record of the database behind `host`. `kind`: what the name says it is, and so where it is looked for;
-/// everywhere, where the name says nothing.
+/// The record of the database behind `host`. `kind`: the kind of endpoint that the name shows, which limits the search.
 pub(super) async fn find(
     sdk: &OperatorSdk,
     host: &str,
@@ -58,8 +57,7 @@ pub(super) async fn find(
     result
 }
 
-/// The first of a list that is it, and no page more than that takes. A macro, because the lists' streams have
-/// no trait in common.
+/// The first record that matches; does not read further pages. A macro, because the paginators have no common trait.
 macro_rules! first {
     ($notes:expr, $call:expr, $all:expr, $its:expr) => {
         loop {
@@ -96,7 +94,7 @@ impl Asker<'_> {
         found.map(|instance| DatabaseRecord { instance: Some(instance), cluster, proxy: None })
     }
 
-    /// The cluster that an instance says it is of.
+    /// The cluster that an instance belongs to.
     async fn cluster_of(&self, identifier: &str) -> Option<Cluster> {
         let one = self.client.describe_db_clusters().db_cluster_identifier(identifier).send();
         let answer = self.notes.ask(CLUSTERS, identifier, one).await.ok()?;

@@ -1,4 +1,4 @@
-//! The answers: one sentence a question.
+//! The answers: one sentence for each question.
 
 use serde::Serialize;
 
@@ -8,9 +8,9 @@ use super::finding::{Finding, Severity};
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Question {
-    /// May ClickPipes assume the role with a session tag?
+    /// Can ClickPipes assume the role with session tags?
     AssumeRole,
-    /// May the role connect as the user to the database?
+    /// Can the role connect to the database as the user?
     Connect,
 }
 
@@ -22,7 +22,7 @@ pub enum Says {
     No,
     Unknown,
     /// No document of the kind was given.
-    NotAsked,
+    NotChecked,
 }
 
 impl Says {
@@ -31,21 +31,23 @@ impl Says {
             Self::Yes => "yes",
             Self::No => "no",
             Self::Unknown => "unknown",
-            Self::NotAsked => "not asked",
+            Self::NotChecked => "not checked",
         }
     }
 }
+
+pub(super) const ASSUME_ROLE: &str = "ClickPipes can assume the role with session tags";
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Answer {
     pub question: Question,
-    /// `ClickPipes may assume the role with a session tag`
+    /// `ClickPipes can assume the role with session tags`
     pub sentence: String,
     pub answer: Says,
-    /// What of the documents says so, or which findings do.
+    /// The statements that allow it, or the codes of the findings.
     pub why: String,
-    /// What a yes depends on: parts of the resource that were not given to compare with.
+    /// Conditions of a yes: parts of the resource that were not given and so could not be compared.
     pub provided: Vec<String>,
 }
 
@@ -55,7 +57,7 @@ impl Answer {
     }
 }
 
-/// `POLICY_A, POLICY_B`: the codes of the findings of one weight.
+/// `POLICY_A, POLICY_B`: the codes of the findings of one severity.
 pub(super) fn codes(findings: &[Finding], severity: Severity) -> String {
     let mut codes: Vec<&str> = Vec::new();
     for finding in findings.iter().filter(|finding| finding.severity == severity) {
@@ -72,7 +74,7 @@ pub(super) fn rejected(findings: &[Finding]) -> Option<String> {
     (!codes.is_empty()).then(|| format!("IAM rejects the document: {codes}"))
 }
 
-/// What makes it unknown; or else (a role named in a form that may hold by chance) what is wrong.
+/// The codes that make the answer unknown. Without one (a role that is named in a form that may match by chance): the errors.
 pub(super) fn open(findings: &[Finding]) -> String {
     match codes(findings, Severity::Unknown) {
         none if none.is_empty() => codes(findings, Severity::Error),

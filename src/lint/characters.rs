@@ -1,4 +1,4 @@
-//! What is left of a guide in the text: placeholders, and characters that only look right.
+//! Remains of a guide in the document: placeholders, and characters that look like the correct ones.
 
 use super::{finding::Finding, rule::Rule};
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     target::quoted,
 };
 
-/// Why the text is no JSON: a strange character where the parser gave up, else its own words.
+/// Why the text is not JSON: a wrong character where the parser stopped, else the message of the parser.
 pub(super) fn syntax(text: &str, error: &SyntaxError) -> Finding {
     let here = text.get(error.at..).and_then(|rest| rest.chars().next());
     let before = text.get(..error.at).and_then(|start| start.chars().next_back());
@@ -16,24 +16,26 @@ pub(super) fn syntax(text: &str, error: &SyntaxError) -> Finding {
     {
         return Finding::error(Rule::Characters, &place, format!("{name} `{c}` (U+{:04X})", u32::from(c)))
             .expected("plain JSON")
-            .remedy(format!("write {meant}; look for more of them"));
+            .remedy(format!("write {meant}; the document may contain more of them"));
     }
     let remedy = match here {
-        _ if text.trim().is_empty() => "give the policy document itself: the file is empty",
-        _ if error.what.contains("trailing comma") => "remove the comma before it",
-        Some('/' | '#') => "remove the comment: JSON has none",
-        Some('\'') => "write \" in place of '",
+        _ if text.trim().is_empty() => "give a policy document: the file is empty",
+        _ if error.what.contains("trailing comma") => "remove the comma before this position",
+        Some('/' | '#') => "remove the comment: JSON has no comments",
+        Some('\'') => "write \" instead of '",
         Some('<') => "give the policy as JSON, not as XML or HTML",
-        _ if error.what.contains("control character") => "close the text with \" before the line ends",
-        _ if error.what.contains("EOF") => "complete it: the end is missing",
-        _ => "correct it there, or just before",
+        _ if error.what.contains("control character") => {
+            "close the string with \" before the end of the line"
+        }
+        _ if error.what.contains("EOF") => "complete the document: its end is missing",
+        _ => "correct the document at or before this position",
     };
     Finding::error(Rule::Json, &place, error.what.clone())
         .expected("a policy document in JSON")
         .remedy(remedy)
 }
 
-/// In every text of the document: keys and values.
+/// Checks every string of the document: keys and values.
 pub(super) fn lint(root: &Node, path: &str) -> Vec<Finding> {
     let mut found = Vec::new();
     walk(root, path, &mut found);
@@ -49,7 +51,7 @@ fn walk(node: &Node, path: &str, found: &mut Vec<Finding>) {
             }
         }
         Value::Object(members) => {
-            // What a function of a template is given is the template's.
+            // The arguments of a template function belong to the template.
             let function = |key: &str| key == "Ref" || key.starts_with("Fn::");
             for member in members.iter().filter(|member| !function(&member.key)) {
                 let path =
@@ -66,11 +68,11 @@ fn judge(text: &str, at: usize, path: &str, found: &mut Vec<Finding>) {
     if let Some(placeholder) = placeholder(text) {
         found.push(
             Finding::error(Rule::Placeholder, &(at, path), quoted(text))
-                .expected(format!("a value in place of {placeholder}"))
+                .expected(format!("a value instead of {placeholder}"))
                 .remedy(source_of(placeholder)),
         );
     } else if path.contains(".Condition.") {
-        // Values to compare with: any character may be meant.
+        // Values of conditions can contain any character.
     } else if let Some((c, (name, meant))) = text.chars().find_map(|c| Some((c, strange(c)?))) {
         found.push(
             Finding::error(
@@ -78,14 +80,18 @@ fn judge(text: &str, at: usize, path: &str, found: &mut Vec<Finding>) {
                 &(at, path),
                 format!("{name} `{c}` (U+{:04X}) in {}", u32::from(c), quoted(text)),
             )
-            .expected("plain characters: IAM compares them one by one")
+            .expected("plain characters: IAM compares every character")
             .remedy(format!("write {meant}")),
         );
     } else if text.trim() != text {
         found.push(
-            Finding::error(Rule::Characters, &(at, path), format!("white space around {}", quoted(text)))
-                .expected("no white space: IAM compares it too")
-                .remedy(format!("write \"{}\"", text.trim())),
+            Finding::error(
+                Rule::Characters,
+                &(at, path),
+                format!("white space before or after {}", quoted(text)),
+            )
+            .expected("no white space: IAM compares every character")
+            .remedy(format!("write \"{}\"", text.trim())),
         );
     }
 }
@@ -99,7 +105,7 @@ pub(super) fn placeholder(text: &str) -> Option<&str> {
         (!inside.is_empty()).then_some((start, end, inside))
     };
     if let Some((start, end, inside)) = between('{', '}') {
-        // `${aws:username}` and `${*}` are IAM's own; `${var.x}` and `${Role.Arn}` are templates'.
+        // `${aws:username}` and `${*}` belong to IAM, `${var.x}` and `${Role.Arn}` to templates.
         let dollar = text[..start].ends_with('$');
         let variable = dollar
             && (inside.contains(':') && !inside.starts_with("AWS::") || matches!(inside, "*" | "?" | "$"));
@@ -122,18 +128,18 @@ fn source_of(placeholder: &str) -> String {
     let what = if has("CLICKHOUSE") || has("SERVICE") {
         "the Service role ID (IAM) of ClickHouse Cloud: Settings, Network security information"
     } else if has("RESOURCE_ID") || has("RESOURCE ID") || has("XXXX") {
-        "the database's Resource ID: RDS console, Configuration tab"
+        "the Resource ID of the database: RDS console, Configuration tab"
     } else if has("REGION") {
-        "the database's Region, such as eu-west-1"
+        "the Region of the database, such as eu-west-1"
     } else if has("ACCOUNT") {
-        "the 12-digit id of the database's AWS account"
+        "the 12-digit id of the AWS account of the database"
     } else {
-        "the value it stands for"
+        "the real value"
     };
-    format!("put in {what}")
+    format!("replace it with {what}")
 }
 
-/// A character that only looks like the right one: what it is, and what is meant.
+/// A character that looks like another one: its name, and the correct one.
 fn strange(c: char) -> Option<(&'static str, String)> {
     let plain = |c: char| format!("`{c}`");
     Some(match c {
@@ -146,7 +152,7 @@ fn strange(c: char) -> Option<(&'static str, String)> {
             ("the space", "a plain space, or nothing".to_owned())
         }
         '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}' => {
-            ("the invisible character", "nothing in its place".to_owned())
+            ("the invisible character", "nothing instead of it".to_owned())
         }
         '\u{ff01}'..='\u{ff5e}' => {
             let half = char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c);

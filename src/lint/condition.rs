@@ -1,4 +1,4 @@
-//! Conditions that do not hold for ClickPipes, or may not.
+//! Conditions that ClickPipes does not meet, or may not meet.
 
 use super::{finding::Finding, rule::Rule};
 use crate::policy::{
@@ -8,15 +8,15 @@ use crate::policy::{
     document::{Document, Statement},
 };
 
-/// Of a statement that would allow: every condition that does not surely hold.
-pub(super) fn in_the_way(
+/// The conditions of a statement with Allow that are not certainly met.
+pub(super) fn unmet(
     statement: &Statement,
     document: &Document,
     context: &Context,
     external_id_given: bool,
 ) -> Vec<Finding> {
     let judge = |condition: &Condition| {
-        // The grammar has its say about operators IAM does not have.
+        // The grammar reports operators that IAM does not have.
         if !is_operator(&condition.operator) {
             return None;
         }
@@ -28,22 +28,22 @@ pub(super) fn in_the_way(
     statement.conditions.iter().filter_map(judge).collect()
 }
 
-/// Of a statement that denies, if what cannot be known is so.
+/// A statement with Deny that may apply.
 pub(super) fn may_deny(statement: &Statement, action: &str) -> Finding {
     let conditions: Vec<String> = statement.conditions.iter().map(written).collect();
     let found = match conditions.is_empty() {
-        true => format!("Deny of {action}, whose reach cannot be known from here"),
-        false => format!("Deny of {action} where {}", conditions.join(" and ")),
+        true => format!("Deny of {action}; whether it covers ClickPipes cannot be known offline"),
+        false => format!("Deny of {action} if {}", conditions.join(" and ")),
     };
     Finding::unknown(Rule::DenyUnknown, statement, found)
-        .expected(format!("no Deny that can cover {action} by ClickPipes"))
-        .remedy("exempt the role, or remove the statement")
+        .expected(format!("no Deny of {action} that can cover ClickPipes"))
+        .remedy("exclude the role from the statement, or remove the statement")
 }
 
 pub(super) fn denies(statement: &Statement, action: &str) -> Finding {
     Finding::error(Rule::Deny, statement, format!("Deny of {action} (a Deny wins over every Allow)"))
         .expected(format!("no Deny that covers {action}"))
-        .remedy("remove the statement, or narrow it")
+        .remedy("remove the statement, or restrict it so that it does not cover ClickPipes")
 }
 
 /// `StringEquals sts:ExternalId "abc"`
@@ -61,40 +61,40 @@ fn explain(condition: &Condition, holds: Truth, context: &Context, external_id_g
     };
     if context.ignores(&condition.key) {
         return make(Rule::ConditionIgnored)
-            .expected("no condition on it: IAM database authentication does not look at this key")
-            .remedy("remove the condition; keep networks out with the database's security group");
+            .expected("no condition on this key: IAM database authentication ignores it")
+            .remedy("remove the condition; restrict networks with the security group of the database");
     }
     match key.as_str() {
         "sts:externalid" => {
-            let given = if external_id_given { "; the external_id given lets pipeprobe in only" } else { "" };
+            let given = if external_id_given { "; external_id works only for pipeprobe" } else { "" };
             make(Rule::ExternalId)
-                .expected(format!("no condition on it: ClickPipes sends no external id{given}"))
-                .remedy("remove the condition; naming the exact service role as Principal is what keeps others out")
+                .expected(format!("no condition on this key: ClickPipes sends no external id{given}"))
+                .remedy("remove the condition; the exact service role as Principal keeps other callers out")
         }
         "aws:tagkeys" | "sts:transitivetagkeys" => tags(make(Rule::TagCondition), context),
         key if key.starts_with("aws:requesttag/") => tags(make(Rule::TagCondition), context),
         "aws:sourceip" | "aws:sourcevpc" | "aws:sourcevpce" | "aws:vpcsourceip" | "aws:sourcevpcarn" => {
             make(Rule::ConditionNetwork)
                 .expected(
-                    "no condition on it: ClickPipes calls STS from ClickHouse's network, not from yours",
+                    "no condition on this key: ClickPipes calls STS from the network of ClickHouse, not from yours",
                 )
                 .remedy("remove the condition")
         }
         "aws:multifactorauthpresent" | "aws:multifactorauthage" => make(Rule::ConditionMfa)
-            .expected("no condition on it: a service role has no MFA device")
+            .expected("no condition on this key: a service role has no MFA device")
             .remedy("remove the condition"),
         "aws:principalorgid" | "aws:principalorgpaths" => make(Rule::Organisation)
             .expected(
-                "no condition on it: the service role belongs to ClickHouse's organisation, not to yours",
+                "no condition on this key: the service role belongs to the organization of ClickHouse, not to yours",
             )
-            .remedy("remove the condition, or name ClickHouse's organisation"),
+            .remedy("remove the condition, or name the organization of ClickHouse"),
         _ => match holds {
             Truth::No => make(Rule::ConditionUnmet)
-                .expected(format!("a condition that can hold: {}", held(&condition.key, context)))
+                .expected(format!("a condition that ClickPipes meets: {}", held(&condition.key, context)))
                 .remedy("remove or correct the condition"),
             Truth::Unknown | Truth::Yes => make(Rule::ConditionUnknown)
-                .expected("a condition that can be known to hold before ClickPipes asks")
-                .remedy("remove the condition, or make sure that it holds for ClickPipes"),
+                .expected("a condition with a result that can be known offline")
+                .remedy("remove the condition, or make sure that ClickPipes meets it"),
         },
     }
 }
@@ -102,11 +102,11 @@ fn explain(condition: &Condition, holds: Truth, context: &Context, external_id_g
 fn tags(finding: Finding, context: &Context) -> Finding {
     match context.state("aws:TagKeys") {
         State::Known(keys) if !keys.is_empty() => finding
-            .expected(format!("a condition that the tags given meet ({})", keys.join(", ")))
-            .remedy("remove the condition, or let it take these tags"),
+            .expected(format!("a condition that the session tags meet ({})", keys.join(", ")))
+            .remedy("remove the condition, or let it accept these tags"),
         _ => finding
-            .expected("no condition on tags: which ones ClickPipes' sessions have is not documented")
-            .remedy("remove the condition, or give the tags to compare with: --session-tag KEY=VALUE"),
+            .expected("no condition on tags: the tags of ClickPipes are not documented")
+            .remedy("remove the condition, or give the tags for the comparison: --session-tag KEY=VALUE"),
     }
 }
 
@@ -114,7 +114,7 @@ fn held(key: &str, context: &Context) -> String {
     match context.state(key) {
         State::Known(values) => format!("{key} is {}", values.join(", ")),
         State::Absent => format!("the request has no {key}"),
-        State::Present => format!("the request has some {key}"),
-        State::Foreign | State::Unknown => format!("{key} is not known from here"),
+        State::Present => format!("the request has {key}, but its value is not known"),
+        State::Foreign | State::Unknown => format!("{key} is not known offline"),
     }
 }

@@ -1,4 +1,4 @@
-//! What is wrong in one place of a document.
+//! One problem at one position of a document.
 
 use std::collections::BTreeSet;
 
@@ -8,16 +8,16 @@ use super::rule::Rule;
 use crate::policy::condition::Condition;
 use crate::policy::document::{Element, Statement, Who, Word};
 
-/// How much a finding weighs.
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// It keeps ClickPipes out, or IAM from saving the document.
+    /// ClickPipes is not allowed, or IAM rejects the document.
     Error,
-    /// It lets ClickPipes in, and should be looked at all the same.
+    /// ClickPipes is allowed, but something should be corrected.
     Warning,
-    /// Whether it keeps ClickPipes out cannot be known from here.
+    /// Whether ClickPipes is allowed cannot be known offline.
     Unknown,
 }
 
@@ -25,7 +25,7 @@ pub enum Severity {
 pub(super) struct Finding {
     pub rule: Rule,
     pub severity: Severity,
-    /// The byte of the file.
+    /// Byte offset in the file.
     pub at: usize,
     pub path: String,
     pub expected: String,
@@ -66,7 +66,7 @@ impl Finding {
     }
 }
 
-/// What stands somewhere.
+/// Anything that has a position in the file.
 pub(super) trait Placed {
     fn place(&self) -> (usize, String);
 }
@@ -107,8 +107,8 @@ impl Placed for Condition {
     }
 }
 
-/// The same thing said of the same place is said once.
-pub(super) fn once(findings: Vec<Finding>) -> Vec<Finding> {
-    let mut said = BTreeSet::new();
-    findings.into_iter().filter(|finding| said.insert((finding.rule.code(), finding.path.clone()))).collect()
+/// Removes findings with the same code and path.
+pub(super) fn deduplicated(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut seen = BTreeSet::new();
+    findings.into_iter().filter(|finding| seen.insert((finding.rule.code(), finding.path.clone()))).collect()
 }

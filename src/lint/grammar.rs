@@ -1,4 +1,4 @@
-//! What IAM would not save: elements that do not exist, are missing, or hold the wrong thing.
+//! Documents that IAM rejects: elements that do not exist, are missing, or have a wrong value.
 //!
 //! Source: IAM User Guide, "Grammar of the IAM JSON policy language".
 
@@ -59,7 +59,7 @@ fn not_a_policy(node: &Node, path: &str, found: &str) -> Finding {
         .remedy("give the policy document itself, as the JSON tab of the IAM console shows it")
 }
 
-/// In every object there is.
+/// Duplicate keys of every object.
 fn duplicates(node: &Node, path: &str, found: &mut Vec<Finding>) {
     let mut keys = BTreeSet::new();
     for member in node.members() {
@@ -104,12 +104,16 @@ fn version(root: &Node, path: &str, found: &mut Vec<Finding>) {
     match root.get("Version").map(|node| (node.text(), node.kind())) {
         Some((Some("2012-10-17"), _)) => {}
         Some((Some("2008-10-17"), _)) | None => found.push(
-            Finding::warning(Rule::Version, &place, "the language of 2008, in which ${…} is plain text")
-                .remedy(remedy),
+            Finding::warning(
+                Rule::Version,
+                &place,
+                "policy language 2008-10-17, in which ${…} is plain text",
+            )
+            .remedy(remedy),
         ),
         Some((text, kind)) => found.push(
             Finding::error(Rule::Version, &place, text.map_or_else(|| kind.to_owned(), quoted))
-                .expected("\"2012-10-17\": it names the language, and is not the date of the policy")
+                .expected("\"2012-10-17\": the version of the policy language, not the date of the policy")
                 .remedy(remedy),
         ),
     }
@@ -126,7 +130,7 @@ fn sid<'a>(node: &'a Node, path: &str, sids: &mut BTreeSet<&'a str>, found: &mut
             Finding::error(Rule::Sid, &place, format!("{} twice", quoted(text))).expected("each Sid once"),
         ),
         Some(_) => {}
-        None => found.push(Finding::error(Rule::Sid, &place, sid.kind()).expected("a text")),
+        None => found.push(Finding::error(Rule::Sid, &place, sid.kind()).expected("a string")),
     }
 }
 
@@ -162,12 +166,10 @@ fn statement(node: &Node, path: &str, kind: Kind, found: &mut Vec<Finding>) {
     for name in [misplaced.to_owned(), format!("Not{misplaced}")] {
         let Some(value) = node.get(&name) else { continue };
         let (rule, why) = match kind {
-            Kind::Trust => {
-                (Rule::ResourceMisplaced, "a trust policy has no resource: it is about its own role")
-            }
+            Kind::Trust => (Rule::ResourceMisplaced, "no Resource: a trust policy applies to its own role"),
             Kind::Permission => (
                 Rule::PrincipalMisplaced,
-                "a permission policy has no principal: it is about the role it is attached to",
+                "no Principal: a permission policy applies to the role that it is attached to",
             ),
         };
         found.push(

@@ -1,11 +1,11 @@
-//! Permission policies: may the role connect to the database as the user?
+//! Permission policies: can the role connect to the database as the user?
 
 mod resource;
 
 use super::{
     answer::{self, Answer, Question, Says},
     condition,
-    finding::{Finding, Severity, once},
+    finding::{Finding, Severity, deduplicated},
     near::nearest,
     rule::Rule,
 };
@@ -23,8 +23,8 @@ use crate::{
 };
 
 const CONNECT: &str = "rds-db:connect";
-/// What people write for it.
-const NOT_IT: [&str; 6] = [
+/// Common mistakes for it.
+const CONFUSED: [&str; 6] = [
     "rds:connect",
     "rds:dbconnect",
     "rds:generatedbauthtoken",
@@ -33,7 +33,7 @@ const NOT_IT: [&str; 6] = [
     "rdsdb:connect",
 ];
 
-/// The documents are judged together, as IAM does. `invalid`: why IAM would not save one of them.
+/// Judges the documents together, as IAM does. `invalid`: why IAM rejects one of them.
 ///
 /// Returns the findings of each document, in their order.
 pub(super) fn lint(
@@ -47,7 +47,7 @@ pub(super) fn lint(
     let mut findings: Vec<Vec<Finding>> =
         documents.iter().map(|d| auth_request.remarks(d, &decision)).collect();
     if !matches!(decision, Decision::Allowed(_)) {
-        // Where a statement has no actions at all, the grammar has said so.
+        // The grammar reports a statement without actions.
         let elsewhere = |s: &Statement| !touches(s) && s.actions.is_some();
         let nothing_touches = documents.iter().all(|d| d.statements.iter().all(elsewhere));
         for (document, findings) in documents.iter().zip(&mut findings) {
@@ -57,12 +57,12 @@ pub(super) fn lint(
             }
         }
     }
-    let findings: Vec<Vec<Finding>> = findings.into_iter().map(once).collect();
+    let findings: Vec<Vec<Finding>> = findings.into_iter().map(deduplicated).collect();
     let answer = auth_request.answer(documents, &decision, &findings.concat(), invalid);
     (findings, answer)
 }
 
-/// Allows rds-db:connect on something.
+/// Whether a statement allows rds-db:connect on any resource.
 fn touches(statement: &Statement) -> bool {
     statement.effect == Effect::Allow && statement.covers_action(CONNECT) != Truth::No
 }
@@ -71,7 +71,7 @@ fn missing(document: &Document, database: &Database) -> Finding {
     let allowing = document.statements.iter().find(|s| s.effect == Effect::Allow);
     let actions = allowing.and_then(|s| s.actions.as_ref());
     let found = actions.map_or_else(
-        || "no statement that allows anything".to_owned(),
+        || "no statement with Allow".to_owned(),
         |actions| {
             let words: Vec<&str> = actions.items.iter().map(|word| word.text.as_str()).collect();
             format!("only {}", words.join(", "))
@@ -85,7 +85,7 @@ fn missing(document: &Document, database: &Database) -> Finding {
     finding.expected(expected).remedy(format!(r#"write "Action": ["{CONNECT}"]"#))
 }
 
-/// What the documents are asked.
+/// The request that the documents are evaluated for.
 #[derive(Clone, Copy)]
 struct AuthRequest<'a> {
     subject: &'a Subject,
@@ -102,7 +102,7 @@ impl<'a> AuthRequest<'a> {
         document.variables.then_some(self.context)
     }
 
-    /// Why a document does not surely let in.
+    /// Why a document does not certainly allow the request.
     fn explain(self, document: &Document, decision: &Decision<'_>) -> Vec<Finding> {
         if let Decision::Denied(statement) = decision {
             let own = document.statements.iter().any(|other| std::ptr::eq(other, *statement));
@@ -120,7 +120,7 @@ impl<'a> AuthRequest<'a> {
                         findings.extend(slips);
                         let variables = self.variables(document);
                         findings.extend(resource::faults(statement, self.database, variables));
-                        findings.extend(condition::in_the_way(statement, document, self.context, false));
+                        findings.extend(condition::unmet(statement, document, self.context, false));
                     }
                 }
                 Effect::Deny => {}
@@ -129,7 +129,7 @@ impl<'a> AuthRequest<'a> {
         findings
     }
 
-    /// What lets ClickPipes in and should be looked at.
+    /// Warnings about statements that allow rds-db:connect.
     fn remarks(self, document: &Document, decision: &Decision<'_>) -> Vec<Finding> {
         let allowed = matches!(decision, Decision::Allowed(_));
         let mut findings = Vec::new();
@@ -139,8 +139,12 @@ impl<'a> AuthRequest<'a> {
                 let wide = actions.items.iter().find(|word| word.text.contains(['*', '?']));
                 match (actions.negated, wide) {
                     (true, _) => findings.push(
-                        Finding::warning(Rule::NotAction, actions, "NotAction: every action but those named")
-                            .remedy(remedy),
+                        Finding::warning(
+                            Rule::NotAction,
+                            actions,
+                            "NotAction: every action except those that are named",
+                        )
+                        .remedy(remedy),
                     ),
                     (false, Some(word)) => findings.push(
                         Finding::warning(Rule::ActionWide, word, quoted(&word.text))
@@ -164,7 +168,7 @@ impl<'a> AuthRequest<'a> {
     ) -> Answer {
         let database =
             self.subject.host.as_ref().map_or_else(|| "the database".to_owned(), ToString::to_string);
-        let sentence = format!("the role may connect as {} to {database}", self.subject.user);
+        let sentence = format!("The role can connect to {database} as {}", self.subject.user);
         let say = |says, why: String| Answer::new(Question::Connect, sentence, says, why);
         match (invalid, decision) {
             (Some(why), _) => say(Says::No, why.to_owned()),
@@ -175,12 +179,12 @@ impl<'a> AuthRequest<'a> {
             (None, Decision::Allowed(by)) => {
                 let names: Vec<String> = by.iter().map(|statement| statement.name()).collect();
                 let provided = self.provided(documents, by);
-                Answer { provided, ..say(Says::Yes, format!("{} lets it", answer::listed(&names, "and"))) }
+                Answer { provided, ..say(Says::Yes, format!("allowed by {}", answer::listed(&names, "and"))) }
             }
         }
     }
 
-    /// What the statements say that could not be compared with anything; nothing where one of them needs no such if.
+    /// Parts of the resources that could not be compared. Empty if one resource matches without them.
     fn provided(self, documents: &[&Document], by: &[&Statement]) -> Vec<String> {
         let variables = documents.iter().any(|d| d.variables).then_some(self.context);
         let mut ids: Vec<String> = Vec::new();
@@ -193,10 +197,16 @@ impl<'a> AuthRequest<'a> {
                         match part {
                             Part::Id => ids.push(resource::id(word).to_owned()),
                             Part::Region => {
-                                others.push(format!("its Region is {}", resource::field(word, 3)));
+                                others.push(format!(
+                                    "the Region of the database is {}",
+                                    resource::field(word, 3)
+                                ));
                             }
                             Part::Account => {
-                                others.push(format!("it belongs to account {}", resource::field(word, 4)));
+                                others.push(format!(
+                                    "the database belongs to account {}",
+                                    resource::field(word, 4)
+                                ));
                             }
                             _ => {}
                         }
@@ -208,20 +218,23 @@ impl<'a> AuthRequest<'a> {
         others.dedup();
         ids.dedup();
         let id = (!ids.is_empty()).then(|| {
-            format!("its Resource ID is {} (--resource-id compares it)", answer::listed(&ids, "or"))
+            format!(
+                "the Resource ID of the database is {} (compare with --resource-id)",
+                answer::listed(&ids, "or")
+            )
         });
         id.into_iter().chain(others).collect()
     }
 }
 
-/// Actions that were meant to be rds-db:connect.
+/// Actions that were probably meant to be rds-db:connect.
 fn slips(statement: &Statement) -> Vec<Finding> {
     if statement.covers_action(CONNECT) != Truth::No {
         return Vec::new();
     }
     let judge = |word: &Word| {
         let (lower, remedy) = (word.text.to_lowercase(), format!("write \"{CONNECT}\""));
-        if NOT_IT.iter().any(|not_it| fits_ignoring_case(not_it, &lower)) {
+        if CONFUSED.iter().any(|other| fits_ignoring_case(other, &lower)) {
             return Some(
                 Finding::error(Rule::ConnectService, word, quoted(&word.text))
                     .expected(CONNECT)

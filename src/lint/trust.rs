@@ -1,11 +1,11 @@
-//! Trust policies: may ClickPipes assume the role, with a session tag?
+//! Trust policies: can ClickPipes assume the role with session tags?
 
 mod principal;
 
 use super::{
     answer::{self, Answer, Question, Says},
     condition,
-    finding::{Finding, Severity, once},
+    finding::{Finding, Severity, deduplicated},
     near::nearest,
     rule::Rule,
 };
@@ -24,7 +24,7 @@ use crate::{
 };
 
 const NEEDED: [&str; 2] = ["sts:AssumeRole", "sts:TagSession"];
-/// What a trust policy can allow.
+/// Actions of trust policies.
 const KNOWN: &[&str] = &[
     "sts:AssumeRole",
     "sts:TagSession",
@@ -50,16 +50,14 @@ pub(super) fn lint(document: &Document, subject: &Subject, invalid: Option<&str>
     findings.extend(rejected);
     findings.extend(remarks(document, subject));
     findings.extend(principal::deleted(document));
-    let findings = once(findings);
+    let findings = deduplicated(findings);
     let answer = answer(&decisions.map(|(_, decision)| decision), &findings, invalid.as_deref());
     (findings, answer)
 }
 
 fn answer(decisions: &[Decision<'_>], findings: &[Finding], invalid: Option<&str>) -> Answer {
-    let say = |says, why: String| {
-        let sentence = "ClickPipes may assume the role with a session tag".to_owned();
-        Answer::new(Question::AssumeRole, sentence, says, why)
-    };
+    let say =
+        |says, why: String| Answer::new(Question::AssumeRole, answer::ASSUME_ROLE.to_owned(), says, why);
     if let Some(why) = invalid {
         return say(Says::No, why.to_owned());
     }
@@ -74,10 +72,10 @@ fn answer(decisions: &[Decision<'_>], findings: &[Finding], invalid: Option<&str
         by.extend(statements.first().map(|statement| statement.name()));
     }
     by.dedup();
-    say(Says::Yes, format!("{} lets it", answer::listed(&by, "with")))
+    say(Says::Yes, format!("allowed by {}", answer::listed(&by, "with")))
 }
 
-/// Why one action is not surely allowed.
+/// Why one action is not certainly allowed.
 fn explain(
     action: &str,
     decision: &Decision<'_>,
@@ -98,11 +96,11 @@ fn explain(
     };
     let mut findings = Vec::new();
     let allowing: Vec<&Statement> = of(Effect::Allow).collect();
-    // Where a statement has no actions at all, the grammar has said so.
+    // The grammar reports a statement without actions.
     if allowing.is_empty() && document.statements.iter().all(|s| s.actions.is_some()) {
         findings.push(missing(action, document, subject));
     }
-    // A statement for somebody else is in nobody's way where another one is for ClickPipes.
+    // If one statement is for ClickPipes, statements for other principals do not matter.
     let for_clickpipes = allowing.iter().any(|s| s.names(document, caller) != Truth::No);
     for statement in allowing {
         let names = statement.names(document, caller);
@@ -111,7 +109,7 @@ fn explain(
         }
         if names != Truth::No || !for_clickpipes {
             let external_id = subject.external_id;
-            findings.extend(condition::in_the_way(statement, document, context, external_id));
+            findings.extend(condition::unmet(statement, document, context, external_id));
         }
     }
     let may_deny = of(Effect::Deny).filter(|s| s.applies(document, request) == Truth::Unknown);
@@ -119,7 +117,7 @@ fn explain(
     findings
 }
 
-/// No statement allows the action at all.
+/// No statement allows the action.
 fn missing(action: &str, document: &Document, subject: &Subject) -> Finding {
     let caller = subject.service_role.as_ref().map(Caller::Role);
     let allows = |s: &&Statement| s.effect == Effect::Allow;
@@ -132,8 +130,8 @@ fn missing(action: &str, document: &Document, subject: &Subject) -> Finding {
     let rule = if action == "sts:TagSession" { Rule::TagSession } else { Rule::AssumeRole };
     let expected = r#""Action": ["sts:AssumeRole", "sts:TagSession"]"#;
     let why = match rule {
-        Rule::TagSession => "ClickPipes' sessions are tagged, and without it the whole call is refused",
-        _ => "the action ClickPipes calls",
+        Rule::TagSession => "ClickPipes sends session tags, and AWS refuses the call without this permission",
+        _ => "ClickPipes calls this action",
     };
     let web = statements().any(|s| s.covers_action("sts:AssumeRoleWithWebIdentity") == Truth::Yes);
     let found = match beside.and_then(|s| s.actions.as_ref()) {
@@ -144,7 +142,7 @@ fn missing(action: &str, document: &Document, subject: &Subject) -> Finding {
             let words: Vec<&str> = actions.items.iter().map(|word| word.text.as_str()).collect();
             format!("{} {}", if actions.negated { "NotAction" } else { "only" }, words.join(", "))
         }
-        None => "no statement that allows anything".to_owned(),
+        None => "no statement with Allow".to_owned(),
     };
     let finding = match beside.and_then(|s| s.actions.as_ref()) {
         Some(actions) => Finding::error(rule, actions, found),
@@ -153,7 +151,7 @@ fn missing(action: &str, document: &Document, subject: &Subject) -> Finding {
     finding.expected(format!("{action}: {why}")).remedy(format!("write {expected}"))
 }
 
-/// What lets ClickPipes in, or has nothing to do with it, and should be looked at.
+/// Warnings about statements that allow ClickPipes or other principals.
 fn remarks(document: &Document, subject: &Subject) -> Vec<Finding> {
     let caller = subject.service_role.as_ref().map(Caller::Role);
     let mut findings = Vec::new();
@@ -172,8 +170,12 @@ fn remarks(document: &Document, subject: &Subject) -> Vec<Finding> {
             let wide = actions.items.iter().find(|word| word.text.contains('*'));
             match (actions.negated, wide) {
                 (true, _) => findings.push(
-                    Finding::warning(Rule::NotAction, actions, "NotAction: every action but those named")
-                        .remedy(r#"write "Action": ["sts:AssumeRole", "sts:TagSession"]"#),
+                    Finding::warning(
+                        Rule::NotAction,
+                        actions,
+                        "NotAction: every action except those that are named",
+                    )
+                    .remedy(r#"write "Action": ["sts:AssumeRole", "sts:TagSession"]"#),
                 ),
                 (false, Some(word)) => findings.push(
                     Finding::warning(Rule::ActionWide, word, quoted(&word.text))

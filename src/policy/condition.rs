@@ -1,4 +1,4 @@
-//! One condition of a statement: an operator, a key, the values it may have.
+//! One condition of a statement: an operator, a key and the accepted values.
 //!
 //! Source: IAM User Guide, "IAM JSON policy elements: Condition operators", "multivalued context keys".
 
@@ -16,13 +16,13 @@ pub struct Condition {
     /// As written: `ForAnyValue:StringLikeIfExists`.
     pub operator: String,
     pub key: String,
-    /// Where the key stands.
+    /// Byte offset of the key.
     pub at: usize,
     pub path: String,
     pub values: Vec<Word>,
 }
 
-/// An operator, taken apart.
+/// The parts of an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Operator {
     set: Set,
@@ -31,7 +31,7 @@ struct Operator {
     test: Test,
 }
 
-/// How several values in the request are taken together.
+/// How several values of the request are combined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Set {
     One,
@@ -45,7 +45,7 @@ enum Test {
     Bool,
     IpAddress,
     Null,
-    /// Numbers, dates and binary values: no key that is known here has one.
+    /// Numbers, dates and binary values. No key that is known offline has such a value.
     Ordered,
     Text,
     TextIgnoringCase,
@@ -92,7 +92,7 @@ pub fn is_operator(name: &str) -> bool {
 }
 
 impl Condition {
-    /// Whether it holds in a request. `variables`: whether `${…}` in the values is filled in.
+    /// Whether a request meets it. `variables`: whether `${…}` in the values is replaced.
     pub fn holds(&self, context: &Context, variables: bool) -> Truth {
         let Some(operator) = Operator::parse(&self.operator) else { return Truth::Unknown };
         if context.ignores(&self.key) {
@@ -122,7 +122,7 @@ impl Condition {
             }
             State::Known(_) | State::Absent => absent,
             State::Present => self.of_some_value(operator),
-            // Not equal to anything a customer would write, if it is there at all.
+            // If the key exists, its value is not one that a customer would write.
             State::Foreign if self.takes_anything(operator.test) => Truth::Unknown,
             State::Foreign => {
                 let there = Truth::from(operator.negated);
@@ -137,7 +137,7 @@ impl Condition {
         }
     }
 
-    /// `"true"`: the key must not be there; `"false"`: it must.
+    /// `"true"`: the key must not exist; `"false"`: it must exist.
     fn null(&self, state: &State) -> Truth {
         let there = match state {
             State::Known(values) => Truth::from(!values.is_empty()),
@@ -152,7 +152,7 @@ impl Condition {
         }))
     }
 
-    /// A value is there, but which is not known.
+    /// The key has a value that is not known.
     fn of_some_value(&self, operator: Operator) -> Truth {
         match self.takes_anything(operator.test) {
             true => Truth::from(!operator.negated),
@@ -173,7 +173,7 @@ impl Condition {
     }
 }
 
-/// An address or range of RFC 1918 or RFC 4193, which AWS never sees a public caller come from.
+/// A private address or range (RFC 1918, RFC 4193). AWS never sees it as the source address of a public caller.
 fn is_private(range: &str) -> bool {
     let (address, length) = range.split_once('/').unwrap_or((range, "128"));
     let Ok(length) = length.parse::<u8>() else { return false };
@@ -192,7 +192,7 @@ fn is_private(range: &str) -> bool {
 }
 
 impl Test {
-    /// Whether a value of the request fits one of the policy.
+    /// Whether a value of the request matches a value of the policy.
     fn fits(self, expected: &str, found: &str, variables: Option<&Context>) -> Truth {
         let expected = match pattern::expand(expected, variables) {
             Expanded::Pattern(expected) => expected,

@@ -1,4 +1,4 @@
-//! The context of a request: what each condition key holds when ClickPipes asks.
+//! The context of a request: the value of each condition key when ClickPipes sends it.
 //!
 //! Source: IAM User Guide, "AWS global condition context keys"; Service Authorization Reference, "AWS STS",
 //! "Amazon RDS IAM Authentication"; RDS User Guide, limitations of IAM database authentication.
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::subject::Subject;
 
-/// What a key holds, as far as it can be known from here.
+/// The value of a key, as far as it can be known offline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
     Known(Vec<String>),
@@ -15,16 +15,16 @@ pub enum State {
     Absent,
     /// The request has it; its value is not known.
     Present,
-    /// Whatever it is, it belongs to ClickHouse's network and is not what a customer would write.
+    /// The value belongs to the network of ClickHouse and is not one that a customer would write.
     Foreign,
     Unknown,
 }
 
-/// Keys and what they hold; what is not in it is unknown. Keys ignore case.
+/// Keys and their values. Other keys are unknown. Letter case of keys is ignored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Context {
     states: BTreeMap<String, State>,
-    /// Keys the service does not look at: whether a condition on them then holds is not documented.
+    /// Keys that the service ignores: whether a condition on them is met is not documented.
     pub ignored: &'static [&'static str],
 }
 
@@ -33,10 +33,10 @@ const IGNORED_BY_RDS: &[&str] =
     &["aws:Referer", "aws:SourceIp", "aws:SourceVpc", "aws:SourceVpce", "aws:UserAgent", "aws:VpcSourceIp"];
 
 impl Context {
-    /// Of AssumeRole on the access role, by a session of the ClickHouse service role, with a session tag.
+    /// AssumeRole on the access role by a session of the ClickHouse service role, with session tags.
     ///
-    /// ClickPipes' engine sends a session name and nothing else: no external id, no source identity. Its
-    /// tags come with its own session, and which they are is not documented.
+    /// The engine of ClickPipes sends a session name: no external id and no source identity. The session tags come from
+    /// its own session; their names are not documented.
     pub fn of_assume_role(subject: &Subject) -> Self {
         let mut context = Self::default();
         context.a_role_session();
@@ -68,7 +68,7 @@ impl Context {
         context
     }
 
-    /// Of `rds-db:connect`, by a session of the access role.
+    /// `rds-db:connect` by a session of the access role.
     pub fn of_connect(subject: &Subject) -> Self {
         let mut context = Self { ignored: IGNORED_BY_RDS, ..Self::default() };
         context.a_role_session();
@@ -76,14 +76,14 @@ impl Context {
             context.set("aws:PrincipalArn", known(role.as_str()));
             context.set("aws:PrincipalAccount", known(role.account()));
         }
-        // Tags of the session are tags of the principal; the role may have others of its own.
+        // Session tags are tags of the principal. The role can have more tags.
         for tag in subject.tags.iter().flatten() {
             context.set(&format!("aws:PrincipalTag/{}", tag.key), known(&tag.value));
         }
         context
     }
 
-    /// What holds of every session of a role that a program assumed.
+    /// Keys of every session of a role that a program assumed.
     fn a_role_session(&mut self) {
         self.set("aws:PrincipalType", known("AssumedRole"));
         self.set("aws:MultiFactorAuthPresent", known("false"));
@@ -98,7 +98,7 @@ impl Context {
         self.states.insert(key.to_lowercase(), state);
     }
 
-    /// What the key holds; `aws:RequestTag/*` stands for the tags not named.
+    /// The value of a key. `aws:RequestTag/*` is the entry for all other tags.
     pub fn state(&self, key: &str) -> State {
         let key = key.to_lowercase();
         let others = || self.states.get(&format!("{}/*", key.split_once('/')?.0));

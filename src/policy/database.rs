@@ -1,4 +1,4 @@
-//! The resource of `rds-db:connect`, and how the patterns of a policy meet it.
+//! The resource of `rds-db:connect`, and how the patterns of a policy match it.
 //!
 //! `arn:<partition>:rds-db:<region>:<account>:dbuser:<resource id>/<user>`. Source: RDS User Guide, "Creating
 //! and using an IAM policy for IAM database access".
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::target::{Region, ResourceKind};
 
-/// The database user to connect as, as far as it is known.
+/// The resource of the request, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Database {
     partition: Option<String>,
@@ -21,10 +21,10 @@ pub struct Database {
     user: String,
 }
 
-/// The parts of the resource.
+/// A part of the ARN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// It is no ARN, or not in the form of one.
+    /// It is not an ARN, or has a wrong form.
     Form,
     Partition,
     Service,
@@ -33,24 +33,24 @@ pub enum Part {
     /// `dbuser:`
     Type,
     Id,
-    /// An id of another kind: an instance's for a cluster's.
+    /// A Resource ID of another kind: of an instance instead of a cluster.
     IdKind,
     User,
 }
 
-/// How a pattern meets the database.
+/// How a pattern matches the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fit {
     Yes,
-    /// Where the parts that are not known here are what the pattern says.
+    /// Yes, if the parts that are not known have the values of the pattern.
     If(Vec<Part>),
     No(Vec<Part>),
-    /// IAM's words leave it open whether `*` reaches over a colon.
+    /// The documentation of IAM does not say whether `*` matches a colon.
     Unsure,
 }
 
 impl Fit {
-    /// For a statement that allows, what it names may be taken for what was meant; not for one that denies.
+    /// For Allow, unknown parts are assumed to have the values of the pattern; not for Deny.
     pub fn truth(&self, allows: bool) -> Truth {
         match self {
             Self::Yes => Truth::Yes,
@@ -73,7 +73,7 @@ impl Database {
         }
     }
 
-    /// Its ARN, with `<…>` for what is not known.
+    /// The ARN, with `<…>` for unknown parts.
     pub fn arn(&self) -> String {
         let part =
             |known: &Option<String>, unknown: &str| known.clone().unwrap_or_else(|| unknown.to_owned());
@@ -95,7 +95,7 @@ impl Database {
         self.kinds
     }
 
-    /// How a resource pattern, its variables filled in, meets this database.
+    /// How a resource pattern with replaced variables matches this database.
     pub fn fit(&self, pattern: &str) -> Fit {
         if pattern == "*" {
             return Fit::Yes;
@@ -104,7 +104,7 @@ impl Database {
         if !fits(parts[0], "arn") {
             return Fit::No(vec![Part::Form]);
         }
-        parts.resize(6, "*"); // IAM completes an ARN that ends early
+        parts.resize(6, "*"); // IAM completes an ARN with missing parts
         let (mut wrong, mut assumed) = (Vec::new(), Vec::new());
         let fields = [
             (Part::Partition, parts[1], self.partition.as_deref()),
@@ -115,7 +115,7 @@ impl Database {
         for (part, pattern, known) in fields {
             match known {
                 Some(known) if !fits(pattern, known) => wrong.push(part),
-                // The Region says it, and is compared or assumed itself.
+                // It follows from the Region, which is compared or assumed itself.
                 None if part == Part::Partition => {}
                 None if pattern != "*" => assumed.push(part),
                 _ => {}
@@ -141,9 +141,9 @@ impl Database {
         }
     }
 
-    /// Whether a pattern takes every id the database may have, some, or none that can be told in advance.
+    /// Whether a pattern matches every id that the database can have, some of them, or none.
     fn whatever_its_id(&self, pattern: &str) -> Truth {
-        // No policy names this id, so only wildcards can meet it.
+        // No policy contains this id, so only wildcards match it.
         let met =
             |kind: &ResourceKind| fits(pattern, &format!("dbuser:{}\u{1}\u{2}/{}", kind.prefix(), self.user));
         match self.kinds.iter().filter(|kind| met(kind)).count() {
@@ -174,7 +174,7 @@ impl Database {
         if !fits(user, &self.user) {
             wrong.push(Part::User);
         }
-        // A wildcard that reaches over the slash.
+        // A wildcard matches across the slash.
         if wrong.is_empty() && has_wildcard(rest) && self.id.is_some() {
             wrong.push(Part::Form);
         }

@@ -1,5 +1,5 @@
-//! A policy document as far as it can be read. Reading is lenient: what is wrong with the grammar is
-//! [`crate::lint`]'s to say, and that something could not be read is kept, so that it is never silent.
+//! A policy document. Reading is lenient: [`crate::lint`] reports grammar mistakes, and a flag is kept for values that could
+//! not be read, so that they make an answer unknown.
 
 use super::{
     condition::Condition,
@@ -9,9 +9,9 @@ use super::{
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Of the role itself: who may assume it (`AssumeRolePolicyDocument`).
+    /// Part of the role: who can assume it (`AssumeRolePolicyDocument`).
     Trust,
-    /// Attached to the role: what its sessions may do.
+    /// Attached to the role: what its sessions can do.
     Permission,
 }
 
@@ -41,16 +41,16 @@ pub enum Effect {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
     pub at: usize,
-    /// `Statement[0]`, after the path of what wraps the document.
+    /// `Statement[0]`, after the path of the document.
     pub path: String,
     pub sid: Option<String>,
-    /// As meant: what is no Deny is taken for an Allow, so that the rest of it is judged too.
+    /// A misspelled effect is read as Allow, so that the rest of the statement is judged too.
     pub effect: Effect,
     pub principals: Option<Element<Who>>,
     pub actions: Option<Element<Word>>,
     pub resources: Option<Element<Word>>,
     pub conditions: Vec<Condition>,
-    /// Some of its conditions could not be read.
+    /// Some conditions could not be read.
     pub more_conditions: bool,
 }
 
@@ -61,11 +61,11 @@ pub struct Element<T> {
     pub at: usize,
     pub path: String,
     pub items: Vec<T>,
-    /// Something in it could not be read: a function of a template, or a mistake.
+    /// A value could not be read: a function of a template, or a mistake.
     pub more: bool,
 }
 
-/// A text and where it stands.
+/// A string and its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Word {
     pub text: String,
@@ -73,7 +73,7 @@ pub struct Word {
     pub path: String,
 }
 
-/// One principal, and the key it stands under.
+/// One principal and the key of its entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Who {
     pub kind: Option<String>,
@@ -87,7 +87,7 @@ impl Who {
 }
 
 impl Document {
-    /// `path` is where the document stands in the file; empty where it is the file.
+    /// `path`: the path of the document in the file; empty if it is the whole file.
     pub fn read(root: &Node, path: &str) -> Self {
         let inside = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
         let statements = match root.get("Statement") {
@@ -108,7 +108,7 @@ impl Document {
     }
 }
 
-/// Which of the two it is meant to be: by who and what it names, else by its actions.
+/// The kind, from the principals and resources of the document, else from its actions.
 fn kind(statements: &[Statement]) -> Kind {
     let principals = statements.iter().filter(|s| s.principals.is_some()).count();
     let resources = statements.iter().filter(|s| s.resources.is_some()).count();
@@ -126,7 +126,7 @@ fn kind(statements: &[Statement]) -> Kind {
 }
 
 impl Statement {
-    /// `None` for what is no object.
+    /// `None` if it is not an object.
     fn read(node: &Node, path: String) -> Option<Self> {
         let Value::Object(_) = &node.value else { return None };
         let says_deny = |text: &str| text.to_ascii_lowercase().starts_with("den");
@@ -162,14 +162,14 @@ impl Statement {
     }
 }
 
-/// In any letter case: IAM would not save it, but what was meant is plain.
+/// Ignores letter case: IAM rejects a wrong case, but the meaning is clear.
 fn read_leniently<'a>(node: &'a Node, name: &str) -> Option<&'a Node> {
     let members = node.members().iter();
     let other_case = || members.clone().find(|member| member.key.eq_ignore_ascii_case(name));
     node.get(name).or_else(|| other_case().map(|member| &member.value))
 }
 
-/// The element `name`, or `Not` and its name.
+/// The element `name`, or its `Not…` form.
 fn element<T>(
     node: &Node,
     path: &str,
@@ -184,7 +184,7 @@ fn element<T>(
     })
 }
 
-/// The texts of a value or a list, and whether there was anything else.
+/// The strings of a value or a list, and whether there was another kind of value.
 fn words(node: &Node, path: &str) -> (Vec<Word>, bool) {
     let is_list = matches!(node.value, Value::List(_));
     let mut words = Vec::new();

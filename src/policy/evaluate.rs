@@ -1,7 +1,7 @@
-//! What documents say to a request.
+//! Evaluation of documents for a request.
 //!
-//! A Deny that applies wins; else an Allow that applies lets in; else nothing does. Where it is not known
-//! whether a statement applies, it may.
+//! A Deny that applies wins. Else an Allow that applies allows the request. Else the request is not allowed. If it is not
+//! known whether a statement applies, the decision can be unknown.
 
 use super::{
     Truth, all, any,
@@ -12,27 +12,27 @@ use super::{
     principal::Caller,
 };
 
-/// What is asked.
+/// A request to AWS.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     pub action: &'a str,
-    /// Of a trust policy: who asks; `None` where that is not known.
+    /// For a trust policy: the caller; `None` if it is not known.
     pub caller: Option<Caller<'a>>,
-    /// Of a permission policy: what is asked for.
+    /// For a permission policy: the resource.
     pub database: Option<&'a Database>,
     pub context: &'a Context,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision<'a> {
-    /// By these.
+    /// The statements that allow it.
     Allowed(Vec<&'a Statement>),
     Denied(&'a Statement),
     NotAllowed,
     Unknown,
 }
 
-/// What the documents together say.
+/// Evaluates the documents together.
 pub fn decide<'a>(documents: &[&'a Document], request: Request<'_>) -> Decision<'a> {
     let statements: Vec<(&'a Statement, Truth)> = documents
         .iter()
@@ -54,7 +54,7 @@ pub fn decide<'a>(documents: &[&'a Document], request: Request<'_>) -> Decision<
 }
 
 impl Statement {
-    /// Whether it speaks about the request.
+    /// Whether the statement applies to the request.
     pub fn applies(&self, document: &Document, request: Request<'_>) -> Truth {
         let context = document.variables.then_some(request.context);
         all([
@@ -70,13 +70,13 @@ impl Statement {
         element.said(|word| pattern::fits_ignoring_case(&word.text, action).into())
     }
 
-    /// Whether the caller is among its principals; a permission policy has none.
+    /// Whether its principals include the caller. A permission policy has no principals.
     pub fn names(&self, document: &Document, caller: Option<Caller<'_>>) -> Truth {
         match &self.principals {
             None => Truth::from(document.kind == Kind::Permission),
             Some(element) => {
                 let said = element.said(|who| who.principal().names(caller));
-                // Whether naming the role spares its sessions is not certain (IAM guide, NotPrincipal).
+                // Whether naming the role also excludes its sessions is not documented (IAM guide, NotPrincipal).
                 if element.negated && said == Truth::No { Truth::Unknown } else { said }
             }
         }
@@ -100,10 +100,10 @@ impl Statement {
     }
 }
 
-/// How one resource meets the database, its variables filled in.
+/// How one resource matches the database, with replaced variables.
 ///
 /// # Errors
-/// A variable has no value, or one that is not known.
+/// A variable has no value, or a value that is not known.
 pub fn fit(word: &Word, database: &Database, context: Option<&Context>) -> Result<Fit, Truth> {
     match pattern::expand(&word.text, context) {
         Expanded::Pattern(pattern) => Ok(database.fit(&pattern)),
@@ -113,7 +113,7 @@ pub fn fit(word: &Word, database: &Database, context: Option<&Context>) -> Resul
 }
 
 impl<T> Element<T> {
-    /// Whether one of its items fits, or none where it is a `Not…`.
+    /// Whether one of the items matches; for a `Not…` element, whether none matches.
     fn said(&self, fits: impl Fn(&T) -> Truth) -> Truth {
         let unread = self.more.then_some(Truth::Unknown);
         let one = any(self.items.iter().map(fits).chain(unread));

@@ -1,4 +1,4 @@
-//! JSON that remembers where everything stood, so that a finding can point at it.
+//! JSON with the position of every value, so that a finding can name its line and column.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-/// A value and the byte at which it begins.
+/// A value and its byte offset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
     pub at: usize,
@@ -22,19 +22,19 @@ pub enum Value {
     Number(String),
     Text(String),
     List(Vec<Node>),
-    /// In the order written; a key may come twice.
+    /// In document order; a key can occur twice.
     Object(Vec<Member>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     pub key: String,
-    /// Where the key begins.
+    /// Byte offset of the key.
     pub at: usize,
     pub value: Node,
 }
 
-/// What is wrong with the text, and the byte at which the parser gave up.
+/// The error of the parser, and the byte offset where it stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyntaxError {
     pub at: usize,
@@ -48,7 +48,7 @@ pub struct Place {
     pub column: usize,
 }
 
-/// Walks through a text once, from place to place.
+/// Converts ascending byte offsets to lines and columns, in one pass.
 #[derive(Debug)]
 pub struct Cursor<'a> {
     rest: &'a str,
@@ -61,7 +61,7 @@ impl<'a> Cursor<'a> {
         Self { rest: text, at: 0, place: Place { line: 1, column: 1 } }
     }
 
-    /// The place of a byte, which is not before the last one asked for.
+    /// The position of a byte offset, which must not be before the previous one.
     pub fn place(&mut self, at: usize) -> Place {
         let (passed, rest) =
             self.rest.split_at_checked(at.saturating_sub(self.at)).unwrap_or((self.rest, ""));
@@ -95,7 +95,7 @@ impl Node {
         }
     }
 
-    /// The items of a list, or the value itself: what IAM takes in most places.
+    /// The items of a list, or the value itself: IAM accepts both for most elements.
     pub fn one_or_many(&self) -> &[Self] {
         match &self.value {
             Value::List(items) => items,
@@ -103,13 +103,13 @@ impl Node {
         }
     }
 
-    /// What kind of thing it is, for messages.
+    /// The type of the value, for messages.
     pub fn kind(&self) -> &'static str {
         match &self.value {
             Value::Null => "null",
             Value::Bool(_) => "true or false",
             Value::Number(_) => "a number",
-            Value::Text(_) => "a text",
+            Value::Text(_) => "a string",
             Value::List(items) if items.is_empty() => "an empty list",
             Value::List(_) => "a list",
             Value::Object(members) if members.is_empty() => "an empty object",
@@ -117,7 +117,7 @@ impl Node {
         }
     }
 
-    /// The same value, all of it standing at `at`: for JSON that was written inside a text.
+    /// The same value with offset `at` everywhere: for JSON inside a string.
     #[must_use]
     pub fn moved_to(self, at: usize) -> Self {
         let value = match self.value {
@@ -133,9 +133,9 @@ impl Node {
 }
 
 /// # Errors
-/// Where the text stops being JSON, and why.
+/// The text is not JSON: the position and the reason.
 pub fn parse(text: &str) -> Result<Node, SyntaxError> {
-    // Judged as a whole first: the error is the best there is, and depth is limited from here on.
+    // Parse the whole text first: this gives the best error and limits the depth.
     if let Err(error) = serde_json::from_str::<serde_json::Value>(text) {
         let words = error.to_string();
         let what = words.split(" at line ").next().unwrap_or_default().to_owned();
@@ -146,7 +146,7 @@ pub fn parse(text: &str) -> Result<Node, SyntaxError> {
         .map_err(|error| SyntaxError { at: 0, what: error.to_string() })
 }
 
-/// serde_json counts lines from 1 and bytes of the line read so far.
+/// serde_json counts lines from 1, and the bytes that it has read of the line.
 fn offset(text: &str, line: usize, column: usize) -> usize {
     let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let mut at = (start + column.saturating_sub(1)).min(text.len());
@@ -156,7 +156,7 @@ fn offset(text: &str, line: usize, column: usize) -> usize {
     at
 }
 
-/// `raw` borrows from `text`, so its address says where it stands.
+/// `raw` borrows from `text`, so its address gives the offset.
 fn node(raw: &RawValue, text: &str) -> serde_json::Result<Node> {
     let written = raw.get();
     let at = (written.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
@@ -182,7 +182,7 @@ fn node(raw: &RawValue, text: &str) -> serde_json::Result<Node> {
     Ok(Node { at, value })
 }
 
-/// The members of an object as they stand, the same key twice included.
+/// The members of an object in document order, with duplicate keys.
 struct Raw<'a>(Vec<(&'a RawValue, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Raw<'a> {
@@ -210,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_knows_where_it_stands() {
+    fn every_value_has_its_position() {
         let text = "{\n  \"a\": [1, \"é\\u00e9\", {\"b\": null}],\n  \"\\u0061\": true\n}";
         let root = parse(text).unwrap();
         let at = |node: &Node| {
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_says_where() {
+    fn syntax_errors_have_a_position() {
         for (text, line, column) in [
             ("", 1, 1),
             ("{\n  \"a\": 1,\n}", 3, 1),

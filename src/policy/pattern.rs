@@ -1,10 +1,10 @@
-//! The patterns of policies: `*`, `?` and `${variables}`.
+//! Patterns of policies: `*`, `?` and `${variables}`.
 
 use super::context::{Context, State};
 
-/// Whether `text` fits a pattern in which `*` stands for any characters and `?` for one.
+/// Whether `text` matches a pattern: `*` matches any characters, `?` matches one.
 pub fn fits(pattern: &str, text: &str) -> bool {
-    // Every place in the pattern where the text read so far may have led.
+    // All positions in the pattern that the text read so far can lead to.
     let pattern: Vec<char> = pattern.chars().collect();
     let mut places = vec![false; pattern.len() + 1];
     places[0] = true;
@@ -25,7 +25,7 @@ pub fn fits(pattern: &str, text: &str) -> bool {
     places[pattern.len()]
 }
 
-/// A `*` may stand for nothing.
+/// A `*` also matches the empty string.
 fn skip_stars(pattern: &[char], places: &mut [bool]) {
     for (i, c) in pattern.iter().enumerate() {
         if *c == '*' && places[i] {
@@ -34,12 +34,12 @@ fn skip_stars(pattern: &[char], places: &mut [bool]) {
     }
 }
 
-/// As actions are compared: letter case does not count.
+/// As IAM compares actions: letter case is ignored.
 pub fn fits_ignoring_case(pattern: &str, text: &str) -> bool {
     fits(&pattern.to_lowercase(), &text.to_lowercase())
 }
 
-/// As ARNs are compared in conditions: each of the six parts for itself.
+/// As IAM compares ARNs in conditions: each of the six parts separately.
 pub fn fits_arn(pattern: &str, text: &str) -> bool {
     let (patterns, parts): (Vec<&str>, Vec<&str>) =
         (pattern.splitn(6, ':').collect(), text.splitn(6, ':').collect());
@@ -50,21 +50,21 @@ pub fn has_wildcard(pattern: &str) -> bool {
     pattern.contains(['*', '?'])
 }
 
-/// A pattern with its variables filled in.
+/// A pattern with replaced variables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expanded {
     Pattern(String),
-    /// A variable has no value in the request: the pattern fits nothing.
+    /// A variable has no value in the request: the pattern matches nothing.
     Nothing,
-    /// What a variable stands for cannot be known from here.
+    /// The value of a variable is not known.
     Unknown,
 }
 
-/// Stands for an escaped `*`, `?` or `$`, which no ARN, tag or account id has.
+/// Replaces an escaped `*`, `?` or `$`, which no ARN, tag or account id contains.
 const ESCAPED: char = '\u{fffc}';
 
-/// Fills in `${key}` and `${key, 'default'}`. Only the policy language of 2012 has them: elsewhere pass
-/// no context, and `${…}` is plain text.
+/// Replaces `${key}` and `${key, 'default'}`. Only policy language 2012-10-17 has variables. For the older one pass no
+/// context; `${…}` is then plain text.
 pub fn expand(pattern: &str, context: Option<&Context>) -> Expanded {
     let Some(context) = context else { return Expanded::Pattern(pattern.to_owned()) };
     let mut filled = String::new();

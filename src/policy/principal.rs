@@ -6,10 +6,10 @@
 use super::Truth;
 use crate::target::RoleArn;
 
-/// Who asks to assume the role.
+/// The caller that wants to assume the role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller<'a> {
-    /// A session of a role, whatever its name.
+    /// Any session of a role.
     Role(&'a RoleArn),
     /// An IAM user, by its ARN.
     User(&'a str),

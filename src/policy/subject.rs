@@ -1,23 +1,23 @@
-//! What the documents are asked about: as much of the target as was given.
+//! The target that the documents are judged for, as far as it was given.
 
 use crate::target::{
     DbUser, Host, RdsName, RdsNameKind, Region, ResourceId, ResourceKind, RoleArn, SessionTag, SourceType,
 };
 
-/// Who wants in where. Everything but the user may be missing, and then is not compared.
+/// Caller, role and database. Everything except the user can be missing, and is not compared then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
     pub source_type: Option<SourceType>,
-    /// The name the token is signed for.
+    /// The host name that the token is signed for.
     pub host: Option<Host>,
     pub region: Option<Region>,
     pub user: DbUser,
     pub access_role: Option<RoleArn>,
-    /// The ClickHouse service role: who must be let in.
+    /// The ClickHouse service role, which must be able to assume the access role.
     pub service_role: Option<RoleArn>,
-    /// The tags of the session, where they were given; `None` is "some, but not known".
+    /// The session tags; `None` if they are not known.
     pub tags: Option<Vec<SessionTag>>,
-    /// Whether an external id was given: it lets pipeprobe in, and not ClickPipes.
+    /// Whether an external id was given. pipeprobe sends it, ClickPipes does not.
     pub external_id: bool,
     pub resource_id: Option<ResourceId>,
 }
@@ -28,7 +28,7 @@ impl Subject {
         region.or_else(|| self.access_role.as_ref().map(RoleArn::partition))
     }
 
-    /// The database's account: IAM authentication wants the access role in the same one.
+    /// The account of the database: IAM authentication requires the access role to be in the same account.
     pub fn account(&self) -> Option<&str> {
         self.access_role.as_ref().map(RoleArn::account)
     }
@@ -37,18 +37,18 @@ impl Subject {
         self.host.as_ref().and_then(RdsName::parse).map(|name| name.kind)
     }
 
-    /// Which kinds of resource id the database can have.
+    /// The kinds of Resource ID that the database can have.
     pub fn id_kinds(&self) -> &'static [ResourceKind] {
         use ResourceKind::{Cluster, Instance, Proxy};
         let aurora = self.source_type.map(SourceType::is_aurora);
         match (self.rds_name(), aurora) {
             (Some(RdsNameKind::Proxy), _) => &[Proxy],
             (Some(RdsNameKind::Instance), Some(false)) => &[Instance],
-            // An Aurora instance's endpoint looks like any instance's.
+            // The endpoint of an Aurora instance looks like that of any other instance.
             (Some(RdsNameKind::Instance), None) => &[Instance, Cluster],
             (Some(_), _) => &[Cluster],
             (None, Some(true)) => &[Cluster, Proxy],
-            // A Multi-AZ DB cluster is of type rds… and has a cluster's id.
+            // A Multi-AZ DB cluster has a type rds… and the Resource ID of a cluster.
             (None, _) => &[Instance, Cluster, Proxy],
         }
     }

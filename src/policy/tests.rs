@@ -18,7 +18,7 @@ fn holds(operator: &str, values: &[&str], state: State) -> Truth {
 }
 
 #[test]
-fn wildcards_stand_for_any_characters_and_for_one() {
+fn wildcards_match_any_characters_or_one() {
     for (pattern, fitting, others) in [
         ("*", &["", "a", "a:b/c"][..], &[][..]),
         ("", &[""], &["a"]),
@@ -41,7 +41,7 @@ fn wildcards_stand_for_any_characters_and_for_one() {
 }
 
 #[test]
-fn variables_are_filled_in_or_fit_nothing_or_are_not_known() {
+fn variables_are_replaced_match_nothing_or_are_unknown() {
     use pattern::{Expanded, expand};
     let mut context = Context::default();
     context.set("aws:PrincipalTag/Team", State::Known(vec!["a".into()]));
@@ -49,16 +49,16 @@ fn variables_are_filled_in_or_fit_nothing_or_are_not_known() {
     let filled = |text: &str| expand(text, Some(&context));
     assert_eq!(filled("x/${aws:principaltag/team}/*"), Expanded::Pattern("x/a/*".into()));
     assert_eq!(filled("${aws:username}"), Expanded::Nothing);
-    assert_eq!(filled("${aws:username, 'nobody'}"), Expanded::Pattern("nobody".into()));
+    assert_eq!(filled("${aws:username, 'guest'}"), Expanded::Pattern("guest".into()));
     assert_eq!(filled("${aws:userid}"), Expanded::Unknown);
     assert_eq!(filled("${unclosed"), Expanded::Pattern("${unclosed".into()));
     assert_eq!(expand("${aws:username}", None), Expanded::Pattern("${aws:username}".into()));
 }
 
 #[test]
-fn conditions_of_values_that_are_known() {
+fn conditions_on_known_values() {
     use Truth::{No, Unknown, Yes};
-    for (operator, wanted, found, expected) in [
+    for (operator, accepted, found, expected) in [
         ("StringEquals", &["a", "b"][..], &["b"][..], Yes),
         ("StringEquals", &["a*"], &["ab"], No),
         ("StringEquals", &["A"], &["a"], No),
@@ -90,14 +90,14 @@ fn conditions_of_values_that_are_known() {
         ("ForSome:StringEquals", &["a"], &["a"], Unknown),
     ] {
         let state = State::Known(found.iter().map(|&v| v.to_owned()).collect());
-        assert_eq!(holds(operator, wanted, state), expected, "{operator} {wanted:?} {found:?}");
+        assert_eq!(holds(operator, accepted, state), expected, "{operator} {accepted:?} {found:?}");
     }
 }
 
 #[test]
-fn conditions_of_values_that_are_not_known() {
+fn conditions_on_unknown_values() {
     use Truth::{No, Unknown, Yes};
-    for (operator, wanted, state, expected) in [
+    for (operator, accepted, state, expected) in [
         ("StringEquals", "a", State::Unknown, Unknown),
         ("Null", "true", State::Unknown, Unknown),
         ("Null", "true", State::Present, No),
@@ -109,12 +109,12 @@ fn conditions_of_values_that_are_not_known() {
         ("StringEqualsIfExists", "vpc-1", State::Foreign, Unknown),
         ("StringLike", "*", State::Foreign, Unknown),
     ] {
-        assert_eq!(holds(operator, &[wanted], state.clone()), expected, "{operator} {wanted} {state:?}");
+        assert_eq!(holds(operator, &[accepted], state.clone()), expected, "{operator} {accepted} {state:?}");
     }
 }
 
 #[test]
-fn truths_are_taken_together() {
+fn truths_are_combined() {
     use Truth::{No, Unknown, Yes};
     assert_eq!((all([]), any([])), (Yes, No));
     assert_eq!((all([Yes, Unknown]), all([No, Unknown])), (Unknown, No));

@@ -1,27 +1,27 @@
-//! Policies where they are found: alone in a file, in what `aws iam get-role` prints, in a CloudFormation
-//! or Terraform template written as JSON, URL-encoded as the IAM API answers.
+//! Finds policies: alone in a file, in the output of `aws iam get-role`, in a CloudFormation or Terraform template (JSON), or
+//! URL-encoded as in responses of the IAM API.
 
 use super::json::{self, Node, SyntaxError, Value};
 
-/// A document, and where in the file it stands.
+/// A document and its path in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wrapped {
-    /// Of what is around it: `Role.AssumeRolePolicyDocument`; empty where nothing is.
+    /// `Role.AssumeRolePolicyDocument`; empty if the document is the whole file.
     pub path: String,
     pub root: Node,
 }
 
-/// Under these keys a document may also be a text.
+/// The value of these keys can be a document in a string.
 const HOLDERS: [&str; 6] =
     ["AssumeRolePolicyDocument", "PolicyDocument", "Document", "assume_role_policy", "policy", "Policy"];
 
-/// Texts inside texts inside texts: no tool writes more.
+/// Depth of strings in strings. No tool writes more.
 const MOST_NESTED: usize = 4;
 
-/// Every document in a file; the file itself where none is recognised.
+/// Every document in a file; the file itself if no document is recognized.
 ///
 /// # Errors
-/// The text is no JSON, nor JSON that was URL-encoded.
+/// The text is neither JSON nor URL-encoded JSON.
 pub fn documents(text: &str) -> Result<Vec<Wrapped>, SyntaxError> {
     let root = match decoded(text) {
         Some(decoded) => json::parse(&decoded)
@@ -73,7 +73,7 @@ fn written_inside(text: &str) -> Option<Node> {
     json::parse(decoded.as_deref().unwrap_or(text)).ok()
 }
 
-/// What was URL-encoded: it begins with an encoded brace.
+/// Decodes URL-encoded JSON, which begins with an encoded brace.
 fn decoded(text: &str) -> Option<String> {
     let text = text.trim();
     let encoded = text.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("%7B"));

@@ -1,4 +1,4 @@
-//! `pipeprobe explain`: what a code of a report stands for. Says what the page of checks says.
+//! `pipeprobe explain`: the meaning of a code of a report, as on the page of checks.
 
 use std::io::{self, Write};
 
@@ -26,11 +26,11 @@ pub(super) struct Codes {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Code {
     code: &'static str,
-    /// `check`, `cause` or `basis` (of `lint`).
+    /// `check`, `cause` or `policy` (a rule of `lint`).
     kind: &'static str,
-    /// The check it is, or belongs to; itself for a policy's.
+    /// The check that the code is or belongs to; for a policy the code itself.
     check: &'static str,
-    /// Of a check and a policy, the sentence it finishes; of a cause, what it means.
+    /// The title of a check or a policy rule, or the meaning of a cause.
     means: String,
 }
 
@@ -44,10 +44,10 @@ pub(super) struct Explanation<'a> {
     explanation: &'a str,
 }
 
-/// Every code there is.
+/// All codes.
 ///
 /// # Errors
-/// `out`'s.
+/// `out` fails.
 pub fn list(format: Format, out: &mut impl Write) -> io::Result<Exit> {
     let rows = CHECKS.iter().map(|row| Code {
         code: row.code,
@@ -65,7 +65,7 @@ pub fn list(format: Format, out: &mut impl Write) -> io::Result<Exit> {
         code: rule.code(),
         kind: "policy",
         check: rule.code(),
-        means: format!("This policy {}", rule.phrase()),
+        means: rule.title().to_owned(),
     });
     match format {
         Format::Json => {
@@ -85,16 +85,16 @@ pub fn list(format: Format, out: &mut impl Write) -> io::Result<Exit> {
                 }
                 writeln!(out)?;
             }
-            writeln!(out, "pipeprobe explain CODE says more about one.")?;
+            writeln!(out, "pipeprobe explain CODE explains one of them.")?;
         }
     }
     Ok(Exit::Met)
 }
 
-/// One code, in whatever case it was typed.
+/// Explains one code, in any letter case.
 ///
 /// # Errors
-/// `out`'s.
+/// `out` fails.
 pub fn explain(code: &str, format: Format, out: &mut impl Write) -> io::Result<Exit> {
     let code = code.to_ascii_uppercase();
     let Some(explanation) = checks::explanation(&code).or_else(|| of_policy(&code)) else {
@@ -124,17 +124,17 @@ pub fn explain(code: &str, format: Format, out: &mut impl Write) -> io::Result<E
     Ok(Exit::Met)
 }
 
-/// What `lint` says at the place is more than can be said here.
+/// The report of `lint` has the details, which depend on the document.
 fn of_policy(code: &str) -> Option<String> {
     let rule = Rule::ALL.iter().find(|rule| rule.code() == code)?;
     Some(format!(
-        "{code}\n\nThis policy {}.\n\n- told by: `pipeprobe lint`, which names file, line and column, what was wanted \
-         and found, and what to write\n",
-        rule.phrase()
+        "### {code}\n\nRule of `pipeprobe lint`: {}.\n\nThe report names the file, line and column, the expected and the \
+         found value, and the correct text.\n",
+        rule.title()
     ))
 }
 
-/// Codes that begin alike are the likeliest to have been meant.
+/// Suggests the code with the longest common beginning.
 fn unknown(code: &str) -> Invalid {
     let codes = CHECKS.iter().map(|row| row.code).chain(CAUSES.iter().map(|cause| cause.code));
     let codes = codes.chain(Rule::ALL.iter().map(|rule| rule.code()));

@@ -1,4 +1,4 @@
-//! `healthy`: whether a `serve` with this configuration runs here. For orchestrators that can only start a program in its container.
+//! `health`: whether a `serve` with this configuration runs here. For orchestrators that can only start a program in the container.
 
 use std::{
     io::{self, Write},
@@ -17,14 +17,14 @@ use tokio_rustls::TlsConnector;
 use super::Exit;
 use crate::{config::Serve, trust};
 
-/// An answer is a matter of milliseconds; an orchestrator's own patience is seconds.
+/// A response takes milliseconds. Orchestrators wait for seconds.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Asks `/-/healthy` where `serve` would listen. Over TLS the answer is the handshake: the certificate is the daemon's own, and
-/// nothing is sent to whoever shows it.
+/// Requests `/-/healthy` from the address of `serve`. With TLS only the handshake is done, because the certificate is not
+/// verified: no data is sent.
 ///
 /// # Errors
-/// `out`'s.
+/// `out` fails.
 pub async fn health(config: &Serve, out: &mut impl Write) -> io::Result<Exit> {
     let address = reachable(config.web.listen);
     let auth_request = async {
@@ -48,7 +48,7 @@ pub async fn health(config: &Serve, out: &mut impl Write) -> io::Result<Exit> {
     }
 }
 
-/// Whoever listens on every address is asked on loopback.
+/// A server that listens on all addresses is reached on loopback.
 fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_listens_everywhere_is_asked_on_loopback() {
+    fn a_server_on_all_addresses_is_reached_on_loopback() {
         for (listen, auth_request) in [
             ("0.0.0.0:9719", "127.0.0.1:9719"),
             ("[::]:1", "[::1]:1"),

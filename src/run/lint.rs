@@ -16,14 +16,14 @@ use crate::{
     target::Invalid,
 };
 
-/// IAM takes policies of a few kilobytes; what a whole template has is still far below.
+/// IAM accepts policies of a few kilobytes, and templates are much smaller than this.
 const LARGEST: u64 = 1 << 20;
 
 /// # Errors
-/// `out`'s, but for a reader that went away.
+/// `out` cannot be written, for a reason other than a closed pipe.
 pub async fn lint(config: LintConfig, out: &mut impl Write) -> io::Result<Exit> {
     let (output, fail_on_warning) = (config.output, config.fail_on_warning);
-    // On a thread of its own: whoever waits for stdin can still be interrupted.
+    // On another thread, so that waiting for stdin can be interrupted.
     let judging = tokio::task::spawn_blocking(move || {
         let sources = config.files.iter().map(|file| read(file)).collect::<Result<Vec<_>, _>>()?;
         Ok::<_, Invalid>(lint::lint(&sources, &config.subject))
@@ -48,7 +48,7 @@ pub async fn lint(config: LintConfig, out: &mut impl Write) -> io::Result<Exit> 
     }
 }
 
-/// A file's text; `-` is stdin.
+/// The text of a file; `-` is stdin.
 fn read(file: &str) -> Result<Source, Invalid> {
     let unreadable = |why: &dyn std::fmt::Display| {
         Invalid::new("FILE", "a file that can be read", format!("`{file}`: {why}"))

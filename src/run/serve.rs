@@ -1,4 +1,4 @@
-//! `serve` until it is told to stop; `config check`.
+//! `serve`, until a signal stops it; `config check`.
 
 use std::io::{self, Write};
 
@@ -15,7 +15,7 @@ use crate::{
 /// Serves until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// `out`'s, and the system's.
+/// `out` or the system fails.
 pub async fn serve(config: Serve, reread: Reread, clock: Clock, out: &mut impl Write) -> io::Result<Exit> {
     match serve::serve(config, reread, clock).await {
         Ok(()) => Ok(Exit::Met),
@@ -24,10 +24,10 @@ pub async fn serve(config: Serve, reread: Reread, clock: Clock, out: &mut impl W
     }
 }
 
-/// Says what is in a configuration that can be used.
+/// Prints the content of a valid configuration.
 ///
 /// # Errors
-/// `out`'s.
+/// `out` fails.
 pub fn config_check(config: &Serve, format: Format, out: &mut impl Write) -> io::Result<Exit> {
     if let Err(invalid) = serve::check_tls(config) {
         return refuse(&invalid.into(), format, out);

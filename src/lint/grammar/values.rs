@@ -1,4 +1,4 @@
-//! What the elements of a statement hold: texts, principals, actions, conditions.
+//! Values of the elements of a statement: strings, principals, actions, conditions.
 
 use super::super::{finding::Finding, rule::Rule};
 use crate::{
@@ -12,12 +12,12 @@ use crate::{
 
 const KINDS_OF_PRINCIPAL: &[&str] = &["AWS", "Service", "Federated", "CanonicalUser"];
 
-/// A text or a list of texts, and at least one.
+/// A string or a list of strings, not empty.
 pub(super) fn texts(value: &Node, path: &str, found: &mut Vec<Finding>) {
     if value.one_or_many().is_empty() {
         found.push(
             Finding::error(Rule::ElementValue, &(value.at, path), "an empty list")
-                .expected("at least one text"),
+                .expected("at least one string"),
         );
     }
     for (item, path) in items(value, path).filter(|(item, _)| item.text().is_none()) {
@@ -40,10 +40,10 @@ fn no_text(item: &Node, path: &str) -> Finding {
             &(item.at, path),
             format!("the function {}", quoted(&function.key)),
         )
-        .expected("the text it gives")
-        .remedy("give the policy as the stack made it: aws iam get-role, aws iam get-role-policy"),
+        .expected("a string")
+        .remedy("check the policy that the stack created: aws iam get-role, aws iam get-role-policy"),
         None => Finding::error(Rule::ElementValue, &(item.at, path), item.kind())
-            .expected("a text, or a list of texts"),
+            .expected("a string or a list of strings"),
     }
 }
 
@@ -84,9 +84,9 @@ pub(super) fn actions(value: &Node, path: &str, kind: Kind, found: &mut Vec<Find
                     found.push(
                         Finding::error(Rule::ActionNotSts, &(item.at, &*path), quoted(action))
                             .expected(
-                                "actions of sts: a trust policy says who may assume the role, not what for",
+                                "actions of sts: a trust policy says who can assume the role, not what the role can do",
                             )
-                            .remedy("put it into a permission policy of the role"),
+                            .remedy("move it to a permission policy of the role"),
                     );
                 }
             }
@@ -109,8 +109,9 @@ pub(super) fn conditions(value: &Node, path: &str, found: &mut Vec<Finding>) {
         let path = format!("{path}.{}", operator.key);
         if !condition::is_operator(&operator.key) {
             found.push(
-                Finding::error(Rule::Operator, &(operator.at, &*path), quoted(&operator.key))
-                    .expected("an operator of IAM, such as StringEquals, StringLike, ArnLike, Bool or Null"),
+                Finding::error(Rule::Operator, &(operator.at, &*path), quoted(&operator.key)).expected(
+                    "an operator that IAM knows, such as StringEquals, StringLike, ArnLike, Bool or Null",
+                ),
             );
         }
         if !matches!(operator.value.value, Value::Object(_)) {

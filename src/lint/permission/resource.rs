@@ -1,4 +1,4 @@
-//! Resources of `rds-db:connect`: which part of the ARN is not the database's.
+//! Resources of `rds-db:connect`: which part of the ARN does not match the database.
 
 use super::super::{characters::placeholder, finding::Finding, rule::Rule};
 use crate::{
@@ -18,7 +18,7 @@ pub(super) fn field(word: &Word, n: usize) -> &str {
     word.text.splitn(6, ':').nth(n).unwrap_or_default()
 }
 
-/// What stands between `dbuser:` and the slash.
+/// The text between `dbuser:` and the slash.
 pub(super) fn id(word: &Word) -> &str {
     let rest = field(word, 5);
     rest.strip_prefix("dbuser:").unwrap_or(rest).split('/').next().unwrap_or_default()
@@ -28,30 +28,31 @@ fn user(word: &Word) -> &str {
     field(word, 5).split_once('/').map_or("", |(_, user)| user)
 }
 
-/// Why a statement does not cover the database, where it does not.
+/// Why a statement does not cover the database. Empty if it does.
 pub(super) fn faults(statement: &Statement, database: &Database, context: Option<&Context>) -> Vec<Finding> {
     let Some(element) = &statement.resources else { return Vec::new() };
     if element.negated {
         return match statement_covers(statement, database, context) {
             Truth::Yes => Vec::new(),
             _ => vec![
-                Finding::error(Rule::NotResource, element, "NotResource leaves this database out")
+                Finding::error(Rule::NotResource, element, "NotResource excludes this database")
                     .expected(format!(r#""Resource": "{}""#, database.arn())),
             ],
         };
     }
     let mut findings = Vec::new();
     for word in &element.items {
-        // A placeholder has been told already.
+        // Placeholders are reported elsewhere.
         if placeholder(&word.text).is_some() {
             continue;
         }
         match fit(word, database, context) {
             Ok(Fit::Yes | Fit::If(_)) => return Vec::new(),
             Ok(Fit::Unsure) => {
-                findings.push(Finding::unknown(Rule::ResourceUnsure, word, quoted(&word.text)).expected(
-                    format!("{}: a * in the middle of an ARN stands for one part of it", database.arn()),
-                ));
+                findings.push(
+                    Finding::unknown(Rule::ResourceUnsure, word, quoted(&word.text))
+                        .expected(format!("{}: write one * for each part of the ARN", database.arn())),
+                );
             }
             Ok(Fit::No(parts)) => findings.extend(parts.into_iter().map(|part| wrong(word, part, database))),
             Err(truth) => findings.push(variable(word, truth, database)),
@@ -75,8 +76,8 @@ fn variable(word: &Word, truth: Truth, database: &Database) -> Finding {
     };
     finding
         .expected(match truth {
-            Truth::No => "variables that a session of a role has",
-            _ => "no variables: what they stand for is not known here",
+            Truth::No => "variables that the session of a role has",
+            _ => "no variables: their values are not known offline",
         })
         .remedy(format!("write \"{}\"", database.arn()))
 }
@@ -105,11 +106,15 @@ fn wrong(word: &Word, part: Part, database: &Database) -> Finding {
         Part::Id => match ResourceKind::of(id(word)) {
             Some(_) => (Rule::ResourceId, id_of(&arn).to_owned(), quoted(id(word))),
             None => {
-                let expected = format!("the Resource ID of the Configuration tab, {prefixes}");
-                (Rule::ResourceId, expected, format!("{}, which is a name", quoted(id(word))))
+                let expected = format!("the Resource ID in the Configuration tab, {prefixes}");
+                (
+                    Rule::ResourceId,
+                    expected,
+                    format!("{}, which is a name, not a Resource ID", quoted(id(word))),
+                )
             }
         },
-        Part::IdKind => (Rule::ResourceIdKind, kind_wanted(kinds, &prefixes), kind_found(id(word))),
+        Part::IdKind => (Rule::ResourceIdKind, kind_expected(kinds, &prefixes), kind_found(id(word))),
         Part::User => {
             let expected = arn.rsplit('/').next().unwrap_or_default().to_owned();
             let case = user(word).eq_ignore_ascii_case(&expected) && !user(word).is_empty();
@@ -129,27 +134,29 @@ fn id_of(arn: &str) -> &str {
     rest.strip_prefix("dbuser:").unwrap_or(rest).split('/').next().unwrap_or_default()
 }
 
-fn kind_wanted(kinds: &[ResourceKind], prefixes: &str) -> String {
-    let whose = match kinds {
-        [ResourceKind::Cluster] => "the cluster's (an Aurora instance has none of its own that counts)",
-        [ResourceKind::Instance] => "the instance's",
-        [ResourceKind::Proxy] => "the proxy's, since the endpoint is a proxy's",
-        _ => "the database's",
+fn kind_expected(kinds: &[ResourceKind], prefixes: &str) -> String {
+    let of = match kinds {
+        [ResourceKind::Cluster] => {
+            "the Resource ID of the cluster (for Aurora, IAM does not use that of an instance)"
+        }
+        [ResourceKind::Instance] => "the Resource ID of the instance",
+        [ResourceKind::Proxy] => "the id of the proxy, because the endpoint belongs to a proxy",
+        _ => "the Resource ID of the database",
     };
-    format!("{prefixes}: {whose}")
+    format!("{prefixes}: {of}")
 }
 
 fn kind_found(id: &str) -> String {
-    let whose = match ResourceKind::of(id) {
-        Some(ResourceKind::Instance) => "an instance's",
-        Some(ResourceKind::Cluster) => "a cluster's",
-        Some(ResourceKind::Proxy) => "a proxy's",
-        None => "no resource id",
+    let of = match ResourceKind::of(id) {
+        Some(ResourceKind::Instance) => "the id of an instance",
+        Some(ResourceKind::Cluster) => "the id of a cluster",
+        Some(ResourceKind::Proxy) => "the id of a proxy",
+        None => "not a Resource ID",
     };
-    format!("{}, {whose}", quoted(id))
+    format!("{}, {of}", quoted(id))
 }
 
-/// What is wider than needed, or doubtful though it fits.
+/// Resources that match, but are wider than needed or look wrong.
 pub(super) fn remarks(
     statement: &Statement,
     database: &Database,
@@ -162,7 +169,7 @@ pub(super) fn remarks(
     if element.negated {
         return match statement_covers(statement, database, context) {
             Truth::Yes => {
-                let found = "NotResource: every database user but those named";
+                let found = "NotResource: every database user except those that are named";
                 vec![Finding::warning(Rule::NotResource, element, found).remedy(remedy)]
             }
             _ => Vec::new(),
@@ -186,15 +193,15 @@ pub(super) fn remarks(
                 Finding::warning(
                     Rule::ResourceId,
                     word,
-                    format!("{}, which looks like a name", quoted(id(word))),
+                    format!("{}, which looks like the name of a database", quoted(id(word))),
                 )
-                .expected("the Resource ID of the Configuration tab: capital letters and digits")
-                .remedy("compare it with the Configuration tab"),
+                .expected("the Resource ID in the Configuration tab: uppercase letters and digits")
+                .remedy("compare it with the Configuration tab of the RDS console"),
             );
         } else if allowed && !fits && word.text.starts_with("arn:") && field(word, 2) == "rds" {
             findings.push(
                 Finding::warning(Rule::ResourceService, word, quoted(&word.text))
-                    .expected("arn:aws:rds-db:…: rds-db:connect has no resources of rds")
+                    .expected("arn:aws:rds-db:…: rds-db:connect does not apply to resources of rds")
                     .remedy("remove it"),
             );
         }
@@ -205,14 +212,14 @@ pub(super) fn remarks(
     if allowed && users.len() > 1 {
         findings.push(
             Finding::warning(Rule::ResourceUsers, element, users.join(", "))
-                .expected(format!("{} alone", arn.rsplit('/').next().unwrap_or_default()))
-                .remedy("give every other user a role of its own"),
+                .expected(format!("only {}", arn.rsplit('/').next().unwrap_or_default()))
+                .remedy("create another role for each other user"),
         );
     }
     findings
 }
 
-/// `db-orders`: resource ids of instances and clusters have no small letters.
+/// `db-orders`: Resource IDs of instances and clusters have no lowercase letters.
 fn is_name(id: &str, kind: ResourceKind) -> bool {
     kind != ResourceKind::Proxy
         && id[kind.prefix().len()..].contains(|c: char| c.is_ascii_lowercase() || c == '-')

@@ -1,4 +1,4 @@
-//! Why the service role is not among a statement's principals.
+//! Principals of a trust policy: why they do not include the service role, and which of them IAM rejects.
 
 use super::super::{characters::placeholder, finding::Finding, rule::Rule};
 use crate::{
@@ -13,28 +13,28 @@ use crate::{
 
 const SOURCE: &str = "the Service role ID (IAM) of ClickHouse Cloud: Settings, Network security information";
 
-/// The role's ARN, or what to put in its place.
+/// The ARN of the service role, or a placeholder for it.
 pub(super) fn service_role(subject: &Subject) -> String {
     subject.service_role.as_ref().map_or_else(|| "<Service role ID (IAM)>".to_owned(), RoleArn::to_string)
 }
 
-/// One finding for every principal that was meant to be it; else one for all of them.
+/// One finding for each principal that was probably meant to be the service role; else one for all principals.
 pub(super) fn explain(statement: &Statement, subject: &Subject, names: Truth) -> Vec<Finding> {
     let Some(element) = &statement.principals else { return Vec::new() };
     let expected = service_role(subject);
     let remedy = match subject.service_role {
         Some(_) => format!(r#"write "Principal": {{ "AWS": "{expected}" }}"#),
-        None => format!("name {SOURCE}"),
+        None => format!("write {SOURCE}"),
     };
     if element.negated {
-        let found = "NotPrincipal leaves out the role; whether that spares its sessions is not certain";
+        let found = "NotPrincipal names the role; whether that also excludes its sessions is not documented";
         let finding = match names {
             Truth::No => Finding::error(Rule::NotPrincipal, element, found),
             _ => Finding::unknown(Rule::NotPrincipal, element, found),
         };
         return vec![finding.remedy(remedy)];
     }
-    // A placeholder has been told already.
+    // Placeholders are reported elsewhere.
     let written: Vec<&Who> =
         element.items.iter().filter(|who| placeholder(&who.word.text).is_none()).collect();
     if written.is_empty() && !element.items.is_empty() {
@@ -48,22 +48,22 @@ pub(super) fn explain(statement: &Statement, subject: &Subject, names: Truth) ->
     if !slips.is_empty() {
         return slips;
     }
-    let roles: Vec<&Who> = written.iter().copied().filter(|who| unsettled(who)).collect();
+    let roles: Vec<&Who> = written.iter().copied().filter(|who| may_be_service_role(who)).collect();
     match (names, &subject.service_role) {
         (Truth::Unknown, None) if !roles.is_empty() => {
             let found = roles.iter().map(|who| who.word.text.as_str()).collect::<Vec<_>>().join(", ");
             vec![
                 Finding::unknown(Rule::ServiceRole, roles[0], found)
                     .expected(SOURCE)
-                    .remedy("compare the two, or give it: --service-role ARN"),
+                    .remedy("compare it with ClickHouse Cloud, or use --service-role ARN"),
             ]
         }
-        (Truth::Unknown, _) => Vec::new(), // a function of a template: the grammar says so
+        (Truth::Unknown, _) => Vec::new(), // the grammar reports functions of templates
         _ => {
             let found: Vec<String> = written.iter().map(|who| other(who, subject)).collect();
             let finding = match (&written[..], &found[..]) {
                 ([who], [found]) => Finding::error(Rule::Principal, *who, found.clone()),
-                (_, []) => Finding::error(Rule::Principal, element, "nobody"),
+                (_, []) => Finding::error(Rule::Principal, element, "no principal"),
                 (_, found) => Finding::error(Rule::Principal, element, found.join(", ")),
             };
             vec![finding.expected(expected).remedy(remedy)]
@@ -71,8 +71,8 @@ pub(super) fn explain(statement: &Statement, subject: &Subject, names: Truth) ->
     }
 }
 
-/// Could be the service role, if that was known.
-fn unsettled(who: &Who) -> bool {
+/// It may be the service role, which is not known.
+fn may_be_service_role(who: &Who) -> bool {
     matches!(who.principal(), Principal::Role { .. } | Principal::Account { .. })
 }
 
@@ -149,7 +149,7 @@ fn slip(who: &Who, subject: &Subject) -> Option<Finding> {
     Some(finding)
 }
 
-/// What is different about a principal that is somebody else.
+/// The difference between a principal and the service role.
 fn other(who: &Who, subject: &Subject) -> String {
     let text = &who.word.text;
     let Some(role) = &subject.service_role else { return quoted(text) };
@@ -157,12 +157,12 @@ fn other(who: &Who, subject: &Subject) -> String {
         Principal::Role { arn } if arn.eq_ignore_ascii_case(role.as_str()) => "letter case differs",
         Principal::Role { arn } if arn.rsplit(['/', ':']).next() == Some(name(role)) => {
             match arn.split(':').nth(4) == Some(role.account()) {
-                true => "the path differs: it belongs to the ARN",
-                false => "a role of that name in another account",
+                true => "the path differs, and it is part of the ARN",
+                false => "a role with this name in another account",
             }
         }
         Principal::Role { arn } if arn.split(':').nth(4) == Some(role.account()) => {
-            "another role of that account"
+            "another role of the same account"
         }
         Principal::Account { .. } => "another account",
         _ => return quoted(text),

@@ -14,14 +14,14 @@ pub(in crate::run) struct Document<'a> {
     schema_version: u32,
     /// Version of pipeprobe.
     pipeprobe: &'a str,
-    /// Nothing keeps ClickPipes out.
+    /// No answer is no, and no document has an error.
     success: bool,
     #[serde(flatten)]
     lint: &'a Lint,
 }
 
 /// # Errors
-/// The writer's.
+/// The writer fails.
 pub(super) fn write(out: &mut impl Write, lint: &Lint) -> io::Result<()> {
     let document = Document {
         schema_version: SCHEMA_VERSION,

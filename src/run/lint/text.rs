@@ -1,4 +1,4 @@
-//! The findings for a person: 80 columns, readable without colour.
+//! The findings as text: 80 columns, readable without color.
 
 use std::io::{self, Write};
 
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// # Errors
-/// The writer's.
+/// The writer fails.
 pub(super) fn write(out: &mut impl Write, lint: &Lint) -> io::Result<()> {
     for document in &lint.documents {
         write_document(out, document)?;
@@ -23,7 +23,7 @@ pub(super) fn write(out: &mut impl Write, lint: &Lint) -> io::Result<()> {
 }
 
 fn write_document(out: &mut impl Write, document: &Examined) -> io::Result<()> {
-    let kind = document.kind.unwrap_or("not a policy that can be read");
+    let kind = document.kind.unwrap_or("cannot be read as a policy");
     writeln!(out, "{STRONG}{}{STRONG:#}", document.file)?;
     let inside = document.path.as_ref().map_or_else(String::new, |path| format!(" at {path}"));
     match document.statements {
@@ -32,10 +32,10 @@ fn write_document(out: &mut impl Write, document: &Examined) -> io::Result<()> {
         n => writeln!(out, "{kind}{inside}, {n} statements\n")?,
     }
     if document.findings.is_empty() {
-        writeln!(out, "  {GREEN}√{GREEN:#} has none of the mistakes that are looked for")?;
+        writeln!(out, "  {GREEN}√{GREEN:#} no mistakes found")?;
     }
     for (i, row) in document.findings.iter().enumerate() {
-        // One remedy for several findings in one place stands below the last of them.
+        // Findings with the same path and remedy: print the remedy once, below the last.
         let below = document.findings.get(i + 1);
         let same = below.is_some_and(|next| (&next.path, &next.remedy) == (&row.path, &row.remedy));
         write_row(out, row, if same { None } else { row.remedy.as_ref() })?;
@@ -79,9 +79,9 @@ fn write_answer(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
         Says::Yes => ("√", GREEN),
         Says::No => ("×", RED),
         Says::Unknown => ("?", YELLOW),
-        Says::NotAsked => ("·", DIM),
+        Says::NotChecked => ("·", DIM),
     };
-    // The mark is coloured after the lines have been broken.
+    // The mark gets its color after line breaking.
     let sentence = format!("{}: {} ({})", answer.sentence, answer.answer.name(), answer.why);
     let mut lines = Vec::new();
     paragraph(&mut lines, "  ", "    ", &sentence, Style::new())?;
