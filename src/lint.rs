@@ -16,13 +16,13 @@ mod trust;
 
 use serde::Serialize;
 
-pub use answer::{Answer, Question, Says};
+pub use answer::{Answer, AnswerKind, Question};
 pub use finding::Severity;
 pub use rule::Rule;
 
 use crate::policy::{
     document::{Document, Kind},
-    json::{Cursor, Place},
+    json::{Cursor, Position},
     subject::Subject,
     wrapping::{self, Wrapped},
 };
@@ -40,13 +40,13 @@ pub struct Source {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Lint {
     pub answers: Vec<Answer>,
-    pub documents: Vec<Examined>,
+    pub documents: Vec<JudgedDocument>,
 }
 
 /// One document and its findings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Examined {
+pub struct JudgedDocument {
     pub file: String,
     /// Position in the file if the document is part of another one: `Role.AssumeRolePolicyDocument`.
     pub path: Option<String>,
@@ -75,13 +75,13 @@ pub struct Row {
 impl Lint {
     /// ClickPipes is not allowed to connect, or a document cannot be read.
     pub fn fails(&self) -> bool {
-        self.answers.iter().any(|answer| answer.answer == Says::No)
+        self.answers.iter().any(|answer| answer.answer == AnswerKind::No)
             || self.rows().any(|row| row.severity == Severity::Error)
     }
 
     /// Warnings, or an answer that is unknown.
     pub fn warns(&self) -> bool {
-        self.answers.iter().any(|answer| answer.answer == Says::Unknown)
+        self.answers.iter().any(|answer| answer.answer == AnswerKind::Unknown)
             || self.rows().any(|row| row.severity != Severity::Error)
     }
 
@@ -185,19 +185,19 @@ fn not_checked(question: Question, unread: Option<&Draft<'_>>) -> Answer {
         Question::Connect => ("The role can connect to the database", Kind::Permission),
     };
     let (says, why) = match unread {
-        Some(draft) => (Says::Unknown, format!("{} cannot be read as a policy", draft.source.file)),
-        None => (Says::NotChecked, format!("no {} was given", kind.name())),
+        Some(draft) => (AnswerKind::Unknown, format!("{} cannot be read as a policy", draft.source.file)),
+        None => (AnswerKind::NotChecked, format!("no {} was given", kind.name())),
     };
     Answer::new(question, sentence.to_owned(), says, why)
 }
 
-fn finish(draft: Draft<'_>) -> Examined {
+fn finish(draft: Draft<'_>) -> JudgedDocument {
     let mut found = finding::deduplicated(draft.findings);
     found.sort_by_key(|finding| finding.at);
     let mut cursor = Cursor::new(&draft.source.text);
     let row = |finding: Finding| {
         let given = |text: String| (!text.is_empty()).then_some(text);
-        let Place { line, column } = cursor.place(finding.at);
+        let Position { line, column } = cursor.position(finding.at);
         Row {
             code: finding.rule.code(),
             description: finding.rule.title(),
@@ -210,7 +210,7 @@ fn finish(draft: Draft<'_>) -> Examined {
             remedy: given(finding.remedy),
         }
     };
-    Examined {
+    JudgedDocument {
         file: draft.source.file.clone(),
         path: (!draft.path.is_empty()).then_some(draft.path),
         kind: draft.document.as_ref().map(|document| document.kind.name()),

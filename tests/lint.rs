@@ -7,7 +7,7 @@ use clap::Parser;
 use pipeprobe::{
     cli::{Cli, Command},
     config::LintConfig,
-    lint::{self, Answer, Lint, Rule, Says, Severity, Source},
+    lint::{self, Answer, AnswerKind, Lint, Rule, Severity, Source},
 };
 use serde::Deserialize;
 
@@ -151,14 +151,14 @@ fn agrees_with_itself(lint: &Lint) -> Result<(), &'static str> {
     for Answer { answer, why, .. } in &lint.answers {
         match answer {
             _ if why.is_empty() => return Err("an answer without a why"),
-            Says::No if !any(Severity::Error) => return Err("a no without an error"),
-            Says::Unknown if !any(Severity::Unknown) && !any(Severity::Error) => {
+            AnswerKind::No if !any(Severity::Error) => return Err("a no without an error"),
+            AnswerKind::Unknown if !any(Severity::Unknown) && !any(Severity::Error) => {
                 return Err("an unknown without anything unknown");
             }
             _ => {}
         }
     }
-    let well = |answer: &Answer| matches!(answer.answer, Says::Yes | Says::NotChecked);
+    let well = |answer: &Answer| matches!(answer.answer, AnswerKind::Yes | AnswerKind::NotChecked);
     match lint.answers.iter().all(well) && any(Severity::Error) {
         true => Err("an error though all is well"),
         false => Ok(()),

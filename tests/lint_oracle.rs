@@ -17,7 +17,7 @@ use lab_aws::{Aws, Database, Role, World, connect_policy, may_assume, trust_poli
 use pipeprobe::{
     cli::{Cli, Command as Typed},
     config::LintConfig,
-    lint::{self, Says, Source},
+    lint::{self, AnswerKind, Source},
 };
 use serde_json::{Value, json};
 
@@ -195,7 +195,7 @@ fn permission(dice: &mut Dice) -> Value {
 }
 
 /// The answers of lint.
-fn judge(documents: &[&Value]) -> [Says; 2] {
+fn judge(documents: &[&Value]) -> [AnswerKind; 2] {
     let args = [
         "pipeprobe",
         "lint",
@@ -288,16 +288,16 @@ fn the_aws_stand_in_agrees_with_every_yes_and_no() {
         let said = judge(&[&trust, &permission])[which];
         let Some(auth_request) = ask(&trust, &permission, &socket) else {
             counts[3] += 1;
-            if said != Says::No {
+            if said != AnswerKind::No {
                 disagreements.push(format!("lint: {said:?}, the lab rejects the document: {trust:#}"));
             }
             continue;
         };
         let agrees = match said {
-            Says::Yes => auth_request[which],
-            Says::No => !auth_request[which],
-            Says::Unknown => true,
-            Says::NotChecked => false,
+            AnswerKind::Yes => auth_request[which],
+            AnswerKind::No => !auth_request[which],
+            AnswerKind::Unknown => true,
+            AnswerKind::NotChecked => false,
         };
         counts[said as usize] += 1;
         if !agrees {

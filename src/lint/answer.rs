@@ -17,7 +17,7 @@ pub enum Question {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
-pub enum Says {
+pub enum AnswerKind {
     Yes,
     No,
     Unknown,
@@ -25,7 +25,7 @@ pub enum Says {
     NotChecked,
 }
 
-impl Says {
+impl AnswerKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Yes => "yes",
@@ -44,7 +44,7 @@ pub struct Answer {
     pub question: Question,
     /// `ClickPipes can assume the role with session tags`
     pub sentence: String,
-    pub answer: Says,
+    pub answer: AnswerKind,
     /// The statements that allow it, or the codes of the findings.
     pub why: String,
     /// Conditions of a yes: parts of the resource that were not given and so could not be compared.
@@ -52,7 +52,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub fn new(question: Question, sentence: String, answer: Says, why: impl Into<String>) -> Self {
+    pub fn new(question: Question, sentence: String, answer: AnswerKind, why: impl Into<String>) -> Self {
         Self { question, sentence, answer, why: why.into(), provided: Vec::new() }
     }
 }

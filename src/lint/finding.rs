@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::rule::Rule;
 use crate::policy::condition::Condition;
-use crate::policy::document::{Element, Statement, Who, Word};
+use crate::policy::document::{Element, PrincipalEntry, Span, Statement};
 
 /// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -34,8 +34,8 @@ pub(super) struct Finding {
 }
 
 impl Finding {
-    pub(super) fn error(rule: Rule, place: &impl Placed, found: impl Into<String>) -> Self {
-        let (at, path) = place.place();
+    pub(super) fn error(rule: Rule, place: &impl Located, found: impl Into<String>) -> Self {
+        let (at, path) = place.location();
         Self {
             rule,
             severity: Severity::Error,
@@ -47,11 +47,11 @@ impl Finding {
         }
     }
 
-    pub(super) fn warning(rule: Rule, place: &impl Placed, found: impl Into<String>) -> Self {
+    pub(super) fn warning(rule: Rule, place: &impl Located, found: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(rule, place, found) }
     }
 
-    pub(super) fn unknown(rule: Rule, place: &impl Placed, found: impl Into<String>) -> Self {
+    pub(super) fn unknown(rule: Rule, place: &impl Located, found: impl Into<String>) -> Self {
         Self { severity: Severity::Unknown, ..Self::error(rule, place, found) }
     }
 
@@ -67,42 +67,42 @@ impl Finding {
 }
 
 /// Anything that has a position in the file.
-pub(super) trait Placed {
-    fn place(&self) -> (usize, String);
+pub(super) trait Located {
+    fn location(&self) -> (usize, String);
 }
 
-impl Placed for (usize, &str) {
-    fn place(&self) -> (usize, String) {
+impl Located for (usize, &str) {
+    fn location(&self) -> (usize, String) {
         (self.0, self.1.to_owned())
     }
 }
 
-impl Placed for Statement {
-    fn place(&self) -> (usize, String) {
+impl Located for Statement {
+    fn location(&self) -> (usize, String) {
         (self.at, self.path.clone())
     }
 }
 
-impl<T> Placed for Element<T> {
-    fn place(&self) -> (usize, String) {
+impl<T> Located for Element<T> {
+    fn location(&self) -> (usize, String) {
         (self.at, self.path.clone())
     }
 }
 
-impl Placed for Word {
-    fn place(&self) -> (usize, String) {
+impl Located for Span {
+    fn location(&self) -> (usize, String) {
         (self.at, self.path.clone())
     }
 }
 
-impl Placed for Who {
-    fn place(&self) -> (usize, String) {
-        self.word.place()
+impl Located for PrincipalEntry {
+    fn location(&self) -> (usize, String) {
+        self.word.location()
     }
 }
 
-impl Placed for Condition {
-    fn place(&self) -> (usize, String) {
+impl Located for Condition {
+    fn location(&self) -> (usize, String) {
         (self.at, self.path.clone())
     }
 }

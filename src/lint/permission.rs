@@ -3,7 +3,7 @@
 mod resource;
 
 use super::{
-    answer::{self, Answer, Question, Says},
+    answer::{self, Answer, AnswerKind, Question},
     condition,
     finding::{Finding, Severity, deduplicated},
     near::nearest,
@@ -13,10 +13,10 @@ use crate::{
     policy::{
         Truth,
         context::Context,
-        database::{Database, Fit, Part},
-        document::{Document, Effect, Statement, Word},
+        database::{Database, Match, Part},
+        document::{Document, Effect, Span, Statement},
         evaluate::{Decision, Request, decide, fit},
-        pattern::fits_ignoring_case,
+        pattern::matches_ignoring_case,
         subject::Subject,
     },
     target::quoted,
@@ -171,15 +171,18 @@ impl<'a> AuthRequest<'a> {
         let sentence = format!("The role can connect to {database} as {}", self.subject.user);
         let say = |says, why: String| Answer::new(Question::Connect, sentence, says, why);
         match (invalid, decision) {
-            (Some(why), _) => say(Says::No, why.to_owned()),
+            (Some(why), _) => say(AnswerKind::No, why.to_owned()),
             (None, Decision::Denied(_) | Decision::NotAllowed) => {
-                say(Says::No, answer::codes(findings, Severity::Error))
+                say(AnswerKind::No, answer::codes(findings, Severity::Error))
             }
-            (None, Decision::Unknown) => say(Says::Unknown, answer::open(findings)),
+            (None, Decision::Unknown) => say(AnswerKind::Unknown, answer::open(findings)),
             (None, Decision::Allowed(by)) => {
                 let names: Vec<String> = by.iter().map(|statement| statement.name()).collect();
                 let provided = self.provided(documents, by);
-                Answer { provided, ..say(Says::Yes, format!("allowed by {}", answer::listed(&names, "and"))) }
+                Answer {
+                    provided,
+                    ..say(AnswerKind::Yes, format!("allowed by {}", answer::listed(&names, "and")))
+                }
             }
         }
     }
@@ -191,8 +194,8 @@ impl<'a> AuthRequest<'a> {
         let mut others: Vec<String> = Vec::new();
         for word in by.iter().filter_map(|s| s.resources.as_ref()).flat_map(|element| &element.items) {
             match fit(word, self.database, variables) {
-                Ok(Fit::Yes) => return Vec::new(),
-                Ok(Fit::If(parts)) => {
+                Ok(Match::Yes) => return Vec::new(),
+                Ok(Match::If(parts)) => {
                     for part in parts {
                         match part {
                             Part::Id => ids.push(resource::id(word).to_owned()),
@@ -232,9 +235,9 @@ fn slips(statement: &Statement) -> Vec<Finding> {
     if statement.covers_action(CONNECT) != Truth::No {
         return Vec::new();
     }
-    let judge = |word: &Word| {
+    let judge = |word: &Span| {
         let (lower, remedy) = (word.text.to_lowercase(), format!("write \"{CONNECT}\""));
-        if CONFUSED.iter().any(|other| fits_ignoring_case(other, &lower)) {
+        if CONFUSED.iter().any(|other| matches_ignoring_case(other, &lower)) {
             return Some(
                 Finding::error(Rule::ConnectService, word, quoted(&word.text))
                     .expected(CONNECT)

@@ -3,7 +3,7 @@
 mod principal;
 
 use super::{
-    answer::{self, Answer, Question, Says},
+    answer::{self, Answer, AnswerKind, Question},
     condition,
     finding::{Finding, Severity, deduplicated},
     near::nearest,
@@ -14,9 +14,9 @@ use crate::{
         Truth,
         condition::Condition,
         context::Context,
-        document::{Document, Effect, Statement, Who, Word},
+        document::{Document, Effect, PrincipalEntry, Span, Statement},
         evaluate::{Decision, Request, decide},
-        pattern::fits_ignoring_case,
+        pattern::matches_ignoring_case,
         principal::{Caller, Principal},
         subject::Subject,
     },
@@ -59,20 +59,20 @@ fn answer(decisions: &[Decision<'_>], findings: &[Finding], invalid: Option<&str
     let say =
         |says, why: String| Answer::new(Question::AssumeRole, answer::ASSUME_ROLE.to_owned(), says, why);
     if let Some(why) = invalid {
-        return say(Says::No, why.to_owned());
+        return say(AnswerKind::No, why.to_owned());
     }
     if decisions.iter().any(|d| matches!(d, Decision::Denied(_) | Decision::NotAllowed)) {
-        return say(Says::No, answer::codes(findings, Severity::Error));
+        return say(AnswerKind::No, answer::codes(findings, Severity::Error));
     }
     let mut by: Vec<String> = Vec::new();
     for decision in decisions {
         let Decision::Allowed(statements) = decision else {
-            return say(Says::Unknown, answer::open(findings));
+            return say(AnswerKind::Unknown, answer::open(findings));
         };
         by.extend(statements.first().map(|statement| statement.name()));
     }
     by.dedup();
-    say(Says::Yes, format!("allowed by {}", answer::listed(&by, "with")))
+    say(AnswerKind::Yes, format!("allowed by {}", answer::listed(&by, "with")))
 }
 
 /// Why one action is not certainly allowed.
@@ -190,8 +190,8 @@ fn remarks(document: &Document, subject: &Subject) -> Vec<Finding> {
     findings
 }
 
-fn misspelt(word: &Word) -> Option<Finding> {
-    let known = |action: &&&str| fits_ignoring_case(&word.text, action);
+fn misspelt(word: &Span) -> Option<Finding> {
+    let known = |action: &&&str| matches_ignoring_case(&word.text, action);
     let meant = nearest(&word.text, KNOWN)?;
     (!KNOWN.iter().any(|action| known(&action))).then(|| {
         Finding::error(Rule::ActionMisspelt, word, quoted(&word.text))
@@ -210,7 +210,7 @@ fn wide_principals(statement: &Statement, subject: &Subject) -> Vec<Finding> {
         return vec![Finding::warning(Rule::NotPrincipal, element, words).remedy(remedy)];
     }
     let roles_only = statement.conditions.iter().any(names_roles);
-    let wide = |who: &Who| {
+    let wide = |who: &PrincipalEntry| {
         let found = match who.principal() {
             _ if principal::of_other_partition(who, subject) => return None,
             Principal::Anyone if statement.conditions.is_empty() => {
@@ -232,7 +232,7 @@ fn wide_principals(statement: &Statement, subject: &Subject) -> Vec<Finding> {
 /// People write this because the ARN in a `Principal` stops working if the role is deleted and created again.
 fn names_roles(condition: &Condition) -> bool {
     let operator = condition.operator.strip_suffix("IfExists").unwrap_or(&condition.operator);
-    let named = |value: &Word| {
+    let named = |value: &Span| {
         let resource = value.text.splitn(6, ':').nth(5).and_then(|resource| resource.strip_prefix("role/"));
         resource.is_some_and(|name| name.contains(|c| !matches!(c, '*' | '?' | '/')))
     };

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use super::{
     Truth, all, any,
     context::{Context, State},
-    document::Word,
+    document::Span,
     pattern::{self, Expanded},
 };
 
@@ -19,7 +19,7 @@ pub struct Condition {
     /// Byte offset of the key.
     pub at: usize,
     pub path: String,
-    pub values: Vec<Word>,
+    pub values: Vec<Span>,
 }
 
 /// The parts of an operator.
@@ -161,7 +161,7 @@ impl Condition {
     }
 
     fn takes_anything(&self, test: Test) -> bool {
-        let stars = |word: &Word| !word.text.is_empty() && word.text.chars().all(|c| c == '*');
+        let stars = |word: &Span| !word.text.is_empty() && word.text.chars().all(|c| c == '*');
         test == Test::TextLike && self.values.iter().any(stars)
     }
 
@@ -200,11 +200,11 @@ impl Test {
             Expanded::Unknown => return Truth::Unknown,
         };
         match self {
-            Self::Arn => pattern::fits_arn(&expected, found).into(),
+            Self::Arn => pattern::matches_arn(&expected, found).into(),
             Self::Bool => expected.eq_ignore_ascii_case(found).into(),
             Self::Text => (expected == found).into(),
             Self::TextIgnoringCase => (expected.to_lowercase() == found.to_lowercase()).into(),
-            Self::TextLike => pattern::fits(&expected, found).into(),
+            Self::TextLike => pattern::matches(&expected, found).into(),
             Self::IpAddress | Self::Null | Self::Ordered => Truth::Unknown,
         }
     }

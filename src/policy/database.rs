@@ -5,7 +5,7 @@
 
 use super::{
     Truth,
-    pattern::{fits, has_wildcard},
+    pattern::{has_wildcard, matches},
     subject::Subject,
 };
 use crate::target::{Region, ResourceKind};
@@ -40,7 +40,7 @@ pub enum Part {
 
 /// How a pattern matches the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fit {
+pub enum Match {
     Yes,
     /// Yes, if the parts that are not known have the values of the pattern.
     If(Vec<Part>),
@@ -49,7 +49,7 @@ pub enum Fit {
     Unsure,
 }
 
-impl Fit {
+impl Match {
     /// For Allow, unknown parts are assumed to have the values of the pattern; not for Deny.
     pub fn truth(&self, allows: bool) -> Truth {
         match self {
@@ -96,13 +96,13 @@ impl Database {
     }
 
     /// How a resource pattern with replaced variables matches this database.
-    pub fn fit(&self, pattern: &str) -> Fit {
+    pub fn fit(&self, pattern: &str) -> Match {
         if pattern == "*" {
-            return Fit::Yes;
+            return Match::Yes;
         }
         let mut parts: Vec<&str> = pattern.splitn(6, ':').collect();
-        if !fits(parts[0], "arn") {
-            return Fit::No(vec![Part::Form]);
+        if !matches(parts[0], "arn") {
+            return Match::No(vec![Part::Form]);
         }
         parts.resize(6, "*"); // IAM completes an ARN with missing parts
         let (mut wrong, mut assumed) = (Vec::new(), Vec::new());
@@ -114,7 +114,7 @@ impl Database {
         ];
         for (part, pattern, known) in fields {
             match known {
-                Some(known) if !fits(pattern, known) => wrong.push(part),
+                Some(known) if !matches(pattern, known) => wrong.push(part),
                 // It follows from the Region, which is compared or assumed itself.
                 None if part == Part::Partition => {}
                 None if pattern != "*" => assumed.push(part),
@@ -122,8 +122,8 @@ impl Database {
             }
         }
         match self.id.as_deref() {
-            Some(id) if fits(parts[5], &format!("dbuser:{id}/{}", self.user)) => {}
-            Some(id) => wrong.extend(self.mismatches(parts[5], |pattern| fits(pattern, id))),
+            Some(id) if matches(parts[5], &format!("dbuser:{id}/{}", self.user)) => {}
+            Some(id) => wrong.extend(self.mismatches(parts[5], |pattern| matches(pattern, id))),
             None => match self.whatever_its_id(parts[5]) {
                 Truth::Yes => {}
                 Truth::Unknown => assumed.push(Part::Id),
@@ -134,18 +134,19 @@ impl Database {
             },
         }
         match (wrong.is_empty(), assumed.is_empty()) {
-            (true, true) => Fit::Yes,
-            (true, false) => Fit::If(assumed),
-            (false, _) if fits(pattern, &self.arn()) => Fit::Unsure,
-            (false, _) => Fit::No(wrong),
+            (true, true) => Match::Yes,
+            (true, false) => Match::If(assumed),
+            (false, _) if matches(pattern, &self.arn()) => Match::Unsure,
+            (false, _) => Match::No(wrong),
         }
     }
 
     /// Whether a pattern matches every id that the database can have, some of them, or none.
     fn whatever_its_id(&self, pattern: &str) -> Truth {
         // No policy contains this id, so only wildcards match it.
-        let met =
-            |kind: &ResourceKind| fits(pattern, &format!("dbuser:{}\u{1}\u{2}/{}", kind.prefix(), self.user));
+        let met = |kind: &ResourceKind| {
+            matches(pattern, &format!("dbuser:{}\u{1}\u{2}/{}", kind.prefix(), self.user))
+        };
         match self.kinds.iter().filter(|kind| met(kind)).count() {
             0 => Truth::No,
             all if all == self.kinds.len() => Truth::Yes,
@@ -171,7 +172,7 @@ impl Database {
             let other_kind = ResourceKind::of(id).is_some_and(|kind| !self.kinds.contains(&kind));
             wrong.push(if other_kind { Part::IdKind } else { Part::Id });
         }
-        if !fits(user, &self.user) {
+        if !matches(user, &self.user) {
             wrong.push(Part::User);
         }
         // A wildcard matches across the slash.

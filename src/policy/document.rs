@@ -46,9 +46,9 @@ pub struct Statement {
     pub sid: Option<String>,
     /// A misspelled effect is read as Allow, so that the rest of the statement is judged too.
     pub effect: Effect,
-    pub principals: Option<Element<Who>>,
-    pub actions: Option<Element<Word>>,
-    pub resources: Option<Element<Word>>,
+    pub principals: Option<Element<PrincipalEntry>>,
+    pub actions: Option<Element<Span>>,
+    pub resources: Option<Element<Span>>,
     pub conditions: Vec<Condition>,
     /// Some conditions could not be read.
     pub more_conditions: bool,
@@ -67,7 +67,7 @@ pub struct Element<T> {
 
 /// A string and its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Word {
+pub struct Span {
     pub text: String,
     pub at: usize,
     pub path: String,
@@ -75,12 +75,12 @@ pub struct Word {
 
 /// One principal and the key of its entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Who {
+pub struct PrincipalEntry {
     pub kind: Option<String>,
-    pub word: Word,
+    pub word: Span,
 }
 
-impl Who {
+impl PrincipalEntry {
     pub fn principal(&self) -> Principal<'_> {
         Principal::read(self.kind.as_deref(), &self.word.text)
     }
@@ -185,7 +185,7 @@ fn element<T>(
 }
 
 /// The strings of a value or a list, and whether there was another kind of value.
-fn words(node: &Node, path: &str) -> (Vec<Word>, bool) {
+fn words(node: &Node, path: &str) -> (Vec<Span>, bool) {
     let is_list = matches!(node.value, Value::List(_));
     let mut words = Vec::new();
     let mut more = false;
@@ -193,25 +193,26 @@ fn words(node: &Node, path: &str) -> (Vec<Word>, bool) {
         let path = if is_list { format!("{path}[{i}]") } else { path.to_owned() };
         match &item.value {
             Value::Text(text) | Value::Number(text) => {
-                words.push(Word { text: text.clone(), at: item.at, path });
+                words.push(Span { text: text.clone(), at: item.at, path });
             }
-            Value::Bool(value) => words.push(Word { text: value.to_string(), at: item.at, path }),
+            Value::Bool(value) => words.push(Span { text: value.to_string(), at: item.at, path }),
             Value::Null | Value::List(_) | Value::Object(_) => more = true,
         }
     }
     (words, more)
 }
 
-fn who(node: &Node, path: &str) -> (Vec<Who>, bool) {
+fn who(node: &Node, path: &str) -> (Vec<PrincipalEntry>, bool) {
     let Value::Object(members) = &node.value else {
         let (words, more) = words(node, path);
-        return (words.into_iter().map(|word| Who { kind: None, word }).collect(), more);
+        return (words.into_iter().map(|word| PrincipalEntry { kind: None, word }).collect(), more);
     };
     let mut everyone = Vec::new();
     let mut more = false;
     for member in members {
         let (words, unread) = words(&member.value, &format!("{path}.{}", member.key));
-        everyone.extend(words.into_iter().map(|word| Who { kind: Some(member.key.clone()), word }));
+        everyone
+            .extend(words.into_iter().map(|word| PrincipalEntry { kind: Some(member.key.clone()), word }));
         more |= unread;
     }
     (everyone, more)

@@ -6,8 +6,8 @@
 use super::{
     Truth, all, any,
     context::Context,
-    database::{Database, Fit},
-    document::{Document, Effect, Element, Kind, Statement, Word},
+    database::{Database, Match},
+    document::{Document, Effect, Element, Kind, Span, Statement},
     pattern::{self, Expanded},
     principal::Caller,
 };
@@ -67,7 +67,7 @@ impl Statement {
 
     pub fn covers_action(&self, action: &str) -> Truth {
         let Some(element) = &self.actions else { return Truth::No };
-        element.said(|word| pattern::fits_ignoring_case(&word.text, action).into())
+        element.said(|word| pattern::matches_ignoring_case(&word.text, action).into())
     }
 
     /// Whether its principals include the caller. A permission policy has no principals.
@@ -104,7 +104,7 @@ impl Statement {
 ///
 /// # Errors
 /// A variable has no value, or a value that is not known.
-pub fn fit(word: &Word, database: &Database, context: Option<&Context>) -> Result<Fit, Truth> {
+pub fn fit(word: &Span, database: &Database, context: Option<&Context>) -> Result<Match, Truth> {
     match pattern::expand(&word.text, context) {
         Expanded::Pattern(pattern) => Ok(database.fit(&pattern)),
         Expanded::Nothing => Err(Truth::No),

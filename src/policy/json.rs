@@ -43,7 +43,7 @@ pub struct SyntaxError {
 
 /// Line and column, from 1; columns count characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct Position {
     pub line: usize,
     pub column: usize,
 }
@@ -53,21 +53,21 @@ pub struct Place {
 pub struct Cursor<'a> {
     rest: &'a str,
     at: usize,
-    place: Place,
+    place: Position,
 }
 
 impl<'a> Cursor<'a> {
     pub fn new(text: &'a str) -> Self {
-        Self { rest: text, at: 0, place: Place { line: 1, column: 1 } }
+        Self { rest: text, at: 0, place: Position { line: 1, column: 1 } }
     }
 
     /// The position of a byte offset, which must not be before the previous one.
-    pub fn place(&mut self, at: usize) -> Place {
+    pub fn position(&mut self, at: usize) -> Position {
         let (passed, rest) =
             self.rest.split_at_checked(at.saturating_sub(self.at)).unwrap_or((self.rest, ""));
         for c in passed.chars() {
             match c {
-                '\n' => self.place = Place { line: self.place.line + 1, column: 1 },
+                '\n' => self.place = Position { line: self.place.line + 1, column: 1 },
                 _ => self.place.column += 1,
             }
         }
@@ -214,12 +214,12 @@ mod tests {
         let text = "{\n  \"a\": [1, \"é\\u00e9\", {\"b\": null}],\n  \"\\u0061\": true\n}";
         let root = parse(text).unwrap();
         let at = |node: &Node| {
-            let Place { line, column } = Cursor::new(text).place(node.at);
+            let Position { line, column } = Cursor::new(text).position(node.at);
             (line, column)
         };
         let keys: Vec<&str> = root.members().iter().map(|m| m.key.as_str()).collect();
         assert_eq!(keys, ["a", "a"]);
-        assert_eq!(Cursor::new(text).place(root.members()[1].at), Place { line: 3, column: 3 });
+        assert_eq!(Cursor::new(text).position(root.members()[1].at), Position { line: 3, column: 3 });
         let items = root.get("a").unwrap().one_or_many();
         assert_eq!(items.iter().map(at).collect::<Vec<_>>(), [(2, 9), (2, 12), (2, 23)]);
         assert_eq!(items[1].text(), Some("éé"));
@@ -237,7 +237,12 @@ mod tests {
             ("{\"a\": \"\\ud800\"}", 1, 14),
         ] {
             let error = parse(text).unwrap_err();
-            assert_eq!(Cursor::new(text).place(error.at), Place { line, column }, "{text}: {}", error.what);
+            assert_eq!(
+                Cursor::new(text).position(error.at),
+                Position { line, column },
+                "{text}: {}",
+                error.what
+            );
         }
         assert!(parse(&"[".repeat(100_000)).is_err());
     }

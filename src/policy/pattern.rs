@@ -3,7 +3,7 @@
 use super::context::{Context, State};
 
 /// Whether `text` matches a pattern: `*` matches any characters, `?` matches one.
-pub fn fits(pattern: &str, text: &str) -> bool {
+pub fn matches(pattern: &str, text: &str) -> bool {
     // All positions in the pattern that the text read so far can lead to.
     let pattern: Vec<char> = pattern.chars().collect();
     let mut places = vec![false; pattern.len() + 1];
@@ -35,15 +35,15 @@ fn skip_stars(pattern: &[char], places: &mut [bool]) {
 }
 
 /// As IAM compares actions: letter case is ignored.
-pub fn fits_ignoring_case(pattern: &str, text: &str) -> bool {
-    fits(&pattern.to_lowercase(), &text.to_lowercase())
+pub fn matches_ignoring_case(pattern: &str, text: &str) -> bool {
+    matches(&pattern.to_lowercase(), &text.to_lowercase())
 }
 
 /// As IAM compares ARNs in conditions: each of the six parts separately.
-pub fn fits_arn(pattern: &str, text: &str) -> bool {
+pub fn matches_arn(pattern: &str, text: &str) -> bool {
     let (patterns, parts): (Vec<&str>, Vec<&str>) =
         (pattern.splitn(6, ':').collect(), text.splitn(6, ':').collect());
-    patterns.len() == parts.len() && patterns.iter().zip(parts).all(|(pattern, part)| fits(pattern, part))
+    patterns.len() == parts.len() && patterns.iter().zip(parts).all(|(pattern, part)| matches(pattern, part))
 }
 
 pub fn has_wildcard(pattern: &str) -> bool {

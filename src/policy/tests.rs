@@ -1,12 +1,12 @@
 use super::{
     condition::Condition,
     context::{Context, State},
-    document::Word,
+    document::Span,
     *,
 };
 
-fn word(text: &str) -> Word {
-    Word { text: text.to_owned(), at: 0, path: String::new() }
+fn word(text: &str) -> Span {
+    Span { text: text.to_owned(), at: 0, path: String::new() }
 }
 
 fn holds(operator: &str, values: &[&str], state: State) -> Truth {
@@ -28,16 +28,16 @@ fn wildcards_match_any_characters_or_one() {
         ("**", &["", "x"], &[]),
     ] {
         for text in fitting {
-            assert!(pattern::fits(pattern, text), "{pattern} {text}");
+            assert!(pattern::matches(pattern, text), "{pattern} {text}");
         }
         for text in others {
-            assert!(!pattern::fits(pattern, text), "{pattern} {text}");
+            assert!(!pattern::matches(pattern, text), "{pattern} {text}");
         }
     }
-    assert!(pattern::fits_ignoring_case("STS:assume*", "sts:AssumeRole"));
-    assert!(pattern::fits_arn("arn:aws:iam::*:role/*", "arn:aws:iam::111111111111:role/x"));
-    assert!(!pattern::fits_arn("arn:*:role/x", "arn:aws:iam::111111111111:role/x"));
-    assert!(!pattern::fits(&"*a".repeat(200), &"a".repeat(199)));
+    assert!(pattern::matches_ignoring_case("STS:assume*", "sts:AssumeRole"));
+    assert!(pattern::matches_arn("arn:aws:iam::*:role/*", "arn:aws:iam::111111111111:role/x"));
+    assert!(!pattern::matches_arn("arn:*:role/x", "arn:aws:iam::111111111111:role/x"));
+    assert!(!pattern::matches(&"*a".repeat(200), &"a".repeat(199)));
 }
 
 #[test]

@@ -137,7 +137,7 @@ impl ApiCall<'_> {
         let source = |p: &crate::aws::Policy| Source { file: p.name.clone(), text: p.text.clone() };
         let sources: Vec<Source> = self.role.policies.iter().map(source).collect();
         let examined = lint::lint(&sources, self.subject).documents;
-        let of = |document: lint::Examined| {
+        let of = |document: lint::JudgedDocument| {
             let file = document.file.clone();
             document.findings.into_iter().map(move |row| (file.clone(), row))
         };

@@ -5,8 +5,8 @@ use crate::{
     policy::{
         Truth, any,
         context::Context,
-        database::{Database, Fit, Part},
-        document::{Statement, Word},
+        database::{Database, Match, Part},
+        document::{Span, Statement},
         evaluate::fit,
         pattern::{has_wildcard, variables},
     },
@@ -14,17 +14,17 @@ use crate::{
 };
 
 /// The part of an ARN between two colons.
-pub(super) fn field(word: &Word, n: usize) -> &str {
+pub(super) fn field(word: &Span, n: usize) -> &str {
     word.text.splitn(6, ':').nth(n).unwrap_or_default()
 }
 
 /// The text between `dbuser:` and the slash.
-pub(super) fn id(word: &Word) -> &str {
+pub(super) fn id(word: &Span) -> &str {
     let rest = field(word, 5);
     rest.strip_prefix("dbuser:").unwrap_or(rest).split('/').next().unwrap_or_default()
 }
 
-fn user(word: &Word) -> &str {
+fn user(word: &Span) -> &str {
     field(word, 5).split_once('/').map_or("", |(_, user)| user)
 }
 
@@ -47,14 +47,16 @@ pub(super) fn faults(statement: &Statement, database: &Database, context: Option
             continue;
         }
         match fit(word, database, context) {
-            Ok(Fit::Yes | Fit::If(_)) => return Vec::new(),
-            Ok(Fit::Unsure) => {
+            Ok(Match::Yes | Match::If(_)) => return Vec::new(),
+            Ok(Match::Unsure) => {
                 findings.push(
                     Finding::unknown(Rule::ResourceUnsure, word, quoted(&word.text))
                         .expected(format!("{}: write one * for each part of the ARN", database.arn())),
                 );
             }
-            Ok(Fit::No(parts)) => findings.extend(parts.into_iter().map(|part| wrong(word, part, database))),
+            Ok(Match::No(parts)) => {
+                findings.extend(parts.into_iter().map(|part| wrong(word, part, database)));
+            }
             Err(truth) => findings.push(variable(word, truth, database)),
         }
     }
@@ -68,7 +70,7 @@ fn statement_covers(statement: &Statement, database: &Database, context: Option<
     !any(one)
 }
 
-fn variable(word: &Word, truth: Truth, database: &Database) -> Finding {
+fn variable(word: &Span, truth: Truth, database: &Database) -> Finding {
     let names = variables(&word.text).join(", ");
     let finding = match truth {
         Truth::No => Finding::error(Rule::Variable, word, format!("{names} in {}", quoted(&word.text))),
@@ -82,7 +84,7 @@ fn variable(word: &Word, truth: Truth, database: &Database) -> Finding {
         .remedy(format!("write \"{}\"", database.arn()))
 }
 
-fn wrong(word: &Word, part: Part, database: &Database) -> Finding {
+fn wrong(word: &Span, part: Part, database: &Database) -> Finding {
     let arn = database.arn();
     let of_arn = |n: usize| arn.splitn(6, ':').nth(n).unwrap_or_default().to_owned();
     let kinds = database.kinds();
@@ -177,7 +179,7 @@ pub(super) fn remarks(
     }
     let mut findings = Vec::new();
     for word in element.items.iter().filter(|word| placeholder(&word.text).is_none()) {
-        let fits = matches!(fit(word, database, context), Ok(Fit::Yes | Fit::If(_)));
+        let fits = matches!(fit(word, database, context), Ok(Match::Yes | Match::If(_)));
         if fits && (has_wildcard(&word.text) || field(word, 5).is_empty()) {
             findings.push(
                 Finding::warning(
@@ -225,7 +227,7 @@ fn is_name(id: &str, kind: ResourceKind) -> bool {
         && id[kind.prefix().len()..].contains(|c: char| c.is_ascii_lowercase() || c == '-')
 }
 
-fn reach(word: &Word) -> &'static str {
+fn reach(word: &Span) -> &'static str {
     match (has_wildcard(id(word)), has_wildcard(user(word))) {
         _ if word.text == "*" || field(word, 5).is_empty() || field(word, 5) == "*" => {
             "every user of every database"

@@ -4,7 +4,7 @@ use super::super::{characters::placeholder, finding::Finding, rule::Rule};
 use crate::{
     policy::{
         Truth,
-        document::{Document, Statement, Who},
+        document::{Document, PrincipalEntry, Statement},
         principal::{Caller, Principal, name},
         subject::Subject,
     },
@@ -35,7 +35,7 @@ pub(super) fn explain(statement: &Statement, subject: &Subject, names: Truth) ->
         return vec![finding.remedy(remedy)];
     }
     // Placeholders are reported elsewhere.
-    let written: Vec<&Who> =
+    let written: Vec<&PrincipalEntry> =
         element.items.iter().filter(|who| placeholder(&who.word.text).is_none()).collect();
     if written.is_empty() && !element.items.is_empty() {
         return Vec::new();
@@ -48,7 +48,8 @@ pub(super) fn explain(statement: &Statement, subject: &Subject, names: Truth) ->
     if !slips.is_empty() {
         return slips;
     }
-    let roles: Vec<&Who> = written.iter().copied().filter(|who| may_be_service_role(who)).collect();
+    let roles: Vec<&PrincipalEntry> =
+        written.iter().copied().filter(|who| may_be_service_role(who)).collect();
     match (names, &subject.service_role) {
         (Truth::Unknown, None) if !roles.is_empty() => {
             let found = roles.iter().map(|who| who.word.text.as_str()).collect::<Vec<_>>().join(", ");
@@ -72,13 +73,13 @@ pub(super) fn explain(statement: &Statement, subject: &Subject, names: Truth) ->
 }
 
 /// It may be the service role, which is not known.
-fn may_be_service_role(who: &Who) -> bool {
+fn may_be_service_role(who: &PrincipalEntry) -> bool {
     matches!(who.principal(), Principal::Role { .. } | Principal::Account { .. })
 }
 
 /// Entries because of which IAM rejects the whole document, in any statement.
 pub(super) fn rejected(document: &Document, subject: &Subject) -> Vec<Finding> {
-    let judge = |who: &Who| {
+    let judge = |who: &PrincipalEntry| {
         let bad = who.principal() == Principal::Malformed || of_other_partition(who, subject);
         let finding = slip(who, subject).filter(|_| bad && placeholder(&who.word.text).is_none())?;
         Some(finding.remedy("remove it: IAM rejects the whole document because of it"))
@@ -97,17 +98,17 @@ pub(super) fn deleted(document: &Document) -> Vec<Finding> {
     .collect()
 }
 
-fn entries(document: &Document) -> impl Iterator<Item = &Who> {
+fn entries(document: &Document) -> impl Iterator<Item = &PrincipalEntry> {
     document.statements.iter().filter_map(|s| s.principals.as_ref()).flat_map(|element| &element.items)
 }
 
-pub(super) fn of_other_partition(who: &Who, subject: &Subject) -> bool {
+pub(super) fn of_other_partition(who: &PrincipalEntry, subject: &Subject) -> bool {
     let partitions = who.principal().partition().zip(subject.partition());
     partitions.is_some_and(|(found, expected)| found != expected)
 }
 
 /// A principal that cannot be a role, or the right role in the wrong form.
-fn slip(who: &Who, subject: &Subject) -> Option<Finding> {
+fn slip(who: &PrincipalEntry, subject: &Subject) -> Option<Finding> {
     let text = &who.word.text;
     let error = |rule, found: String| Finding::error(rule, who, found);
     let role = service_role(subject);
@@ -150,7 +151,7 @@ fn slip(who: &Who, subject: &Subject) -> Option<Finding> {
 }
 
 /// The difference between a principal and the service role.
-fn other(who: &Who, subject: &Subject) -> String {
+fn other(who: &PrincipalEntry, subject: &Subject) -> String {
     let text = &who.word.text;
     let Some(role) = &subject.service_role else { return quoted(text) };
     let why = match who.principal() {

@@ -6,7 +6,7 @@ use anstyle::Style;
 use textwrap::core::display_width;
 
 use crate::{
-    lint::{Answer, Examined, Lint, Row, Says, Severity},
+    lint::{Answer, AnswerKind, JudgedDocument, Lint, Row, Severity},
     report::text::{DIM, GREEN, RED, STRONG, WIDTH, YELLOW, paragraph},
 };
 
@@ -22,7 +22,7 @@ pub(super) fn write(out: &mut impl Write, lint: &Lint) -> io::Result<()> {
     Ok(())
 }
 
-fn write_document(out: &mut impl Write, document: &Examined) -> io::Result<()> {
+fn write_document(out: &mut impl Write, document: &JudgedDocument) -> io::Result<()> {
     let kind = document.kind.unwrap_or("cannot be read as a policy");
     writeln!(out, "{STRONG}{}{STRONG:#}", document.file)?;
     let inside = document.path.as_ref().map_or_else(String::new, |path| format!(" at {path}"));
@@ -76,10 +76,10 @@ fn write_row(out: &mut impl Write, row: &Row, remedy: Option<&String>) -> io::Re
 
 fn write_answer(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
     let (mark, style) = match answer.answer {
-        Says::Yes => ("√", GREEN),
-        Says::No => ("×", RED),
-        Says::Unknown => ("?", YELLOW),
-        Says::NotChecked => ("·", DIM),
+        AnswerKind::Yes => ("√", GREEN),
+        AnswerKind::No => ("×", RED),
+        AnswerKind::Unknown => ("?", YELLOW),
+        AnswerKind::NotChecked => ("·", DIM),
     };
     // The mark gets its color after line breaking.
     let sentence = format!("{}: {} ({})", answer.sentence, answer.answer.name(), answer.why);
