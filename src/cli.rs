@@ -13,7 +13,7 @@ mod setup;
 mod token;
 mod value;
 
-use std::sync::LazyLock;
+use std::{path::PathBuf, sync::LazyLock};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
@@ -94,15 +94,22 @@ pub enum Command {
         #[arg(ignore_case = true)]
         shell: clap_complete::Shell,
     },
-    /// Print the JSON Schema of a command's JSON output
+    /// Print the man page, or write the man page of every command to a folder
+    #[command(hide = true)]
+    Man {
+        /// Folder for the man pages
+        #[arg(long, value_name = "DIR")]
+        output_dir: Option<PathBuf>,
+    },
+    /// Print the JSON Schema of a command's JSON output, or of the configuration file
     Schema {
-        /// The command
+        /// The command, or config for the configuration file
         #[arg(value_name = "COMMAND", default_value = "check", ignore_case = true)]
         of: Documented,
     },
 }
 
-/// A command with JSON output that has a schema.
+/// A command with JSON output that has a schema, or the configuration file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Documented {
     Check,
@@ -110,6 +117,7 @@ pub enum Documented {
     Explain,
     Setup,
     Lint,
+    Config,
 }
 
 impl Cli {

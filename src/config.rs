@@ -15,6 +15,7 @@ mod url;
 use std::time::Duration;
 
 use field::{duration, optional};
+pub use select::target_names;
 pub use serve::{MonitoredTarget, Schedule, Serve, Thresholds, Web};
 pub use setup::Setup;
 pub use subject::LintConfig;

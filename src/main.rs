@@ -29,6 +29,11 @@ use tokio::signal::unix::{SignalKind, signal};
 const TOKEN_TIMEOUT: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
+    match run::answer_completion(std::env::args_os().collect(), environment) {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::SUCCESS,
+        Err(error) => error.exit(),
+    }
     let exit = match Cli::read(std::env::args_os()) {
         Ok(cli) => start(cli),
         Err(error) => usage_error(&error),
@@ -124,9 +129,9 @@ async fn dispatch(command: Command) -> io::Result<Exit> {
         }
         Command::Explain(args) => {
             let format = args.output.format();
-            match args.code {
-                Some(code) => run::explain(&code, format, &mut out),
-                None => run::list(format, &mut out),
+            match args.list {
+                true => run::list(format, &mut out),
+                false => run::explain(&args.code.join(" "), format, &mut out),
             }
         }
         Command::Setup(args) => {
@@ -156,10 +161,8 @@ async fn dispatch(command: Command) -> io::Result<Exit> {
             Ok(config) => run::health(&config, &mut out).await,
             Err(errors) => run::refuse(&errors, Format::Text, &mut out),
         },
-        Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::full_command(false), "pipeprobe", &mut out);
-            Ok(Exit::Met)
-        }
+        Command::Completions { shell } => run::completions(shell, &mut out),
+        Command::Man { output_dir } => run::man(output_dir.as_deref(), &mut out),
         Command::Schema { of } => out.write_all(run::schema(of).as_bytes()).map(|()| Exit::Met),
     }
 }

@@ -1,10 +1,12 @@
 //! What each command does: targets in parallel, output, exit code.
 
 mod check;
+mod completions;
 mod example;
 mod explain;
 mod health;
 mod lint;
+mod man;
 mod progress;
 mod serve;
 mod setup;
@@ -16,10 +18,12 @@ mod wait;
 use std::io::{self, Write};
 
 pub use check::{check, refuse_check};
+pub use completions::{answer_completion, completions};
 pub use example::example;
 pub use explain::{explain, list};
 pub use health::health;
 pub use lint::lint;
+pub use man::man;
 pub use schema::schema;
 pub use serve::{config_check, serve};
 pub use setup::setup;

@@ -116,7 +116,8 @@ fn each_external_crate_is_used_only_in_its_files() {
             "certificates become summaries where they are seen",
         ),
         ("webpki_roots", &["trust.rs", "trust/anchors.rs"], "trust anchors are gathered in one place"),
-        ("clap_complete", &["cli.rs", "main.rs"], "only what can be typed"),
+        ("clap_complete", &["cli.rs", "run/completions.rs"], "only what can be typed"),
+        ("clap_mangen", &["run/man.rs"], "man pages are written in one place"),
         ("indicatif", &["run/progress.rs"], "progress is the command's, not the story's"),
         (
             "prometheus_client",

@@ -102,3 +102,75 @@ fn schemas_reject_unknown_fields() {
         }
     }
 }
+
+/// Valid and invalid files, judged by the schema and by `config check`.
+#[test]
+fn the_schema_of_the_configuration_file_agrees_with_config_check() {
+    let output = Command::new(env!("CARGO_BIN_EXE_pipeprobe")).args(["schema", "config"]).output().unwrap();
+    let schema: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pipeprobe.toml");
+    let target = "[defaults]\niam_role = \"arn:aws:iam::123456789012:role/r\"\n[targets.orders]\ntype = \"rdspostgres\"\n\
+                  host = \"orders.abc.eu-west-1.rds.amazonaws.com\"\n";
+    for (valid, more) in [
+        (true, ""),
+        (true, "port = 5433\ntables = [\"public.orders\"]\nsession_tags = { team = \"data\" }\n"),
+        (true, "session_tags = [\"team=data\"]\nreplication_mode = \"cdc\"\ninterval = \"1m\"\n"),
+        (true, "[serve]\nlisten = \"127.0.0.1:9719\"\nbasis = \"server\"\nhealthy_threshold = 3\n"),
+        (true, "[serve]\npolicy = \"server\"\n"),
+        (false, "iam-role = \"x\"\n"),
+        (false, "port = [5433]\n"),
+        (false, "port = { a = 1 }\n"),
+        (false, "tables = \"public.orders\"\n"),
+        (false, "tables = [[\"public.orders\"]]\n"),
+        (false, "replication_mode = \"both\"\n"),
+        (false, "listen = \"127.0.0.1:9719\"\n"),
+        (false, "[serve]\ninterval = \"1m\"\n"),
+        (false, "[serve]\nbasis = \"mine\"\n"),
+        (false, "[target.billing]\n"),
+        (false, "[targets]\nbilling = 1\n"),
+        (false, "[targets.\"\"]\n"),
+    ] {
+        let text = match more.starts_with("[targets]") {
+            true => more.to_owned(),
+            false => format!("{target}{more}"),
+        };
+        std::fs::write(&path, &text).unwrap();
+        let (status, document) = pipeprobe(&["config", "check", "-o", "json", "-c", path.to_str().unwrap()]);
+        assert_eq!(status == 0, valid, "config check: {text}\n{document}");
+        let file: Value = toml::from_str(&text).unwrap();
+        let result = validator.validate(&file);
+        assert_eq!(result.is_ok(), valid, "schema: {text}\n{:?}", result.map_err(|e| e.masked().to_string()));
+    }
+    // The sample, as it is and with every field.
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_pipeprobe")).args(["config", "example", "config"]).output().unwrap();
+    let sample = String::from_utf8(output.stdout).unwrap();
+    let field = |line: &str| {
+        let (key, value) =
+            line.strip_prefix("# ").and_then(|rest| rest.split_once(" = ")).unwrap_or_default();
+        let named = !key.is_empty() && key.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        named && (value.starts_with(['"', '[', '{', 't', 'f']) || value.parse::<u32>().is_ok())
+    };
+    let active = |line: &str| match line {
+        "# [serve.users]" => line[2..].to_owned(),
+        line if field(line) => line[2..].to_owned(),
+        line => line.to_owned(),
+    };
+    let full: String = sample.lines().map(|line| active(line) + "\n").collect();
+    for text in [&sample, &full] {
+        let file: Value = toml::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"));
+        validator.validate(&file).unwrap_or_else(|e| panic!("{e}: {text}"));
+    }
+    let keys = full.lines().filter(|line| !line.starts_with('#') && line.contains(" = ")).count();
+    let described = schema["$defs"]["target"]["properties"].as_object().unwrap().values();
+    let described =
+        described.chain(schema["properties"]["serve"]["properties"].as_object().unwrap().values());
+    let current: Vec<&Value> = described.filter(|field| field.get("deprecated").is_none()).collect();
+    // `users` is a table, which has no " = " of its own but one user.
+    assert_eq!(keys, current.len(), "{full}");
+    for field in current {
+        assert!(field["description"].as_str().is_some_and(|text| text.len() > 10), "{field}");
+    }
+}

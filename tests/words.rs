@@ -190,6 +190,7 @@ fn screens() -> Vec<Text> {
         "config check",
         "config example",
         "completions",
+        "man",
         "schema",
     ];
     for command in commands {

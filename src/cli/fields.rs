@@ -28,6 +28,18 @@ macro_rules! fields {
             /// The keys of a file, in order.
             pub const KEYS: &'static [&'static str] = &[$($key),*];
 
+            /// The fields as the schema of the file describes them.
+            pub fn described() -> Vec<Described> {
+                let flags = Self::augment_args(clap::Command::new("fields"));
+                let flag = |id| flags.get_arguments().find(|flag| flag.get_id() == id);
+                vec![$(Described {
+                    key: $key,
+                    help: help_of(&[$(stringify!($attribute)),*]),
+                    several: <$value as FieldValue>::SEVERAL,
+                    values: flag(stringify!($field)).map(clap::Arg::get_possible_values).unwrap_or_default(),
+                },)*]
+            }
+
             /// These fields where they are given, otherwise those below.
             #[must_use]
             pub fn over(self, below: Self) -> Self {
@@ -51,6 +63,26 @@ macro_rules! fields {
             }
         }
     };
+}
+
+/// A field in the schema of the configuration file.
+#[derive(Debug)]
+pub struct Described {
+    pub key: &'static str,
+    pub help: String,
+    /// It is a list or a table.
+    pub several: bool,
+    /// Empty if every text is possible.
+    pub values: Vec<clap::builder::PossibleValue>,
+}
+
+/// The doc comments among the attributes of a field, which are its help.
+fn help_of(attributes: &[&str]) -> String {
+    let doc = |attribute: &&str| {
+        let text = attribute.strip_prefix("doc")?.trim_start().strip_prefix('=')?.trim();
+        Some(text.trim_start_matches(['r', '#']).trim_matches(['"', '#']).trim().to_owned())
+    };
+    attributes.iter().filter_map(doc).collect::<Vec<_>>().join(" ")
 }
 
 fields! {
@@ -167,8 +199,10 @@ fields! {
 fields! {
     /// How often `serve` checks a target; only in a file.
     pub struct ScheduleFields {
+        /// Time between two checks of a target [default: 30s]
         #[arg(skip)]
         "interval" => interval: Given,
+        /// Time between two full checks of a target [default: 10m]
         #[arg(skip)]
         "full_interval" => full_interval: Given,
     }
@@ -197,20 +231,28 @@ fields! {
         /// Address and port to listen on [default: 127.0.0.1:9719]
         #[arg(long, env = "PIPEPROBE_LISTEN", value_name = "ADDRESS:PORT")]
         "listen" => listen: Given,
+        /// Consecutive passed checks after which a target becomes healthy [default: 2]
         #[arg(skip)]
         "healthy_threshold" => healthy_threshold: Given,
+        /// Consecutive failed checks after which a target becomes unhealthy [default: 1]
         #[arg(skip)]
         "unhealthy_threshold" => unhealthy_threshold: Given,
+        /// Results kept per target [default: 100]
         #[arg(skip)]
         "history" => history: Given,
+        /// Login limit per database and second [default: 100]
         #[arg(skip)]
         "logins_per_second" => logins_per_second: Given,
+        /// Certificate chain of the server: a PEM file or the PEM text
         #[arg(skip)]
         "tls_certificate" => tls_certificate: Given,
+        /// Private key of the server: a PEM file or the PEM text
         #[arg(skip)]
         "tls_key" => tls_key: Given,
+        /// Users, with the bcrypt hash of their password
         #[arg(skip)]
         "users" => users: Vec<Given>,
+        /// Allow plain HTTP without users beyond loopback
         #[arg(skip)]
         "plaintext_beyond_loopback" => plaintext_beyond_loopback: Given,
     }
@@ -265,7 +307,7 @@ impl Fields {
 }
 
 /// Keys that were renamed: the present key, and the earlier one, which still works in files and as a variable.
-const RENAMED: &[(&str, &str)] = &[
+pub(crate) const RENAMED: &[(&str, &str)] = &[
     ("basis", "policy"),
     ("diagnose_profile", "explain_with_profile"),
     ("diagnose_role", "explain_with_role"),

@@ -113,6 +113,9 @@ impl Written {
 
 /// What a field can be read from.
 pub trait FieldValue: Sized {
+    /// Whether the value is a list or a table.
+    const SEVERAL: bool;
+
     /// # Errors
     /// A value of another kind. The value is not quoted: it can be a secret.
     fn from_written(field: &str, written: Written, origin: &Origin) -> Result<Self, Invalid>;
@@ -122,6 +125,8 @@ pub trait FieldValue: Sized {
 }
 
 impl FieldValue for Given {
+    const SEVERAL: bool = false;
+
     fn from_written(field: &str, written: Written, origin: &Origin) -> Result<Self, Invalid> {
         match written {
             Written::Scalar(text) => Ok(Self { text, key: None, origin: origin.clone() }),
@@ -135,6 +140,8 @@ impl FieldValue for Given {
 }
 
 impl FieldValue for Vec<Given> {
+    const SEVERAL: bool = true;
+
     fn from_written(field: &str, written: Written, origin: &Origin) -> Result<Self, Invalid> {
         let given = |key, text| Given { text, key, origin: origin.clone() };
         match written {

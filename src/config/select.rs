@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Context,
+    Context, Environment,
     file::{self, File},
     input, url,
 };
@@ -73,6 +73,23 @@ pub(super) fn one_target(
                 None => format!("name one of them, such as {known}"),
             };
             Err(Invalid::new(field, purpose, format!("{} targets in the file", more + 1)).help(help).into())
+        }
+    }
+}
+
+/// The names of the targets for a command line that is not complete, for completions. Empty if no file can be read.
+pub fn target_names(typed: &[String], environment: Environment<'_>) -> Vec<String> {
+    let after = |i: usize| typed.get(i + 1).cloned();
+    let flag = typed.iter().enumerate().find_map(|(i, word)| match word.as_str() {
+        "-c" | "--config-file" => after(i),
+        word => word.strip_prefix("--config-file=").map(str::to_owned),
+    });
+    let variable = || environment("PIPEPROBE_CONFIG_FILE").filter(|path| !path.is_empty());
+    let path = flag.or_else(variable).unwrap_or_else(|| DEFAULT_FILE.to_owned());
+    match path.as_str() {
+        "-" => Vec::new(), // stdin belongs to the shell
+        path => {
+            read_file(Path::new(path)).map_or_else(|_| Vec::new(), |file| file.targets.into_keys().collect())
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `pipeprobe explain`: the meaning of a code of a report, as on the page of checks.
+//! `pipeprobe explain`: the meaning of a code of a report, as on the page of checks. Other words are searched for.
 
 use std::io::{self, Write};
 
@@ -14,7 +14,7 @@ use crate::{
     target::{Invalid, quoted},
 };
 
-/// What `explain --list -o json` prints.
+/// What `explain --list -o json` and a search print.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Codes {
@@ -22,16 +22,37 @@ pub(super) struct Codes {
     codes: Vec<Code>,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Code {
     code: &'static str,
     /// `check`, `cause` or `policy` (a rule of `lint`).
-    kind: &'static str,
+    kind: Kind,
     /// The check that the code is or belongs to; for a policy the code itself.
     check: &'static str,
     /// The title of a check or a policy rule, or the meaning of a cause.
     means: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Check,
+    Cause,
+    Policy,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::Check, Self::Cause, Self::Policy];
+
+    fn heading(self) -> &'static str {
+        match self {
+            Self::Check => "Checks",
+            Self::Cause => "Causes",
+            Self::Policy => "Policies (pipeprobe lint)",
+        }
+    }
 }
 
 /// What `explain CODE -o json` prints.
@@ -44,43 +65,56 @@ pub(super) struct Explanation<'a> {
     explanation: &'a str,
 }
 
-/// All codes.
-///
-/// # Errors
-/// `out` fails.
-pub fn list(format: Format, out: &mut impl Write) -> io::Result<Exit> {
-    let rows = CHECKS.iter().map(|row| Code {
+/// The codes, for completions.
+pub(super) fn names() -> impl Iterator<Item = (&'static str, String)> {
+    codes().into_iter().map(|code| (code.code, code.means))
+}
+
+fn codes() -> Vec<Code> {
+    let checks = CHECKS.iter().map(|row| Code {
         code: row.code,
-        kind: "check",
+        kind: Kind::Check,
         check: row.code,
-        means: row.title.replace("{user}", "<user>").replace("{engine}", "<engine>").clone(),
+        means: row.title.replace("{user}", "<user>").replace("{engine}", "<engine>"),
     });
     let causes = CAUSES.iter().map(|cause| Code {
         code: cause.code,
-        kind: "cause",
+        kind: Kind::Cause,
         check: checks::check(cause.check).code,
         means: cause.means.to_owned(),
     });
     let policies = Rule::ALL.iter().map(|rule| Code {
         code: rule.code(),
-        kind: "policy",
+        kind: Kind::Policy,
         check: rule.code(),
         means: rule.title().to_owned(),
     });
+    checks.chain(causes).chain(policies).collect()
+}
+
+/// All codes.
+///
+/// # Errors
+/// `out` fails.
+pub fn list(format: Format, out: &mut impl Write) -> io::Result<Exit> {
+    write_codes(codes(), format, out)
+}
+
+fn write_codes(codes: Vec<Code>, format: Format, out: &mut impl Write) -> io::Result<Exit> {
     match format {
         Format::Json => {
-            let codes = rows.chain(causes).chain(policies).collect();
             let codes = Codes { schema_version: SCHEMA_VERSION, codes };
             serde_json::to_writer_pretty(&mut *out, &codes)?;
             writeln!(out)?;
         }
         Format::Text => {
-            let titles = ["Checks", "Causes", "Policies (pipeprobe lint)"];
-            for (title, codes) in
-                titles.into_iter().zip([rows.collect::<Vec<_>>(), causes.collect(), policies.collect()])
-            {
-                writeln!(out, "{title}\n")?;
-                for code in codes {
+            for kind in Kind::ALL {
+                let mut of_kind = codes.iter().filter(|code| code.kind == kind).peekable();
+                if of_kind.peek().is_none() {
+                    continue;
+                }
+                writeln!(out, "{}\n", kind.heading())?;
+                for code in of_kind {
                     writeln!(out, "  {:<33}{}", code.code, code.means)?;
                 }
                 writeln!(out)?;
@@ -91,19 +125,39 @@ pub fn list(format: Format, out: &mut impl Write) -> io::Result<Exit> {
     Ok(Exit::Met)
 }
 
-/// Explains one code, in any letter case.
+/// Explains one code, in any letter case. Other words are searched for in codes, titles and explanations.
 ///
 /// # Errors
 /// `out` fails.
-pub fn explain(code: &str, format: Format, out: &mut impl Write) -> io::Result<Exit> {
-    let code = code.to_ascii_uppercase();
-    let Some(explanation) = checks::explanation(&code).or_else(|| of_policy(&code)) else {
-        return super::refuse(&unknown(&code).into(), format, out);
-    };
+pub fn explain(words: &str, format: Format, out: &mut impl Write) -> io::Result<Exit> {
+    let code = words.trim().to_ascii_uppercase();
+    if let Some(explanation) = explanation(&code) {
+        return write_explanation(&code, &explanation, format, out);
+    }
+    let found = search(words);
+    match found.first().map(|first| first.code) {
+        None => super::refuse(&unknown(words).into(), format, out),
+        // A check and its only cause can have the same code.
+        Some(code) if found.iter().all(|other| other.code == code) => {
+            write_explanation(code, &explanation(code).unwrap_or_default(), format, out)
+        }
+        Some(_) => write_codes(found, format, out),
+    }
+}
+
+fn explanation(code: &str) -> Option<String> {
+    checks::explanation(code).or_else(|| of_policy(code))
+}
+
+fn write_explanation(
+    code: &str,
+    explanation: &str,
+    format: Format,
+    out: &mut impl Write,
+) -> io::Result<Exit> {
     match format {
         Format::Json => {
-            let answer =
-                Explanation { schema_version: SCHEMA_VERSION, code: &code, explanation: &explanation };
+            let answer = Explanation { schema_version: SCHEMA_VERSION, code, explanation };
             serde_json::to_writer_pretty(&mut *out, &answer)?;
             writeln!(out)?;
         }
@@ -124,6 +178,32 @@ pub fn explain(code: &str, format: Format, out: &mut impl Write) -> io::Result<E
     Ok(Exit::Met)
 }
 
+/// The codes with all words in the code or the title; if there are none, in the explanation. A word matches the start of a
+/// word of the text.
+fn search(words: &str) -> Vec<Code> {
+    let plain = |text: &str| {
+        let letter = |c: char| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { ' ' };
+        format!(" {}", text.chars().map(letter).collect::<String>())
+    };
+    // `wal_level` is one phrase.
+    let starts: Vec<String> = words.split_whitespace().map(plain).collect();
+    if starts.iter().all(|start| start.trim().is_empty()) {
+        return Vec::new();
+    }
+    let contains = |text: &str| {
+        let text = plain(text);
+        starts.iter().all(|start| text.contains(start.as_str()))
+    };
+    let codes = codes();
+    let titled = |code: &&Code| contains(&format!("{} {}", code.code, code.means));
+    let found: Vec<Code> = codes.iter().filter(titled).cloned().collect();
+    if !found.is_empty() {
+        return found;
+    }
+    let explained = |code: &Code| explanation(code.code).is_some_and(|text| contains(&text));
+    codes.into_iter().filter(explained).collect()
+}
+
 /// The report of `lint` has the details, which depend on the document.
 fn of_policy(code: &str) -> Option<String> {
     let rule = Rule::ALL.iter().find(|rule| rule.code() == code)?;
@@ -134,15 +214,8 @@ fn of_policy(code: &str) -> Option<String> {
     ))
 }
 
-/// Suggests the code with the longest common beginning.
-fn unknown(code: &str) -> Invalid {
-    let codes = CHECKS.iter().map(|row| row.code).chain(CAUSES.iter().map(|cause| cause.code));
-    let codes = codes.chain(Rule::ALL.iter().map(|rule| rule.code()));
-    let alike = |other: &str| other.chars().zip(code.chars()).take_while(|(a, b)| a == b).count();
-    let nearest = codes.max_by_key(|other| alike(other)).filter(|other| alike(other) > 3);
-    let expected = match nearest {
-        Some(nearest) => format!("a code of a report, such as {nearest} (all: pipeprobe explain --list)"),
-        None => "a code of a report (all: pipeprobe explain --list)".to_owned(),
-    };
-    Invalid::new("CODE", expected, quoted(code))
+fn unknown(words: &str) -> Invalid {
+    let expected = "a code of a report, or words of its text (all codes: pipeprobe explain --list)";
+    Invalid::new("CODE", expected, quoted(words))
+        .suggest(&words.to_ascii_uppercase(), codes().iter().map(|code| code.code))
 }

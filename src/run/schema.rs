@@ -1,17 +1,22 @@
-//! `pipeprobe schema`: the JSON Schema of what a command prints with `-o json`. Each is a file that is generated from
-//! the types.
+//! `pipeprobe schema`: the JSON Schema of the output of a command with `-o json`, or of the configuration file. The schema
+//! of an output is a file that is generated from the types.
+
+mod config;
+
+use std::borrow::Cow;
 
 use crate::{cli::Documented, report::json};
 
-/// The JSON Schema of the output of a command.
-pub fn schema(of: Documented) -> &'static str {
-    match of {
+/// The JSON Schema of the output of a command, or of the configuration file.
+pub fn schema(of: Documented) -> Cow<'static, str> {
+    Cow::Borrowed(match of {
+        Documented::Config => return config::schema().into(),
         Documented::Check => json::SCHEMA,
         Documented::Token => include_str!("schema/token.json"),
         Documented::Explain => include_str!("schema/explain.json"),
         Documented::Setup => include_str!("schema/setup.json"),
         Documented::Lint => include_str!("schema/lint.json"),
-    }
+    })
 }
 
 #[cfg(test)]

@@ -148,7 +148,7 @@ fn database_clients_log_in_with_our_token() {
 fn the_token_document_matches_its_schema() {
     let answer = Run::check(shared(), &[ServerVersion::Postgres15.name()]).command("token").json();
     assert_eq!(answer.status, 0);
-    let schema = serde_json::from_str(pipeprobe::run::schema(pipeprobe::cli::Documented::Token)).unwrap();
+    let schema = serde_json::from_str(&pipeprobe::run::schema(pipeprobe::cli::Documented::Token)).unwrap();
     jsonschema::validator_for(&schema).unwrap().validate(&answer.document).unwrap();
     assert!(text(&answer.document["token"]).contains("X-Amz-Signature"));
 }
