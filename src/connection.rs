@@ -39,7 +39,7 @@ pub use tls::{CertificateSummary, TlsEvidence, TlsFailure};
 use task::Task;
 
 use crate::{
-    secret::Secret,
+    secret::{Redactor, Secret},
     sql::ServerText,
     target::{Engine, Target},
     trust,
@@ -96,6 +96,16 @@ impl Refusal {
         Self { code: "no answer".into(), message: "no answer in time".into(), ..Self::default() }
     }
 
+    fn redacted(self, redactor: &Redactor) -> Self {
+        let clean = |text: String| redactor.clean(&text).into_owned();
+        Self {
+            code: clean(self.code),
+            message: clean(self.message),
+            detail: self.detail.map(clean),
+            hint: self.hint.map(clean),
+        }
+    }
+
     pub fn is_silence(&self) -> bool {
         *self == Self::silence()
     }
@@ -131,6 +141,17 @@ pub enum AuthRequest {
     Other(&'static str),
     /// A MySQL authentication plugin other than `mysql_clear_password`, by name.
     Plugin(String),
+}
+
+impl AuthRequest {
+    fn redacted(self, redactor: &Redactor) -> Self {
+        let clean = |text: String| redactor.clean(&text).into_owned();
+        match self {
+            Self::Sasl(mechanisms) => Self::Sasl(mechanisms.into_iter().map(clean).collect()),
+            Self::Plugin(name) => Self::Plugin(clean(name)),
+            Self::Cleartext | Self::Nothing | Self::Md5 | Self::Other(_) => self,
+        }
+    }
 }
 
 impl fmt::Display for AuthRequest {
@@ -220,6 +241,25 @@ impl ConnectError {
     fn protocol(stage: Stage, what: impl Into<String>) -> Self {
         Self::Protocol { stage, what: what.into() }
     }
+
+    /// Without the secrets of this run, which a server knows after the first login.
+    fn redacted(self, redactor: &Redactor) -> Self {
+        let clean = |text: String| redactor.clean(&text).into_owned();
+        match self {
+            Self::Refused { stage, refusal } => Self::Refused { stage, refusal: refusal.redacted(redactor) },
+            Self::Protocol { stage, what } => Self::Protocol { stage, what: clean(what) },
+            Self::NotIam(auth_request) => Self::NotIam(auth_request.redacted(redactor)),
+            Self::Tls(failure) => Self::Tls(failure.redacted(redactor)),
+            Self::Resolve(_)
+            | Self::Resolver(_)
+            | Self::Dial
+            | Self::PlaintextOnly
+            | Self::Local(_)
+            | Self::Closed { .. }
+            | Self::Timeout { .. }
+            | Self::NoToken => self,
+        }
+    }
 }
 
 /// One attempt to connect to one address.
@@ -247,6 +287,20 @@ pub struct ConnectionEvidence {
 }
 
 impl ConnectionEvidence {
+    fn redact(&mut self, redactor: &Redactor) {
+        let clean = |text: &mut String| *text = redactor.clean(text).into_owned();
+        if let Some(greeting) = &mut self.greeting {
+            clean(&mut greeting.version);
+            clean(&mut greeting.default_plugin);
+        }
+        for certificate in self.tls.iter_mut().flat_map(|tls| &mut tls.chain) {
+            clean(&mut certificate.subject);
+            clean(&mut certificate.issuer);
+            certificate.names.iter_mut().for_each(clean);
+        }
+        self.auth_request = self.auth_request.take().map(|auth_request| auth_request.redacted(redactor));
+    }
+
     pub fn took(&self, stage: Stage) -> Option<Duration> {
         self.stage_durations.iter().find(|(s, _)| *s == stage).map(|(_, took)| *took)
     }
@@ -260,7 +314,10 @@ pub struct Greeting {
 }
 
 /// A verified, encrypted connection whose server has asked for the token.
-pub struct PendingAuth(Box<Inner>);
+pub struct PendingAuth {
+    inner: Box<Inner>,
+    redactor: Redactor,
+}
 
 enum Inner {
     Postgres(postgres::PendingAuth),
@@ -291,7 +348,8 @@ impl Session {
     }
 }
 
-/// Runs all stages that need no token. `purpose` matters to PostgreSQL only.
+/// Runs all stages that need no token. `purpose` matters to PostgreSQL only. `redactor` knows the secrets that the server
+/// could repeat.
 ///
 /// # Errors
 /// The first stage that failed; `evidence` contains the results of the stages before it.
@@ -299,9 +357,23 @@ pub async fn connect_until_auth(
     target: &Target,
     purpose: Purpose,
     roots: &Arc<RootCertStore>,
+    redactor: &Redactor,
     deadline: Instant,
     evidence: &mut ConnectionEvidence,
 ) -> Result<PendingAuth, ConnectError> {
+    let pending = until_auth(target, purpose, roots, deadline, evidence).await;
+    evidence.redact(redactor);
+    let inner = pending.map_err(|error| error.redacted(redactor))?;
+    Ok(PendingAuth { inner: Box::new(inner), redactor: redactor.clone() })
+}
+
+async fn until_auth(
+    target: &Target,
+    purpose: Purpose,
+    roots: &Arc<RootCertStore>,
+    deadline: Instant,
+    evidence: &mut ConnectionEvidence,
+) -> Result<Inner, ConnectError> {
     let resolve = dial::resolve(&target.dial, &mut evidence.alias_of);
     let addresses = timed(Stage::Resolve, deadline, &mut evidence.stage_durations, resolve).await?;
     evidence.addresses = addresses.iter().map(SocketAddr::ip).collect();
@@ -344,11 +416,7 @@ pub async fn connect_until_auth(
     .await?;
     let (auth_request, pending) = auth_request;
     evidence.auth_request = Some(auth_request.clone());
-    if auth_request == AuthRequest::Cleartext {
-        Ok(PendingAuth(Box::new(pending)))
-    } else {
-        Err(ConnectError::NotIam(auth_request))
-    }
+    if auth_request == AuthRequest::Cleartext { Ok(pending) } else { Err(ConnectError::NotIam(auth_request)) }
 }
 
 impl PendingAuth {
@@ -362,19 +430,22 @@ impl PendingAuth {
         deadline: Instant,
         evidence: &mut ConnectionEvidence,
     ) -> Result<Session, ConnectError> {
-        timed(Stage::Login, deadline, &mut evidence.stage_durations, async {
-            let token = token.clone();
+        let Self { inner, redactor } = self;
+        // From here on the server can repeat the token.
+        redactor.learn_token(token);
+        let logged_in = timed(Stage::Login, deadline, &mut evidence.stage_durations, async {
+            let (token, redactor) = (token.clone(), redactor.clone());
             let work = Task::spawn(async move {
-                match *self.0 {
-                    Inner::Postgres(pending) => pending.log_in(&token).await.map(Session::Postgres),
-                    Inner::Mysql(pending) => pending.log_in(&token).await.map(Session::Mysql),
+                match *inner {
+                    Inner::Postgres(pending) => pending.log_in(&token, redactor).await.map(Session::Postgres),
+                    Inner::Mysql(pending) => pending.log_in(&token, redactor).await.map(Session::Mysql),
                 }
             });
             work.await.unwrap_or_else(|_| {
                 Err(ConnectError::protocol(Stage::Login, "sent what its driver cannot read"))
             })
-        })
-        .await
+        });
+        logged_in.await.map_err(|error| error.redacted(&redactor))
     }
 }
 

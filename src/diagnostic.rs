@@ -5,12 +5,16 @@ use std::{fmt, str::FromStr, time::Duration};
 use clap::ValueEnum;
 use serde::{Serialize, Serializer};
 
-use crate::target::{Invalid, ReplicationMode, choice};
+use crate::{
+    secret::without_signed_values,
+    target::{Invalid, ReplicationMode, choice},
+};
 
-/// Words from outside (a server, AWS, a program), without what could drive a terminal, and not endless.
+/// Words from outside (a server, AWS, a program), without what could drive a terminal and without the values of signed
+/// requests, and not endless.
 pub fn printable(words: &str) -> String {
     let text: String = words.chars().take(1000).collect();
-    text.replace(is_unprintable, " ").trim().to_owned()
+    without_signed_values(&text.replace(is_unprintable, " ")).trim().to_owned()
 }
 
 /// Serializes a duration as milliseconds, rounded to microseconds.

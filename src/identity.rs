@@ -39,6 +39,7 @@ pub use sessions::Sessions;
 
 use crate::{
     diagnostic::{milliseconds, printable},
+    secret::Redactor,
     target::{Access, Region, RoleArn, SessionTag},
 };
 
@@ -115,6 +116,35 @@ pub enum IdentityError {
     Unreachable { role: String, what: String },
 }
 
+impl IdentityEvidence {
+    fn redact(&mut self, redactor: &Redactor) {
+        let clean = |text: &mut String| *text = redactor.clean(&printable(text)).into_owned();
+        self.caller.iter_mut().for_each(clean);
+        self.hops.iter_mut().for_each(|hop| clean(&mut hop.became));
+        if let Some(Err(words)) = &mut self.untagged {
+            clean(words);
+        }
+        let without = self.without_external_id.take();
+        self.without_external_id = without.map(|result| result.map_err(|error| error.redacted(redactor)));
+    }
+}
+
+impl IdentityError {
+    fn redacted(self, redactor: &Redactor) -> Self {
+        let clean = |text: String| redactor.clean(&text).into_owned();
+        match self {
+            Self::NoCredentials(why) => Self::NoCredentials(clean(why)),
+            Self::Refused { role, code, message, request_id } => Self::Refused {
+                role,
+                code: clean(code),
+                message: clean(message),
+                request_id: request_id.map(|id| clean(printable(&id))),
+            },
+            Self::Unreachable { role, what } => Self::Unreachable { role, what: clean(what) },
+        }
+    }
+}
+
 /// Assumes `access.roles` in order and returns the last session's credentials; the source
 /// credentials themselves where there is no role. `retry`: a role that refuses is asked once more,
 /// without tags, which only adds to the evidence.
@@ -132,31 +162,42 @@ pub async fn assume(
     evidence: &mut IdentityEvidence,
 ) -> Result<Identity, IdentityError> {
     let start = Instant::now();
-    let clock = Arc::default();
-    let result = assume_in_turn(access, region, roots, retry, &clock, evidence).await;
+    let (clock, redactor) = (Arc::default(), Redactor::default());
+    let http = http::client(roots, Arc::clone(&clock), access.plaintext_endpoints)
+        .map_err(IdentityError::NoCredentials)?;
+    let result = assume_in_turn(access, region, http, retry, &redactor, evidence).await;
     evidence.clock_offset_seconds = http::offset(&clock);
     evidence.took = start.elapsed();
-    result
+    // An endpoint that is not STS can return what it received.
+    evidence.redact(&redactor);
+    result.map_err(|error| error.redacted(&redactor))
+}
+
+/// The secrets of credentials, for the texts of servers that have received them.
+pub fn learn(redactor: &Redactor, credentials: &Credentials) {
+    for secret in [credentials.access_key_id(), credentials.secret_access_key()] {
+        redactor.learn(secret);
+    }
+    redactor.learn(credentials.session_token().unwrap_or_default());
 }
 
 async fn assume_in_turn(
     access: &Access,
     region: &Region,
-    roots: Arc<RootCertStore>,
+    http: http::Client,
     retry: bool,
-    clock: &http::SharedClock,
+    redactor: &Redactor,
     evidence: &mut IdentityEvidence,
 ) -> Result<Identity, IdentityError> {
-    let http = http::client(roots, Arc::clone(clock), access.plaintext_endpoints)
-        .map_err(IdentityError::NoCredentials)?;
     let sdk = load(access.profile.as_ref(), region, http).await;
     let source = source(&sdk, access.profile.as_ref()).await?;
+    learn(redactor, &source);
     evidence.source_key = Some(shortened(source.access_key_id()));
     evidence.source_expires_at = expiry(&source);
 
     // Who asks is evidence, not a condition, so it is asked beside the first hop.
     let first = sts(&sdk, region, source.clone());
-    let chain = Chain { access, sdk: &sdk, region };
+    let chain = Chain { access, sdk: &sdk, region, redactor };
     let (caller, credentials) = tokio::join!(
         caller(&first),
         chain.walk(source, &mut evidence.hops, &mut evidence.without_external_id)
@@ -222,6 +263,7 @@ struct Chain<'a> {
     access: &'a Access,
     sdk: &'a SdkConfig,
     region: &'a Region,
+    redactor: &'a Redactor,
 }
 
 /// Where in the chain, and with whose credentials.
@@ -256,6 +298,7 @@ impl Chain<'_> {
             let (auth_request, without) = tokio::join!(with, without);
             *without_external_id = without;
             let (next, hop) = auth_request.map_err(|error| ((i, credentials), error))?;
+            learn(self.redactor, &next);
             tracing::debug!(role = hop.role, took = ?hop.took, "assumed");
             evidence.push(hop);
             credentials = next;

@@ -1,8 +1,12 @@
 //! A secret value: tokens, secret access keys, session tokens.
 
+mod redactor;
+
 use std::fmt;
 
 use zeroize::Zeroizing;
+
+pub use redactor::{Redactor, without_signed_values};
 
 /// Text that no output, log or panic may carry. `Debug` is silent, there is no `Display`, and the
 /// memory is wiped on drop. [`Secret::reveal`] is the only way out; its callers are few on purpose.

@@ -23,6 +23,7 @@ use crate::{
     facts::{self, Fact, Facts, SystemIdentity},
     identity::{self, Identity, IdentityError, Sessions},
     report::{Report, Timing},
+    secret::Redactor,
     target::{Engine, Target},
     token::{self, AuthToken},
     trust,
@@ -98,7 +99,8 @@ pub async fn observe(target: &Target, budget: Budget, given: RunContext<'_>, clo
         Arc::new(trust::database_roots(target).unwrap_or_else(|_| RootCertStore::empty()))
     });
     let (deadline, close_by) = (until(0.9), until(0.95));
-    let run = Run { target, deadline, close_by, retry, clock, sessions, roots, rate_limit };
+    let redactor = sessions.map(|(sessions, _)| sessions.redactor().for_run()).unwrap_or_default();
+    let run = Run { target, deadline, close_by, retry, clock, sessions, roots, rate_limit, redactor };
     let mut seen = Observations::default();
     let mut timing = Timing { started_at, took: Duration::ZERO, facts_took: None, facts_as_of: None };
     run.observe(facts, &mut seen, &mut timing).await;
@@ -122,6 +124,8 @@ struct Run<'a> {
     sessions: Option<(&'a Sessions, Duration)>,
     roots: Arc<RootCertStore>,
     rate_limit: Option<&'a RateLimit>,
+    /// Knows the secrets of this run as soon as they exist.
+    redactor: Redactor,
 }
 
 /// Between a refused token and the next: a token of the same second would be the same one, and a server
@@ -144,6 +148,7 @@ impl Run<'_> {
         seen.connect = Some(connected);
         let credentials = match identity {
             Ok(identity) => {
+                identity::learn(&self.redactor, &identity.credentials);
                 seen.identity = Some(Ok(()));
                 identity.credentials
             }
@@ -226,7 +231,8 @@ impl Run<'_> {
             // After a long wait no time is left to connect; the connection stage reports that timeout.
             let _ = tokio::time::timeout_at(self.deadline.into(), rate_limit.acquire()).await;
         }
-        connection::connect_until_auth(self.target, purpose, &self.roots, self.deadline, evidence).await
+        let (target, roots, redactor) = (self.target, &self.roots, &self.redactor);
+        connection::connect_until_auth(target, purpose, roots, redactor, self.deadline, evidence).await
     }
 
     /// Another connection, with a new token. Only the first connection reports its connection evidence.

@@ -200,6 +200,7 @@ fn pure_modules_do_no_io() {
 fn secrets_are_revealed_in_few_files() {
     let allowed = [
         "secret.rs",
+        "secret/redactor.rs", // to find it in a text
         "connection/postgres.rs",
         "connection/mysql.rs",
         "run/token.rs",

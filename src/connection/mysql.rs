@@ -39,7 +39,7 @@ use super::{
 };
 use crate::{
     diagnostic::printable,
-    secret::Secret,
+    secret::{Redactor, Secret},
     sql::ServerText,
     target::{Engine, Target},
 };
@@ -168,7 +168,11 @@ pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> PendingAuth<S> {
     /// Sends the token, NUL-terminated as `mysql_clear_password` requires, then hands the session to the driver.
-    pub(super) async fn log_in(mut self, token: &Secret) -> Result<MysqlSession, ConnectError> {
+    pub(super) async fn log_in(
+        mut self,
+        token: &Secret,
+        redactor: Redactor,
+    ) -> Result<MysqlSession, ConnectError> {
         let stage = Stage::Login;
         let mut password = [token.reveal().as_bytes(), &[0]].concat();
         let sent = self.greeted.packets.write(stage, &password).await;
@@ -188,7 +192,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> PendingAuth<S> {
         let (id, binlog_mode) = (greeting.connection_id(), BinlogMode::default());
         let Handover { conn, relay } =
             handover::to_driver(session, self.engine, id, agreed, binlog_mode.clone()).await?;
-        Ok(MysqlSession { conn, relay, binlog_mode })
+        Ok(MysqlSession { conn, relay, binlog_mode, redactor })
     }
 }
 
@@ -207,6 +211,7 @@ pub struct MysqlSession {
     conn: Conn,
     relay: Task<()>,
     binlog_mode: BinlogMode,
+    redactor: Redactor,
 }
 
 impl MysqlSession {
@@ -216,8 +221,10 @@ impl MysqlSession {
     /// The server's refusal of this statement, or no response until `deadline`.
     pub async fn rows(&mut self, sql: &str, deadline: Instant) -> Result<Rows, Refusal> {
         let answer = tokio::time::timeout_at(deadline.into(), self.conn.query::<Row, _>(sql)).await;
-        let rows = answer.map_err(|_| Refusal::silence())?.map_err(|e| driver_refusal(&e))?;
-        let text = |value| from_value_opt::<Option<String>>(value).unwrap_or_default().map(ServerText::new);
+        let refused = |error| driver_refusal(&error).redacted(&self.redactor);
+        let rows = answer.map_err(|_| Refusal::silence())?.map_err(refused)?;
+        let clean = |text: String| ServerText::new(self.redactor.clean(&text));
+        let text = |value| from_value_opt::<Option<String>>(value).unwrap_or_default().map(clean);
         Ok(rows.into_iter().map(|row| row.unwrap().into_iter().map(text).collect()).collect())
     }
 
@@ -260,7 +267,7 @@ impl MysqlSession {
             message: "the server sent an event that the driver cannot read".into(),
             ..Refusal::default()
         })?;
-        match streamed.map_err(|e: mysql_async::Error| driver_refusal(&e))? {
+        match streamed.map_err(|e: mysql_async::Error| driver_refusal(&e).redacted(&self.redactor))? {
             0 => Err(Refusal {
                 code: "connection".into(),
                 message: "the binary log ended before its first event".into(),

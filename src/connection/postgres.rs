@@ -26,7 +26,12 @@ use super::{
     AuthRequest, ConnectError, Refusal, Rows, Stage, close_timeout, handshake, limited_stream::LimitedStream,
     task::Task,
 };
-use crate::{diagnostic::printable, secret::Secret, sql::ServerText, target::Target};
+use crate::{
+    diagnostic::printable,
+    secret::{Redactor, Secret},
+    sql::ServerText,
+    target::Target,
+};
 
 /// Maximum message length before the session is established. A regular message has at most 2 kilobytes.
 const LONGEST: usize = 64 * 1024;
@@ -104,7 +109,11 @@ pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
 
 impl<S: AsyncRead + AsyncWrite + Unpin> PendingAuth<S> {
     /// Sends the password message, then passes the session to the driver.
-    pub(super) async fn log_in(mut self, token: &Secret) -> Result<PostgresSession, ConnectError>
+    pub(super) async fn log_in(
+        mut self,
+        token: &Secret,
+        redactor: Redactor,
+    ) -> Result<PostgresSession, ConnectError>
     where
         S: Send + 'static,
     {
@@ -124,9 +133,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingAuth<S> {
         config.user("pipeprobe").ssl_mode(SslMode::Disable); // TLS and login are behind us
         let (client, connection) =
             config.connect_raw(pre_authenticated, NoTls).await.map_err(|e| driver_error(&e))?;
-        let server_version = connection.parameter("server_version").unwrap_or_default().to_owned();
+        let server_version = connection.parameter("server_version").unwrap_or_default();
+        let server_version = redactor.clean(server_version).into_owned();
         let driver = Task::spawn(async move { drop(connection.await) });
-        Ok(PostgresSession { client, driver, server_version })
+        Ok(PostgresSession { client, driver, server_version, redactor })
     }
 
     async fn send(&mut self, stage: Stage, message: &[u8]) -> Result<(), ConnectError> {
@@ -168,6 +178,7 @@ pub struct PostgresSession {
     client: Client,
     driver: Task<()>,
     pub server_version: String,
+    redactor: Redactor,
 }
 
 impl PostgresSession {
@@ -178,9 +189,11 @@ impl PostgresSession {
     /// The server's refusal of this statement, or its silence until `deadline`; others in flight are not lost.
     pub async fn rows(&self, sql: &str, deadline: Instant) -> Result<Rows, Refusal> {
         let answer = tokio::time::timeout_at(deadline.into(), self.client.simple_query(sql)).await;
-        let messages = answer.map_err(|_| Refusal::silence())?.map_err(|e| driver_refusal(&e))?;
+        let refused = |error| driver_refusal(&error).redacted(&self.redactor);
+        let messages = answer.map_err(|_| Refusal::silence())?.map_err(refused)?;
+        let text = |text: &str| ServerText::new(self.redactor.clean(text));
         // The queried columns contain only UTF-8.
-        let column = |row: &SimpleQueryRow, i| row.try_get(i).ok().flatten().map(ServerText::new);
+        let column = |row: &SimpleQueryRow, i| row.try_get(i).ok().flatten().map(text);
         let row = |message: &SimpleQueryMessage| match message {
             SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|i| column(row, i)).collect()),
             _ => None,

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-use crate::{diagnostic::printable, target::Host, trust::common_name};
+use crate::{diagnostic::printable, secret::Redactor, target::Host, trust::common_name};
 
 /// What a certificate says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -58,6 +58,19 @@ pub enum TlsFailure {
     /// The server's response is not TLS.
     NotTls(String),
     Other(String),
+}
+
+impl TlsFailure {
+    pub(super) fn redacted(self, redactor: &Redactor) -> Self {
+        let clean = |text: String| redactor.clean(&text).into_owned();
+        match self {
+            Self::Unacceptable(why) => Self::Unacceptable(clean(why)),
+            Self::Incompatible(why) => Self::Incompatible(clean(why)),
+            Self::NotTls(what) => Self::NotTls(clean(what)),
+            Self::Other(what) => Self::Other(clean(what)),
+            Self::WrongName | Self::Expired | Self::NotYetValid | Self::UnknownIssuer | Self::Closed => self,
+        }
+    }
 }
 
 impl fmt::Display for TlsFailure {

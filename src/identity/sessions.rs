@@ -10,8 +10,11 @@ use std::{
 use jiff::Timestamp;
 use rustls::RootCertStore;
 
-use super::{Identity, IdentityError, IdentityEvidence, assume};
-use crate::target::{Access, Region};
+use super::{Identity, IdentityError, IdentityEvidence, assume, learn};
+use crate::{
+    secret::Redactor,
+    target::{Access, Region},
+};
 
 /// A refusal is the answer for all who ask within this time, so that a role of many targets that is
 /// refused, or an STS that hangs, costs one call and not one a target.
@@ -21,6 +24,7 @@ const REFUSED_FOR: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub struct Sessions {
     kept: Mutex<HashMap<(Access, Region), Arc<Slot>>>,
+    redactor: Redactor,
 }
 
 /// Locked during the STS call, so that other tasks wait for the same session.
@@ -34,6 +38,11 @@ struct Kept {
 }
 
 impl Sessions {
+    /// Knows the sessions of the process, also those that have been renewed: they have not ended by that.
+    pub fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
     /// As [`assume`], unless there is a session that was assumed less than `oldest` ago and has more than
     /// half of its life left; then its evidence says [`IdentityEvidence::kept`]. `roots` are made when STS is asked.
     ///
@@ -58,6 +67,9 @@ impl Sessions {
             return kept.result.clone();
         }
         let result = assume(access, region, roots(), true, evidence).await;
+        if let Ok(identity) = &result {
+            learn(&self.redactor, &identity.credentials);
+        }
         *slot = Some(Kept { taken: Instant::now(), result: result.clone(), evidence: evidence.clone() });
         result
     }

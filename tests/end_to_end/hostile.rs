@@ -9,6 +9,8 @@
 mod aws;
 #[path = "hostile/case.rs"]
 mod case;
+#[path = "hostile/echo.rs"]
+mod echo;
 #[path = "hostile/mysql.rs"]
 mod mysql;
 #[path = "hostile/mysql_session.rs"]

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use lab::{ACCESS_ROLE, Engine, Instance, Lab};
 use pipeprobe::{
     connection::{self, ConnectError, ConnectionEvidence, Purpose, Stage},
-    secret::Secret,
+    secret::{Redactor, Secret},
     target::{CaCertificate, Host, Target},
     token, trust,
 };
@@ -62,8 +62,10 @@ fn log_in(target: &Target, token: &Secret) -> Result<(), ConnectError> {
         let roots = Arc::new(trust::database_roots(target).unwrap());
         let deadline = Instant::now() + Duration::from_secs(20);
         let mut evidence = ConnectionEvidence::default();
+        let (purpose, redactor) = (Purpose::Queries, Redactor::default());
         let pending =
-            connection::connect_until_auth(target, Purpose::Queries, &roots, deadline, &mut evidence).await?;
+            connection::connect_until_auth(target, purpose, &roots, &redactor, deadline, &mut evidence)
+                .await?;
         pending.log_in(token, deadline, &mut evidence).await.map(drop)
     })
 }

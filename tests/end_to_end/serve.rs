@@ -86,7 +86,7 @@ impl MetricDef {
         std::fs::write(&self.config, text).unwrap();
     }
 
-    fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
     }
 

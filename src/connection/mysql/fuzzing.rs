@@ -29,7 +29,7 @@ pub async fn connect_until_auth(
         greeting(&packet).ok_or_else(|| ConnectError::protocol(stage, "did not send a greeting"))?;
     let agreed = super::required() | Can::CLIENT_LONG_PASSWORD | Can::CLIENT_CONNECT_WITH_DB;
     match ask(Greeted { packets, greeting, agreed }, target).await? {
-        (AuthRequest::Cleartext, pending) => pending.log_in(token).await,
+        (AuthRequest::Cleartext, pending) => pending.log_in(token, crate::secret::Redactor::default()).await,
         (auth_request, _) => Err(ConnectError::NotIam(auth_request)),
     }
 }

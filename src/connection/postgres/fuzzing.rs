@@ -19,7 +19,7 @@ pub async fn connect_until_auth(
     token: &Secret,
 ) -> Result<PostgresSession, ConnectError> {
     match ask(stream, target, Purpose::Queries).await? {
-        (AuthRequest::Cleartext, pending) => pending.log_in(token).await,
+        (AuthRequest::Cleartext, pending) => pending.log_in(token, crate::secret::Redactor::default()).await,
         (auth_request, _) => Err(ConnectError::NotIam(auth_request)),
     }
 }

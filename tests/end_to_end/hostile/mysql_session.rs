@@ -8,7 +8,7 @@ use super::{
     server::{End, Peer},
 };
 
-const COM_QUIT: u8 = 1;
+pub(crate) const COM_QUIT: u8 = 1;
 const COM_QUERY: u8 = 3;
 const COM_BINLOG_DUMP: u8 = 0x12;
 const COM_REGISTER_SLAVE: u8 = 0x15;
@@ -39,7 +39,7 @@ fn packets(payloads: &[Vec<u8>]) -> Vec<u8> {
     payloads.iter().zip(1_u8..).flat_map(|(payload, sequence)| packet(sequence, payload)).collect()
 }
 
-fn result(columns: &[&str], rows: &[&[&str]]) -> Vec<u8> {
+pub(crate) fn result(columns: &[&str], rows: &[&[&str]]) -> Vec<u8> {
     let mut payloads = vec![vec![columns.len() as u8]];
     payloads.extend(columns.iter().map(|name| column(name)));
     payloads.push(EOF.to_vec());
@@ -49,7 +49,7 @@ fn result(columns: &[&str], rows: &[&[&str]]) -> Vec<u8> {
 }
 
 /// A server with a binary log, as far as it is asked for one.
-fn honestly(sql: &str) -> Vec<u8> {
+pub(crate) fn honestly(sql: &str) -> Vec<u8> {
     if sql.starts_with("SHOW GLOBAL VARIABLES") {
         let rows: [&[&str]; 4] = [
             &["version", "8.0.39"],

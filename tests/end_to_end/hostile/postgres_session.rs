@@ -16,7 +16,7 @@ fn session(peer: &mut Peer) -> io::Result<bool> {
     Ok(startup.windows(12).any(|w| w == b"replication\0"))
 }
 
-fn columns(names: &[&str]) -> Vec<u8> {
+pub(crate) fn columns(names: &[&str]) -> Vec<u8> {
     let mut body = (names.len() as u16).to_be_bytes().to_vec();
     for name in names {
         body.extend([name.as_bytes(), &[0; 19]].concat());
@@ -24,7 +24,7 @@ fn columns(names: &[&str]) -> Vec<u8> {
     message(b'T', &body)
 }
 
-fn row(values: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn row(values: &[&[u8]]) -> Vec<u8> {
     let mut body = (values.len() as u16).to_be_bytes().to_vec();
     for value in values {
         body.extend([&(value.len() as u32).to_be_bytes()[..], value].concat());
@@ -32,7 +32,7 @@ fn row(values: &[&[u8]]) -> Vec<u8> {
     message(b'D', &body)
 }
 
-fn complete() -> Vec<u8> {
+pub(crate) fn complete() -> Vec<u8> {
     message(b'C', b"SELECT 1\0")
 }
 
@@ -65,7 +65,7 @@ fn floods(name: &str, first: Vec<u8>, then: Vec<u8>) -> Case {
 }
 
 /// What an honest server would say, as far as the version.
-fn honestly(sql: &str) -> Vec<u8> {
+pub(crate) fn honestly(sql: &str) -> Vec<u8> {
     match sql {
         "SELECT version()" => {
             [columns(&["version"]), row(&[b"PostgreSQL 15.4 on hostile"]), complete(), ready()].concat()
