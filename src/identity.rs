@@ -35,7 +35,7 @@ use jiff::Timestamp;
 use rustls::RootCertStore;
 use serde::Serialize;
 
-pub use sessions::Sessions;
+pub use sessions::{Failure, Sessions};
 
 use crate::{
     diagnostic::{milliseconds, printable},
@@ -130,6 +130,23 @@ impl IdentityEvidence {
 }
 
 impl IdentityError {
+    /// Whether STS has decided about the role with these parameters: a session that it issued before would not be issued
+    /// again. All other errors are about this caller, or about the way to STS.
+    fn is_decision(&self) -> bool {
+        const CODES: [&str; 4] =
+            ["MalformedPolicyDocument", "PackedPolicyTooLarge", "RegionDisabledException", "ValidationError"];
+        matches!(self, Self::Refused { code, .. } if code.starts_with("AccessDenied") || CODES.contains(&code.as_str()))
+    }
+
+    /// For the log.
+    fn code(&self) -> &str {
+        match self {
+            Self::NoCredentials(_) => "no credentials",
+            Self::Refused { code, .. } => code,
+            Self::Unreachable { .. } => "no answer of STS",
+        }
+    }
+
     fn redacted(self, redactor: &Redactor) -> Self {
         let clean = |text: String| redactor.clean(&text).into_owned();
         match self {

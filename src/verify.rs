@@ -21,7 +21,7 @@ use crate::{
     },
     diagnostic::Requirement,
     facts::{self, Fact, Facts, SystemIdentity},
-    identity::{self, Identity, IdentityError, Sessions},
+    identity::{self, Failure, Identity, IdentityError, Sessions},
     report::{Report, Timing},
     secret::Redactor,
     target::{Engine, Target},
@@ -103,7 +103,11 @@ pub async fn observe(target: &Target, budget: Budget, given: RunContext<'_>, clo
     let run = Run { target, deadline, close_by, retry, clock, sessions, roots, rate_limit, redactor };
     let mut seen = Observations::default();
     let mut timing = Timing { started_at, took: Duration::ZERO, facts_took: None, facts_as_of: None };
+    let is_full = facts.is_none();
     run.observe(facts, &mut seen, &mut timing).await;
+    if is_full {
+        run.confirm_role(&mut seen).await;
+    }
     timing.took = start.elapsed();
     RunResult { seen, timing }
 }
@@ -131,6 +135,9 @@ struct Run<'a> {
 /// Between a refused token and the next: a token of the same second would be the same one, and a server
 /// that was short of memory or throttled needs a moment.
 const BETWEEN_TOKENS: Duration = Duration::from_secs(1);
+
+/// The most a full check waits at its end for the renewal of the session that it used.
+const CONFIRMATION: Duration = Duration::from_secs(2);
 
 impl Run<'_> {
     /// `None` after a stage failed.
@@ -187,6 +194,19 @@ impl Run<'_> {
         };
         seen.facts = Some(facts);
         Some(())
+    }
+
+    /// After a full check with a session from an earlier run: the result of its renewal, which began with this run. If STS
+    /// refused the role, nothing that came of the old session counts.
+    async fn confirm_role(&self, seen: &mut Observations) {
+        let (Some((sessions, _)), true) = (self.sessions, seen.identity_evidence.kept) else { return };
+        let until = self.close_by.min(Instant::now() + CONFIRMATION);
+        let (access, region) = (&self.target.access, &self.target.region);
+        if let Some(Failure { error, evidence, .. }) = sessions.refusal(access, region, until.into()).await {
+            seen.identity = Some(Err(error));
+            seen.identity_evidence = evidence;
+            (seen.token, seen.login, seen.first_login, seen.facts) = (None, None, None, None);
+        }
     }
 
     async fn identity(&self, evidence: &mut identity::IdentityEvidence) -> Result<Identity, IdentityError> {

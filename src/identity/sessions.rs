@@ -1,14 +1,17 @@
-//! Sessions that are kept between runs: assumed once for all targets of the same role, and again before
-//! they could end under a token.
+//! Sessions that are kept between runs: assumed once for all targets of the same role, and renewed in the background.
+//!
+//! A session is used until it ends. If STS fails, the error is kept beside the session, not in its place. Only a
+//! decision of STS about the role, such as AccessDenied, ends a session early: ClickPipes would be refused too.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use jiff::Timestamp;
 use rustls::RootCertStore;
+use tokio::{sync::watch, time::Instant};
 
 use super::{Identity, IdentityError, IdentityEvidence, assume, learn};
 use crate::{
@@ -16,26 +19,52 @@ use crate::{
     target::{Access, Region},
 };
 
-/// A refusal is the answer for all who ask within this time, so that a role of many targets that is
-/// refused, or an STS that hangs, costs one call and not one a target.
-const REFUSED_FOR: Duration = Duration::from_secs(10);
+/// After an error, STS is not called for this time: a role of many targets that is refused, or an STS that hangs, costs one
+/// call and not one per target.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// The most a renewal may take, with all roles and the source of credentials.
+const RENEWAL: Duration = Duration::from_secs(60);
+
+/// A session that ends within this time is not used: the login could come after its end.
+const MARGIN: Duration = Duration::from_secs(15);
 
 /// The sessions of a process, one per role.
 #[derive(Debug, Default)]
 pub struct Sessions {
-    kept: Mutex<HashMap<(Access, Region), Arc<Slot>>>,
+    slots: Mutex<HashMap<(Access, Region), Arc<Slot>>>,
     redactor: Redactor,
 }
 
-/// Locked during the STS call, so that other tasks wait for the same session.
-type Slot = tokio::sync::Mutex<Option<Kept>>;
+/// The session of one role, and what the last call of STS returned.
+#[derive(Debug, Default)]
+struct Slot(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    session: Option<Session>,
+    failure: Option<Failure>,
+    /// Closed when the renewal has ended.
+    renewal: Option<watch::Receiver<()>>,
+}
 
 #[derive(Debug)]
-struct Kept {
-    taken: Instant,
-    result: Result<Identity, IdentityError>,
+struct Session {
+    identity: Identity,
     evidence: IdentityEvidence,
+    assumed_at: Instant,
 }
+
+/// A failed renewal. A later success removes it.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    pub error: IdentityError,
+    pub evidence: IdentityEvidence,
+    at: Instant,
+}
+
+/// What one call of STS returned.
+type Answer = (Result<Identity, IdentityError>, IdentityEvidence);
 
 impl Sessions {
     /// Knows the sessions of the process, also those that have been renewed: they have not ended by that.
@@ -43,8 +72,9 @@ impl Sessions {
         &self.redactor
     }
 
-    /// As [`assume`], unless there is a session that was assumed less than `oldest` ago and has more than
-    /// half of its life left; then its evidence says [`IdentityEvidence::kept`]. `roots` are made when STS is asked.
+    /// As [`assume`], unless there is a session that has not ended; then its evidence says [`IdentityEvidence::kept`]. If that
+    /// session was assumed more than `oldest` ago, or half of its life is over, it is renewed in the background.
+    /// `roots` are made when STS is called.
     ///
     /// # Errors
     /// As [`assume`].
@@ -57,51 +87,161 @@ impl Sessions {
         now: Timestamp,
         evidence: &mut IdentityEvidence,
     ) -> Result<Identity, IdentityError> {
-        let slot = {
-            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(kept.entry((access.clone(), region.clone())).or_default())
+        let renew = || {
+            let (access, region, roots) = (access.clone(), region.clone(), roots());
+            let redactor = self.redactor.clone();
+            async move {
+                let mut evidence = IdentityEvidence::default();
+                let result = assume(&access, &region, roots, true, &mut evidence).await;
+                if let Ok(identity) = &result {
+                    learn(&redactor, &identity.credentials);
+                }
+                (result, evidence)
+            }
         };
-        let mut slot = slot.lock().await;
-        if let Some(kept) = slot.as_ref().filter(|kept| kept.serves(oldest, now)) {
-            *evidence = IdentityEvidence { kept: true, took: Duration::ZERO, ..kept.evidence.clone() };
-            return kept.result.clone();
+        self.slot(access, region).identity(oldest, now, renew, evidence).await
+    }
+
+    /// Waits for the renewal of a role's session that is in progress, at most until `deadline`. Returns the failure if STS
+    /// refused the role.
+    pub async fn refusal(&self, access: &Access, region: &Region, deadline: Instant) -> Option<Failure> {
+        let slot = self.slot(access, region);
+        let renewal = {
+            let state = slot.state();
+            // If STS failed before, it will not respond now either.
+            state.renewal.clone().filter(|_| state.failure.is_none())
+        };
+        if let Some(mut renewal) = renewal {
+            let _ = tokio::time::timeout_at(deadline, renewal.changed()).await;
         }
-        let result = assume(access, region, roots(), true, evidence).await;
-        if let Ok(identity) = &result {
-            learn(&self.redactor, &identity.credentials);
-        }
-        *slot = Some(Kept { taken: Instant::now(), result: result.clone(), evidence: evidence.clone() });
+        slot.state().failure.clone().filter(|failure| failure.error.is_decision())
+    }
+
+    fn slot(&self, access: &Access, region: &Region) -> Arc<Slot> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(slots.entry((access.clone(), region.clone())).or_default())
+    }
+}
+
+impl Slot {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn identity<F>(
+        self: &Arc<Self>,
+        oldest: Duration,
+        now: Timestamp,
+        renew: impl FnOnce() -> F,
+        evidence: &mut IdentityEvidence,
+    ) -> Result<Identity, IdentityError>
+    where
+        F: Future<Output = Answer> + Send + 'static,
+    {
+        let (mut renewal, ours) = {
+            let mut state = self.state();
+            if let Some(session) = state.session.as_ref().filter(|session| session.is_valid(now)) {
+                let identity = session.identity.clone();
+                *evidence = kept(&session.evidence);
+                if session.is_due(oldest, now) && !state.pauses() && state.renewal.is_none() {
+                    state.renewal = Some(self.start(renew()));
+                }
+                return Ok(identity);
+            }
+            if let Some(failure) = state.failure.as_ref().filter(|_| state.pauses()) {
+                *evidence = kept(&failure.evidence);
+                return Err(failure.error.clone());
+            }
+            match &state.renewal {
+                Some(renewal) => (renewal.clone(), false),
+                None => (state.renewal.insert(self.start(renew())).clone(), true),
+            }
+        };
+        let _ = renewal.changed().await; // an error means that it has ended
+        let state = self.state();
+        let (result, of) = match (&state.failure, &state.session) {
+            (Some(failure), _) => (Err(failure.error.clone()), &failure.evidence),
+            (None, Some(session)) => (Ok(session.identity.clone()), &session.evidence),
+            (None, None) => return Err(IdentityError::NoCredentials("the renewal was stopped".into())),
+        };
+        *evidence = if ours { of.clone() } else { kept(of) };
         result
     }
-}
 
-impl Kept {
-    fn serves(&self, oldest: Duration, now: Timestamp) -> bool {
-        let age = self.taken.elapsed();
-        match &self.result {
-            Ok(identity) => age < oldest && identity.expires_at.is_none_or(|end| fresh(end, age, now)),
-            Err(_) => age < REFUSED_FOR,
-        }
+    /// Starts a renewal that does not depend on the caller.
+    fn start(self: &Arc<Self>, renew: impl Future<Output = Answer> + Send + 'static) -> watch::Receiver<()> {
+        let (ended, renewal) = watch::channel(());
+        let slot = Arc::clone(self);
+        tokio::spawn(async move {
+            // Dropped last, even if the renewal panics or is stopped.
+            let _ended = Ended { slot: Arc::clone(&slot), _sender: ended };
+            let answer = tokio::time::timeout(RENEWAL, renew).await.unwrap_or_else(|_| {
+                let what = format!("no answer within {} s", RENEWAL.as_secs());
+                (Err(IdentityError::NoCredentials(what)), IdentityEvidence::default())
+            });
+            slot.state().note(answer);
+        });
+        renewal
     }
 }
 
-/// Whether more than half of the lifetime remains.
-fn fresh(end: Timestamp, age: Duration, now: Timestamp) -> bool {
-    Duration::try_from(end.duration_since(now)).is_ok_and(|left| left > age)
+/// Marks the end of a renewal when it is dropped.
+struct Ended {
+    slot: Arc<Slot>,
+    _sender: watch::Sender<()>,
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.slot.state().renewal = None;
+    }
+}
+
+impl State {
+    fn note(&mut self, (result, evidence): Answer) {
+        let now = Instant::now();
+        match result {
+            Ok(identity) => {
+                self.session = Some(Session { identity, evidence, assumed_at: now });
+                self.failure = None;
+            }
+            Err(error) => {
+                if error.is_decision() {
+                    self.session = None;
+                } else if self.session.is_some() {
+                    tracing::warn!(cause = error.code(), "session not renewed; it is used until it ends");
+                }
+                self.failure = Some(Failure { error, evidence, at: now });
+            }
+        }
+    }
+
+    /// Whether STS failed a short time ago.
+    fn pauses(&self) -> bool {
+        self.failure.as_ref().is_some_and(|failure| failure.at.elapsed() < PAUSE)
+    }
+}
+
+impl Session {
+    fn is_valid(&self, now: Timestamp) -> bool {
+        self.left(now).is_none_or(|left| left > MARGIN)
+    }
+
+    /// Whether it is older than `oldest`, or has less than half of its life left.
+    fn is_due(&self, oldest: Duration, now: Timestamp) -> bool {
+        let age = self.assumed_at.elapsed();
+        age >= oldest || self.left(now).is_some_and(|left| left <= age)
+    }
+
+    /// `None` if it does not end.
+    fn left(&self, now: Timestamp) -> Option<Duration> {
+        self.identity.expires_at.map(|end| Duration::try_from(end.duration_since(now)).unwrap_or_default())
+    }
+}
+
+fn kept(evidence: &IdentityEvidence) -> IdentityEvidence {
+    IdentityEvidence { kept: true, took: Duration::ZERO, ..evidence.clone() }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_session_is_renewed_at_half_of_its_life() {
-        let end: Timestamp = "2026-01-01T01:00:00Z".parse().unwrap();
-        let at = |minutes: i64| end - jiff::SignedDuration::from_mins(60 - minutes);
-        let minutes = |n: u64| Duration::from_secs(60 * n);
-        assert!(fresh(end, minutes(0), at(0)));
-        assert!(fresh(end, minutes(29), at(29)));
-        assert!(!fresh(end, minutes(30), at(30)));
-        assert!(!fresh(end, minutes(61), at(61)), "it has ended");
-    }
-}
+mod tests;

@@ -1,5 +1,7 @@
 //! What is known of each target, and when it changes.
 
+use lab_aws::Fault;
+
 use super::{MetricDef, QUICK, silent_target, two, wait};
 use crate::support::{Run, server_versions, shared};
 
@@ -110,6 +112,33 @@ fn a_role_that_trusts_no_longer_is_noticed_while_its_session_lives() {
     });
     let known = serve.becomes("postgres15", "unhealthy");
     assert_eq!(known["last"]["verdict"]["blocked_by"][0], "STS_ACCESS_ROLE");
+}
+
+/// Each second check of a target is a full one, which renews the session.
+#[test]
+fn an_sts_that_hangs_or_fails_delays_and_fails_no_check() {
+    let lab = two();
+    let head = "[defaults]\ninterval = \"1s\"\nfull_interval = \"2s\"\n";
+    let serve = MetricDef::start(&lab, head, &lab.config_toml());
+    let names = ["postgres15", "mariadb10_11"];
+    for name in names {
+        serve.becomes(name, "healthy");
+    }
+    for fault in [Fault::Hang, Fault::InternalFailure] {
+        lab.aws().set_fault(fault.clone());
+        for name in names {
+            let series = format!("pipeprobe_checks_total{{target=\"{name}\"}}");
+            let before = serve.metric(&series).unwrap();
+            wait(&format!("{name} is checked five times"), || {
+                serve.metric(&series).filter(|n| *n >= before + 5.0).ok_or_else(|| serve.get("/metrics").body)
+            });
+            let known = serve.target(name);
+            assert_eq!(known["health"], "healthy", "{fault:?}: {known:#}");
+            let history = known["past"].as_array().unwrap();
+            assert!(history.iter().all(|entry| entry["met"] == true), "{fault:?}: {history:#?}");
+        }
+    }
+    assert!(serve.lines().iter().any(|line| line.contains("session not renewed")), "the failure is logged");
 }
 
 #[test]

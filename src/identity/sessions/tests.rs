@@ -1,0 +1,160 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use aws_credential_types::Credentials;
+
+use super::*;
+
+const OLDEST: Duration = Duration::from_secs(300);
+
+/// STS with a clock: `now` follows the virtual time.
+struct World {
+    slot: Arc<Slot>,
+    start: Instant,
+    calls: Arc<AtomicUsize>,
+}
+
+#[derive(Clone, Copy)]
+enum Sts {
+    Issues,
+    /// No response until the SDK gives up.
+    Stopped,
+    Hangs,
+    Says(&'static str),
+}
+
+impl World {
+    fn new() -> Self {
+        Self { slot: Arc::default(), start: Instant::now(), calls: Arc::default() }
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH + self.start.elapsed()
+    }
+
+    /// Asks for a session of an hour. No answer may take time while there is one.
+    async fn ask(&self, sts: Sts) -> (Result<Identity, IdentityError>, IdentityEvidence) {
+        let (calls, end) = (Arc::clone(&self.calls), self.now() + Duration::from_secs(3600));
+        let renew = || {
+            calls.fetch_add(1, Ordering::Relaxed);
+            async move {
+                let refused = |code: &str| IdentityError::Refused {
+                    role: "r".into(),
+                    code: code.into(),
+                    message: String::new(),
+                    request_id: None,
+                };
+                let result = match sts {
+                    Sts::Issues => Ok(Identity {
+                        credentials: Credentials::new("a", "s", None, None, "test"),
+                        expires_at: Some(end),
+                    }),
+                    Sts::Stopped => {
+                        tokio::time::sleep(Duration::from_secs(9)).await;
+                        Err(IdentityError::Unreachable { role: "r".into(), what: "no answer".into() })
+                    }
+                    Sts::Hangs => std::future::pending().await,
+                    Sts::Says(code) => Err(refused(code)),
+                };
+                (result, IdentityEvidence::default())
+            }
+        };
+        let mut evidence = IdentityEvidence::default();
+        let result = self.slot.identity(OLDEST, self.now(), renew, &mut evidence).await;
+        (result, evidence)
+    }
+
+    fn calls(&self) -> usize {
+        self.calls.swap(0, Ordering::Relaxed)
+    }
+}
+
+async fn seconds(n: u64) {
+    tokio::time::sleep(Duration::from_secs(n)).await;
+}
+
+/// Asks every 15 seconds for so many minutes: no request fails or waits.
+async fn serves_for(world: &World, minutes: u64, sts: Sts) {
+    for second in (0..minutes * 60).step_by(15) {
+        let asked = Instant::now();
+        let (result, evidence) = world.ask(sts).await;
+        assert!(result.is_ok(), "after {second} s: {result:?}");
+        assert_eq!((asked.elapsed(), evidence.kept), (Duration::ZERO, true), "after {second} s");
+        seconds(15).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn sts_can_be_stopped_for_20_minutes() {
+    let world = World::new();
+    assert!(!world.ask(Sts::Issues).await.1.kept);
+    serves_for(&world, 29, Sts::Issues).await;
+    assert_eq!(world.calls(), 1 + 5, "one per five minutes");
+    serves_for(&world, 20, Sts::Stopped).await;
+    let calls = world.calls();
+    assert!((30..=80).contains(&calls), "{calls} calls: repeated, but one at a time and with pauses");
+    serves_for(&world, 60, Sts::Issues).await;
+    assert!(world.calls() > 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sts_can_hang_for_20_minutes() {
+    let world = World::new();
+    world.ask(Sts::Issues).await.0.unwrap();
+    serves_for(&world, 29, Sts::Issues).await;
+    world.calls();
+    serves_for(&world, 20, Sts::Hangs).await;
+    let calls = world.calls();
+    assert!((10..=20).contains(&calls), "{calls} calls: one at a time, each until it times out");
+    serves_for(&world, 20, Sts::Issues).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_has_ended_is_not_used() {
+    let world = World::new();
+    world.ask(Sts::Issues).await.0.unwrap();
+    seconds(3590).await;
+    let (result, evidence) = world.ask(Sts::Stopped).await;
+    assert!(matches!(result, Err(IdentityError::Unreachable { .. })) && !evidence.kept, "{result:?}");
+    // The failure is the answer for a short time.
+    assert!(world.ask(Sts::Issues).await.0.is_err());
+    seconds(10).await;
+    world.ask(Sts::Issues).await.0.unwrap();
+    assert_eq!(world.calls(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_that_refuses_ends_its_session() {
+    for (code, ends) in [
+        ("AccessDenied", true),
+        ("RegionDisabledException", true),
+        ("Throttling", false),
+        ("ServiceUnavailable", false),
+        ("ExpiredToken", false),
+    ] {
+        let world = World::new();
+        world.ask(Sts::Issues).await.0.unwrap();
+        seconds(OLDEST.as_secs()).await;
+        world.ask(Sts::Says(code)).await.0.unwrap();
+        seconds(1).await;
+        assert_eq!(world.ask(Sts::Issues).await.0.is_err(), ends, "{code}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_who_ask_share_one_call() {
+    let world = World::new();
+    let asked = futures_util::future::join_all((0..100).map(|_| world.ask(Sts::Stopped))).await;
+    assert!(asked.iter().all(|(result, _)| result.is_err()));
+    assert_eq!(asked.iter().filter(|(_, evidence)| !evidence.kept).count(), 1);
+    assert_eq!(world.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_a_renewal_is_not_the_last_renewal() {
+    let world = World::new();
+    let panics = || async { panic!("on purpose") };
+    let mut evidence = IdentityEvidence::default();
+    let result = world.slot.identity(OLDEST, world.now(), panics, &mut evidence).await;
+    assert!(result.is_err());
+    world.ask(Sts::Issues).await.0.unwrap();
+}
