@@ -6,6 +6,7 @@
 mod log;
 
 use std::{
+    alloc::System,
     future,
     io::{self, Write},
     pin::pin,
@@ -21,9 +22,15 @@ use pipeprobe::{
     config::{self, Config},
     report::nagios,
     run::{self, Exit},
+    secret,
     target::{ConfigErrors, Invalid},
 };
 use tokio::signal::unix::{SignalKind, signal};
+use zeroizing_alloc::ZeroAlloc;
+
+/// Wipes memory when it is freed. Tokens and sessions also pass through buffers of libraries.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 /// Time limit of `token`.
 const TOKEN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -53,6 +60,11 @@ fn main() -> ExitCode {
 fn start(cli: Cli) -> io::Result<Exit> {
     let default = if matches!(cli.command, Command::Serve(_)) { LogLevel::Info } else { LogLevel::Error };
     let _flush = log::to_stderr(cli.log_level.unwrap_or(default), cli.log_format);
+    if matches!(cli.command, Command::Serve(_) | Command::Check(_) | Command::Token(_))
+        && let Err(error) = secret::protect_memory()
+    {
+        tracing::warn!(%error, "other processes of this user can read the memory of this one");
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let exit = runtime.block_on(async {
         // It stops by itself when the running checks have ended.

@@ -1,15 +1,17 @@
 //! A secret value: tokens, secret access keys, session tokens.
 
+mod memory;
 mod redactor;
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
+pub use memory::protect_memory;
 pub use redactor::{Redactor, without_signed_values};
 
 /// Text that no output, log or panic may carry. `Debug` is silent, there is no `Display`, and the
-/// memory is wiped on drop. [`Secret::reveal`] is the only way out; its callers are few on purpose.
+/// memory is wiped on drop. (The program's allocator wipes everything that is freed; this does so in tests and fuzzers too.) [`Secret::reveal`] is the only way out; its callers are few on purpose.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 

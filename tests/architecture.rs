@@ -92,7 +92,11 @@ fn each_external_crate_is_used_only_in_its_files() {
         ("fastrand", &["serve/scheduler.rs"], "what is drawn is an argument, as time is"),
         ("governor", &["connection/rate_limit.rs"], "logins have one pace"),
         ("maud", &["serve/page.rs", "serve/page/plot.rs", "serve/page/target.rs"], "HTML is the pages'"),
-        ("rustix", &["serve/descriptors.rs"], "the system's limits are raised in one place"),
+        (
+            "rustix",
+            &["serve/descriptors.rs", "secret/memory.rs"],
+            "each setting of the process has one place",
+        ),
         ("sd_notify", &["serve/notify.rs"], "systemd is told in one place"),
         ("subtle", &["serve/auth.rs"], "passwords are compared in one place"),
         ("aws_sigv4", &["token.rs"], "tokens are signed in one place"),

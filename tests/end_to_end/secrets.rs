@@ -2,7 +2,10 @@
 
 use lab::{Lab, ServerVersion};
 
-use crate::support::{Run, http_server, server_versions};
+use crate::{
+    serve::{MetricDef, two},
+    support::{Run, http_server, server_versions, skipped},
+};
 
 /// Signs of a secret: the caller's key, any signature or session token, and anything as long as one.
 pub(crate) fn secrets_in(output: &str, known: &[&str]) -> Vec<String> {
@@ -67,6 +70,53 @@ fn nothing_secret_is_said_with_everything_at_trace() {
             assert!(found.is_empty(), "{what} at {level}: {found:#?}");
         }
     }
+}
+
+/// Between checks no token and no response of STS is in memory, not even in freed buffers. The session itself is.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_memory_of_serve_contains_no_token_between_checks() {
+    let lab = two();
+    let serve = MetricDef::start(&lab, "[defaults]\ninterval = \"10m\"\n", &lab.config_toml());
+    for name in ["postgres15", "mariadb10_11"] {
+        serve.becomes(name, "healthy");
+    }
+    let Some(memory) = memory(serve.id()) else {
+        return skipped("memory of serve: this machine does not allow to read it");
+    };
+    assert!(contains(&memory, b"clickpipes_iam_user"), "the memory was read");
+    // The kept session is in memory as it is. Encoded it was in tokens, requests and responses only.
+    for session in lab.aws().issued() {
+        let encoded = session.session_token.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
+        let pieces = encoded.as_bytes().windows(24).step_by(8).filter(|piece| piece.contains(&b'%'));
+        let found: Vec<_> =
+            pieces.filter(|piece| contains(&memory, piece)).map(String::from_utf8_lossy).collect();
+        assert_eq!(found, [""; 0], "pieces of a token are in memory");
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn contains(memory: &[u8], part: &[u8]) -> bool {
+    memory.windows(part.len()).any(|window| window == part)
+}
+
+/// Everything that the process can write to.
+#[cfg(target_os = "linux")]
+fn memory(id: u32) -> Option<Vec<u8>> {
+    use std::os::unix::fs::FileExt;
+    let maps = std::fs::read_to_string(format!("/proc/{id}/maps")).ok()?;
+    let file = std::fs::File::open(format!("/proc/{id}/mem")).ok()?;
+    let mut memory = Vec::new();
+    for line in maps.lines().filter(|line| line.contains(" rw")) {
+        let (start, end) = line.split_once(' ')?.0.split_once('-')?;
+        let (start, end) = (u64::from_str_radix(start, 16).ok()?, u64::from_str_radix(end, 16).ok()?);
+        let mut region = vec![0; usize::try_from(end - start).ok()?];
+        // Some regions have no pages that can be read.
+        if file.read_exact_at(&mut region, start).is_ok() {
+            memory.extend(region);
+        }
+    }
+    Some(memory)
 }
 
 #[test]
