@@ -2,6 +2,8 @@
 //! parameters, the steps in AWS, Terraform. Nothing is asked and nothing is changed.
 
 mod check;
+#[allow(unreachable_pub)] // `askama::filter_fn` makes a public type of each filter
+mod filters;
 mod parameters;
 mod place;
 mod policies;
@@ -12,6 +14,7 @@ mod steps;
 mod terraform;
 pub mod text;
 
+use askama::Template;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -25,6 +28,14 @@ use crate::{
     report::json::SCHEMA_VERSION,
     target::{ReplicationMode, Target},
 };
+
+/// A template with the newline at its end, which askama drops.
+///
+/// # Panics
+/// Never: text is written to memory, and no filter fails.
+fn rendered(template: &impl Template) -> String {
+    template.render().expect("no filter fails") + "\n"
+}
 
 /// Everything that is made for one target.
 #[derive(Clone, Debug)]
