@@ -18,10 +18,16 @@ macro_rules! filters {
 
 filters! {
     comment = quote::comment,
+    folded = folded,
     hcl = quote::hcl,
     like = target::like,
     mysql_text = mysql::literal,
     pg_name = quote::pg_name,
     pg_text = quote::pg_text,
     shell = quote::shell,
+}
+
+/// A long `aws` command, on two lines.
+fn folded(command: &str) -> String {
+    command.replace(" --query", " \\\n    --query")
 }

@@ -35,6 +35,11 @@ pub(super) fn trust(plan: &Setup) -> Value {
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
+/// Whether the external id needs a caller that was not given.
+pub(super) fn asks_caller(plan: &Setup) -> bool {
+    plan.callers.is_empty() && plan.target.access.external_id.is_some()
+}
+
 fn statement(principal: Value) -> Value {
     json!({
         "Effect": "Allow",
