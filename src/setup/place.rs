@@ -41,6 +41,10 @@ impl Place {
         }
     }
 
+    pub(super) fn resource_id_text(&self) -> String {
+        format!("Resource id of the {}", self.noun())
+    }
+
     /// The variable of `aws.sh` that has its identifier.
     pub(super) fn variable(&self) -> &'static str {
         match self.kind {

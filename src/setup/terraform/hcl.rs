@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::setup::quote;
 
 /// `name = value` lines. Neighbours of one line each are aligned.
-pub(super) fn arguments(depth: usize, arguments: &[(&str, String)]) -> String {
+fn arguments(depth: usize, arguments: &[(&str, String)]) -> String {
     let indent = "  ".repeat(depth);
     let mut text = String::new();
     let mut rest = arguments;
@@ -24,20 +24,9 @@ pub(super) fn arguments(depth: usize, arguments: &[(&str, String)]) -> String {
     text
 }
 
-/// A block such as `resource "type" "name"`.
-pub(super) fn block(depth: usize, head: &str, body: &str) -> String {
-    let indent = "  ".repeat(depth);
-    format!("{indent}{head} {{\n{body}{indent}}}\n")
-}
-
 /// An object's value; its end is on a line of its own.
-pub(super) fn object(depth: usize, body: &str) -> String {
+fn object(depth: usize, body: &str) -> String {
     format!("{{\n{body}{}}}", "  ".repeat(depth))
-}
-
-pub(super) fn variable(name: &str, kind: &str, description: &str) -> String {
-    let body = arguments(1, &[("type", kind.to_owned()), ("description", quote::hcl(description))]);
-    block(0, &format!("variable \"{name}\""), &body)
 }
 
 /// JSON as an expression of Terraform's, for `jsonencode`.

@@ -1,0 +1,81 @@
+{%- macro variable(name, description) %}
+variable "{{ name }}" {
+  type        = string
+  description = {{ description|hcl }}
+}
+{% endmacro -%}
+# What AWS needs so that ClickPipes can use the database with IAM. Never applied where it was made:
+# see what `terraform plan` says. The provider's Region has to be {{ target.region }}.
+{% if plan.service_role.is_none() %}
+{%- call variable("service_role", "ARN of the ClickHouse service role") %}{% endcall -%}
+{% endif %}
+{%- if asks_caller %}
+{%- call variable("caller", "ARN of whoever runs pipeprobe check") %}{% endcall -%}
+{% endif %}
+{%- if plan.resource_id.is_none() %}
+{%- if let (ResourceKind::Instance, Some(id)) = (place.kind, place.id.as_ref()) %}
+data "aws_db_instance" "source" {
+  db_instance_identifier = {{ id|hcl }}
+}
+{% else if let (ResourceKind::Cluster, Some(id)) = (place.kind, place.id.as_ref()) %}
+data "aws_rds_cluster" "source" {
+  cluster_identifier = {{ id|hcl }}
+}
+{% else if let Some(member) = place.member %}
+data "aws_db_instance" "member" {
+  db_instance_identifier = {{ member|hcl }}
+}
+
+data "aws_rds_cluster" "source" {
+  cluster_identifier = data.aws_db_instance.member.db_cluster_identifier
+}
+{% else %}
+{%- call variable("resource_id", place.resource_id_text()) %}{% endcall -%}
+{% endif -%}
+{% endif %}
+{%- if !parameters.is_empty() %}
+{%- call variable("parameter_group_family", family_text) %}{% endcall -%}
+{% endif %}
+resource "aws_iam_role" "clickpipes" {
+  name = {{ role.name()|hcl }}
+  path = {{ role.path()|hcl }}
+  assume_role_policy = jsonencode({{ trust_policy }})
+}
+
+resource "aws_iam_role_policy" "clickpipes" {
+  name = "clickpipes-rds-connect"
+  role = aws_iam_role.clickpipes.id
+  policy = jsonencode({{ connect_policy }})
+}
+{%- if !parameters.is_empty() %}
+
+resource "{{ group_type }}" "clickpipes" {
+  name   = {{ group_name|hcl }}
+  family = var.parameter_group_family
+{%- for p in parameters %}
+
+  # {{ p.why }}
+  parameter {
+    name         = {{ p.name|hcl }}
+    value        = {{ p.value|hcl }}
+    apply_method = {{ p.apply_method|hcl }}
+  }
+{%- endfor %}
+}
+{%- endif %}
+{% if place.kind == ResourceKind::Proxy %}
+# In the aws_db_proxy that there is, each auth block: iam_auth = "REQUIRED"
+{%- else %}
+# In the {% if is_cluster %}aws_rds_cluster{% else %}aws_db_instance{% endif %} that there is:
+#   iam_database_authentication_enabled = true
+{%- if !parameters.is_empty() %}
+{%- if is_cluster %}
+#   db_cluster_parameter_group_name     = {{ group_type }}.clickpipes.name
+{%- else %}
+#   parameter_group_name                = {{ group_type }}.clickpipes.name
+{%- if target.engine() != Engine::Postgres %}
+#   backup_retention_period             = 1 # or more: without backups there is no binary log
+{%- endif %}
+{%- endif %}
+{%- endif %}
+{%- endif %}
