@@ -109,6 +109,11 @@ impl<'a> Artefacts<'a> {
         files
     }
 
+    fn title(&self) -> String {
+        let target = self.target;
+        format!("Setting up {} at {} for ClickPipes with IAM", target.source_type.name(), target.sign)
+    }
+
     pub fn mode(&self) -> &'static str {
         self.target.pipe.mode.map(ReplicationMode::name).unwrap_or_default()
     }

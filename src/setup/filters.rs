@@ -3,8 +3,9 @@
 use std::fmt::Display;
 
 use askama::Values;
+use textwrap::{Options, WordSplitter};
 
-use super::quote;
+use super::{quote, text::WIDTH};
 use crate::{sql::mysql, target};
 
 macro_rules! filters {
@@ -25,6 +26,17 @@ filters! {
     pg_name = quote::pg_name,
     pg_text = quote::pg_text,
     shell = quote::shell,
+}
+
+/// Paragraphs of a screen. Words are not broken, so that commands can be copied.
+#[askama::filter_fn]
+pub fn wrapped(text: impl Display, _: &dyn Values, first: &str, rest: &str) -> askama::Result<String> {
+    let options = Options::new(WIDTH)
+        .initial_indent(first)
+        .subsequent_indent(rest)
+        .break_words(false)
+        .word_splitter(WordSplitter::NoHyphenation);
+    Ok(textwrap::fill(&text.to_string(), options))
 }
 
 /// A long `aws` command, on two lines.
