@@ -1,7 +1,8 @@
-//! What has to exist before ClickPipes can use a database with IAM, made from the inputs alone: policies, SQL,
-//! parameters, the steps in AWS, Terraform. Nothing is asked and nothing is changed.
+//! What must exist before ClickPipes can use a database with IAM, from the inputs alone: policies, SQL, parameters, the
+//! steps in AWS, Terraform. It connects to nothing and changes nothing. The texts are in `setup/templates/`.
 
 mod check;
+mod client;
 #[allow(unreachable_pub)] // `askama::filter_fn` makes a public type of each filter
 mod filters;
 mod parameters;
@@ -37,31 +38,33 @@ fn rendered(template: &impl Template) -> String {
     template.render().expect("no filter fails") + "\n"
 }
 
-/// Everything that is made for one target.
+/// All parts for one target.
 #[derive(Clone, Debug)]
 pub struct Artefacts<'a> {
+    pub plan: &'a Setup,
     pub target: &'a Target,
-    /// What could not be known and is marked.
+    /// Unknown values, which appear as placeholders.
     pub missing: Vec<Missing>,
-    /// What is worth knowing, a sentence or two each.
+    /// Notes of one or two sentences.
     pub remarks: Vec<String>,
     pub trust_policy: Value,
     pub connect_policy: Value,
     pub sql: String,
-    /// Where the parameters are set.
+    /// The kind of parameter group.
     pub parameter_group: &'static str,
     pub parameters: Vec<Parameter>,
     /// A script for bash.
     pub steps: String,
     pub aws_tf: String,
     pub clickpipe_tf: String,
-    /// The command that sees whether it works.
+    /// The `pipeprobe check` command.
     pub check: String,
 }
 
 impl<'a> Artefacts<'a> {
     pub fn new(plan: &'a Setup) -> Self {
         Self {
+            plan,
             target: &plan.target,
             missing: remarks::missing(plan),
             remarks: remarks::remarks(plan),
@@ -77,7 +80,7 @@ impl<'a> Artefacts<'a> {
         }
     }
 
-    /// One artefact as it stands.
+    /// The text of one part.
     pub fn text_of(&self, artefact: Artefact) -> String {
         match artefact {
             Artefact::TrustPolicy => format!("{:#}\n", self.trust_policy),
@@ -89,7 +92,7 @@ impl<'a> Artefacts<'a> {
         }
     }
 
-    /// A file each. Parameters only where there are any, certificates only where they were given.
+    /// One file for each part. Parameters and certificates only if there are any.
     pub fn files(&self) -> Vec<(&'static str, String)> {
         let mut files = vec![
             ("README.txt", text::readme(self)),
@@ -111,14 +114,14 @@ impl<'a> Artefacts<'a> {
 
     fn title(&self) -> String {
         let target = self.target;
-        format!("Setting up {} at {} for ClickPipes with IAM", target.source_type.name(), target.sign)
+        format!("Setup of {} at {} for ClickPipes with IAM", target.source_type.name(), target.sign)
     }
 
     pub fn mode(&self) -> &'static str {
         self.target.pipe.mode.map(ReplicationMode::name).unwrap_or_default()
     }
 
-    /// What `setup -o json` prints: everything, or one artefact.
+    /// What `setup -o json` prints: all parts, or one.
     pub fn document(&'a self, only: Option<Artefact>, written: Vec<String>) -> Document<'a> {
         let wants = |artefact| only.is_none_or(|only| only == artefact);
         Document {
@@ -143,7 +146,7 @@ impl<'a> Artefacts<'a> {
     }
 }
 
-/// One JSON document. Fields that were not asked for (`--only`) are left out.
+/// One JSON document. With `--only`, it has only the field of that part.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Document<'a> {

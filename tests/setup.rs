@@ -1,5 +1,5 @@
-//! `pipeprobe setup` as a program: screens a kind and a mode, the folder it writes, and its script against an `aws`
-//! that only takes notes. `UPDATE=1 cargo test --test setup` writes the screens anew; read the difference.
+//! `pipeprobe setup` as a program: a screen and Terraform for each kind and mode, the folder that it writes, and its script
+//! against an `aws` that only takes notes. `UPDATE=1 cargo test --test setup` writes the files again; read the difference.
 
 use std::{
     fs,
@@ -77,16 +77,55 @@ fn stdout(output: Output) -> String {
 fn every_kind_and_mode_has_its_screen() {
     for (kind, _) in KINDS {
         for mode in ["cdc", "snapshot"] {
-            let screen = stdout(setup(kind, &["--replication-mode", mode]));
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/setup/{kind}-{mode}.txt"));
-            if std::env::var_os("UPDATE").is_some() {
-                fs::create_dir_all(path.parent().unwrap()).unwrap();
-                fs::write(&path, &screen).unwrap();
-            }
-            let shown = fs::read_to_string(&path).unwrap_or_default();
-            assert!(shown == screen, "{} is not current: UPDATE=1 cargo test --test setup", path.display());
-            assert!(!screen.contains('\u{1b}'), "no colour where there is no terminal");
+            let mode = ["--replication-mode", mode];
+            let screen = stdout(setup(kind, &mode));
+            assert_eq!(screen.matches("2012-10-17").count(), 2, "each policy is printed once: {screen}");
+            assert!(!screen.contains('\u{1b}'), "no color without a terminal");
+            is_current(&format!("{kind}-{}.txt", mode[1]), &screen);
+            let terraform = stdout(setup(kind, &[&mode[..], &["--only", "terraform"]].concat()));
+            is_current(&format!("{kind}-{}.tf", mode[1]), &terraform);
         }
+    }
+}
+
+#[track_caller]
+fn is_current(file: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/setup").join(file);
+    if std::env::var_os("UPDATE").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+    }
+    let recorded = fs::read_to_string(&path).unwrap_or_default();
+    assert!(recorded == text, "{} is not current: UPDATE=1 cargo test --test setup", path.display());
+}
+
+/// Every step once, and in the order in which it can work.
+#[test]
+fn steps_are_in_order_of_execution() {
+    let screen = stdout(setup("rdsmysql", &[]));
+    let headings: Vec<&str> = screen
+        .lines()
+        .filter_map(|line| line.strip_prefix("── ").map(|line| line.trim_end_matches([' ', '─'])))
+        .collect();
+    let expected = [
+        "Values for the commands",
+        "1. IAM database authentication",
+        "2. Automated backups",
+        "3. Parameters (parameters.json)",
+        "4. Reboot",
+        "5. Access role (trust-policy.json, rds-connect-policy.json)",
+        "6. SQL (setup.sql)",
+        "7. Network",
+        "8. Check",
+        "9. Create the pipe",
+        "Terraform, instead of the commands for AWS and the pipe",
+    ];
+    assert_eq!(headings, expected);
+    let script = stdout(setup("rdsmysql", &["--only", "steps"]));
+    for (i, title) in
+        ["IAM database authentication", "Automated backups", "Parameters", "Reboot"].iter().enumerate()
+    {
+        assert!(script.contains(&format!("\n# {}. {title}\n# Console: RDS > ", i + 1)), "{title}");
     }
 }
 
@@ -146,7 +185,7 @@ fn a_folder_is_written_whole_or_not_at_all() {
     let mode = |name: &str| fs::metadata(inner.join(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode("aws.sh"), mode("setup.sql")), (0o755, 0o644));
 
-    // What is there stays as it is, and nothing is put beside it.
+    // Existing files are kept, and no file is added.
     for name in &expected[2..] {
         fs::remove_file(inner.join(name)).unwrap();
     }
@@ -164,7 +203,7 @@ fn a_folder_is_written_whole_or_not_at_all() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_is_said() {
+fn a_folder_that_cannot_be_written_is_an_error() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = file.path().join("below");
     let refused = setup("rdspostgres", &["--write", path.to_str().unwrap()]);
@@ -184,38 +223,62 @@ fn certificates_go_with_the_folder() {
     assert!(pipe.contains(r#"ca_certificate = "-----BEGIN CERTIFICATE-----\n"#), "{pipe}");
 }
 
-/// Answers as AWS would for a database with a default parameter group and no backups, and writes down what it was asked.
+/// Answers as AWS does for a database with a default parameter group and no backups, and records the requests.
 const AWS: &str = r#"#!/bin/bash
 printf '%s\n' "$*" >> "$NOTES"
 case "$*" in
-*get-caller-identity*) echo 123456789012 ;;
+*get-caller-identity*) echo "${ACCOUNT:-123456789012}" ;;
 *DBClusterIdentifier*) echo orders ;;
 *describe-db-*s*ParameterGroups\[0\].DBParameterGroupFamily*) echo family1 ;;
-*DBParameterGroupName*|*DBClusterParameterGroup*) echo "${GROUP:-default.family1}" ;;
+*DBParameterGroupName*|*DBClusterParameterGroup\ *) echo "${GROUP:-default.family1}" ;;
+*ParameterApplyStatus*|*GroupStatus*) echo "${STATUS:-in-sync}" ;;
+*gtid-mode\'*) echo "${GTID:-OFF}" ;;
 *BackupRetentionPeriod*) echo 0 ;;
 *IsClusterWriter*) echo orders-1 ;;
 *ResourceId*) echo FOUND-ID ;;
+*describe-security-groups*) echo "198.51.100.7/32 ${ALLOWED:-}" ;;
 *describe-db-*parameter-groups*|*get-role*) exit 254 ;;
 esac
 "#;
 
-fn notes(kind: &str, more: &[&str], environment: &[(&str, &str)]) -> Vec<String> {
+/// A run of the script with this `aws`.
+struct Ran {
+    output: Output,
+    requests: Vec<String>,
+}
+
+/// `bash` gets the script as an argument, as a file or as typed lines.
+fn run_script(script: &str, bash: &[&str], typed: Option<&str>, environment: &[(&str, &str)]) -> Ran {
     let folder = tempfile::tempdir().unwrap();
     let aws = folder.path().join("aws");
     fs::write(&aws, AWS).unwrap();
     fs::set_permissions(&aws, fs::Permissions::from_mode(0o755)).unwrap();
-    let script = stdout(setup(kind, &[more, &["--only", "steps"]].concat()));
-    let output = Command::new("bash")
-        .args(["-c", &script])
+    let mut command = Command::new("bash");
+    command.args(bash);
+    if typed.is_none() {
+        command.arg(script);
+    }
+    let mut child = command
         .env_clear()
         .env("PATH", format!("{}:/usr/bin:/bin", folder.path().display()))
         .env("NOTES", folder.path().join("notes"))
         .envs(environment.iter().copied())
-        .output()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .unwrap();
-    assert!(output.status.success(), "{}\n{script}", String::from_utf8_lossy(&output.stderr));
-    let notes = fs::read_to_string(folder.path().join("notes")).unwrap();
-    notes.lines().map(str::to_owned).collect()
+    child.stdin.take().unwrap().write_all(typed.unwrap_or_default().as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let requests = fs::read_to_string(folder.path().join("notes")).unwrap_or_default();
+    Ran { output, requests: requests.lines().map(str::to_owned).collect() }
+}
+
+fn notes(kind: &str, more: &[&str], environment: &[(&str, &str)]) -> Vec<String> {
+    let script = stdout(setup(kind, &[more, &["--only", "steps"]].concat()));
+    let ran = run_script(&script, &["-c"], None, environment);
+    assert!(ran.output.status.success(), "{}\n{script}", String::from_utf8_lossy(&ran.output.stderr));
+    ran.requests
 }
 
 #[track_caller]
@@ -227,28 +290,73 @@ fn says(notes: &[String], parts: &[&str]) -> usize {
 #[test]
 fn the_script_asks_first_and_restarts_nothing_by_itself() {
     let notes = notes("rdspostgres", &[], &[]);
+    let iam =
+        says(&notes, &["modify-db-instance", "--enable-iam-database-authentication --apply-immediately"]);
     let create = says(&notes, &["create-db-parameter-group", "clickpipes-orders", "family1"]);
     let set = says(&notes, &["modify-db-parameter-group", "rds.logical_replication,ParameterValue=1"]);
-    let modify = says(
-        &notes,
-        &[
-            "modify-db-instance",
-            "--enable-iam-database-authentication --db-parameter-group-name clickpipes-orders",
-        ],
-    );
+    let attach = says(&notes, &["modify-db-instance", "--db-parameter-group-name clickpipes-orders"]);
     let role = says(&notes, &["create-role", "--role-name clickpipes-rds-access --path /"]);
     says(
         &notes,
         &["put-role-policy", "--policy-name clickpipes-rds-connect-db-ABCDEFGHIJKL01234 --policy-document {"],
     );
-    assert!(create < set && set < modify && modify < role);
+    assert!(iam < create && create < set && set < attach && attach < role);
     assert!(
         !notes.iter().any(|note| note.contains("reboot-db") || note.contains("authorize-security-group"))
     );
 }
 
 #[test]
-fn the_script_fills_in_what_it_finds_out() {
+fn gtid_mode_changes_one_step_at_a_time() {
+    for (now, status, set) in [
+        ("OFF", "in-sync", "OFF_PERMISSIVE"),
+        ("None", "in-sync", "OFF_PERMISSIVE"),
+        ("OFF_PERMISSIVE", "in-sync", "ON_PERMISSIVE"),
+        ("OFF_PERMISSIVE", "pending-reboot", "OFF_PERMISSIVE"),
+        ("ON_PERMISSIVE", "in-sync", "ON"),
+        ("ON_PERMISSIVE", "pending-reboot", "ON_PERMISSIVE"),
+        ("ON", "in-sync", "ON"),
+        ("ON", "pending-reboot", "ON"),
+    ] {
+        let environment =
+            [("GTID", now), ("STATUS", status), ("GROUP", "our-own"), ("SERVICE_ROLE", SERVICE_ROLE)];
+        let notes = notes("auroramysql", &[], &environment);
+        says(&notes, &[&format!("ParameterName=gtid-mode,ParameterValue={set},ApplyMethod=pending-reboot")]);
+        says(&notes, &["ParameterName=enforce_gtid_consistency,ParameterValue=ON"]);
+    }
+    let environment = [
+        ("SERVICE_ROLE", "arn:aws-us-gov:iam::999988887777:role/s"),
+        ("CALLER", "arn:aws-us-gov:iam::1:user/me"),
+    ];
+    let file_pos = notes("rdsmysql", &[], &environment);
+    assert!(!file_pos.iter().any(|note| note.contains("gtid")), "FILE_POS needs no GTID: {file_pos:#?}");
+}
+
+/// Without `set -e` in the terminal: a part that fails stops, and the terminal stays open.
+#[test]
+fn a_pasted_script_leaves_the_terminal_open() {
+    let script = stdout(setup("auroramysql", &["--only", "steps"]));
+    let pasted = format!("{script}\necho still here\n");
+    // Without SERVICE_ROLE the part of the role fails, and only that part.
+    let ran = run_script("", &["--norc", "-i"], Some(&pasted), &[]);
+    let said = String::from_utf8_lossy(&ran.output.stdout);
+    assert!(said.contains("still here"), "{said}\n{}", String::from_utf8_lossy(&ran.output.stderr));
+    assert!(!ran.requests.iter().any(|note| note.contains("create-role")), "{:#?}", ran.requests);
+
+    // With credentials of another account, nothing is changed: neither from a file nor in a terminal.
+    for (bash, typed) in [(&["--norc", "-i"][..], Some(pasted.as_str())), (&["-c"], None)] {
+        let environment = [("ACCOUNT", "210987654321"), ("SERVICE_ROLE", SERVICE_ROLE)];
+        let ran = run_script(&script, bash, typed, &environment);
+        let words = String::from_utf8_lossy(&ran.output.stderr);
+        assert!(words.contains("use credentials of account 123456789012"), "{words}");
+        for change in ["modify-", "create-", "put-", "authorize-", "reboot-"] {
+            assert!(!ran.requests.iter().any(|note| note.contains(change)), "{:#?}", ran.requests);
+        }
+    }
+}
+
+#[test]
+fn the_script_fills_in_the_values_that_it_reads() {
     let environment = [("SERVICE_ROLE", SERVICE_ROLE), ("REBOOT", "yes"), ("GROUP", "our-own")];
     let notes = notes("auroramysql", &[], &environment);
     let document = notes.join("\n");
@@ -267,21 +375,25 @@ fn the_script_fills_in_what_it_finds_out() {
 }
 
 #[test]
-fn backups_and_addresses_are_turned_on_where_that_is_asked_for() {
+fn backups_and_addresses_are_added_on_request() {
     let environment = [
         ("SERVICE_ROLE", "arn:aws-us-gov:iam::999988887777:role/s"),
         ("CALLER", "arn:aws-us-gov:iam::123456789012:user/me"),
         ("REBOOT", "yes"),
         ("ADDRESSES", "192.0.2.1 192.0.2.2"),
         ("SECURITY_GROUP", "sg-1"),
+        ("ALLOWED", "192.0.2.1/32"),
     ];
     let notes = notes("rdsmysql", &[], &environment);
     says(&notes, &["modify-db-instance", "--backup-retention-period 1"]);
-    says(&notes, &["authorize-security-group-ingress", "--port 3306 --cidr 192.0.2.2/32 --group-id sg-1"]);
+    says(&notes, &["authorize-security-group-ingress --group-id sg-1", "--port 3306 --cidr 192.0.2.2/32"]);
+    assert!(!notes.iter().any(|note| note.contains("--cidr 192.0.2.1/32")), "this rule exists: {notes:#?}");
+    let policy = "--policy-name clickpipes-rds-connect-FOUND-ID-pipe-s-reader";
+    says(&notes, &["put-role-policy", policy]);
 }
 
 #[test]
-fn a_copy_needs_iam_authentication_and_a_role_only() {
+fn initial_load_only_needs_iam_authentication_and_a_role() {
     let notes =
         notes("aurorapostgres", &["--replication-mode", "snapshot"], &[("SERVICE_ROLE", SERVICE_ROLE)]);
     says(&notes, &["modify-db-cluster", "--enable-iam-database-authentication --apply-immediately"]);

@@ -1,4 +1,4 @@
-//! `pipeprobe check` with the same inputs, as a person types it.
+//! The `pipeprobe check` command with the same inputs.
 
 use super::quote::shell;
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     target::{DbUser, Engine, RdsName, ReplicationMechanism, ReplicationMode},
 };
 
-/// The file that certificates are written to.
+/// The file of the CA certificates that were given.
 pub(super) const CA_FILE: &str = "ca.pem";
 
 pub(super) fn command(plan: &Setup) -> String {
@@ -67,7 +67,7 @@ pub(super) fn command(plan: &Setup) -> String {
     }
     if target.engine() == Engine::Postgres && pipe.follows_changes() {
         flag("--publication", super::publication(target));
-        // By the guide's rule, Postgres with IAM would be Initial Load Only.
+        // On the basis of the guide, Postgres with IAM is Initial Load Only.
         flag("--basis", "server");
     }
     lines.join(" \\\n    ")

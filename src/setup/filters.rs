@@ -1,4 +1,4 @@
-//! Filters of the templates: text in the syntax of each language. Input never becomes syntax.
+//! Filters of the templates: text in the syntax of each language.
 
 use std::fmt::Display;
 
@@ -39,7 +39,7 @@ pub fn wrapped(text: impl Display, _: &dyn Values, first: &str, rest: &str) -> a
     Ok(textwrap::fill(&text.to_string(), options))
 }
 
-/// A long `aws` command, on two lines.
+/// A long `aws` command on two lines, for the `if` of `values.sh`.
 fn folded(command: &str) -> String {
-    command.replace(" --query", " \\\n    --query")
+    command.replace(" --query", " \\\n        --query")
 }

@@ -1,4 +1,4 @@
-//! What the parameter group must say so that changes can be followed. Initial Load Only needs nothing.
+//! Parameters that CDC needs. Initial Load Only needs none.
 
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use crate::{
 pub struct Parameter {
     pub name: &'static str,
     pub value: &'static str,
-    /// `immediate` where it is dynamic, `pending-reboot` where it is static.
+    /// `immediate` for a dynamic parameter, `pending-reboot` for a static one.
     pub apply_method: &'static str,
     /// Whether CDC is impossible without it.
     pub required: bool,
@@ -29,38 +29,40 @@ impl Parameter {
         Self { apply_method: "pending-reboot", ..Self::dynamic(name, value, why) }
     }
 
-    const fn recommended(self) -> Self {
-        Self { required: false, ..self }
-    }
-
     pub fn needs_reboot(&self) -> bool {
         self.apply_method == "pending-reboot"
     }
+
+    /// Whether it changes step by step.
+    pub fn is_gtid_mode(&self) -> bool {
+        self.name == GTID_MODE
+    }
 }
 
-const POSTGRES: [Parameter; 3] = [
-    Parameter::fixed(
-        "rds.logical_replication",
-        "1",
-        "writes the WAL for logical decoding (wal_level = logical)",
-    ),
+const GTID_MODE: &str = "gtid-mode";
+
+const POSTGRES: [Parameter; 2] = [
+    Parameter::fixed("rds.logical_replication", "1", "sets wal_level = logical"),
     Parameter::dynamic("rds.iam_auth_for_replication", "1", "accepts IAM tokens on replication connections"),
-    Parameter::dynamic("wal_sender_timeout", "300000", "is patient with a slow replica (ms)").recommended(),
 ];
-const ROW_IMAGE: Parameter = Parameter::dynamic("binlog_row_image", "FULL", "logs whole rows");
-/// MySQL 8.0.1 and MariaDB 10.5 brought it.
+const ROW_IMAGE: Parameter = Parameter::dynamic("binlog_row_image", "FULL", "logs all columns of a row");
+/// From MySQL 8.0.1 and MariaDB 10.5 on.
 const ROW_METADATA: Parameter = Parameter::dynamic(
     "binlog_row_metadata",
     "FULL",
     "logs the names of columns; leave it out before MySQL 8.0 (Aurora MySQL 3)",
 );
 const FORMAT: Parameter = Parameter::dynamic("binlog_format", "ROW", "logs rows, not statements");
-/// Aurora's default is OFF, and leaving that takes a reboot.
+/// The default of Aurora is OFF. A change from OFF takes effect after a reboot.
 const AURORA_FORMAT: Parameter =
-    Parameter::fixed("binlog_format", "ROW", "turns the binary log on, and logs rows, not statements");
+    Parameter::fixed("binlog_format", "ROW", "turns on the binary log, and logs rows, not statements");
 const GTID: [Parameter; 2] = [
-    Parameter::fixed("gtid-mode", "ON", "numbers transactions: the pipe's position outlives a failover"),
-    Parameter::fixed("enforce_gtid_consistency", "ON", "what gtid-mode = ON needs"),
+    Parameter::fixed("enforce_gtid_consistency", "ON", "gtid-mode = ON needs it"),
+    Parameter::fixed(
+        GTID_MODE,
+        "ON",
+        "writes GTIDs, the default of ClickPipes; in steps: OFF, OFF_PERMISSIVE, ON_PERMISSIVE, ON",
+    ),
 ];
 
 pub(super) fn of(plan: &Setup) -> Vec<Parameter> {
@@ -76,17 +78,14 @@ pub(super) fn of(plan: &Setup) -> Vec<Parameter> {
             vec![format, ROW_IMAGE, Parameter { why: "logs the names of columns", ..ROW_METADATA }]
         }
     };
-    // MariaDB numbers its transactions always; `auto` goes on without, but a pipe made by Terraform does not.
-    match target.pipe.mechanism {
-        _ if target.engine() != Engine::Mysql => {}
-        ReplicationMechanism::Gtid => parameters.extend(GTID),
-        ReplicationMechanism::Auto => parameters.extend(GTID.map(Parameter::recommended)),
-        ReplicationMechanism::FilePos => {}
+    // The ClickPipes API and Terraform use GTID by default. MariaDB always writes GTIDs.
+    if target.engine() == Engine::Mysql && target.pipe.mechanism != ReplicationMechanism::FilePos {
+        parameters.extend(GTID);
     }
     parameters
 }
 
-/// As `aws rds modify-db-…parameter-group --parameters` takes them.
+/// In the format of `aws rds modify-db-…parameter-group --parameters`.
 pub(super) fn for_aws(parameters: &[Parameter]) -> serde_json::Value {
     let one = |p: &Parameter| {
         serde_json::json!({

@@ -1,4 +1,4 @@
-//! Where the database is in RDS, as far as its endpoint's name says, and the command that prints the rest.
+//! The RDS resource of a database, as far as the endpoint name tells it, and the commands that print the rest.
 
 use super::quote::shell;
 use crate::target::{RdsName, RdsNameKind, ResourceKind, Target};
@@ -8,7 +8,7 @@ pub(super) struct Place {
     pub(super) kind: ResourceKind,
     /// Identifier of the instance or cluster, or name of the proxy.
     pub(super) id: Option<String>,
-    /// Identifier of an instance of the cluster, where only that one is known.
+    /// Identifier of an instance of the cluster, if only that is known.
     pub(super) member: Option<String>,
     region: String,
 }
@@ -24,15 +24,15 @@ impl Place {
             (Some(RdsNameKind::Instance | RdsNameKind::ClusterWriter | RdsNameKind::ClusterReader), _) => {
                 (first(), None)
             }
-            // `<endpoint>.endpoint.proxy-…` is an endpoint that was added to a proxy of another name.
+            // `<endpoint>.endpoint.proxy-…` is an additional endpoint; the proxy has another name.
             (Some(RdsNameKind::Proxy), _) if labels.get(1) != Some(&"endpoint") => (first(), None),
-            // A custom or global endpoint has a name of its own.
+            // The name of a custom or global endpoint is not the identifier of the cluster.
             _ => (None, None),
         };
         Self { kind, id, member, region: target.region.to_string() }
     }
 
-    /// What people call it.
+    /// The term in texts.
     pub(super) fn noun(&self) -> &'static str {
         match self.kind {
             ResourceKind::Instance => "DB instance",
@@ -41,11 +41,20 @@ impl Place {
         }
     }
 
-    pub(super) fn resource_id_text(&self) -> String {
-        format!("Resource id of the {}", self.noun())
+    /// Its identifier in the RDS console, if it is known.
+    pub(super) fn label(&self) -> String {
+        match (&self.id, &self.member) {
+            (Some(id), _) => id.clone(),
+            (None, Some(member)) => format!("the cluster of {member}"),
+            (None, None) => format!("the {}", self.noun()),
+        }
     }
 
-    /// The variable of `aws.sh` that has its identifier.
+    pub(super) fn resource_id_text(&self) -> String {
+        format!("Resource ID of the {}", self.noun())
+    }
+
+    /// The variable of `aws.sh` for its identifier.
     pub(super) fn variable(&self) -> &'static str {
         match self.kind {
             ResourceKind::Instance => "DB_INSTANCE",
@@ -54,7 +63,7 @@ impl Place {
         }
     }
 
-    /// The command that prints the cluster of the instance that is known.
+    /// The command that prints the cluster of the known instance.
     pub(super) fn cluster_of_member(&self) -> Option<String> {
         self.member.as_ref().map(|member| {
             format!(
@@ -65,7 +74,7 @@ impl Place {
         })
     }
 
-    /// The command that prints the resource id of what has this identifier.
+    /// The command that prints the resource ID for this identifier.
     pub(super) fn resource_id_of(&self, id: &str) -> String {
         match self.kind {
             ResourceKind::Instance => format!(
@@ -83,7 +92,7 @@ impl Place {
         }
     }
 
-    /// A command that prints the resource id, alone where the identifier is known, else beside every endpoint there is.
+    /// The command that prints the resource ID; if the identifier is not known, one line for each endpoint.
     pub(super) fn resource_id_command(&self) -> String {
         let command = match (&self.id, &self.member) {
             (None, Some(member)) => format!(

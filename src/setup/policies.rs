@@ -1,4 +1,4 @@
-//! The two documents of the access role, as the ClickPipes guide has them.
+//! The two policies of the access role, as in the ClickPipes guide.
 
 use serde_json::{Value, json};
 
@@ -7,13 +7,13 @@ use crate::{
     target::{PrincipalArn, ResourceId},
 };
 
-/// In place of the service role. IAM refuses it as it stands.
+/// Placeholder of the service role. IAM refuses it.
 pub(super) const SERVICE_ROLE: &str = "<ClickHouse service role ARN>";
-/// In place of who else may assume the access role, where an external id is asked of them.
-pub(super) const CALLER: &str = "<ARN of whoever runs pipeprobe check>";
+/// Placeholder of another principal that can assume the access role, if an external id is required of it.
+pub(super) const CALLER: &str = "<ARN of the principal that runs pipeprobe check>";
 
-/// Who may assume the access role, with session tags. An external id is asked of others only: ClickPipes sends none,
-/// so that a condition on its statement would shut it out.
+/// Trust policy: who can assume the access role, with session tags. Only other principals need the external id, because
+/// ClickPipes sends none.
 pub(super) fn trust(plan: &Setup) -> Value {
     let service_role = plan.service_role.as_ref().map_or(SERVICE_ROLE, |role| role.as_str());
     let mut statements = vec![statement(json!(service_role))];
@@ -48,7 +48,7 @@ fn statement(principal: Value) -> Value {
     })
 }
 
-/// What the access role may do: log in to this database as this user.
+/// Identity policy: the access role can log in to this database as this user.
 pub(super) fn connect(plan: &Setup) -> Value {
     let placeholder = plan.target.resource_kind().placeholder();
     let id = plan.resource_id.as_ref().map_or(placeholder, ResourceId::as_str);

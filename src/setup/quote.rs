@@ -1,6 +1,6 @@
-//! Names and texts as each language reads them. What a person typed is never taken for syntax.
+//! Quoting for each language. Input never becomes syntax.
 
-/// A name in PostgreSQL. Always quoted: then no case is folded, and no name is a reserved word.
+/// A name in PostgreSQL. Always quoted: its case is kept, and it cannot be a reserved word.
 pub(super) fn pg_name(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
@@ -24,7 +24,7 @@ pub(super) fn shell(text: &str) -> String {
     }
 }
 
-/// A string of Terraform's language: neither a quote nor `${` ends it or begins something else.
+/// A string in HCL, the language of Terraform: quotes, `${` and `%{` are escaped.
 pub(super) fn hcl(text: &str) -> String {
     let mut quoted = String::from("\"");
     let mut rest = text.chars().peekable();
@@ -42,7 +42,7 @@ pub(super) fn hcl(text: &str) -> String {
     quoted + "\""
 }
 
-/// A line of a comment: what is in it cannot end it.
+/// A line of a comment. Its content cannot end it.
 pub(super) fn comment(text: &str) -> String {
     crate::diagnostic::printable(text)
 }

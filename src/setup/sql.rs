@@ -1,4 +1,4 @@
-//! What the database has to be told: the user, what it may read, and what it needs to follow changes.
+//! SQL for the database: the user, its grants, and what CDC needs.
 
 mod mysql;
 mod postgres;

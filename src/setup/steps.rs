@@ -1,4 +1,5 @@
-//! The steps in order, as a script of `aws` commands: `templates/aws.sh`. Steps outside AWS are comments in it.
+//! The steps in order of execution (`templates/steps/`): for the screen, and as a script (`templates/aws.sh`). Steps
+//! outside AWS are comments in the script.
 
 use std::cell::Cell;
 
@@ -12,66 +13,99 @@ use super::{
 };
 use crate::{
     config::Setup,
-    target::{Engine, ReplicationMode, ResourceKind, RoleArn, Target},
+    target::{DbUser, Engine, ReplicationMode, ResourceKind, RoleArn, Target},
 };
+
+/// The values of the templates.
+pub(super) struct Steps<'a> {
+    pub(super) plan: &'a Setup,
+    pub(super) target: &'a Target,
+    pub(super) role: &'a RoleArn,
+    pub(super) mode: &'static str,
+    pub(super) place: Place,
+    pub(super) aws: Words,
+    pub(super) parameters: Vec<Parameter>,
+    pub(super) asks_caller: bool,
+    pub(super) is_proxy: bool,
+    pub(super) needs_backups: bool,
+    pub(super) needs_gtid: bool,
+    pub(super) reboots_writer: bool,
+    pub(super) trust_policy: String,
+    pub(super) connect_policy: String,
+    pub(super) policy_name: String,
+    pub(super) check: String,
+    number: Cell<u8>,
+}
+
+impl<'a> Steps<'a> {
+    /// `None` without an access role, which the configuration requires.
+    pub(super) fn new(plan: &'a Setup) -> Option<Self> {
+        let target = &plan.target;
+        let role = target.access.roles.last()?;
+        let place = Place::of(target);
+        let parameters = parameters::of(plan);
+        // Aurora writes its binary log without backups; a Multi-AZ DB cluster always has them.
+        let needs_backups = target.pipe.follows_changes()
+            && target.engine() != Engine::Postgres
+            && place.kind == ResourceKind::Instance;
+        Some(Self {
+            plan,
+            target,
+            role,
+            mode: target.pipe.mode.map_or("", ReplicationMode::name),
+            aws: words(place.kind),
+            asks_caller: policies::asks_caller(plan),
+            is_proxy: place.kind == ResourceKind::Proxy,
+            needs_backups,
+            needs_gtid: parameters.iter().any(Parameter::is_gtid_mode),
+            reboots_writer: place.kind == ResourceKind::Cluster && target.source_type.is_aurora(),
+            parameters,
+            place,
+            trust_policy: format!("{:#}", policies::trust(plan)),
+            connect_policy: format!("{:#}", policies::connect(plan)),
+            policy_name: policy_name(&target.user),
+            check: check::command(plan),
+            number: Cell::new(0),
+        })
+    }
+
+    /// The number of the next step.
+    pub(super) fn step(&self) -> u8 {
+        self.number.set(self.number.get() + 1);
+        self.number.get()
+    }
+}
 
 #[derive(Template)]
 #[template(path = "aws.sh", config = "src/setup/templates/askama.toml")]
 struct Script<'a> {
-    plan: &'a Setup,
-    target: &'a Target,
-    role: &'a RoleArn,
-    mode: &'static str,
-    place: Place,
-    aws: Words,
-    parameters: Vec<Parameter>,
-    asks_caller: bool,
-    needs_backups: bool,
-    trust_policy: String,
-    connect_policy: String,
-    check: String,
-    steps: Cell<u8>,
-}
-
-impl Script<'_> {
-    /// The number of the next step.
-    fn step(&self) -> u8 {
-        self.steps.set(self.steps.get() + 1);
-        self.steps.get()
-    }
+    s: Steps<'a>,
 }
 
 pub(super) fn script(plan: &Setup) -> String {
-    let target = &plan.target;
-    let Some(role) = target.access.roles.last() else { return String::new() };
-    let place = Place::of(target);
-    // Aurora writes its binary log without backups; a Multi-AZ DB cluster always has them.
-    let needs_backups = target.pipe.follows_changes()
-        && target.engine() != Engine::Postgres
-        && place.kind == ResourceKind::Instance;
-    rendered(&Script {
-        plan,
-        target,
-        role,
-        mode: target.pipe.mode.map_or("", ReplicationMode::name),
-        aws: words(place.kind),
-        place,
-        parameters: parameters::of(plan),
-        asks_caller: policies::asks_caller(plan),
-        needs_backups,
-        trust_policy: format!("{:#}", policies::trust(plan)),
-        connect_policy: format!("{:#}", policies::connect(plan)),
-        check: check::command(plan),
-        steps: Cell::new(0),
-    })
+    Steps::new(plan).map(|s| rendered(&Script { s })).unwrap_or_default()
 }
 
-/// The words of the `aws` commands for an instance, or for a cluster.
-struct Words {
-    thing: &'static str,
-    group: &'static str,
-    group_of: &'static str,
-    family_of: &'static str,
+/// One policy for each database and user, so that another setup does not replace it. IAM allows letters, digits and some
+/// punctuation, and 128 characters.
+fn policy_name(user: &DbUser) -> String {
+    let base = "clickpipes-rds-connect-$resource_id";
+    if user.as_str() == DbUser::DEFAULT {
+        return format!("\"{base}\"");
+    }
+    let allowed = |c: char| if c.is_ascii_alphanumeric() || "_.-".contains(c) { c } else { '-' };
+    let user: String = user.as_str().chars().take(60).map(allowed).collect();
+    format!("\"{base}-{user}\"")
+}
+
+/// The names in `aws` commands, for an instance or for a cluster.
+pub(super) struct Words {
+    pub(super) thing: &'static str,
+    pub(super) group: &'static str,
+    pub(super) parameters: &'static str,
+    pub(super) group_of: &'static str,
+    pub(super) family_of: &'static str,
+    pub(super) status_of: &'static str,
 }
 
 fn words(kind: ResourceKind) -> Words {
@@ -79,14 +113,18 @@ fn words(kind: ResourceKind) -> Words {
         ResourceKind::Cluster => Words {
             thing: "db-cluster",
             group: "db-cluster-parameter-group",
+            parameters: "db-cluster-parameters",
             group_of: "DBClusters[0].DBClusterParameterGroup",
             family_of: "DBClusterParameterGroups[0].DBParameterGroupFamily",
+            status_of: "DBClusters[0].DBClusterMembers[?IsClusterWriter].DBClusterParameterGroupStatus",
         },
         ResourceKind::Instance | ResourceKind::Proxy => Words {
             thing: "db-instance",
             group: "db-parameter-group",
+            parameters: "db-parameters",
             group_of: "DBInstances[0].DBParameterGroups[0].DBParameterGroupName",
             family_of: "DBParameterGroups[0].DBParameterGroupFamily",
+            status_of: "DBInstances[0].DBParameterGroups[0].ParameterApplyStatus",
         },
     }
 }

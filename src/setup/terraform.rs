@@ -1,5 +1,5 @@
-//! The same for Terraform: what AWS needs, and the pipe itself. Names of arguments are those of the providers'
-//! documentation (hashicorp/aws; ClickHouse/clickhouse, `clickhouse_clickpipe`).
+//! Terraform: the AWS resources and the pipe. Argument names follow the documentation of the providers (hashicorp/aws;
+//! ClickHouse/clickhouse, `clickhouse_clickpipe`).
 
 mod aws;
 mod clickpipe;

@@ -1,4 +1,4 @@
-//! For a person: what is made, under headings (`templates/screen.txt`); and `README.txt` of a written folder.
+//! Text for people: the screen (`templates/screen.txt`) and `README.txt` of a written folder.
 
 use std::{
     fmt::Display,
@@ -8,10 +8,9 @@ use std::{
 use anstyle::Style;
 use askama::Template;
 
-use super::{Artefacts, Missing, filters, rendered};
-use crate::cli::Artefact;
+use super::{Artefacts, Missing, filters, policies, rendered, steps::Steps};
 
-/// Columns of a screen. Artefacts are not wrapped.
+/// Columns of prose. Commands and files are not wrapped.
 pub(super) const WIDTH: usize = 90;
 const STRONG: Style = Style::new().bold();
 
@@ -19,6 +18,7 @@ const STRONG: Style = Style::new().bold();
 #[template(path = "screen.txt", config = "src/setup/templates/askama.toml")]
 struct Screen<'a> {
     made: &'a Artefacts<'a>,
+    s: Steps<'a>,
 }
 
 #[derive(Template)]
@@ -32,6 +32,11 @@ impl Screen<'_> {
         format!("{STRONG}{text}{STRONG:#}")
     }
 
+    /// The heading of the next step.
+    fn step(&self, title: &str) -> String {
+        self.heading(&format!("{}. {title}", self.s.step()))
+    }
+
     fn heading(&self, text: &str) -> String {
         let rule = "─".repeat(WIDTH.saturating_sub(text.chars().count() + 4));
         format!("── {} {rule}", self.strong(text))
@@ -39,34 +44,35 @@ impl Screen<'_> {
 }
 
 /// # Errors
-/// The writer's.
+/// If `out` cannot be written.
 pub fn write(out: &mut impl Write, made: &Artefacts<'_>) -> io::Result<()> {
-    out.write_all(rendered(&Screen { made }).as_bytes())
+    let Some(s) = Steps::new(made.plan) else { return Ok(()) };
+    out.write_all(rendered(&Screen { made, s }).as_bytes())
 }
 
-/// What was written, and what to do with it.
+/// The files that were written, and the values to fill in.
 ///
 /// # Errors
-/// The writer's.
+/// If `out` cannot be written.
 pub fn write_written(out: &mut impl Write, made: &Artefacts<'_>, files: &[String]) -> io::Result<()> {
     for file in files {
         writeln!(out, "wrote {file}")?;
     }
     for missing in &made.missing {
-        writeln!(out, "to fill in: {} ({})", missing.placeholder, missing.flag)?;
+        writeln!(out, "fill in: {} ({})", missing.placeholder, missing.flag)?;
     }
     Ok(())
 }
 
-/// `README.txt`: what lies beside it, and in what order it is used.
+/// `README.txt`: the files beside it, in order of use.
 pub(super) fn readme(made: &Artefacts<'_>) -> String {
     rendered(&Readme { made })
 }
 
 impl Missing {
-    /// What it is, and how to give it.
+    /// What it is, and how to set it.
     fn text(&self) -> String {
-        let command = if self.command.is_some() { ", and this prints it:" } else { "" };
-        format!("{}; {} gives it{command}", self.what, self.flag)
+        let command = if self.command.is_some() { ". This prints it:" } else { "" };
+        format!("{}; set it with {}{command}", self.what, self.flag)
     }
 }

@@ -1,4 +1,5 @@
-//! What `setup` prints is done, word for word, to servers and to AWS's stand-in; then the `check` it prints passes.
+//! The output of `setup` is applied, unchanged, to servers and to the AWS stand-in; then the `check` that it prints passes.
+//! Everything is applied twice, and extended.
 
 use std::{fs, path::Path, process::Command};
 
@@ -25,12 +26,27 @@ fn setup_output_makes_cdc_possible() {
             args.extend(["--publication", PUBLICATION]);
         }
         let made = Made::by(&lab, instance, &args);
-        assert_eq!(made.check(&lab), 3, "{server_version}: nothing is there yet");
+        assert_eq!(made.check(&lab), 3, "{server_version}: nothing exists yet");
 
         made.create_role(&lab);
         made.run_sql(instance);
+        made.run_sql(instance);
         set_parameters(instance, &made.json("parameters.json"));
         assert_eq!(made.check(&lab), 0, "{server_version}");
+        let mysql = server_version.engine() != Engine::Postgres;
+        assert!(!mysql || retention(instance) == "72", "{server_version}: {}", retention(instance));
+
+        // Another table: the same command with one more --table. A longer retention is kept.
+        if mysql {
+            instance.sql("CALL mysql.rds_set_configuration('binlog retention hours', 168)").unwrap();
+        }
+        let later = format!("{schema}.later");
+        instance.sql(&format!("CREATE TABLE {later} (id bigint PRIMARY KEY)")).unwrap();
+        let made = Made::by(&lab, instance, &[&args[..], &["--table", &later]].concat());
+        assert_eq!(made.check(&lab), 3, "{server_version}: the new table is not set up");
+        made.run_sql(instance);
+        assert_eq!(made.check(&lab), 0, "{server_version}: with another table");
+        assert!(!mysql || retention(instance) == "168", "{server_version}: {}", retention(instance));
     }
 }
 
@@ -49,7 +65,82 @@ fn setup_output_makes_initial_load_only_possible() {
         assert!(!made.folder.path().join("parameters.json").exists(), "a copy needs no parameter");
         made.create_role(&lab);
         made.run_sql(instance);
+        made.run_sql(instance);
         assert_eq!(made.check(&lab), 0, "{server_version}");
+
+        // From Initial Load Only to CDC.
+        let made = Made::by(&lab, instance, &patterns);
+        made.run_sql(instance);
+        made.run_sql(instance);
+        set_parameters(instance, &made.json("parameters.json"));
+        assert_eq!(made.check(&lab), 0, "{server_version}: CDC after Initial Load Only");
+    }
+}
+
+/// Roles exist in every database of an instance, publications in one.
+#[test]
+fn another_database_on_the_same_instance_is_set_up() {
+    let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
+    let postgres = lab.instance(ServerVersion::Postgres15);
+    prepare(postgres);
+    let made = Made::by(&lab, postgres, &["--table", "public.orders"]);
+    made.create_role(&lab);
+    made.run_sql(postgres);
+    set_parameters(postgres, &made.json("parameters.json"));
+    postgres.sql(r#"CREATE DATABASE "Second db""#).unwrap();
+    postgres.sql_in("Second db", "CREATE TABLE public.orders (id bigint PRIMARY KEY)").unwrap();
+    let second = Made::by(&lab, postgres, &["--table", "public.orders", "--database", "Second db"]);
+    assert_eq!(second.check(&lab), 3, "nothing exists in the second database");
+    let script = second.sql();
+    for _ in 0..2 {
+        postgres.sql_in("Second db", &script).unwrap_or_else(|e| panic!("{e}\n{script}"));
+    }
+    assert_eq!(second.check(&lab), 0);
+    assert_eq!(made.check(&lab), 0, "the first database still works");
+}
+
+/// A published table without a replica identity refuses UPDATE and DELETE, so setup.sql does not publish it.
+#[test]
+fn a_table_without_replica_identity_is_not_published() {
+    let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
+    let postgres = lab.instance(ServerVersion::Postgres15);
+    prepare(postgres);
+    let tables = "CREATE TABLE keyless (id int);
+        CREATE TABLE parts (id int, PRIMARY KEY (id)) PARTITION BY RANGE (id);
+        CREATE TABLE parts_1 PARTITION OF parts DEFAULT;
+        CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child () INHERITS (parent);
+        CREATE TABLE late (id int PRIMARY KEY DEFERRABLE);";
+    postgres.sql(tables).unwrap();
+    let refused = |tables: &[&str], named: &str| {
+        let made = Made::by(&lab, postgres, tables);
+        let error = postgres.sql(&made.sql()).unwrap_err().to_string();
+        let remedy = format!("ALTER TABLE {named} REPLICA IDENTITY FULL;");
+        assert!(error.contains(&remedy), "{error}");
+        let left = format!(
+            "SELECT (SELECT count(*) FROM pg_publication) + (SELECT count(*) FROM pg_roles WHERE rolname = '{USER}')"
+        );
+        assert_eq!(postgres.sql(&left).unwrap().trim(), "0", "everything is rolled back");
+        remedy
+    };
+    refused(&["--table", "public.orders,public.keyless"], "keyless");
+    refused(&["--table", "public.late"], "late");
+    let keyless = refused(&["--table", "public.key*"], "keyless");
+    let child = refused(&["--table", "public.parent"], "child");
+    postgres.sql("ALTER TABLE parts_1 REPLICA IDENTITY NOTHING").unwrap();
+    let part = refused(&["--table", "public.parts"], "parts_1");
+    for remedy in [keyless, child, part, "ALTER TABLE late REPLICA IDENTITY FULL".to_owned()] {
+        postgres.sql(&remedy).unwrap();
+    }
+    let made = Made::by(
+        &lab,
+        postgres,
+        &["--table", "public.orders,public.key*,public.parent,public.parts,public.late"],
+    );
+    made.run_sql(postgres);
+    for table in ["keyless", "parent", "parts", "late"] {
+        postgres
+            .sql(&format!("INSERT INTO {table} VALUES (1); UPDATE {table} SET id = 2; DELETE FROM {table}"))
+            .unwrap();
     }
 }
 
@@ -60,11 +151,12 @@ fn table_patterns_are_published_and_schemas_granted() {
         let postgres = lab.instance(ServerVersion::Postgres15);
         prepare(postgres);
         if tables.is_empty() {
-            // Where no table is named, the guide's schema is all there is to read.
+            // Without tables, setup grants the schema of the guide only.
             postgres.sql(r#"DROP SCHEMA "Odd-1" CASCADE"#).unwrap();
         }
         let made = Made::by(&lab, postgres, tables);
         made.create_role(&lab);
+        made.run_sql(postgres);
         made.run_sql(postgres);
         set_parameters(postgres, &made.json("parameters.json"));
         assert_eq!(made.check(&lab), 0, "{tables:?}");
@@ -123,8 +215,12 @@ impl Made {
         lab.aws().change(|world| world.roles.push(role));
     }
 
+    fn sql(&self) -> String {
+        fs::read_to_string(self.folder.path().join("setup.sql")).unwrap()
+    }
+
     fn run_sql(&self, instance: &Instance) {
-        let script = fs::read_to_string(self.folder.path().join("setup.sql")).unwrap();
+        let script = self.sql();
         instance.sql(&script).unwrap_or_else(|e| panic!("{e}\n{script}"));
         if instance.server_version.engine() == Engine::Postgres && script.contains("rds_replication") {
             // On RDS, the role rds_replication is enough. Here the REPLICATION attribute is needed.
@@ -155,7 +251,7 @@ impl Made {
     }
 }
 
-/// A table whose name and schema have to be quoted; nothing of what the guide had typed; and settings that will not do.
+/// A table whose name and schema must be quoted, nothing from the guide, and settings that CDC cannot use.
 fn prepare(instance: &Instance) {
     match instance.server_version.engine() {
         Engine::Postgres => {
@@ -179,6 +275,11 @@ fn prepare(instance: &Instance) {
     }
 }
 
+fn retention(instance: &Instance) -> String {
+    let query = "SELECT value FROM mysql.rds_configuration WHERE name = 'binlog retention hours'";
+    instance.sql(query).unwrap().trim().to_owned()
+}
+
 /// As RDS does it with a parameter group, and a reboot.
 fn set_parameters(instance: &Instance, parameters: &Value) {
     let parameters: Vec<(&str, &str)> = parameters
@@ -192,7 +293,7 @@ fn set_parameters(instance: &Instance, parameters: &Value) {
             for (name, value) in &parameters {
                 instance.sql(&format!("ALTER SYSTEM SET {name} = '{value}'")).unwrap();
             }
-            // That is what RDS makes of it.
+            // RDS sets wal_level from it.
             assert!(parameters.contains(&("rds.logical_replication", "1")));
             instance.restart_with(&[("wal_level", "logical")]).unwrap();
         }

@@ -4,7 +4,7 @@ use askama::Template;
 
 use crate::{
     config::Setup,
-    setup::{filters, quote::mysql_name, rendered},
+    setup::{client, filters, quote::mysql_name, rendered},
     target::{Engine, TablePattern, Target},
 };
 
@@ -20,6 +20,7 @@ struct Script<'a> {
     changes: bool,
     objects: Vec<Object>,
     has_loose_grant: bool,
+    client: Vec<String>,
 }
 
 pub(super) fn script(plan: &Setup) -> String {
@@ -32,6 +33,7 @@ pub(super) fn script(plan: &Setup) -> String {
         changes: target.pipe.follows_changes(),
         has_loose_grant: objects.iter().any(|object| object.is_loose),
         objects,
+        client: client::commands(plan),
     })
 }
 
@@ -39,7 +41,7 @@ pub(super) fn script(plan: &Setup) -> String {
 #[derive(Debug, PartialEq, Eq)]
 struct Object {
     name: String,
-    /// A whole schema whose name has characters that a grant takes for others.
+    /// A whole schema whose name contains `_` or `%`, which are patterns in a grant.
     is_loose: bool,
 }
 

@@ -4,7 +4,7 @@ use askama::Template;
 
 use crate::{
     config::Setup,
-    setup::{filters, rendered},
+    setup::{client, filters, quote::pg_name, rendered},
     target::{TablePattern, Target},
 };
 
@@ -28,6 +28,13 @@ struct Script<'a> {
     has_patterns: bool,
     schemas: Vec<&'a str>,
     tag: String,
+    client: Vec<String>,
+}
+
+impl Script<'_> {
+    fn qualified(&self, table: &TablePattern) -> String {
+        format!("{}.{}", pg_name(&table.schema), pg_name(&table.table))
+    }
 }
 
 pub(super) fn script(plan: &Setup) -> String {
@@ -46,6 +53,7 @@ pub(super) fn script(plan: &Setup) -> String {
         has_patterns: !tables.iter().all(TablePattern::is_exact),
         schemas,
         tag: tag(target),
+        client: client::commands(plan),
     })
 }
 

@@ -4,13 +4,13 @@ variable "{{ name }}" {
   description = {{ description|hcl }}
 }
 {% endmacro -%}
-# What AWS needs so that ClickPipes can use the database with IAM. Never applied where it was made:
-# see what `terraform plan` says. The provider's Region has to be {{ target.region }}.
+# What AWS needs so that ClickPipes can use the database with IAM. It was never applied: read the output of
+# `terraform plan`. The Region of the provider must be {{ target.region }}.
 {% if plan.service_role.is_none() %}
 {%- call variable("service_role", "ARN of the ClickHouse service role") %}{% endcall -%}
 {% endif %}
 {%- if asks_caller %}
-{%- call variable("caller", "ARN of whoever runs pipeprobe check") %}{% endcall -%}
+{%- call variable("caller", "ARN of the principal that runs pipeprobe check") %}{% endcall -%}
 {% endif %}
 {%- if plan.resource_id.is_none() %}
 {%- if let (ResourceKind::Instance, Some(id)) = (place.kind, place.id.as_ref()) %}
@@ -64,9 +64,9 @@ resource "{{ group_type }}" "clickpipes" {
 }
 {%- endif %}
 {% if place.kind == ResourceKind::Proxy %}
-# In the aws_db_proxy that there is, each auth block: iam_auth = "REQUIRED"
+# Add to each auth block of the existing aws_db_proxy: iam_auth = "REQUIRED"
 {%- else %}
-# In the {% if is_cluster %}aws_rds_cluster{% else %}aws_db_instance{% endif %} that there is:
+# Add to the existing {% if is_cluster %}aws_rds_cluster{% else %}aws_db_instance{% endif %}:
 #   iam_database_authentication_enabled = true
 {%- if !parameters.is_empty() %}
 {%- if is_cluster %}
@@ -74,7 +74,7 @@ resource "{{ group_type }}" "clickpipes" {
 {%- else %}
 #   parameter_group_name                = {{ group_type }}.clickpipes.name
 {%- if target.engine() != Engine::Postgres %}
-#   backup_retention_period             = 1 # or more: without backups there is no binary log
+#   backup_retention_period             = 1 # or more: without backups, RDS writes no binary log
 {%- endif %}
 {%- endif %}
 {%- endif %}

@@ -1,5 +1,5 @@
-# The pipe. Written from the provider's documentation, never applied where it was made: see what
-# `terraform plan` says. The provider takes its keys from the environment (CLICKHOUSE_ORG_ID,
+# The pipe. Written from the documentation of the provider and never applied: read the output of
+# `terraform plan`. The provider reads its keys from the environment (CLICKHOUSE_ORG_ID,
 # CLICKHOUSE_TOKEN_KEY, CLICKHOUSE_TOKEN_SECRET) or from a provider block.
 
 terraform {
@@ -58,7 +58,7 @@ resource "clickhouse_clickpipe" "this" {
         replication_mode      = {{ mode|hcl }}
         replication_mechanism = "GTID"
 {%- else if target.pipe.mechanism == ReplicationMechanism::FilePos %}
-        # ClickHouse support has to enable FILE_POS for the organization.
+        # ClickHouse support must enable FILE_POS for the organization.
         replication_mode      = {{ mode|hcl }}
         replication_mechanism = "FILE_POS"
 {%- else %}

@@ -64,7 +64,7 @@ fn family(source_type: SourceType) -> &'static str {
     }
 }
 
-/// A policy as an expression, with references in place of what is not known.
+/// A policy as an expression. References replace the placeholders.
 fn encoded(policy: Value, place: &Place) -> String {
     let resource_id = match (place.kind, place.id.as_ref().or(place.member.as_ref())) {
         (ResourceKind::Instance, Some(_)) => "data.aws_db_instance.source.resource_id",

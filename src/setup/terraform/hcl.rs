@@ -1,10 +1,10 @@
-//! Terraform's language, written as `terraform fmt` would leave it.
+//! HCL expressions in the format of `terraform fmt`.
 
 use serde_json::Value;
 
 use crate::setup::quote;
 
-/// `name = value` lines. Neighbours of one line each are aligned.
+/// `name = value` lines. Neighboring values of one line are aligned.
 fn arguments(depth: usize, arguments: &[(&str, String)]) -> String {
     let indent = "  ".repeat(depth);
     let mut text = String::new();
@@ -24,12 +24,12 @@ fn arguments(depth: usize, arguments: &[(&str, String)]) -> String {
     text
 }
 
-/// An object's value; its end is on a line of its own.
+/// An object value. Its closing brace is on a separate line.
 fn object(depth: usize, body: &str) -> String {
     format!("{{\n{body}{}}}", "  ".repeat(depth))
 }
 
-/// JSON as an expression of Terraform's, for `jsonencode`.
+/// JSON as an HCL expression, for `jsonencode`.
 pub(super) fn expression(depth: usize, value: &Value) -> String {
     match value {
         Value::Object(fields) => {

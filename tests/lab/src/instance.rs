@@ -180,6 +180,11 @@ impl Instance {
         self.deployment.sql(Some(guide::DATABASE), script)
     }
 
+    /// The same in another database.
+    pub fn sql_in(&self, database: &str, script: &str) -> io::Result<String> {
+        self.deployment.sql(Some(database), script)
+    }
+
     /// A command line that opens a shell on the server as its superuser.
     pub fn superuser_shell(&self) -> String {
         match self.server_version.engine() {

@@ -1,0 +1,106 @@
+# What AWS needs so that ClickPipes can use the database with IAM. It was never applied: read the output of
+# `terraform plan`. The Region of the provider must be eu-west-1.
+
+variable "service_role" {
+  type        = string
+  description = "ARN of the ClickHouse service role"
+}
+
+data "aws_db_instance" "member" {
+  db_instance_identifier = "orders-1"
+}
+
+data "aws_rds_cluster" "source" {
+  cluster_identifier = data.aws_db_instance.member.db_cluster_identifier
+}
+
+resource "aws_iam_role" "clickpipes" {
+  name = "clickpipes-rds-access"
+  path = "/"
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Effect = "Allow"
+        Principal = {
+          AWS = var.service_role
+        }
+        Action = ["sts:AssumeRole", "sts:TagSession"]
+      },
+    ]
+  })
+}
+
+resource "aws_iam_role_policy" "clickpipes" {
+  name = "clickpipes-rds-connect"
+  role = aws_iam_role.clickpipes.id
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Effect   = "Allow"
+        Action   = ["rds-db:connect"]
+        Resource = ["arn:aws:rds-db:eu-west-1:123456789012:dbuser:${data.aws_rds_cluster.source.cluster_resource_id}/clickpipes_iam_user"]
+      },
+    ]
+  })
+}
+
+# Add to the existing aws_rds_cluster:
+#   iam_database_authentication_enabled = true
+
+# The pipe. Written from the documentation of the provider and never applied: read the output of
+# `terraform plan`. The provider reads its keys from the environment (CLICKHOUSE_ORG_ID,
+# CLICKHOUSE_TOKEN_KEY, CLICKHOUSE_TOKEN_SECRET) or from a provider block.
+
+terraform {
+  required_providers {
+    clickhouse = {
+      source  = "ClickHouse/clickhouse"
+      version = ">= 3.14.0"
+    }
+  }
+}
+
+variable "clickhouse_service_id" {
+  type        = string
+  description = "Id of the ClickHouse service"
+}
+
+variable "tables" {
+  type        = set(object({ schema = string, table = string }))
+  description = "Tables to replicate, each with the schema it is in"
+}
+
+resource "clickhouse_clickpipe" "this" {
+  name       = "orders-1.abc123.eu-west-1.rds.amazonaws.com"
+  service_id = var.clickhouse_service_id
+
+  source = {
+    mysql = {
+      type           = "auroramysql"
+      host           = "orders-1.abc123.eu-west-1.rds.amazonaws.com"
+      port           = 3306
+      authentication = "IAM_ROLE"
+      iam_role       = "arn:aws:iam::123456789012:role/clickpipes-rds-access"
+
+      credentials = {
+        username = "clickpipes_iam_user"
+      }
+
+      settings = {
+        replication_mode = "snapshot"
+      }
+
+      table_mappings = [for t in var.tables : {
+        source_schema_name = t.schema
+        source_table       = t.table
+        target_table       = "${t.schema}_${t.table}"
+      }]
+    }
+  }
+
+  destination = {
+    database = "default"
+  }
+}

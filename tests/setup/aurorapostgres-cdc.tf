@@ -1,0 +1,129 @@
+# What AWS needs so that ClickPipes can use the database with IAM. It was never applied: read the output of
+# `terraform plan`. The Region of the provider must be eu-west-1.
+
+variable "service_role" {
+  type        = string
+  description = "ARN of the ClickHouse service role"
+}
+
+data "aws_rds_cluster" "source" {
+  cluster_identifier = "orders"
+}
+
+variable "parameter_group_family" {
+  type        = string
+  description = "Family of the DB cluster parameter group, such as aurora-postgresql16"
+}
+
+resource "aws_iam_role" "clickpipes" {
+  name = "clickpipes-rds-access"
+  path = "/"
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Effect = "Allow"
+        Principal = {
+          AWS = var.service_role
+        }
+        Action = ["sts:AssumeRole", "sts:TagSession"]
+      },
+    ]
+  })
+}
+
+resource "aws_iam_role_policy" "clickpipes" {
+  name = "clickpipes-rds-connect"
+  role = aws_iam_role.clickpipes.id
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Effect   = "Allow"
+        Action   = ["rds-db:connect"]
+        Resource = ["arn:aws:rds-db:eu-west-1:123456789012:dbuser:${data.aws_rds_cluster.source.cluster_resource_id}/clickpipes_iam_user"]
+      },
+    ]
+  })
+}
+
+resource "aws_rds_cluster_parameter_group" "clickpipes" {
+  name   = "clickpipes-orders"
+  family = var.parameter_group_family
+
+  # sets wal_level = logical
+  parameter {
+    name         = "rds.logical_replication"
+    value        = "1"
+    apply_method = "pending-reboot"
+  }
+
+  # accepts IAM tokens on replication connections
+  parameter {
+    name         = "rds.iam_auth_for_replication"
+    value        = "1"
+    apply_method = "immediate"
+  }
+}
+
+# Add to the existing aws_rds_cluster:
+#   iam_database_authentication_enabled = true
+#   db_cluster_parameter_group_name     = aws_rds_cluster_parameter_group.clickpipes.name
+
+# The pipe. Written from the documentation of the provider and never applied: read the output of
+# `terraform plan`. The provider reads its keys from the environment (CLICKHOUSE_ORG_ID,
+# CLICKHOUSE_TOKEN_KEY, CLICKHOUSE_TOKEN_SECRET) or from a provider block.
+
+terraform {
+  required_providers {
+    clickhouse = {
+      source  = "ClickHouse/clickhouse"
+      version = ">= 3.14.0"
+    }
+  }
+}
+
+variable "clickhouse_service_id" {
+  type        = string
+  description = "Id of the ClickHouse service"
+}
+
+variable "tables" {
+  type        = set(object({ schema = string, table = string }))
+  description = "Tables to replicate, each with the schema it is in: public.order_*"
+}
+
+resource "clickhouse_clickpipe" "this" {
+  name       = "orders.cluster-abc123.eu-west-1.rds.amazonaws.com"
+  service_id = var.clickhouse_service_id
+
+  source = {
+    postgres = {
+      type           = "aurorapostgres"
+      host           = "orders.cluster-abc123.eu-west-1.rds.amazonaws.com"
+      port           = 5432
+      database       = "postgres"
+      authentication = "IAM_ROLE"
+      iam_role       = "arn:aws:iam::123456789012:role/clickpipes-rds-access"
+
+      credentials = {
+        username = "clickpipes_iam_user"
+      }
+
+      settings = {
+        replication_mode = "cdc"
+        publication_name = "clickpipes_publication"
+      }
+
+      table_mappings = [for t in var.tables : {
+        source_schema_name = t.schema
+        source_table       = t.table
+        target_table       = "${t.schema}_${t.table}"
+      }]
+    }
+  }
+
+  destination = {
+    database = "default"
+  }
+}

@@ -1,0 +1,122 @@
+# What AWS needs so that ClickPipes can use the database with IAM. It was never applied: read the output of
+# `terraform plan`. The Region of the provider must be eu-west-1.
+
+variable "parameter_group_family" {
+  type        = string
+  description = "Family of the DB parameter group, such as postgres16"
+}
+
+resource "aws_iam_role" "clickpipes" {
+  name = "clickpipes-rds-access"
+  path = "/"
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Effect = "Allow"
+        Principal = {
+          AWS = "arn:aws:iam::999988887777:role/CH-S3-example-service-role"
+        }
+        Action = ["sts:AssumeRole", "sts:TagSession"]
+      },
+    ]
+  })
+}
+
+resource "aws_iam_role_policy" "clickpipes" {
+  name = "clickpipes-rds-connect"
+  role = aws_iam_role.clickpipes.id
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Effect   = "Allow"
+        Action   = ["rds-db:connect"]
+        Resource = ["arn:aws:rds-db:eu-west-1:123456789012:dbuser:db-ABCDEFGHIJKL01234/clickpipes_iam_user"]
+      },
+    ]
+  })
+}
+
+resource "aws_db_parameter_group" "clickpipes" {
+  name   = "clickpipes-orders"
+  family = var.parameter_group_family
+
+  # sets wal_level = logical
+  parameter {
+    name         = "rds.logical_replication"
+    value        = "1"
+    apply_method = "pending-reboot"
+  }
+
+  # accepts IAM tokens on replication connections
+  parameter {
+    name         = "rds.iam_auth_for_replication"
+    value        = "1"
+    apply_method = "immediate"
+  }
+}
+
+# Add to the existing aws_db_instance:
+#   iam_database_authentication_enabled = true
+#   parameter_group_name                = aws_db_parameter_group.clickpipes.name
+
+# The pipe. Written from the documentation of the provider and never applied: read the output of
+# `terraform plan`. The provider reads its keys from the environment (CLICKHOUSE_ORG_ID,
+# CLICKHOUSE_TOKEN_KEY, CLICKHOUSE_TOKEN_SECRET) or from a provider block.
+
+terraform {
+  required_providers {
+    clickhouse = {
+      source  = "ClickHouse/clickhouse"
+      version = ">= 3.14.0"
+    }
+  }
+}
+
+variable "clickhouse_service_id" {
+  type        = string
+  description = "Id of the ClickHouse service"
+}
+
+resource "clickhouse_clickpipe" "this" {
+  name       = "orders.abc123.eu-west-1.rds.amazonaws.com"
+  service_id = var.clickhouse_service_id
+
+  source = {
+    postgres = {
+      type           = "rdspostgres"
+      host           = "orders.abc123.eu-west-1.rds.amazonaws.com"
+      port           = 5432
+      database       = "shop"
+      authentication = "IAM_ROLE"
+      iam_role       = "arn:aws:iam::123456789012:role/clickpipes-rds-access"
+
+      credentials = {
+        username = "clickpipes_iam_user"
+      }
+
+      settings = {
+        replication_mode = "cdc"
+        publication_name = "clickpipes_publication"
+      }
+
+      table_mappings = [
+        {
+          source_schema_name = "public"
+          source_table       = "orders"
+          target_table       = "public_orders"
+        },
+        {
+          source_schema_name = "sales"
+          source_table       = "Order Lines"
+          target_table       = "sales_Order Lines"
+        },
+      ]
+    }
+  }
+
+  destination = {
+    database = "default"
+  }
+}
