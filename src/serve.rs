@@ -9,14 +9,18 @@
 //! kept in memory only: after a restart every target gets a full check.
 
 mod auth;
+mod bodies;
+mod connections;
 mod status_store;
 mod descriptors;
 mod scheduler;
 mod http;
+mod listener;
 mod metrics;
 mod notify;
 mod page;
 mod probe;
+mod progress;
 mod schedule;
 mod shared;
 mod concurrency;
@@ -29,12 +33,14 @@ use std::{
 
 use jiff::Timestamp;
 use tokio::{
-    net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::{Semaphore, mpsc, oneshot},
 };
 use tokio_util::sync::CancellationToken;
 
+use bodies::Bodies;
+use connections::Limits;
+use http::SharedBodies;
 use metrics::Metrics;
 use scheduler::Scheduler;
 use shared::Shared;
@@ -69,6 +75,8 @@ struct Monitor {
     /// Belongs to the current configuration; a reload replaces it.
     shared: RwLock<Arc<Shared>>,
     metrics: Metrics,
+    bodies: Bodies,
+    shared_bodies: SharedBodies,
     probes: Semaphore,
     reloads: mpsc::Sender<oneshot::Sender<Result<(), ConfigErrors>>>,
 }
@@ -87,12 +95,12 @@ pub fn check_tls(config: &Serve) -> Result<(), Invalid> {
 /// If the address cannot be listened on or the certificate cannot be used; no database was contacted.
 pub async fn serve(config: Serve, reread: Reread, clock: Clock) -> Result<(), ServeError> {
     let listen = config.web.listen;
-    let listener = TcpListener::bind(listen).await.map_err(|e| {
+    let listener = listener::bind(listen).map_err(|e| {
         let found = format!("`{listen}`: {e}");
         ServeError::Invalid(Invalid::new("listen", "an address and a port to listen on", found).into())
     })?;
     let shared = Arc::new(Shared::new(&config).map_err(|invalid| ServeError::Invalid(invalid.into()))?);
-    descriptors::raise_limit();
+    let limits = Limits::new(descriptors::raise_limit());
     let (reloads, mut expected) = mpsc::channel(1);
     let serve = Arc::new(Monitor {
         clock,
@@ -100,6 +108,8 @@ pub async fn serve(config: Serve, reread: Reread, clock: Clock) -> Result<(), Se
         status_store: Mutex::default(),
         shared: RwLock::new(shared),
         metrics: Metrics::new(clock()),
+        bodies: Bodies::default(),
+        shared_bodies: SharedBodies::default(),
         probes: Semaphore::new(PROBES_AT_ONCE),
         reloads,
     });
@@ -111,7 +121,7 @@ pub async fn serve(config: Serve, reread: Reread, clock: Clock) -> Result<(), Se
 
     let address = listener.local_addr().map_err(ServeError::Io)?;
     let stop = CancellationToken::new();
-    let answering = tokio::spawn(http::serve(listener, Arc::clone(&serve), stop.clone()));
+    let answering = tokio::spawn(listener::serve(listener, Arc::clone(&serve), limits, stop.clone()));
     tracing::info!(%address, targets = scheduler.len(), version = env!("CARGO_PKG_VERSION"), "serving");
     notify::ready(scheduler.len());
     let mut watchdog = notify::watchdog();

@@ -1,46 +1,44 @@
-//! The HTTP server: connections, TLS, authentication and routes.
+//! The HTTP routes, their authentication, and the certificate.
 
-use std::{io, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
-    Json, Router,
+    Extension, Router,
     body::Body,
     extract::{Path, Request, State},
     http::{HeaderValue, StatusCode, header},
     middleware::{self, Next},
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
     routing::{get, post},
-};
-use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
 };
 use rustls::{
     ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 use serde::Serialize;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpListener,
-    sync::{Semaphore, oneshot},
-};
+use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Monitor, page, probe,
-    status_store::{Health, StatusStore},
+    Monitor,
+    bodies::{Body as SharedBody, Failed, Shared},
+    page, probe,
+    status_store::{Entry, Health, StatusStore},
 };
 use crate::{config::Web, report::json::SCHEMA_VERSION, target::Invalid, trust};
 
 pub(super) type Acceptor = TlsAcceptor;
 
-/// Maximum number of open connections; further ones wait.
-const CONNECTIONS: usize = 256;
-/// Timeout for a TLS handshake, and for reading a request head.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// The last bodies of the addresses that show all targets.
+#[derive(Default)]
+pub(super) struct SharedBodies {
+    index: Shared,
+    metrics: Shared,
+    targets: Shared,
+}
+
+/// Answered without a password and without limits.
+pub(super) const HEALTH_PATHS: [&str; 2] = ["/-/healthy", "/-/ready"];
 
 /// # Errors
 /// If the certificate or key cannot be read, or they do not belong together.
@@ -60,79 +58,9 @@ pub(super) fn acceptor(web: &Web) -> Result<Option<Acceptor>, Invalid> {
     Ok(Some(TlsAcceptor::from(Arc::new(config))))
 }
 
-/// Serves until `stop`; responses that have started are completed.
-pub(super) async fn serve(listener: TcpListener, serve: Arc<Monitor>, stop: CancellationToken) {
-    let router = router(&serve);
-    let (places, open) = (Arc::new(Semaphore::new(CONNECTIONS)), TaskTracker::new());
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = accept(&listener, &places) => accepted,
-        };
-        let (stream, place) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                // Most likely no file descriptors are free. Wait, instead of retrying in a busy loop.
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
-        };
-        let (router, stop, tls) = (router.clone(), stop.clone(), serve.shared().tls.clone());
-        open.spawn(async move {
-            let _place = place;
-            match tls {
-                None => answer(stream, router, stop).await,
-                Some(tls) => match tokio::time::timeout(TIMEOUT, tls.accept(stream)).await {
-                    Ok(Ok(stream)) => answer(stream, router, stop).await,
-                    Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
-                    Err(_) => tracing::debug!("TLS handshake timed out"),
-                },
-            }
-        });
-    }
-    open.close();
-    open.wait().await;
-}
-
-type Accepted = (tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit);
-
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<Accepted> {
-    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    stream.set_nodelay(true)?;
-    Ok((stream, place))
-}
-
-async fn answer(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    router: Router,
-    stop: CancellationToken,
-) {
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(TIMEOUT)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    tokio::pin!(connection);
-    let mut stopping = false;
-    loop {
-        tokio::select! {
-            ended = &mut connection => {
-                if let Err(error) = ended {
-                    tracing::debug!(%error, "connection ended with an error");
-                }
-                return;
-            }
-            () = stop.cancelled(), if !stopping => {
-                stopping = true;
-                connection.as_mut().graceful_shutdown();
-            }
-        }
-    }
-}
-
-fn router(serve: &Arc<Monitor>) -> Router {
-    let open = Router::new().route("/-/healthy", get(|| async { "healthy\n" })).route("/-/ready", get(ready));
+pub(super) fn router(serve: &Arc<Monitor>) -> Router {
+    let [healthy, is_ready] = HEALTH_PATHS;
+    let open = Router::new().route(healthy, get(|| async { "healthy\n" })).route(is_ready, get(ready));
     Router::new()
         .route("/", get(index))
         .route("/targets/{name}", get(target_page))
@@ -189,25 +117,62 @@ async fn ready(State(serve): State<Arc<Monitor>>) -> Response {
     }
 }
 
-/// A response for thousands of targets takes long, so it is rendered on a blocking thread while checks continue.
-async fn aside<T: IntoResponse + Send + 'static>(write: impl FnOnce() -> T + Send + 'static) -> Response {
-    match tokio::task::spawn_blocking(write).await {
-        Ok(written) => written.into_response(),
-        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "500: cannot render the response\n").into_response(),
+/// Too many requests.
+pub(super) fn busy() -> Response {
+    let later = [(header::RETRY_AFTER, "1")];
+    (StatusCode::SERVICE_UNAVAILABLE, later, "503: too many requests at once\n").into_response()
+}
+
+const HTML: &str = "text/html; charset=utf-8";
+const JSON: &str = "application/json";
+/// OpenMetrics 1.0.
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The body of an address that shows all targets, rendered for several clients at a time.
+async fn shared<R: FnOnce() -> Vec<u8> + Send + 'static>(
+    serve: &Monitor,
+    kind: &'static str,
+    of: impl FnOnce(&SharedBodies) -> &Shared,
+    content: impl FnOnce() -> R,
+) -> Response {
+    let of = of(&serve.shared_bodies);
+    match of.get(&serve.bodies, || serve.metrics.generation(), content).await {
+        Ok(body) => send(kind, &body),
+        Err(Failed) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "500: cannot render the response\n").into_response()
+        }
     }
 }
 
+fn send(kind: &'static str, body: &Arc<SharedBody>) -> Response {
+    ([(header::CONTENT_TYPE, kind)], Extension(body.outdated()), Body::from(body.bytes())).into_response()
+}
+
 async fn index(State(serve): State<Arc<Monitor>>) -> Response {
-    let (status_store, now) = (serve.status_store().clone(), (serve.clock)());
-    aside(move || Html(page::index(&status_store, serve.started_at, now))).await
+    shared(
+        &serve,
+        HTML,
+        |bodies| &bodies.index,
+        || {
+            let (status_store, now, started_at) =
+                (serve.status_store().clone(), (serve.clock)(), serve.started_at);
+            move || page::index(&status_store, started_at, now).into_bytes()
+        },
+    )
+    .await
 }
 
 async fn target_page(State(serve): State<Arc<Monitor>>, Path(name): Path<String>) -> Response {
     let now = (serve.clock)();
+    one(&serve, &name, HTML, |entry| page::target(entry, now).into_bytes())
+}
+
+/// The response for one target.
+fn one(serve: &Monitor, name: &str, kind: &'static str, write: impl FnOnce(&Entry) -> Vec<u8>) -> Response {
     let status_store = serve.status_store();
-    match status_store.entry(&name) {
-        Some(entry) => Html(page::target(entry, now)).into_response(),
-        None => unknown(&name, &status_store),
+    match status_store.entry(name) {
+        Some(entry) => send(kind, &serve.bodies.add(write(entry))),
+        None => unknown(name, &status_store),
     }
 }
 
@@ -217,14 +182,20 @@ async fn style() -> Response {
 }
 
 async fn metrics(State(serve): State<Arc<Monitor>>) -> Response {
-    let status_store = serve.status_store().clone();
-    aside(move || exposition(serve.metrics.text(&status_store))).await
+    shared(
+        &serve,
+        OPENMETRICS,
+        |bodies| &bodies.metrics,
+        || {
+            let (status_store, serve) = (serve.status_store().clone(), Arc::clone(&serve));
+            move || serve.metrics.text(&status_store).into_bytes()
+        },
+    )
+    .await
 }
 
-/// OpenMetrics 1.0.
 pub(super) fn exposition(text: String) -> Response {
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], Body::from(text)).into_response()
+    ([(header::CONTENT_TYPE, OPENMETRICS)], Body::from(text)).into_response()
 }
 
 #[derive(Serialize)]
@@ -234,16 +205,25 @@ struct Targets {
 }
 
 async fn targets(State(serve): State<Arc<Monitor>>) -> Response {
-    let targets = serve.status_store().clone();
-    aside(move || Json(Targets { schema_version: SCHEMA_VERSION, targets })).await
+    shared(
+        &serve,
+        JSON,
+        |bodies| &bodies.targets,
+        || {
+            let targets = serve.status_store().clone();
+            move || json(&Targets { schema_version: SCHEMA_VERSION, targets })
+        },
+    )
+    .await
 }
 
 async fn target(State(serve): State<Arc<Monitor>>, Path(name): Path<String>) -> Response {
-    let status_store = serve.status_store();
-    match status_store.entry(&name) {
-        Some(entry) => Json(entry.clone()).into_response(),
-        None => unknown(&name, &status_store),
-    }
+    one(&serve, &name, JSON, json)
+}
+
+fn json(content: &impl Serialize) -> Vec<u8> {
+    // A report contains nothing that JSON cannot express, and writing to memory cannot fail.
+    serde_json::to_vec(content).unwrap_or_default()
 }
 
 /// Unknown target; the response lists the known ones.

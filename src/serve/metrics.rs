@@ -1,6 +1,10 @@
 //! Counters and histograms of this process, in addition to the gauges of [`crate::report::metrics`].
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use prometheus_client::{
@@ -23,7 +27,7 @@ use crate::{
         Report,
         metrics::{
             Gauges,
-            table::{self, MetricDef},
+            table::{self, MetricDef, Refusal},
         },
     },
 };
@@ -44,6 +48,11 @@ struct OfStage {
     stage: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfReason {
+    reason: &'static str,
+}
+
 /// From one millisecond (a nearby database) to the login timeout.
 const BUCKETS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0];
 
@@ -58,6 +67,9 @@ pub(super) struct Metrics {
     stages: Histograms,
     reload_succeeded: Gauge,
     reloaded_at: Gauge,
+    refused: Family<OfReason, Counter>,
+    /// Increases with each change of the values above and of the status store, which is changed first.
+    generation: AtomicU64,
 }
 
 impl Metrics {
@@ -71,7 +83,13 @@ impl Metrics {
             stages: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             reload_succeeded: Gauge::default(),
             reloaded_at: Gauge::default(),
+            refused: Family::default(),
+            generation: AtomicU64::default(),
         };
+        // Series exist from the start.
+        for reason in Refusal::ALL {
+            drop(metrics.refused.get_or_create(&OfReason { reason: reason.code() }));
+        }
         metrics.reloaded(true, now);
         let mut registry = Registry::default();
         registry.register_collector(Box::new(metrics.gauges.clone()));
@@ -81,6 +99,7 @@ impl Metrics {
         table::STAGE_DURATION.register(&mut registry, metrics.stages.clone());
         table::CONFIG_RELOADED.register(&mut registry, metrics.reload_succeeded.clone());
         table::CONFIG_RELOADED_AT.register(&mut registry, metrics.reloaded_at.clone());
+        table::HTTP_REFUSED.register(&mut registry, metrics.refused.clone());
         Self { registry, ..metrics }
     }
 
@@ -101,6 +120,20 @@ impl Metrics {
             let stage = OfStage { stage: timing.stage.code() };
             self.stages.get_or_create(&stage).observe(timing.duration.as_secs_f64());
         }
+        self.changed();
+    }
+
+    pub(super) fn refused(&self, refusal: Refusal) {
+        self.refused.get_or_create(&OfReason { reason: refusal.code() }).inc();
+    }
+
+    fn changed(&self) {
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Another number means that reports or counters have changed.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
     /// Removes the series of a target that was removed.
@@ -112,6 +145,7 @@ impl Metrics {
         for code in CHECKS.iter().map(|check| check.code).chain(CAUSES.iter().map(|cause| cause.code)) {
             self.failures.remove(&ByCode { target: name.target.clone(), code: code.to_owned() });
         }
+        self.changed();
     }
 
     pub(super) fn reloaded(&self, succeeded: bool, now: Timestamp) {
@@ -119,6 +153,7 @@ impl Metrics {
         if succeeded {
             self.reloaded_at.set(now.as_second());
         }
+        self.changed();
     }
 
     /// All metrics, as OpenMetrics.

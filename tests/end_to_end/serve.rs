@@ -6,6 +6,8 @@ pub(crate) mod client;
 mod lifecycle;
 #[path = "serve/probe.rs"]
 mod probe;
+#[path = "serve/stalled.rs"]
+mod stalled;
 #[path = "serve/standing.rs"]
 mod status;
 #[path = "serve/web.rs"]

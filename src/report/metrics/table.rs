@@ -225,9 +225,46 @@ pub static CONFIG_RELOADED_AT: MetricDef = MetricDef::seconds(
     &[],
     "When a valid configuration was last read, as a Unix timestamp",
 );
+pub static HTTP_REFUSED: MetricDef = MetricDef::counter(
+    "pipeprobe_http_refused",
+    &["reason"],
+    "Number of HTTP requests that were refused, and connections that were closed early, by the reason",
+);
+
+/// Why `serve` refused a request or closed a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    Busy,
+    Evicted,
+    SlowRequest,
+    SlowResponse,
+}
+
+impl Refusal {
+    pub const ALL: [Self; 4] = [Self::Busy, Self::Evicted, Self::SlowRequest, Self::SlowResponse];
+
+    /// The value of the label `reason`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Busy => "busy",
+            Self::Evicted => "evicted",
+            Self::SlowRequest => "slow_request",
+            Self::SlowResponse => "slow_response",
+        }
+    }
+
+    fn meaning(self) -> &'static str {
+        match self {
+            Self::Busy => "too many requests at once, in total or of one client (status 503)",
+            Self::Evicted => "closed to make room for a new connection",
+            Self::SlowRequest => "the TLS handshake and the request head took too long",
+            Self::SlowResponse => "the client did not read the response in time",
+        }
+    }
+}
 
 /// From `/metrics` only.
-pub static OF_SERVE: [&MetricDef; 10] = [
+pub static OF_SERVE: [&MetricDef; 11] = [
     &HEALTHY,
     &HEALTH_SINCE,
     &CAUSE,
@@ -238,6 +275,7 @@ pub static OF_SERVE: [&MetricDef; 10] = [
     &STAGE_DURATION,
     &CONFIG_RELOADED,
     &CONFIG_RELOADED_AT,
+    &HTTP_REFUSED,
 ];
 
 // The names that all probers use, without a prefix.
@@ -274,13 +312,15 @@ pub fn page() -> String {
         }
     }
     let stages = Stage::ALL.map(|stage| format!("`{}`", stage.code())).join(", ");
+    let reasons = Refusal::ALL.map(|reason| format!("`{}` ({})", reason.code(), reason.meaning())).join(", ");
     let _ = write!(
         page,
         "\n## Labels\n\n\
          - `target`: the target's name in the configuration file, or its host\n\
          - `basis`: `guide` or `server`\n\
          - `code`: a code of [the checks and causes](../checks/checks.md)\n\
-         - `stage`: one of {stages}\n\n\
+         - `stage`: one of {stages}\n\
+         - `reason`: {reasons}\n\n\
          A histogram has the series `_bucket` (with the label `le`), `_count` and `_sum`.\n"
     );
     page

@@ -14,10 +14,10 @@ use super::{
     two,
 };
 
-struct Tls(Arc<ClientConfig>);
+pub(super) struct Tls(pub(super) Arc<ClientConfig>);
 
 impl Tls {
-    fn new(pem: &str) -> Self {
+    pub(super) fn new(pem: &str) -> Self {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()).unwrap();
         let config = ClientConfig::builder_with_provider(pipeprobe::trust::provider());
@@ -25,14 +25,14 @@ impl Tls {
         Self(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
     }
 
-    fn get(&self, address: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    pub(super) fn get(&self, address: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
         let name = ServerName::try_from("localhost").unwrap();
         let connection = ClientConnection::new(Arc::clone(&self.0), name).unwrap();
         client::request(StreamOwned::new(connection, connect(address)), "GET", path, headers)
     }
 }
 
-fn certificate() -> (String, String) {
+pub(super) fn certificate() -> (String, String) {
     let key = KeyPair::generate().unwrap();
     let certificate =
         CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
