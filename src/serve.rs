@@ -18,6 +18,7 @@ mod http;
 mod listener;
 mod metrics;
 mod notify;
+mod origin;
 mod page;
 mod probe;
 mod progress;

@@ -254,6 +254,8 @@ fields! {
         "users" => users: Vec<Given>,
         /// Allow plain HTTP without users beyond loopback
         #[arg(skip)]
+        "host_names" => host_names: Vec<Given>,
+        #[arg(skip)]
         "plaintext_beyond_loopback" => plaintext_beyond_loopback: Given,
     }
 }

@@ -1,7 +1,7 @@
 //! What `serve` is to do: which targets, how often, and who may ask about them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     num::NonZeroU32,
@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     Context, Environment, Judge, SECOND, can_be_required,
-    field::{duration, internal, optional},
+    field::{duration, host_name, internal, list, optional},
     judge, select,
     target::{self, Needs},
 };
@@ -80,13 +80,15 @@ pub struct Web {
     pub tls: Option<(Arc<str>, Secret)>,
     /// Name → bcrypt hash of its password. Empty: everyone.
     pub users: BTreeMap<String, String>,
+    /// Names of this server in requests over plain HTTP, in lower case.
+    pub host_names: BTreeSet<String>,
 }
 
 impl fmt::Debug for Web {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Web");
         shown.field("listen", &self.listen).field("tls", &self.tls.is_some());
-        shown.field("users", &self.users.keys()).finish_non_exhaustive()
+        shown.field("users", &self.users.keys()).field("host_names", &self.host_names).finish_non_exhaustive()
     }
 }
 
@@ -203,8 +205,12 @@ fn web(fields: &ServeFields, context: &Context<'_>) -> Result<Web, ConfigErrors>
     };
     let users =
         fields.users.iter().flatten().filter_map(|given| e.take(user(given))).collect::<BTreeMap<_, _>>();
+    let host_names = list(e, fields.host_names.as_deref(), "host_names", |text| {
+        host_name("host_names", text).map(|host| host.as_str().to_ascii_lowercase())
+    });
     errors.check()?;
-    let web = Web { listen: listen.unwrap_or(LISTEN), tls, users };
+    let web =
+        Web { listen: listen.unwrap_or(LISTEN), tls, users, host_names: host_names.into_iter().collect() };
     if !plaintext.unwrap_or(false) {
         refuse_plaintext(&web, fields.listen.as_ref().map(|given| &given.origin))?;
     }

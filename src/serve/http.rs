@@ -6,7 +6,7 @@ use axum::{
     Extension, Router,
     body::Body,
     extract::{Path, Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -22,12 +22,20 @@ use tokio_rustls::TlsAcceptor;
 use super::{
     Monitor,
     bodies::{Body as SharedBody, Failed, Shared},
-    page, probe,
+    origin, page, probe,
     status_store::{Entry, Health, StatusStore},
 };
-use crate::{config::Web, report::json::SCHEMA_VERSION, target::Invalid, trust};
+use crate::{
+    config::Web,
+    report::{json::SCHEMA_VERSION, metrics::table::Refusal},
+    target::Invalid,
+    trust,
+};
 
 pub(super) type Acceptor = TlsAcceptor;
+
+const PROBE: &str = "/probe";
+const RELOAD: &str = "/-/reload";
 
 /// The last bodies of the addresses that show all targets.
 #[derive(Default)]
@@ -66,15 +74,36 @@ pub(super) fn router(serve: &Arc<Monitor>) -> Router {
         .route("/targets/{name}", get(target_page))
         .route("/style.css", get(style))
         .route("/metrics", get(metrics))
-        .route("/probe", get(probe::probe))
+        .route(PROBE, get(probe::probe))
         .route("/api/v1/targets", get(targets))
         .route("/api/v1/targets/{name}", get(target))
-        .route("/-/reload", post(reload))
+        .route(RELOAD, post(reload))
         .fallback(|| async { (StatusCode::NOT_FOUND, "404: no such page; / lists all targets\n") })
         .layer(middleware::from_fn_with_state(Arc::clone(serve), authenticate))
+        .layer(middleware::from_fn_with_state(Arc::clone(serve), refuse_other_pages))
         .merge(open)
         .layer(middleware::from_fn(harden))
         .with_state(Arc::clone(serve))
+}
+
+/// Before authentication, because a browser adds the password by itself.
+async fn refuse_other_pages(State(serve): State<Arc<Monitor>>, request: Request, next: Next) -> Response {
+    let (shared, headers) = (serve.shared(), request.headers());
+    let is_host = match &shared.tls {
+        Some(_) => Ok(()),
+        None => origin::check_host(headers, &shared.host_names),
+    };
+    let has_effect = [PROBE, RELOAD].contains(&request.uri().path());
+    let is_site = if has_effect { origin::check_site(headers) } else { Ok(()) };
+    let refused = |refusal, text: String| {
+        serve.metrics.refused(refusal);
+        (StatusCode::FORBIDDEN, text).into_response()
+    };
+    match (is_host, is_site) {
+        (Err(text), _) => refused(Refusal::Host, text),
+        (_, Err(text)) => refused(Refusal::CrossSite, text),
+        (Ok(()), Ok(())) => next.run(request).await,
+    }
 }
 
 /// Health endpoints need no password. Everything else does, if users are configured.
@@ -96,6 +125,7 @@ async fn harden(request: Request, next: Next) -> Response {
             "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
         ),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-store"),
     ] {

@@ -1,7 +1,7 @@
 //! Resources that all checks of one configuration share.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::{BTreeSet, HashMap, hash_map::Entry},
     sync::Arc,
     time::Duration,
 };
@@ -28,6 +28,7 @@ pub(super) struct Shared {
     pub(super) history: usize,
     pub(super) tls: Option<http::Acceptor>,
     pub(super) users: Users,
+    pub(super) host_names: BTreeSet<String>,
 }
 
 impl Shared {
@@ -53,6 +54,7 @@ impl Shared {
             history: config.history,
             tls: http::acceptor(&config.web)?,
             users: Users::new(config.web.users.clone()),
+            host_names: config.web.host_names.clone(),
         })
     }
 

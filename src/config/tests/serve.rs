@@ -23,6 +23,14 @@ fn plain_http_beyond_loopback_must_be_turned_on() {
 }
 
 #[test]
+fn host_names_are_a_list_and_letter_case_does_not_matter() {
+    let names = |table: &str| serve_table(table).unwrap().web.host_names.into_iter().collect::<Vec<_>>();
+    assert!(names("").is_empty());
+    let table = "[serve]\nhost_names = ['Pipeprobe.Example.com', 'pipeprobe']";
+    assert_eq!(names(table), ["pipeprobe", "pipeprobe.example.com"]);
+}
+
+#[test]
 fn invalid_settings_of_serve_are_named_and_hashes_are_not_shown() {
     for (table, expected) in [
         ("listen = 'localhost:9719'", "listen"),
@@ -33,6 +41,10 @@ fn invalid_settings_of_serve_are_named_and_hashes_are_not_shown() {
         ("basis = 'hopeful'", "basis"),
         ("require = 'all'", "require"),
         ("tls_key = 'server.key'", "tls_certificate"),
+        ("host_names = ['https://pipeprobe.example.com']", "host_names"),
+        ("host_names = ['pipeprobe.example.com:9719']", "host_names"),
+        ("host_names = ['10.0.0.1']", "host_names"),
+        ("host_names = ['*']", "host_names"),
         ("tls_certificate = 'no-such-file.pem'\ntls_key = '-----BEGIN PRIVATE KEY-----'", "tls_certificate"),
     ] {
         assert_eq!(

@@ -234,6 +234,8 @@ pub static HTTP_REFUSED: MetricDef = MetricDef::counter(
 /// Why `serve` refused a request or closed a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
+    Host,
+    CrossSite,
     Busy,
     Evicted,
     SlowRequest,
@@ -241,11 +243,14 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    pub const ALL: [Self; 4] = [Self::Busy, Self::Evicted, Self::SlowRequest, Self::SlowResponse];
+    pub const ALL: [Self; 6] =
+        [Self::Host, Self::CrossSite, Self::Busy, Self::Evicted, Self::SlowRequest, Self::SlowResponse];
 
     /// The value of the label `reason`.
     pub fn code(self) -> &'static str {
         match self {
+            Self::Host => "host",
+            Self::CrossSite => "cross_site",
             Self::Busy => "busy",
             Self::Evicted => "evicted",
             Self::SlowRequest => "slow_request",
@@ -255,6 +260,8 @@ impl Refusal {
 
     fn meaning(self) -> &'static str {
         match self {
+            Self::Host => "a name in `Host` that is not in `host_names` (status 403)",
+            Self::CrossSite => "a probe or a reload that another web page requested (status 403)",
             Self::Busy => "too many requests at once, in total or of one client (status 503)",
             Self::Evicted => "closed to make room for a new connection",
             Self::SlowRequest => "the TLS handshake and the request head took too long",

@@ -107,3 +107,45 @@ fn a_browser_shows_every_target_and_what_to_fix_with_and_without_javascript() {
     let [with, without] = browser.pictures(scripted, 500);
     assert!(with != without, "JavaScript was not forbidden");
 }
+
+#[test]
+fn in_a_browser_another_page_can_neither_reload_nor_probe_nor_read() {
+    let Some(program) = find(Tool::Chromium) else { return };
+    let lab = two();
+    let serve = MetricDef::start(&lab, ONCE, &lab.config_toml());
+    serve.becomes("postgres15", "healthy");
+    let state = || {
+        let metrics = serve.get("/metrics");
+        let checks = metrics.series("pipeprobe_checks_total{target=\"postgres15\"}");
+        (checks, metrics.series("pipeprobe_http_refused_total{reason=\"cross_site\"}"))
+    };
+    assert_eq!(state(), (Some(1.0), Some(0.0)));
+    let browser = Browser { program: &program, profile: tempfile::tempdir().unwrap() };
+    let target = serve.address.clone();
+    let page = http_server(move |_| {
+        format!(
+            "<!DOCTYPE html><img src=\"http://{target}/probe?target=postgres15\"><p>sent</p><script>\
+             fetch('http://{target}/-/reload', {{ method: 'POST', mode: 'no-cors' }})</script>"
+        )
+    });
+    assert!(browser.dom(&format!("http://{page}/")).contains("sent"));
+    let (checks, refused) = wait("both requests are refused", || match state() {
+        (checks, Some(refused)) if refused >= 2.0 => Ok((checks, refused)),
+        other => Err(format!("{other:?}")),
+    });
+    assert_eq!((checks, refused), (Some(1.0), 2.0));
+    assert!(!serve.lines().join("\n").contains("configuration reloaded"));
+
+    // DNS rebinding: the other page's name now resolves to this server.
+    let port = serve.address.rsplit(':').next().unwrap();
+    let rebound = browser.run(
+        &format!("http://evil.example:{port}/api/v1/targets"),
+        &["--dump-dom", "--host-resolver-rules=MAP evil.example 127.0.0.1"],
+    );
+    assert!(rebound.contains("403: Host: expected"), "{rebound}");
+    assert!(!rebound.contains("postgres15"), "{rebound}");
+    // The address that a person types is answered.
+    assert!(
+        browser.dom(&format!("http://localhost:{port}/probe?target=postgres15")).contains("probe_success 1")
+    );
+}

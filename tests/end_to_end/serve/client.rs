@@ -36,8 +36,8 @@ pub(crate) fn get(address: &str, path: &str, headers: &[(&str, &str)]) -> Answer
 }
 
 #[track_caller]
-pub(crate) fn post(address: &str, path: &str) -> Answer {
-    request(TcpStream::connect(address).unwrap(), "POST", path, &[])
+pub(crate) fn post(address: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    request(TcpStream::connect(address).unwrap(), "POST", path, headers)
 }
 
 #[track_caller]
@@ -47,8 +47,10 @@ pub(crate) fn request(
     path: &str,
     headers: &[(&str, &str)],
 ) -> Answer {
+    let has_host = headers.iter().any(|(name, _)| *name == "Host");
+    let host = if has_host { "" } else { "Host: localhost\r\n" };
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    let head = format!("{method} {path} HTTP/1.1\r\nHost: pipeprobe\r\nConnection: close\r\n{headers}");
+    let head = format!("{method} {path} HTTP/1.1\r\n{host}Connection: close\r\n{headers}");
     stream.write_all(format!("{head}Content-Length: 0\r\n\r\n").as_bytes()).unwrap();
     let mut text = Vec::new();
     // A peer that closes without TLS' goodbye has said what it had to say.

@@ -21,7 +21,7 @@ fn a_reload_takes_what_is_new_and_leaves_the_rest_alone() {
     assert_eq!(serve.target("stays")["since"], before["since"]);
 
     serve.rewrite("[targets.stays]\ntype = \"oracle\"\nhost = \"db.abc.eu-west-1.rds.amazonaws.com\"\n");
-    let refused = post(&serve.address, "/-/reload");
+    let refused = post(&serve.address, "/-/reload", &[]);
     assert_eq!(refused.status, 400);
     assert!(refused.body.contains(": expected rdspostgres, "), "{}", refused.body);
     serve.logged("configuration not reloaded: the previous one stays active");
@@ -29,7 +29,7 @@ fn a_reload_takes_what_is_new_and_leaves_the_rest_alone() {
     assert_eq!(serve.target("comes")["health"], "healthy");
 
     serve.rewrite(&(QUICK.to_owned() + &target("comes", 1)));
-    assert_eq!(post(&serve.address, "/-/reload").body, "reloaded\n");
+    assert_eq!(post(&serve.address, "/-/reload", &[]).body, "reloaded\n");
     assert_eq!(serve.metric("pipeprobe_config_last_reload_successful"), Some(1.0));
     assert_eq!(serve.get("/api/v1/targets").json()["targets"].as_array().unwrap().len(), 1);
     // A reload is no matter of reading a page.

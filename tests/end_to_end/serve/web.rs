@@ -11,7 +11,7 @@ use rustls::{
 use super::{
     MetricDef,
     client::{self, Answer, connect},
-    two,
+    two, wait,
 };
 
 pub(super) struct Tls(pub(super) Arc<ClientConfig>);
@@ -62,6 +62,9 @@ fn with_a_certificate_and_users_only_they_are_answered_and_only_over_tls() {
         assert!(refused.head.to_ascii_lowercase().contains("www-authenticate: basic"), "{}", refused.head);
         assert_eq!(tls.get(&serve.address, path, &[wrong]).status, 401, "{path}");
         assert_ne!(tls.get(&serve.address, path, &[right]).status, 401, "{path}");
+        // Browsers verify the name against the certificate, so any name is accepted.
+        let named = tls.get(&serve.address, path, &[right, ("Host", "pipeprobe.default.svc")]);
+        assert!(![401, 403].contains(&named.status), "{path}: {}", named.body);
     }
     // What an orchestrator asks, it asks without a password.
     assert_eq!(tls.get(&serve.address, "/-/healthy", &[]).body, "healthy\n");
@@ -76,6 +79,50 @@ fn with_a_certificate_and_users_only_they_are_answered_and_only_over_tls() {
     serve.signal(rustix::process::Signal::HUP);
     serve.logged("configuration reloaded");
     assert_eq!(Tls::new(&new_pem).get(&serve.address, "/-/healthy", &[]).status, 200);
+}
+
+#[test]
+fn other_web_pages_cannot_read_probe_or_reload() {
+    let lab = two();
+    let config = |names: &str| format!("[serve]\nhost_names = [{names}]\n{}", lab.config_toml());
+    let serve = MetricDef::start(&lab, "[serve]\nhost_names = ['Pipeprobe.internal']\n", &lab.config_toml());
+    serve.becomes("postgres15", "healthy");
+    let get = |path: &str, headers: &[(&str, &str)]| client::get(&serve.address, path, headers);
+    // DNS rebinding: the page's own name resolves to this address.
+    for path in ["/", "/metrics", "/api/v1/targets", "/probe?target=postgres15", "/style.css", "/nowhere"] {
+        let refused = get(path, &[("Host", "evil.example:9719")]);
+        assert_eq!(refused.status, 403, "{path}: {}", refused.body);
+        assert!(refused.body.contains("host_names = [\"evil.example\"]"), "{}", refused.body);
+        for host in [&serve.address, "localhost:1", "[::1]:9719", "pipeprobe.internal:9719"] {
+            assert_ne!(get(path, &[("Host", host)]).status, 403, "{path} {host}");
+        }
+    }
+    // Probes of an orchestrator can use any name.
+    assert_eq!(get("/-/healthy", &[("Host", "pipeprobe.default.svc")]).status, 200);
+    assert_eq!(get("/-/ready", &[("Host", "pipeprobe.default.svc")]).status, 200);
+
+    let checks = || serve.metric("pipeprobe_checks_total{target=\"postgres15\"}");
+    let before = (checks(), lab.instances()[0].decisions().len());
+    for other in [("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Site", "same-site"), ("Origin", "null")] {
+        assert_eq!(get("/probe?target=postgres15", &[other]).status, 403, "{other:?}");
+        let refused = client::post(&serve.address, "/-/reload", &[other]);
+        assert!(refused.status == 403 && refused.body.contains("use curl"), "{other:?}: {}", refused.body);
+        // Pages can be linked to.
+        assert_eq!(get("/targets/postgres15", &[other]).status, 200, "{other:?}");
+    }
+    assert_eq!((checks(), lab.instances()[0].decisions().len()), before);
+    let refused =
+        |reason: &str| serve.metric(&format!("pipeprobe_http_refused_total{{reason=\"{reason}\"}}"));
+    wait("refusals are counted", || match (refused("host"), refused("cross_site")) {
+        (Some(6.0), Some(6.0)) => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    assert_eq!(client::post(&serve.address, "/-/reload", &[("Sec-Fetch-Site", "none")]).status, 200);
+
+    serve.rewrite(&config("'evil.example'"));
+    assert_eq!(client::post(&serve.address, "/-/reload", &[]).status, 200);
+    assert_eq!(get("/", &[("Host", "evil.example")]).status, 200);
+    assert_eq!(get("/", &[("Host", "pipeprobe.internal")]).status, 403);
 }
 
 #[test]
