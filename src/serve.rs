@@ -13,6 +13,7 @@ mod bodies;
 mod connections;
 mod status_store;
 mod descriptors;
+mod guesses;
 mod scheduler;
 mod http;
 mod listener;
@@ -41,6 +42,7 @@ use tokio_util::sync::CancellationToken;
 
 use bodies::Bodies;
 use connections::Limits;
+use guesses::Guesses;
 use http::SharedBodies;
 use metrics::Metrics;
 use scheduler::Scheduler;
@@ -78,6 +80,7 @@ struct Monitor {
     metrics: Metrics,
     bodies: Bodies,
     shared_bodies: SharedBodies,
+    guesses: Guesses,
     probes: Semaphore,
     reloads: mpsc::Sender<oneshot::Sender<Result<(), ConfigErrors>>>,
 }
@@ -111,6 +114,7 @@ pub async fn serve(config: Serve, reread: Reread, clock: Clock) -> Result<(), Se
         metrics: Metrics::new(clock()),
         bodies: Bodies::default(),
         shared_bodies: SharedBodies::default(),
+        guesses: Guesses::default(),
         probes: Semaphore::new(PROBES_AT_ONCE),
         reloads,
     });

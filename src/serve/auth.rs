@@ -1,58 +1,90 @@
 //! HTTP basic authentication (RFC 7617) against bcrypt hashes, as in the Prometheus web configuration.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Mutex, PoisonError},
+    time::Instant,
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
 
+use super::{
+    connections::Client,
+    guesses::{Guesses, Limited},
+};
 use crate::secret::Secret;
 
-/// Hashing takes about 0.1 s of CPU time, so only a few passwords are hashed at the same time.
-const HASHED_AT_ONCE: usize = 2;
+/// Clients that are remembered for one user.
+const CLIENTS: usize = 1024;
 
 pub(super) struct Users {
     hashes: BTreeMap<String, String>,
     /// The last correct password, so that a scrape needs no hashing.
-    right: Mutex<HashMap<String, Secret>>,
-    hashing: Semaphore,
+    right: Mutex<HashMap<String, Known>>,
+}
+
+/// A correct password, and the clients that have sent it. For other clients it is hashed: a comparison would let them
+/// guess without a limit.
+#[derive(Clone)]
+struct Known {
+    password: Secret,
+    clients: HashSet<Client>,
 }
 
 impl Users {
     pub(super) fn new(hashes: BTreeMap<String, String>) -> Self {
-        Self { hashes, right: Mutex::default(), hashing: Semaphore::new(HASHED_AT_ONCE) }
+        Self { hashes, right: Mutex::default() }
     }
 
     /// Whether the header contains a valid user and password.
-    pub(super) async fn let_in(&self, authorization: Option<&str>) -> bool {
+    ///
+    /// # Errors
+    /// If this client has sent too many wrong passwords.
+    pub(super) async fn let_in(
+        &self,
+        authorization: Option<&str>,
+        client: Client,
+        guesses: &Guesses,
+        now: Instant,
+    ) -> Result<bool, Limited> {
         if self.hashes.is_empty() {
-            return true;
+            return Ok(true);
         }
-        let Some((name, password)) = authorization.and_then(credentials) else { return false };
-        let is_known = {
-            let right = self.right.lock().unwrap_or_else(PoisonError::into_inner);
-            right.get(&name).is_some_and(|known| {
-                bool::from(known.reveal().as_bytes().ct_eq(password.reveal().as_bytes()))
-            })
-        };
-        if is_known {
-            return true;
+        let Some((name, password)) = authorization.and_then(credentials) else { return Ok(false) };
+        if self.is_known(&name, &password, client) {
+            return Ok(true);
         }
         // An unknown user takes as long as a known one, so that timing does not reveal user names.
         let hash =
             self.hashes.get(&name).or_else(|| self.hashes.values().next()).cloned().unwrap_or_default();
-        let Ok(_turn) = self.hashing.acquire().await else { return false };
-        let given = password.clone();
-        let checked = tokio::task::spawn_blocking(move || bcrypt::verify(given.reveal(), &hash));
-        let fits =
-            checked.await.is_ok_and(|result| result.unwrap_or(false)) && self.hashes.contains_key(&name);
+        let (given, is_user) = (password.clone(), self.hashes.contains_key(&name));
+        let check = move || bcrypt::verify(given.reveal(), &hash).unwrap_or(false) && is_user;
+        let fits = guesses.check(client, now, check).await?;
         if fits {
-            self.right.lock().unwrap_or_else(PoisonError::into_inner).insert(name, password);
+            self.remember(name, password, client);
         }
-        fits
+        Ok(fits)
+    }
+
+    fn is_known(&self, name: &str, password: &Secret, client: Client) -> bool {
+        let right = self.right.lock().unwrap_or_else(PoisonError::into_inner);
+        right.get(name).filter(|known| known.clients.contains(&client)).is_some_and(|known| {
+            bool::from(known.password.reveal().as_bytes().ct_eq(password.reveal().as_bytes()))
+        })
+    }
+
+    fn remember(&self, name: String, password: Secret, client: Client) {
+        let mut right = self.right.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = right
+            .entry(name)
+            .or_insert_with(|| Known { password: password.clone(), clients: HashSet::new() });
+        // A hash can have two passwords: bcrypt reads 72 bytes.
+        if known.password != password || known.clients.len() >= CLIENTS {
+            known.password = password;
+            known.clients.clear();
+        }
+        known.clients.insert(client);
     }
 }
 
@@ -75,23 +107,48 @@ mod tests {
         format!("Basic {}", STANDARD.encode(text))
     }
 
+    fn client(host: u8) -> Client {
+        Client::new([127, 0, 0, host].into())
+    }
+
+    async fn let_in(users: &Users, header: Option<&str>) -> bool {
+        users.let_in(header, client(1), &Guesses::default(), Instant::now()).await.unwrap()
+    }
+
     #[tokio::test]
     async fn only_the_right_password_of_the_right_name_is_let_in() {
         let hash = bcrypt::hash("open: sesame", 4).unwrap();
         let users = Users::new([("ali".to_owned(), hash)].into());
         for _ in 0..2 {
             // the second time from memory
-            assert!(users.let_in(Some(&header("ali:open: sesame"))).await);
+            assert!(let_in(&users, Some(&header("ali:open: sesame"))).await);
             for wrong in ["ali:open barley", "kasim:open: sesame", "ali", ":", ""] {
-                assert!(!users.let_in(Some(&header(wrong))).await, "{wrong}");
+                assert!(!let_in(&users, Some(&header(wrong))).await, "{wrong}");
             }
-            assert!(!users.let_in(Some("Bearer ali")).await);
-            assert!(!users.let_in(None).await);
+            assert!(!let_in(&users, Some("Bearer ali")).await);
+            assert!(!let_in(&users, None).await);
         }
     }
 
     #[tokio::test]
     async fn without_users_everyone_is() {
-        assert!(Users::new(BTreeMap::new()).let_in(None).await);
+        assert!(let_in(&Users::new(BTreeMap::new()), None).await);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_has_logged_in_needs_no_hash_and_another_one_does() {
+        let users = Users::new([("ali".to_owned(), bcrypt::hash("sesame", 4).unwrap())].into());
+        let (guesses, now) = (Guesses::default(), Instant::now());
+        let login = async |password: &str, host| {
+            let header = header(&format!("ali:{password}"));
+            users.let_in(Some(&header), client(host), &guesses, now).await
+        };
+        assert_eq!(login("sesame", 1).await, Ok(true));
+        for host in [1, 2] {
+            while login("barley", host).await.is_ok() {}
+        }
+        assert_eq!(login("sesame", 1).await, Ok(true), "it is remembered");
+        assert!(login("sesame", 2).await.is_err(), "it guesses");
+        assert_eq!(login("sesame", 3).await, Ok(true));
     }
 }

@@ -1,6 +1,6 @@
 //! The HTTP routes, their authentication, and the certificate.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     Extension, Router,
@@ -22,6 +22,8 @@ use tokio_rustls::TlsAcceptor;
 use super::{
     Monitor,
     bodies::{Body as SharedBody, Failed, Shared},
+    connections::Client,
+    guesses::Limited,
     origin, page, probe,
     status_store::{Entry, Health, StatusStore},
 };
@@ -107,13 +109,33 @@ async fn refuse_other_pages(State(serve): State<Arc<Monitor>>, request: Request,
 }
 
 /// Health endpoints need no password. Everything else does, if users are configured.
-async fn authenticate(State(serve): State<Arc<Monitor>>, request: Request, next: Next) -> Response {
+async fn authenticate(
+    State(serve): State<Arc<Monitor>>,
+    Extension(client): Extension<Client>,
+    request: Request,
+    next: Next,
+) -> Response {
     let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    if serve.shared().users.let_in(given).await {
-        return next.run(request).await;
+    let users = &serve.shared().users;
+    let refused =
+        |status, name, value: &str, text: String| (status, [(name, value.to_owned())], text).into_response();
+    match users.let_in(given, client, &serve.guesses, Instant::now()).await {
+        Ok(true) => next.run(request).await,
+        Ok(false) => {
+            if given.is_some() {
+                serve.metrics.refused(Refusal::Password);
+            }
+            let challenge = "Basic realm=\"pipeprobe\", charset=\"UTF-8\"";
+            let text = "401: user name and password required\n".to_owned();
+            refused(StatusCode::UNAUTHORIZED, header::WWW_AUTHENTICATE, challenge, text)
+        }
+        Err(Limited(wait)) => {
+            serve.metrics.refused(Refusal::Guesses);
+            let seconds = wait.as_secs_f64().ceil().max(1.0);
+            let text = format!("429: too many wrong passwords from this address, try again in {seconds} s\n");
+            refused(StatusCode::TOO_MANY_REQUESTS, header::RETRY_AFTER, &seconds.to_string(), text)
+        }
     }
-    let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"pipeprobe\", charset=\"UTF-8\"")];
-    (StatusCode::UNAUTHORIZED, challenge, "401: user name and password required\n").into_response()
 }
 
 /// Pages run no scripts and load no external resources.

@@ -2,6 +2,8 @@
 
 #[path = "serve/client.rs"]
 pub(crate) mod client;
+#[path = "serve/guessing.rs"]
+mod guessing;
 #[path = "serve/lifecycle.rs"]
 mod lifecycle;
 #[path = "serve/probe.rs"]

@@ -236,6 +236,8 @@ pub static HTTP_REFUSED: MetricDef = MetricDef::counter(
 pub enum Refusal {
     Host,
     CrossSite,
+    Password,
+    Guesses,
     Busy,
     Evicted,
     SlowRequest,
@@ -243,14 +245,24 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    pub const ALL: [Self; 6] =
-        [Self::Host, Self::CrossSite, Self::Busy, Self::Evicted, Self::SlowRequest, Self::SlowResponse];
+    pub const ALL: [Self; 8] = [
+        Self::Host,
+        Self::CrossSite,
+        Self::Password,
+        Self::Guesses,
+        Self::Busy,
+        Self::Evicted,
+        Self::SlowRequest,
+        Self::SlowResponse,
+    ];
 
     /// The value of the label `reason`.
     pub fn code(self) -> &'static str {
         match self {
             Self::Host => "host",
             Self::CrossSite => "cross_site",
+            Self::Password => "password",
+            Self::Guesses => "guesses",
             Self::Busy => "busy",
             Self::Evicted => "evicted",
             Self::SlowRequest => "slow_request",
@@ -262,6 +274,8 @@ impl Refusal {
         match self {
             Self::Host => "a name in `Host` that is not in `host_names` (status 403)",
             Self::CrossSite => "a probe or a reload that another web page requested (status 403)",
+            Self::Password => "a wrong user name or password (status 401)",
+            Self::Guesses => "too many wrong passwords of one client (status 429)",
             Self::Busy => "too many requests at once, in total or of one client (status 503)",
             Self::Evicted => "closed to make room for a new connection",
             Self::SlowRequest => "the TLS handshake and the request head took too long",
