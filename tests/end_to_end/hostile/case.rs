@@ -145,6 +145,11 @@ impl Case {
         self
     }
 
+    /// Without a `ca_certificate`, which would replace them.
+    pub(crate) fn trusting_built_in_roots(self) -> Self {
+        self.trusting(String::new())
+    }
+
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
@@ -173,8 +178,11 @@ impl Case {
                 "app",
             ])
             .args(["--connect-to", &server.address.to_string(), "--iam-role", ACCESS_ROLE])
-            .args(["--timeout", &format!("{}s", self.seconds), "--ca-certificate"])
-            .arg(&ca)
+            .args(["--timeout", &format!("{}s", self.seconds)]);
+        if !self.ca_pem.is_empty() {
+            command.arg("--ca-certificate").arg(&ca);
+        }
+        command
             .env_clear()
             .envs(LAB.environment())
             .env("MALLOC_ARENA_MAX", "1")

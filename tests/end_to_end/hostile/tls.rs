@@ -116,14 +116,16 @@ fn certificates() {
             Authority::imitating("US", "Internet Security Research Group", "ISRG Root X1")
                 .issue(params(HOST))
                 .config(rustls::ALL_VERSIONS),
-        ),
+        )
+        .map(Case::trusting_built_in_roots),
         shows(
             "of a CA that imitates an Amazon root",
             "TLS_FAILED",
             Authority::imitating("US", "Amazon", "Amazon Root CA 1")
                 .issue(params(HOST))
                 .config(rustls::ALL_VERSIONS),
-        ),
+        )
+        .map(Case::trusting_built_in_roots),
         shows("a chain of 3000 certificates", "TLS_FAILED", endless.config(rustls::ALL_VERSIONS)),
     ];
     let mut cases: Vec<Case> = cases.into_iter().flatten().collect();
