@@ -157,6 +157,10 @@ pub struct PostgresTable {
     pub partitioned: bool,
     /// Unlogged or temporary: its changes are not written to the WAL.
     pub unlogged: bool,
+    /// Partitions and child tables, at any depth, whose changes are not in the WAL, because they are unlogged, temporary
+    /// or foreign: quoted names.
+    #[cfg_attr(test, serde(default))]
+    pub parts_not_logged: Vec<ServerText>,
     /// A policy hides rows from the user (`row_security_active`).
     pub row_security: bool,
     /// `relreplident`: `d`efault, `n`othing, `f`ull, `i`ndex.

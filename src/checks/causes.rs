@@ -351,6 +351,8 @@ pub static CAUSES: &[Cause] = &[
     cause(Id::PostgresReplicaIdentity, "PG_FULL_WITH_GENERATED", "PostgreSQL 18 refuses updates and deletes of a published table with \
         REPLICA IDENTITY FULL if its generated columns are not published", "relreplident, attgenerated and the version",
         "ALTER TABLE … REPLICA IDENTITY DEFAULT; or publish_generated_columns = stored"),
+    cause(Id::PostgresUnlogged, "PG_UNLOGGED_PART", "a publication takes the partitioned table or parent, but changes of its unlogged and foreign partitions \
+        and child tables are not in the WAL", "relkind and relpersistence of the partitions and child tables", "ALTER TABLE … SET LOGGED; or detach the foreign partition"),
     cause(Id::PostgresUnlogged, "PG_UNLOGGED", "an unlogged table has no changes in the WAL", "relpersistence", "ALTER TABLE … SET LOGGED;"),
     cause(Id::PostgresPartitioned, "PG_PARTITIONED", "this version cannot publish partitioned tables", "relkind and the version", ""),
     cause(Id::PostgresGenerated, "PG_GENERATED", "changes do not contain generated columns", "attgenerated", ""),

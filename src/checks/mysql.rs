@@ -1,6 +1,6 @@
 //! Judges the facts about a MySQL or MariaDB server.
 
-use super::tables::{self, of_these, some_of};
+use super::tables::{self, Candidates, Failing, some_of};
 use crate::{
     connection::Refusal,
     diagnostic::{CheckId, Diagnostic},
@@ -24,13 +24,13 @@ const PIPE_CONNECTIONS_PER_HOUR: u32 = 100;
 
 /// `account` is the user as in GRANT: `'name'` or `'name'@'host'`.
 pub(super) fn judge(target: &Target, facts: &MysqlFacts, account: &str) -> Vec<Diagnostic> {
-    let mut diagnostics = vec![tables::read(
-        target,
-        &facts.tables,
-        facts.tables.read().into_iter().flat_map(|tables| &tables.seen),
-        &[],
-    )];
-    diagnostics.push(table_kinds(target, facts));
+    let seen = facts.tables.read().map(|tables| tables.seen.as_slice()).unwrap_or_default();
+    let mut candidates = Candidates::of(target, seen.iter());
+    let mut diagnostics = vec![
+        tables::read(target, &facts.tables, seen.iter(), &[]),
+        table_kinds(facts, &mut candidates),
+        compressed_columns(facts, &mut candidates),
+    ];
     let Fact::Read(settings) = &facts.settings else {
         let unanswered = |check| unanswered(check, &facts.settings);
         diagnostics.extend([CheckId::Engine, CheckId::Version, CheckId::MysqlBinaryLog].map(unanswered));
@@ -41,8 +41,8 @@ pub(super) fn judge(target: &Target, facts: &MysqlFacts, account: &str) -> Vec<D
         server.engine(),
         server.version(),
         server.account_limits(),
-        server.binlog_filters(),
-        server.foreign_keys(),
+        server.binlog_filters(&mut candidates),
+        server.foreign_keys(&mut candidates),
         server.vitess(),
         server.binary_log(),
         server.binlog_status(),
@@ -57,7 +57,6 @@ pub(super) fn judge(target: &Target, facts: &MysqlFacts, account: &str) -> Vec<D
         server.replica_updates(),
         server.server_id(),
         server.stream(),
-        compressed_columns(target, facts),
         server.max_allowed_packet(),
     ]);
     diagnostics
@@ -101,7 +100,7 @@ fn with_inactive_roles(
 }
 
 /// Views and sequences were named: patterns leave them out.
-fn table_kinds(target: &Target, facts: &MysqlFacts) -> Diagnostic {
+fn table_kinds(facts: &MysqlFacts, candidates: &mut Candidates<'_>) -> Diagnostic {
     let check = CheckId::MysqlTableKinds;
     let Fact::Read(tables) = &facts.tables else {
         return Diagnostic::skipped(check, "there is no table to check");
@@ -119,8 +118,8 @@ fn table_kinds(target: &Target, facts: &MysqlFacts) -> Diagnostic {
         .remedy("name the tables behind the view (--table), or use --replication-mode snapshot");
     }
     let versioned = of_kind(&[TableKind::SystemVersioned]);
-    let cause = "MARIADB_SYSTEM_VERSIONED";
-    let diagnostic = of_these(check, cause, target, (&versioned, tables.total), "system-versioned");
+    let failing = Failing { names: &versioned, all: tables.total };
+    let diagnostic = candidates.judge((check, "MARIADB_SYSTEM_VERSIONED"), &failing, "system-versioned");
     match versioned.is_empty() {
         true => diagnostic,
         false => diagnostic.remedy(
@@ -371,7 +370,7 @@ impl Server<'_> {
         }
     }
 
-    fn binlog_filters(&self) -> Diagnostic {
+    fn binlog_filters(&self, candidates: &mut Candidates<'_>) -> Diagnostic {
         let check = CheckId::MysqlBinlogFilters;
         let filters = match &self.facts.binlog_filters {
             Fact::Read(filters) => filters,
@@ -390,13 +389,13 @@ impl Server<'_> {
         let lost: Vec<String> =
             tables.seen.iter().filter(|table| !filters.log(&table.schema)).map(Table::full_name).collect();
         let words = format!("{} leave out", described(filters));
-        let cause = "MYSQL_BINLOG_FILTERED";
-        of_these(check, cause, self.target, (&lost, tables.total), &words)
+        let failing = Failing { names: &lost, all: tables.total };
+        candidates.judge((check, "MYSQL_BINLOG_FILTERED"), &failing, &words)
     }
 
     /// MySQL 9.6 moved foreign keys from InnoDB to the SQL layer, which logs their changes; `innodb_native_foreign_keys`
     /// brings the old behavior back.
-    fn foreign_keys(&self) -> Diagnostic {
+    fn foreign_keys(&self, candidates: &mut Candidates<'_>) -> Diagnostic {
         let check = CheckId::MysqlForeignKeys;
         let in_sql_layer =
             !self.is_mariadb() && self.version.is_some_and(|version| version >= CASCADES_LOGGED);
@@ -412,7 +411,8 @@ impl Server<'_> {
             other @ Fact::Refused(_) => return unanswered(check, other),
         };
         let all = self.facts.tables.read().map_or(tables.len(), |all| all.total);
-        of_these(check, "MYSQL_CASCADES", self.target, (tables, all), "foreign keys with CASCADE or SET NULL")
+        let failing = Failing { names: tables, all };
+        candidates.judge((check, "MYSQL_CASCADES"), &failing, "foreign keys with CASCADE or SET NULL")
     }
 
     fn account_limits(&self) -> Diagnostic {
@@ -589,7 +589,7 @@ fn is_denial(refusal: &Refusal) -> bool {
     matches!(refusal.code.as_str(), "1044" | "1045" | "1142" | "1143" | "1227")
 }
 
-fn compressed_columns(target: &Target, facts: &MysqlFacts) -> Diagnostic {
+fn compressed_columns(facts: &MysqlFacts, candidates: &mut Candidates<'_>) -> Diagnostic {
     let check = CheckId::MariadbCompressedColumns;
     let columns = match &facts.compressed_columns {
         Fact::Read(columns) => columns,
@@ -600,7 +600,8 @@ fn compressed_columns(target: &Target, facts: &MysqlFacts) -> Diagnostic {
     tables.dedup();
     let all = facts.tables.read().map_or(tables.len(), |tables| tables.total);
     let words = format!("compressed columns ({}) in", some_of(columns));
-    let diagnostic = of_these(check, "MARIADB_COMPRESSED_COLUMNS", target, (&tables, all), &words);
+    let failing = Failing { names: &tables, all };
+    let diagnostic = candidates.judge((check, "MARIADB_COMPRESSED_COLUMNS"), &failing, &words);
     match tables.is_empty() {
         true => diagnostic,
         false => diagnostic.remedy(

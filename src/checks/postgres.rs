@@ -2,7 +2,7 @@
 
 mod publication;
 
-use super::tables::{self, counted, of_these};
+use super::tables::{self, Candidates, Failing, counted};
 use crate::{
     connection::{AuthRequest, ConnectError, Refusal},
     diagnostic::{CheckId, Diagnostic},
@@ -55,11 +55,12 @@ pub(super) fn judge(target: &Target, facts: &PostgresFacts) -> Vec<Diagnostic> {
         diagnostics.extend(of_tables.map(|check| Diagnostic::skipped(check, "there is no table to check")));
         return diagnostics;
     }
+    let mut candidates = Candidates::of(target, tables.iter().map(|t| &t.table));
     diagnostics.extend([
-        server.publication(&readable),
-        server.replica_identity(&readable),
-        server.unlogged(&readable),
-        server.partitioned(&readable),
+        server.unlogged(&readable, &mut candidates),
+        server.partitioned(&readable, &mut candidates),
+        server.replica_identity(&readable, &mut candidates),
+        server.publication(&readable, &candidates),
         server.generated(&readable),
         server.toast(&readable),
         server.row_security(&readable),
@@ -392,45 +393,34 @@ impl Server<'_> {
         tables::read(self.target, &self.facts.tables, tables.iter().map(|t| &t.table), &usage_missing)
     }
 
-    fn of_tables(
-        &self,
-        (check, cause): (CheckId, &'static str),
-        tables: &[&PostgresTable],
-        is_bad: impl Fn(&PostgresTable) -> bool,
-        words: &str,
-    ) -> Diagnostic {
-        let bad: Vec<String> = tables.iter().filter(|t| is_bad(t)).map(|t| t.table.full_name()).collect();
-        of_these(check, cause, self.target, (&bad, tables.len()), words)
-    }
-
-    fn replica_identity(&self, tables: &[&PostgresTable]) -> Diagnostic {
-        let has_none = |table: &PostgresTable| !table.has_replica_identity();
-        let shown: Vec<String> =
+    fn replica_identity(&self, tables: &[&PostgresTable], candidates: &mut Candidates<'_>) -> Diagnostic {
+        let row = (CheckId::PostgresReplicaIdentity, "PG_NO_REPLICA_IDENTITY");
+        let parts: Vec<String> =
             tables.iter().flat_map(|t| &t.leaves_without_identity).map(ToString::to_string).collect();
-        if !shown.is_empty() {
-            return Diagnostic::fail(
-                CheckId::PostgresReplicaIdentity,
-                "PG_NO_REPLICA_IDENTITY",
-                format!(
-                    "partitions or child tables without a replica identity, which makes UPDATE and DELETE fail once they are published: {}",
-                    tables::some_of(&shown)
-                ),
-            )
-            .remedy(format!(
+        if !parts.is_empty() {
+            let bad = names(tables, |t| !t.has_replica_identity() || !t.leaves_without_identity.is_empty());
+            let failing = Failing { names: &bad, all: tables.len() };
+            let words = format!(
+                "partitions or child tables without a replica identity ({}), which makes UPDATE and DELETE fail once \
+                 they are published",
+                tables::some_of(&parts)
+            );
+            return candidates.judge(row, &failing, &words).remedy(format!(
                 "give the root a primary key, or as the owner: {}",
-                alter_identity(&shown, "FULL")
+                alter_identity(&parts, "FULL")
             ));
         }
-        if let Some(diagnostic) = self.full_with_generated(tables) {
+        if let Some(diagnostic) = self.full_with_generated(tables, candidates) {
             return diagnostic;
         }
+        let has_none = |table: &PostgresTable| !table.has_replica_identity();
         let without: Vec<&&PostgresTable> = tables.iter().filter(|t| has_none(t)).collect();
         let have_keys = without.iter().all(|t| t.has_primary_key);
         let first = without.first().map(|t| qualified(t.table.schema.raw(), t.table.name.raw()));
-        let row = (CheckId::PostgresReplicaIdentity, "PG_NO_REPLICA_IDENTITY");
-        let diagnostic = self.of_tables(row, tables, has_none, "without a key to tell rows apart");
+        let failing = Failing { names: &names(tables, has_none), all: tables.len() };
+        let diagnostic = candidates.judge(row, &failing, "without a key to tell rows apart");
         match first {
-            // It has a key, which it was told not to use.
+            // It has a key, and a setting says not to use it.
             Some(table) if have_keys => {
                 diagnostic.remedy(format!("as its owner: ALTER TABLE {table} REPLICA IDENTITY DEFAULT;"))
             }
@@ -441,30 +431,56 @@ impl Server<'_> {
         }
     }
 
-    /// The publication that ClickPipes creates does not publish generated columns.
-    fn full_with_generated(&self, tables: &[&PostgresTable]) -> Option<Diagnostic> {
+    /// The publication that ClickPipes creates for tables that the user owns does not publish generated columns.
+    fn full_with_generated(
+        &self,
+        tables: &[&PostgresTable],
+        candidates: &mut Candidates<'_>,
+    ) -> Option<Diagnostic> {
         let is_18 = self.major().is_some_and(|major| major >= 18);
-        let creates_publication = self.target.pipe.publication.is_none() && tables.iter().all(|t| t.owned);
-        let these: Vec<String> =
-            tables.iter().flat_map(|t| &t.full_with_generated).map(ToString::to_string).collect();
-        if !is_18 || !creates_publication || these.is_empty() {
+        let is_created = |t: &PostgresTable| self.target.pipe.publication.is_none() && t.owned;
+        let is_bad = |t: &PostgresTable| is_18 && is_created(t) && !t.full_with_generated.is_empty();
+        let parts: Vec<String> = tables
+            .iter()
+            .filter(|t| is_bad(t))
+            .flat_map(|t| &t.full_with_generated)
+            .map(ToString::to_string)
+            .collect();
+        if parts.is_empty() {
             return None;
         }
-        let found = format!(
-            "REPLICA IDENTITY FULL with generated columns: UPDATE and DELETE fail once the table is published without \
-             them: {}",
-            tables::some_of(&these)
+        let bad = names(tables, |t| is_bad(t) || !t.has_replica_identity());
+        let words = format!(
+            "REPLICA IDENTITY FULL with generated columns ({}): UPDATE and DELETE fail once the table is published \
+             without them",
+            tables::some_of(&parts)
         );
-        Some(Diagnostic::fail(CheckId::PostgresReplicaIdentity, "PG_FULL_WITH_GENERATED", found).remedy(format!(
+        let failing = Failing { names: &bad, all: tables.len() };
+        let row = (CheckId::PostgresReplicaIdentity, "PG_FULL_WITH_GENERATED");
+        Some(candidates.judge(row, &failing, &words).remedy(format!(
             "use the primary key, as the owner: {}; or create a publication WITH (publish_generated_columns = stored) and \
              choose it (--publication)",
-            alter_identity(&these, "DEFAULT")
+            alter_identity(&parts, "DEFAULT")
         )))
     }
 
-    fn unlogged(&self, tables: &[&PostgresTable]) -> Diagnostic {
-        let row = (CheckId::PostgresUnlogged, "PG_UNLOGGED");
-        let diagnostic = self.of_tables(row, tables, |t| t.unlogged, "unlogged");
+    /// Changes of an unlogged or foreign table are not in the WAL. A publication takes a partitioned table whose
+    /// partitions are such tables, and leaves their changes out without an error.
+    fn unlogged(&self, tables: &[&PostgresTable], candidates: &mut Candidates<'_>) -> Diagnostic {
+        let check = CheckId::PostgresUnlogged;
+        let parts: Vec<String> =
+            tables.iter().flat_map(|t| &t.parts_not_logged).map(ToString::to_string).collect();
+        let bad = names(tables, |t| t.unlogged || !t.parts_not_logged.is_empty());
+        let failing = Failing { names: &bad, all: tables.len() };
+        if !parts.is_empty() {
+            let words =
+                format!("unlogged or foreign partitions or child tables ({})", tables::some_of(&parts));
+            return candidates.judge((check, "PG_UNLOGGED_PART"), &failing, &words).remedy(format!(
+                "leave the table out (--table), detach a foreign partition, or as the owner: {}",
+                alter(&parts, "SET LOGGED")
+            ));
+        }
+        let diagnostic = candidates.judge((check, "PG_UNLOGGED"), &failing, "unlogged");
         match tables.iter().find(|t| t.unlogged).map(|t| &t.table) {
             Some(table) => diagnostic.remedy(format!(
                 "leave it out (--table), or as its owner: ALTER TABLE {} SET LOGGED;",
@@ -474,11 +490,12 @@ impl Server<'_> {
         }
     }
 
-    fn partitioned(&self, tables: &[&PostgresTable]) -> Diagnostic {
+    fn partitioned(&self, tables: &[&PostgresTable], candidates: &mut Candidates<'_>) -> Diagnostic {
         let row = (CheckId::PostgresPartitioned, "PG_PARTITIONED");
         match self.major() {
             Some(major) if major < PARTITIONED_SINCE => {
-                self.of_tables(row, tables, |t| t.partitioned, "partitioned")
+                let failing = Failing { names: &names(tables, |t| t.partitioned), all: tables.len() };
+                candidates.judge(row, &failing, "partitioned")
             }
             Some(_) => Diagnostic::pass(row.0, "publications take partitioned tables"),
             None => unanswered(row.0, &self.facts.version_number),
@@ -564,7 +581,7 @@ impl Server<'_> {
         concerns: impl Fn(&PostgresTable) -> bool,
         words: &str,
     ) -> Diagnostic {
-        let these: Vec<String> = tables.iter().filter(|t| concerns(t)).map(|t| t.table.full_name()).collect();
+        let these = names(tables, concerns);
         match these.is_empty() {
             true => Diagnostic::pass(check, counted(tables.len())),
             false => Diagnostic::warn(check, cause, format!("{words} {}", tables::some_of(&these))),
@@ -584,10 +601,18 @@ impl PostgresTable {
     }
 }
 
-/// The statements for the first five of these tables, whose names are quoted.
+fn names(tables: &[&PostgresTable], is_meant: impl Fn(&PostgresTable) -> bool) -> Vec<String> {
+    tables.iter().filter(|t| is_meant(t)).map(|t| t.table.full_name()).collect()
+}
+
 fn alter_identity(tables: &[String], identity: &str) -> String {
-    let alter = |table: &String| format!("ALTER TABLE {table} REPLICA IDENTITY {identity};");
-    tables.iter().take(5).map(alter).collect::<Vec<_>>().join(" ")
+    alter(tables, &format!("REPLICA IDENTITY {identity}"))
+}
+
+/// The statements for the first five of these tables, whose names are quoted.
+fn alter(tables: &[String], change: &str) -> String {
+    let statement = |table: &String| format!("ALTER TABLE {table} {change};");
+    tables.iter().take(5).map(statement).collect::<Vec<_>>().join(" ")
 }
 
 /// `public.orders (total, tax)`.

@@ -1,9 +1,11 @@
 //! What holds for the tables a pipe is to replicate. Tables that were named must be in order, every
-//! one; where none was named, a pipe can be made from those that are, and the others are worth a warning.
+//! one; where none was named, a pipe can be made from those that pass every check, and the others are worth a warning.
+
+use std::collections::BTreeSet;
 
 use crate::{
     connection::Refusal,
-    diagnostic::{CheckId, Diagnostic},
+    diagnostic::{CheckId, Diagnostic, Outcome},
     facts::{Fact, Table, Tables},
     sql::{self, ServerText},
     target::{Engine, Target},
@@ -21,23 +23,53 @@ pub(super) fn some_of<S: AsRef<str>>(names: &[S]) -> String {
     }
 }
 
-/// A finding about tables of which some are not in order: `bad`, of `all` that there are.
-pub(super) fn of_these(
-    check: CheckId,
-    cause: &'static str,
-    target: &Target,
-    (bad, all): (&[String], usize),
-    words: &str,
-) -> Diagnostic {
-    let found = format!("{words}: {}", some_of(bad));
-    match bad.len() {
-        0 => Diagnostic::pass(check, counted(all)),
-        n if n < all && target.pipe.tables.is_empty() => Diagnostic::warn(
-            check,
-            cause,
-            format!("{found} (of {}); name the tables the pipe is for with --table", counted(all)),
-        ),
-        _ => Diagnostic::fail(check, cause, found),
+/// The tables that a pipe could still use. Where no table was named, a check that some tables fail only warns, as long as
+/// a table remains that passed this check and those before it: the pipe can be made for that one.
+pub(super) struct Candidates<'a> {
+    target: &'a Target,
+    left: BTreeSet<String>,
+}
+
+/// The tables that fail a check, among `all` that it looked at.
+pub(super) struct Failing<'a> {
+    pub names: &'a [String],
+    pub all: usize,
+}
+
+impl<'a> Candidates<'a> {
+    /// The tables that can be copied.
+    pub(super) fn of<'t>(target: &'a Target, tables: impl Iterator<Item = &'t Table>) -> Self {
+        let left = tables.filter(|table| table.select.is_ok() && !is_dotted(table)).map(Table::full_name);
+        Self { target, left: left.collect() }
+    }
+
+    pub(super) fn contain(&self, table: &Table) -> bool {
+        self.left.contains(&table.full_name())
+    }
+
+    /// Judges a check, and removes the tables that fail it.
+    pub(super) fn judge(
+        &mut self,
+        (check, cause): (CheckId, &'static str),
+        failing: &Failing<'_>,
+        words: &str,
+    ) -> Diagnostic {
+        if failing.names.is_empty() {
+            return Diagnostic::pass(check, counted(failing.all));
+        }
+        self.left.retain(|name| !failing.names.contains(name));
+        let found = format!("{words}: {}", some_of(failing.names));
+        match self.target.pipe.tables.is_empty() && !self.left.is_empty() {
+            true => Diagnostic::warn(
+                check,
+                cause,
+                format!(
+                    "{found} (of {}); name the tables the pipe is for with --table",
+                    counted(failing.all)
+                ),
+            ),
+            false => Diagnostic::fail(check, cause, found),
+        }
     }
 }
 
@@ -86,49 +118,85 @@ pub(super) fn read<'a>(
             name_the_database(target)
         ));
     }
-    let refused: Vec<(&Table, &Refusal)> =
-        tables.iter().filter_map(|t| t.select.as_ref().err().map(|refusal| (*t, refusal))).collect();
-    let Some((first, words)) = refused.first() else {
+    let mut candidates = Candidates::of(target, tables.iter().copied());
+    let unreadable = unreadable(&mut candidates, &tables, total, usage_missing);
+    let found = [unreadable, dotted(&mut candidates, &tables)].into_iter().flatten().reduce(both);
+    found.unwrap_or_else(|| {
         let seen = counted(tables.len());
-        // ClickPipes' engine reads `schema.table` and rejects a second dot.
-        let is_dotted = |t: &&Table| t.schema.raw().contains('.') || t.name.raw().contains('.');
-        let dotted: Vec<String> = tables.iter().copied().filter(is_dotted).map(Table::full_name).collect();
-        return match beyond {
-            _ if !dotted.is_empty() => {
-                let cause = "DB_TABLE_NAME_DOT";
-                of_these(check, cause, target, (&dotted, tables.len()), "a dot in the name of")
-                    .remedy("rename the table, or leave it out: name the tables of the pipe (--table)")
-            }
+        match beyond {
             false => Diagnostic::pass(check, format!("every column of {seen}")),
             true => {
                 Diagnostic::warn(check, "DB_TABLES_UNKNOWN", format!("only {seen} of {total} were tried"))
                     .remedy("name the tables of the pipe (--table), so that each of them is tried")
             }
-        };
+        }
+    })
+}
+
+/// The more serious one decides, and both are shown.
+fn both(first: Diagnostic, second: Diagnostic) -> Diagnostic {
+    let is_worse = |d: &Diagnostic| matches!(d.outcome, Outcome::Fail) && d.cause.is_some();
+    let (main, other) = match is_worse(&second) && !is_worse(&first) {
+        true => (second, first),
+        false => (first, second),
     };
+    let found = format!("{}; {}", main.found, other.found);
+    let remedies: Vec<String> = [main.remedy, other.remedy].into_iter().flatten().collect();
+    Diagnostic { found, remedy: Some(remedies.join("; ")), ..main }
+}
+
+/// ClickPipes' engine reads `schema.table` and rejects a second dot.
+fn is_dotted(table: &Table) -> bool {
+    table.schema.raw().contains('.') || table.name.raw().contains('.')
+}
+
+fn dotted(candidates: &mut Candidates<'_>, tables: &[&Table]) -> Option<Diagnostic> {
+    let names: Vec<String> =
+        tables.iter().copied().filter(|t| is_dotted(t)).map(Table::full_name).collect();
+    let row = (CheckId::Tables, "DB_TABLE_NAME_DOT");
+    let failing = Failing { names: &names, all: tables.len() };
+    (!names.is_empty()).then(|| {
+        candidates
+            .judge(row, &failing, "a dot in the name of")
+            .remedy("rename the table, or leave it out: name the tables of the pipe (--table)")
+    })
+}
+
+fn unreadable(
+    candidates: &mut Candidates<'_>,
+    tables: &[&Table],
+    total: usize,
+    usage_missing: &[ServerText],
+) -> Option<Diagnostic> {
+    let (check, target) = (CheckId::Tables, candidates.target);
+    let refused: Vec<(&Table, &Refusal)> =
+        tables.iter().filter_map(|t| t.select.as_ref().err().map(|refusal| (*t, refusal))).collect();
+    let (first, words) = refused.first()?;
+    let unnamed = target.pipe.tables.is_empty();
     if refused.iter().all(|(_, refusal)| is_passing(refusal)) {
         let found = format!("{}: {words}", first.full_name());
         let cause = "DB_TABLES_UNKNOWN";
-        let diagnostic = match patterns.is_empty() && refused.len() < tables.len() {
+        let diagnostic = match unnamed && !candidates.left.is_empty() {
             true => Diagnostic::warn(check, cause, found),
             false => Diagnostic::unknown(check, cause, found),
         };
-        return diagnostic.remedy("try again: the table was locked, or the server slow to answer");
+        return Some(diagnostic.remedy("try again: the table was locked, or the server slow to answer"));
     }
-    if beyond && patterns.is_empty() && refused.len() == tables.len() {
+    if total > tables.len() && unnamed && refused.len() == tables.len() {
         let found =
             format!("none of the {} of {total} that were tried can be read: {words}", counted(tables.len()));
-        return Diagnostic::unknown(check, "DB_TABLES_UNKNOWN", found)
+        let diagnostic = Diagnostic::unknown(check, "DB_TABLES_UNKNOWN", found)
             .remedy("name the tables of the pipe (--table), so that each of them is tried");
+        return Some(diagnostic);
     }
     let names: Vec<String> = refused.iter().map(|(table, _)| table.full_name()).collect();
     let mut schemas: Vec<ServerText> = refused.iter().map(|(table, _)| table.schema.clone()).collect();
     schemas.sort();
     schemas.dedup();
-    let diagnostic =
-        of_these(check, "DB_TABLES_UNREADABLE", target, (&names, tables.len()), "not allowed to read");
+    let failing = Failing { names: &names, all: tables.len() };
+    let diagnostic = candidates.judge((check, "DB_TABLES_UNREADABLE"), &failing, "not allowed to read");
     let found = format!("{}; the server says: {words}", diagnostic.found);
-    Diagnostic { found, ..diagnostic }.remedy(grants(target, &schemas, usage_missing))
+    Some(Diagnostic { found, ..diagnostic }.remedy(grants(target, &schemas, usage_missing)))
 }
 
 /// A session of PostgreSQL sees the tables of one database only.

@@ -122,7 +122,7 @@ fn tables_in_question(patterns: &[TablePattern]) -> String {
         .collect();
     let named = if named.is_empty() { "false".to_owned() } else { named.join(" OR ") };
     let meant = is_meant(patterns, "n.nspname", "c.relname");
-    let (leaves, has_identity) = (descendants_of("c.oid"), has_identity("l"));
+    let (leaves, has_identity, below) = (descendants_of("c.oid"), has_identity("l"), below("c.oid"));
     format!(
         "SELECT t.total, t.schema, t.name, format('%I.%I', t.schema, t.name),
             has_schema_privilege(t.namespace, 'USAGE'), pg_has_role(c.relowner, 'USAGE'),
@@ -146,7 +146,10 @@ fn tables_in_question(patterns: &[TablePattern]) -> String {
             (SELECT jsonb_agg(format('%I.%I', ln.nspname, l.relname) ORDER BY l.relname)
               FROM {leaves} l JOIN pg_namespace ln ON ln.oid = l.relnamespace
               WHERE l.relreplident = 'f' AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = l.oid
-                AND a.attnum > 0 AND NOT a.attisdropped AND to_jsonb(a)->>'attgenerated' <> ''))
+                AND a.attnum > 0 AND NOT a.attisdropped AND to_jsonb(a)->>'attgenerated' <> '')),
+            (SELECT jsonb_agg(format('%I.%I', ln.nspname, l.relname) ORDER BY l.relname)
+              FROM pg_class l JOIN pg_namespace ln ON ln.oid = l.relnamespace
+              WHERE l.oid IN ({below}) AND (l.relkind = 'f' OR l.relkind = 'r' AND l.relpersistence <> 'p'))
          FROM (SELECT c.oid, n.oid AS namespace, n.nspname AS schema, c.relname AS name, count(*) OVER () AS total
            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
            WHERE c.relkind IN ('r', 'p') AND (NOT c.relispartition OR {named}) AND {meant}
@@ -196,6 +199,7 @@ async fn read_each(
             toast_columns: list(column(14).raw()),
             generated_columns: list(column(15).raw()),
             full_with_generated: list(column(16).raw()),
+            parts_not_logged: list(column(17).raw()),
         }
     });
     Fact::Read(Tables { total, seen: join_all(seen).await })
@@ -208,14 +212,16 @@ fn leaves_of(relation: &str) -> String {
 
 /// As [`leaves_of`], with the tables that inherit from it: `CREATE PUBLICATION … FOR TABLE` includes them.
 fn descendants_of(relation: &str) -> String {
-    stored(
-        relation,
-        &format!(
-            "WITH RECURSIVE d AS (
-                SELECT inhrelid FROM pg_inherits WHERE inhparent = {relation}
-                UNION SELECT i.inhrelid FROM pg_inherits i JOIN d ON i.inhparent = d.inhrelid)
-              SELECT inhrelid FROM d"
-        ),
+    stored(relation, &below(relation))
+}
+
+/// Partitions and child tables, at any depth, of any kind.
+fn below(relation: &str) -> String {
+    format!(
+        "WITH RECURSIVE d AS (
+            SELECT inhrelid FROM pg_inherits WHERE inhparent = {relation}
+            UNION SELECT i.inhrelid FROM pg_inherits i JOIN d ON i.inhparent = d.inhrelid)
+          SELECT inhrelid FROM d"
     )
 }
 

@@ -3,7 +3,7 @@
 
 use super::{Server, alter_identity, counted, unanswered, with_columns};
 use crate::{
-    checks::tables::some_of,
+    checks::tables::{Candidates, some_of},
     diagnostic::{CheckId, Diagnostic},
     facts::{Fact, PostgresTable, Publication, PublishedTable},
     sql::{
@@ -14,13 +14,20 @@ use crate::{
 };
 
 const CHECK: CheckId = CheckId::PostgresPublication;
+const WITHOUT_DELETE: &str = "PG_PUBLICATION_WITHOUT_DELETE";
 
 impl Server<'_> {
-    pub(super) fn publication(&self, tables: &[&PostgresTable]) -> Diagnostic {
-        // What cannot be published has a row of its own.
+    /// Another check reports what cannot be published. Where no table was named, the pipe is for the candidates, if there
+    /// are any.
+    pub(super) fn publication(&self, tables: &[&PostgresTable], candidates: &Candidates<'_>) -> Diagnostic {
         let takes_partitioned = self.major().is_none_or(|major| major >= super::PARTITIONED_SINCE);
         let can_be = |t: &&PostgresTable| !t.unlogged && (takes_partitioned || !t.partitioned);
-        let tables: Vec<&PostgresTable> = tables.iter().copied().filter(can_be).collect();
+        let is_candidate = |t: &&PostgresTable| candidates.contain(&t.table);
+        let only_candidates = self.target.pipe.tables.is_empty() && tables.iter().any(is_candidate);
+        let tables: Vec<&PostgresTable> = match only_candidates {
+            true => tables.iter().copied().filter(is_candidate).collect(),
+            false => tables.iter().copied().filter(can_be).collect(),
+        };
         if tables.is_empty() {
             return Diagnostic::skipped(CHECK, "there is no table that could be published");
         }
@@ -98,43 +105,29 @@ impl Server<'_> {
         tables: &[&PostgresTable],
     ) -> Diagnostic {
         let (name, all) = (&publication.name, tables.len());
-        let problems = problems(publication, tables, &self.target.pipe);
-        if let Some(first) = problems.first() {
-            let found = problems.iter().map(|problem| problem.found.as_str()).collect::<Vec<_>>().join("; ");
-            let remedies =
-                problems.iter().map(|problem| problem.remedy.as_str()).collect::<Vec<_>>().join(" ");
-            return Diagnostic::fail(CHECK, first.cause, format!("the publication {name} {found}"))
-                .remedy(remedies);
-        }
-        let names: Vec<String> = lacking.iter().map(|t| t.table.full_name()).collect();
+        let mut problems = problems(publication, tables, &self.target.pipe);
+        let mut notes = Vec::new();
         if !lacking.is_empty() {
-            let found = format!("the publication {name} lacks {}", some_of(&names));
-            let cause = "PG_PUBLICATION_LACKS_TABLES";
             // Where no table was named, a pipe can be made for those that are published.
-            let diagnostic = match self.target.pipe.tables.is_empty() && lacking.len() < all {
-                true => Diagnostic::warn(CHECK, cause, format!("{found} (of {})", counted(all))),
-                false => Diagnostic::fail(CHECK, cause, found),
-            };
-            return diagnostic.remedy(add(name, lacking));
+            let is_note = self.target.pipe.tables.is_empty() && lacking.len() < all;
+            let into = if is_note { &mut notes } else { &mut problems };
+            into.push(lacks(name, lacking, all));
         }
-        let leaves_out = leaves_out(publication);
-        if !leaves_out.is_empty() {
-            let names: Vec<String> = tables.iter().map(|t| t.table.full_name()).collect();
-            let found = format!(
-                "the publication {name} leaves out every {} of {}",
-                some_of(&leaves_out),
-                some_of(&names)
-            );
-            let remedy = format!(
-                "as its owner: ALTER PUBLICATION {} SET (publish = 'insert, update, delete, truncate');",
-                identifier(name)
-            );
-            // Without deletes, ClickHouse keeps deleted rows. The ClickPipes FAQ recommends this to keep history.
-            return match leaves_out.iter().all(|kind| *kind == "delete") {
-                true => Diagnostic::warn(CHECK, "PG_PUBLICATION_WITHOUT_DELETE", found)
-                    .remedy(format!("if deleted rows must be removed in ClickHouse, {remedy}")),
-                false => Diagnostic::fail(CHECK, "PG_PUBLICATION_LEAVES_OUT", found).remedy(remedy),
-            };
+        match left_out(publication, tables) {
+            Some(problem) if problem.cause == WITHOUT_DELETE => notes.push(problem),
+            Some(problem) => problems.push(problem),
+            None => {}
+        }
+        let all_of = |part: fn(&Problem) -> &str, between: &str| {
+            problems.iter().chain(&notes).map(part).collect::<Vec<_>>().join(between)
+        };
+        let found = format!("the publication {name} {}", all_of(|problem| &problem.found, "; "));
+        let remedy = all_of(|problem| &problem.remedy, " ");
+        if let Some(first) = problems.first() {
+            return Diagnostic::fail(CHECK, first.cause, found).remedy(remedy);
+        }
+        if let Some(first) = notes.first() {
+            return Diagnostic::warn(CHECK, first.cause, found).remedy(remedy);
         }
         if publication.all_tables {
             let billed = "FOR ALL TABLES: ClickPipes bills the traffic of every table of the database";
@@ -238,6 +231,34 @@ fn problems(publication: &Publication, tables: &[&PostgresTable], pipe: &Pipe) -
         });
     }
     problems
+}
+
+fn lacks(name: &str, lacking: &[&PostgresTable], all: usize) -> Problem {
+    let names: Vec<String> = lacking.iter().map(|t| t.table.full_name()).collect();
+    Problem {
+        cause: "PG_PUBLICATION_LACKS_TABLES",
+        found: format!("lacks {} (of {})", some_of(&names), counted(all)),
+        remedy: add(name, lacking),
+    }
+}
+
+/// Without deletes, ClickHouse keeps deleted rows. The ClickPipes FAQ recommends this to keep history.
+fn left_out(publication: &Publication, tables: &[&PostgresTable]) -> Option<Problem> {
+    let kinds = leaves_out(publication);
+    let names: Vec<String> = tables.iter().map(|t| t.table.full_name()).collect();
+    let publish = format!(
+        "as its owner: ALTER PUBLICATION {} SET (publish = 'insert, update, delete, truncate');",
+        identifier(&publication.name)
+    );
+    let (cause, remedy) = match kinds.iter().all(|kind| *kind == "delete") {
+        true => (WITHOUT_DELETE, format!("if deleted rows must be removed in ClickHouse, {publish}")),
+        false => ("PG_PUBLICATION_LEAVES_OUT", publish),
+    };
+    (!kinds.is_empty()).then(|| Problem {
+        cause,
+        found: format!("leaves out every {} of {}", some_of(&kinds), some_of(&names)),
+        remedy,
+    })
 }
 
 /// Truncation is not followed anyway.

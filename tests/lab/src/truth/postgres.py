@@ -12,7 +12,7 @@ import psycopg2
 import psycopg2.extras
 from psycopg2 import sql
 
-from judge import Loss, Outcome, compare
+from judge import WAITS, Loss, Outcome, compare
 from login import USER
 from world import Invalid
 
@@ -339,7 +339,7 @@ class Run:
         try:
             stream.execute(f"CREATE_REPLICATION_SLOT {SLOT} TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT")
         except psycopg2.errors.QueryCanceled:
-            raise Refused("the slot waits for an open transaction")
+            raise Refused(WAITS)
         finally:
             timer.cancel()
 
@@ -442,7 +442,11 @@ class Run:
             return "column not published" if kind == "missing" or self.unpublished(key, what) else "values differ"
         if key in self.hidden:
             return "rows hidden at load"
+        if self.parts_not_logged(key):
+            return "unlogged or foreign partition"
         lacking, extra = what
+        if self.row_filters(key):
+            return "row filter"
         if extra and not lacking:
             [(delete, truncate)] = self.ask(
                 "SELECT pubdelete, pubtruncate FROM pg_publication WHERE pubname = %s", self.publication
@@ -452,6 +456,23 @@ class Run:
             if not truncate and any("TRUNCATE" in s for transaction in self.world.workload for s in transaction):
                 return "truncate not published"
         return "rows differ"
+
+    def parts_not_logged(self, key):
+        return self.ask(
+            """WITH RECURSIVE part AS (
+                SELECT inhrelid AS oid FROM pg_inherits WHERE inhparent = %s::regclass
+                UNION SELECT i.inhrelid FROM pg_inherits i JOIN part ON i.inhparent = part.oid)
+              SELECT relname FROM part JOIN pg_class USING (oid) WHERE relkind = 'f' OR relpersistence <> 'p'""",
+            quoted(*key),
+        )
+
+    def row_filters(self, key):
+        if self.postgres.version < 15:
+            return []
+        return self.ask(
+            "SELECT 1 FROM pg_publication_tables WHERE pubname = %s AND schemaname = %s AND tablename = %s AND rowfilter IS NOT NULL",
+            self.publication, *key,
+        )
 
     def unpublished(self, key, column):
         if self.postgres.version < 15:

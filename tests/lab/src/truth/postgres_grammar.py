@@ -305,11 +305,30 @@ class Generator:
             below = self.rng.choice(["RANGE", "LIST", "HASH"]) if depth > 1 and number == 1 else ""
             clause = "DEFAULT" if bound == "DEFAULT" else f"FOR VALUES {bound}"
             more = f" PARTITION BY {below} (id)" if below else ""
-            self.add(f"CREATE TABLE {quoted(table.schema, name)} PARTITION OF {parent} {clause}{more}")
+            storage = "" if below else self.choose("partition storage", ("logged", 92), ("unlogged", 5), ("foreign", 3))
+            if storage == "foreign":
+                self.foreign_partition(quoted(table.schema, name), parent, clause)
+                continue
+            kind = "UNLOGGED " if storage == "unlogged" else ""
+            self.add(f"CREATE {kind}TABLE {quoted(table.schema, name)} PARTITION OF {parent} {clause}{more}")
             if below:
                 self.partition(table, quoted(table.schema, name), below, depth - 1, f"{name}_")
             else:
                 table.parts.append(quoted(table.schema, name))
+
+    def foreign_partition(self, name, parent, clause):
+        """A partition whose rows are in another table of this database, behind postgres_fdw. The primary key of a partitioned
+        table does not allow one, and then the world has no such partition."""
+        self.add(
+            "CREATE EXTENSION IF NOT EXISTS postgres_fdw",
+            "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_foreign_server WHERE srvname = 'loopback') THEN"
+            " EXECUTE format('CREATE SERVER loopback FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host %L, port %L, dbname %L)',"
+            " split_part(current_setting('unix_socket_directories'), ',', 1), current_setting('port'), current_database());"
+            " CREATE USER MAPPING FOR PUBLIC SERVER loopback OPTIONS (user 'rdsadmin', password_required 'false');"
+            " END IF; END $$",
+            f"CREATE TABLE far (LIKE {parent})",
+            f"CREATE FOREIGN TABLE {name} PARTITION OF {parent} {clause} SERVER loopback OPTIONS (schema_name 'public', table_name 'far')",
+        )
 
     def identity(self, table):
         names = [table.sql()] + table.parts if table.kind != "temporary" else [quoted(table.name)]
