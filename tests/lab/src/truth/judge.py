@@ -72,7 +72,7 @@ class Verdict:
     def advises(self, publication):
         """Whether a row that passes names this publication."""
         return any(
-            row["outcome"] == "pass" and publication in (row["found"] or "").split() for row in self.rows if row["code"] == "PG_PUBLICATION"
+            row["outcome"] == "pass" and f"{publication} has " in (row["found"] or "") for row in self.rows if row["code"] == "PG_PUBLICATION"
         )
 
     def findings(self, names):
@@ -113,6 +113,7 @@ WAITS = "the slot waits for an open transaction"
 # What a workload of a few statements does not always touch: rows outside a filter, columns outside a list, kinds of changes
 # that are not published, and writes to one of many partitions. A verdict below CDC for these causes alone is right.
 STRUCTURAL = {
+    "PG_UNLOGGED_PART",
     "PG_PUBLICATION_ROW_FILTER",
     "PG_PUBLICATION_COLUMN_LIST",
     "PG_PUBLICATION_LEAVES_OUT",
