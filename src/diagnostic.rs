@@ -202,6 +202,7 @@ pub enum CheckId {
     MysqlServerId,
     MysqlBinlogStream,
     MariadbCompressedColumns,
+    MariadbGenerated,
     MysqlMaxAllowedPacket,
 }
 

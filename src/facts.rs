@@ -259,6 +259,9 @@ pub struct MysqlFacts {
     pub cascades: Fact<Vec<String>>,
     /// MariaDB: columns of these tables with the attribute COMPRESSED, as `schema.table.column`.
     pub compressed_columns: Fact<Vec<String>>,
+    /// MariaDB: generated columns of these tables, as `schema.table.column`.
+    #[cfg_attr(test, serde(default))]
+    pub generated_columns: Fact<Vec<String>>,
     /// Result of a binary log dump. Absent if it was not tried.
     pub stream: Fact<BinlogStream>,
 }

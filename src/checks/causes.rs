@@ -396,6 +396,7 @@ pub static CAUSES: &[Cause] = &[
     cause(Id::MysqlServerId, "MYSQL_NO_SERVER_ID", "a server with server_id 0 refuses replicas", "server_id", ""),
     cause(Id::MysqlBinlogStream, "MYSQL_NO_REPLICATION_SLAVE", "the user lacks the REPLICATION SLAVE privilege", "error 1045 or 1227 for COM_REGISTER_SLAVE or COM_BINLOG_DUMP", ""),
     cause(Id::MysqlBinlogStream, "MYSQL_BINLOG_STREAM_REFUSED", "the server refused to stream the binary log", "an error other than a missing privilege; its message is in the report", ""),
+    cause(Id::MariadbGenerated, "MARIADB_GENERATED", "the row that an UPDATE writes to the binary log lacks the values of generated columns", "EXTRA in information_schema.COLUMNS", ""),
     cause(Id::MariadbCompressedColumns, "MARIADB_COMPRESSED_COLUMNS", "the binary log contains these columns compressed, which ClickPipes does not support", "information_schema.COLUMNS",
         "leave the tables out, or ALTER TABLE … MODIFY the columns without COMPRESSED"),
     cause(Id::MysqlMaxAllowedPacket, "MYSQL_MAX_ALLOWED_PACKET", "a longer row ends the stream", "max_allowed_packet", ""),

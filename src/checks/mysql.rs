@@ -1,6 +1,6 @@
 //! Judges the facts about a MySQL or MariaDB server.
 
-use super::tables::{self, Candidates, Failing, some_of};
+use super::tables::{self, Candidates, Failing, counted, some_of};
 use crate::{
     connection::Refusal,
     diagnostic::{CheckId, Diagnostic},
@@ -57,6 +57,7 @@ pub(super) fn judge(target: &Target, facts: &MysqlFacts, account: &str) -> Vec<D
         server.replica_updates(),
         server.server_id(),
         server.stream(),
+        generated_columns(facts),
         server.max_allowed_packet(),
     ]);
     diagnostics
@@ -607,6 +608,20 @@ fn compressed_columns(facts: &MysqlFacts, candidates: &mut Candidates<'_>) -> Di
         false => diagnostic.remedy(
             "leave these tables out (--table), or ALTER TABLE … MODIFY the columns without COMPRESSED",
         ),
+    }
+}
+
+fn generated_columns(facts: &MysqlFacts) -> Diagnostic {
+    let check = CheckId::MariadbGenerated;
+    match &facts.generated_columns {
+        Fact::Read(columns) if columns.is_empty() => {
+            Diagnostic::pass(check, counted(facts.tables.read().map_or(0, |tables| tables.total)))
+        }
+        Fact::Read(columns) => {
+            Diagnostic::warn(check, "MARIADB_GENERATED", format!("NULL after an UPDATE: {}", some_of(columns)))
+        }
+        Fact::Absent => Diagnostic::skipped(check, "the columns were not read"),
+        other @ Fact::Refused(_) => unanswered(check, other),
     }
 }
 

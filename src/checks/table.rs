@@ -416,6 +416,11 @@ pub static CHECKS: &[Check] = &[
         .versions("MariaDB 10.3.2+")
         .expected("no column with the attribute COMPRESSED in the tables: the binary log contains them compressed")
         .source(MYSQL_ENGINE),
+    Check::changes(Id::MariadbGenerated, "MARIADB_GENERATED", "no generated columns", MARIADB)
+        .severity(Advisory)
+        .expected("no generated columns: the binary log does not have them after an UPDATE")
+        .fix("compute them in ClickHouse, or exclude them from the pipe")
+        .source("binary log of MariaDB 10.11 and 11.8, as seen by python-mysql-replication"),
     Check::changes(Id::MysqlMaxAllowedPacket, "MYSQL_MAX_ALLOWED_PACKET", "max_allowed_packet", MYSQL_FAMILY)
         .severity(Advisory)
         .expected("max_allowed_packet of at least 16 MiB: a longer event ends the stream (1236)")

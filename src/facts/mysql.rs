@@ -89,7 +89,9 @@ pub async fn ask(session: MysqlSession, deadline: Instant, close_by: Instant, pi
         false => queries.cascades(&pipe.tables).await,
     };
     if is_mariadb {
-        facts.compressed_columns = queries.compressed_columns(&pipe.tables).await;
+        let columns = queries.special_columns(&pipe.tables).await;
+        facts.compressed_columns = columns.compressed;
+        facts.generated_columns = columns.generated;
     }
     let Some(from) = facts.position.read() else {
         queries.session.close(close_by).await;

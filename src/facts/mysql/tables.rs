@@ -98,17 +98,33 @@ impl Queries {
         Fact::Read(found)
     }
 
-    /// MariaDB writes the attribute into the type, between comment marks.
-    pub(super) async fn compressed_columns(&mut self, patterns: &[TablePattern]) -> Fact<Vec<String>> {
+    /// MariaDB writes the attribute COMPRESSED into the type, between comment marks.
+    pub(super) async fn special_columns(&mut self, patterns: &[TablePattern]) -> SpecialColumns {
         let sql = format!(
-            "SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME, '.', COLUMN_NAME) FROM information_schema.COLUMNS \
-             WHERE COLUMN_TYPE LIKE '%COMPRESSED%' AND {} ORDER BY 1 LIMIT {TABLES_AT_MOST}",
+            "SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME, '.', COLUMN_NAME), COLUMN_TYPE LIKE '%COMPRESSED%' \
+             FROM information_schema.COLUMNS WHERE (COLUMN_TYPE LIKE '%COMPRESSED%' OR EXTRA LIKE '%GENERATED%' \
+             OR EXTRA IN ('VIRTUAL', 'PERSISTENT')) AND {} ORDER BY 2 DESC, 1 LIMIT {TABLES_AT_MOST}",
             is_requested(patterns)
         );
-        all(self.rows(&sql).await, |rows| {
-            rows.iter().filter_map(|row| row.first()?.as_ref()).map(ToString::to_string).collect()
-        })
+        let rows = self.rows(&sql).await;
+        let of_kind = |is_compressed: &str| {
+            all(rows.clone(), |rows| {
+                let is_meant = |row: &&Vec<Option<ServerText>>| match row.as_slice() {
+                    [Some(_), Some(kind)] => kind.raw() == is_compressed,
+                    _ => false,
+                };
+                let name = |row: &Vec<Option<ServerText>>| row.first()?.as_ref().map(ToString::to_string);
+                rows.iter().filter(is_meant).filter_map(name).collect()
+            })
+        };
+        SpecialColumns { compressed: of_kind("1"), generated: of_kind("0") }
     }
+}
+
+/// Columns as `schema.table.column`.
+pub(super) struct SpecialColumns {
+    pub(super) compressed: Fact<Vec<String>>,
+    pub(super) generated: Fact<Vec<String>>,
 }
 
 /// Whether a foreign key in `SHOW CREATE TABLE` changes rows of the table.

@@ -105,7 +105,7 @@ WORDS = {
     "hidden column": r"invisible|hidden",
 }
 # Findings that explain a loss of values. They do not say that a table cannot be copied or followed.
-VALUES = {"PG_UNCHANGED_TOAST", "PG_GENERATED", "PG_ROW_SECURITY"}
+VALUES = {"PG_UNCHANGED_TOAST", "PG_GENERATED", "PG_ROW_SECURITY", "MARIADB_GENERATED"}
 # The pipe waits and then works, however long that takes. A finding must say so.
 WAITS = "the slot waits for an open transaction"
 
@@ -113,6 +113,8 @@ WAITS = "the slot waits for an open transaction"
 # What a workload of a few statements does not always touch: rows outside a filter, columns outside a list, kinds of changes
 # that are not published, and writes to one of many partitions. A verdict below CDC for these causes alone is right.
 STRUCTURAL = {
+    "MYSQL_CASCADES",
+    "MARIADB_SYSTEM_VERSIONED",
     "PG_UNLOGGED_PART",
     "PG_PUBLICATION_ROW_FILTER",
     "PG_PUBLICATION_COLUMN_LIST",
@@ -229,18 +231,26 @@ def compare(table, source, copy, cause):
         return losses
     differing = differing_columns(source_rows, copy_rows, columns)
     if differing:
-        losses += by_cause(table, "differ", differing, cause)
+        examples = ", ".join(example(source_rows, copy_rows, column) for column in differing)
+        losses += by_cause(table, "differ", differing, cause, examples)
     else:
         lacking, extra = sum((ours - theirs).values()), sum((theirs - ours).values())
         losses.append(Loss(table, cause("rows", (lacking, extra)), [], f"{lacking} rows missing, {extra} too many"))
     return losses
 
 
-def by_cause(table, kind, columns, cause):
+def example(source_rows, copy_rows, column):
+    """A value that the copy lacks, and one that it should not have."""
+    ours, theirs = (Counter(repr(row.get(column)) for row in rows) for rows in (source_rows, copy_rows))
+    first = lambda values: str(next(iter(values), ""))[:40]
+    return f"{column}: {first(ours - theirs)} became {first(theirs - ours)}"
+
+
+def by_cause(table, kind, columns, cause, examples=""):
     causes = {}
     for column in columns:
         causes.setdefault(cause(kind, column), []).append(column)
-    return [Loss(table, why, some, kind) for why, some in causes.items()]
+    return [Loss(table, why, some, f"{kind} {examples}".strip()) for why, some in causes.items()]
 
 
 def as_multiset(rows, columns):

@@ -554,6 +554,9 @@ UNPACK = {
 def normal(column, value):
     """One form for a value, from a result set or from the log."""
     kind, full = column
+    if kind == "set" and not value:
+        # The library reads no member as NULL.
+        return ""
     if value is None:
         return None
     if kind == "bit":
@@ -576,6 +579,9 @@ def normal(column, value):
         return text(value).rstrip(" ")
     if kind == "decimal":
         return Decimal(value).normalize() + 0
+    if "blob" in kind and isinstance(value, str):
+        # The library reads an empty value as text.
+        return value.encode("latin1")
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, (bytes, bytearray)):
