@@ -179,6 +179,7 @@ pub enum CheckId {
     PostgresReplicaIdentity,
     PostgresUnlogged,
     PostgresPartitioned,
+    PostgresParentAndPart,
     PostgresGenerated,
     PostgresToast,
     PostgresIdleSlotTimeout,

@@ -161,6 +161,9 @@ pub struct PostgresTable {
     /// or foreign: quoted names.
     #[cfg_attr(test, serde(default))]
     pub parts_not_logged: Vec<ServerText>,
+    /// The tables that it is a partition or child table of, at any distance: quoted names.
+    #[cfg_attr(test, serde(default))]
+    pub parents: Vec<ServerText>,
     /// A policy hides rows from the user (`row_security_active`).
     pub row_security: bool,
     /// `relreplident`: `d`efault, `n`othing, `f`ull, `i`ndex.
@@ -210,6 +213,8 @@ pub struct PublishedTable {
     pub name: ServerText,
     /// Columns that a column list leaves out (15 and newer). Generated columns are not among them.
     pub columns_left_out: Vec<ServerText>,
+    /// It is published with a column list, even if the list has every column: columns that are added later are not in it.
+    pub has_column_list: bool,
     /// Every generated column is published (18 and newer).
     pub generated_published: bool,
     /// The row filter, if there is one (15 and newer).

@@ -334,7 +334,7 @@ pub static CAUSES: &[Cause] = &[
     cause(Id::PostgresPublication, "PG_PUBLICATION_LACKS_TABLES", "the publication does not contain every table", "pg_publication_tables", "ALTER PUBLICATION … ADD TABLE …;"),
     cause(Id::PostgresPublication, "PG_PUBLICATION_LEAVES_OUT", "the publication leaves out inserts, updates or deletes", "pg_publication",
         "ALTER PUBLICATION … SET (publish = 'insert, update, delete, truncate');"),
-    cause(Id::PostgresPublication, "PG_PUBLICATION_WITHOUT_DELETE", "the publication has no deletes, so ClickHouse keeps deleted rows",
+    cause(Id::PostgresPublication, "PG_PUBLICATION_WITHOUT_DELETE", "the publication has no deletes or no truncates, so ClickHouse keeps deleted rows",
         "pg_publication; the ClickPipes FAQ recommends this to keep history", "ALTER PUBLICATION … SET (publish = 'insert, update, delete, truncate');"),
     cause(Id::PostgresPublication, "PG_PUBLICATION_BREAKS_WRITES", "UPDATE and DELETE of the application fail because of the publication",
         "pg_publication_tables, the partitions, and the replica identity of each published relation",
@@ -351,6 +351,9 @@ pub static CAUSES: &[Cause] = &[
     cause(Id::PostgresReplicaIdentity, "PG_FULL_WITH_GENERATED", "PostgreSQL 18 refuses updates and deletes of a published table with \
         REPLICA IDENTITY FULL if its generated columns are not published", "relreplident, attgenerated and the version",
         "ALTER TABLE … REPLICA IDENTITY DEFAULT; or publish_generated_columns = stored"),
+    cause(Id::PostgresPublication, "PG_PUBLICATION_FIXED_COLUMNS", "the publication has a column list with every column: columns that are added later are not published", "prattrs in pg_publication_rel", "publish the table without a column list"),
+    cause(Id::PostgresParentAndPart, "PG_PARENT_AND_PART", "the copy of the parent has the rows of its partitions and child tables at first, but their later \
+        changes reach only one of the two copies", "pg_inherits", ""),
     cause(Id::PostgresUnlogged, "PG_UNLOGGED_PART", "a publication takes the partitioned table or parent, but changes of its unlogged and foreign partitions \
         and child tables are not in the WAL", "relkind and relpersistence of the partitions and child tables", "ALTER TABLE … SET LOGGED; or detach the foreign partition"),
     cause(Id::PostgresUnlogged, "PG_UNLOGGED", "an unlogged table has no changes in the WAL", "relpersistence", "ALTER TABLE … SET LOGGED;"),

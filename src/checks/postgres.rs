@@ -47,6 +47,7 @@ pub(super) fn judge(target: &Target, facts: &PostgresFacts) -> Vec<Diagnostic> {
         CheckId::PostgresReplicaIdentity,
         CheckId::PostgresUnlogged,
         CheckId::PostgresPartitioned,
+        CheckId::PostgresParentAndPart,
         CheckId::PostgresGenerated,
         CheckId::PostgresToast,
         CheckId::PostgresRowSecurity,
@@ -59,6 +60,7 @@ pub(super) fn judge(target: &Target, facts: &PostgresFacts) -> Vec<Diagnostic> {
     diagnostics.extend([
         server.unlogged(&readable, &mut candidates),
         server.partitioned(&readable, &mut candidates),
+        server.parent_and_part(&readable, &mut candidates),
         server.replica_identity(&readable, &mut candidates),
         server.publication(&readable, &candidates),
         server.generated(&readable),
@@ -500,6 +502,17 @@ impl Server<'_> {
             Some(_) => Diagnostic::pass(row.0, "publications take partitioned tables"),
             None => unanswered(row.0, &self.facts.version_number),
         }
+    }
+
+    /// The initial copy of a parent contains the rows of its child tables. Later changes of a child table reach either the
+    /// parent or the child table, but not both.
+    fn parent_and_part(&self, tables: &[&PostgresTable], candidates: &mut Candidates<'_>) -> Diagnostic {
+        let own_names: Vec<String> =
+            tables.iter().map(|t| qualified(t.table.schema.raw(), t.table.name.raw())).collect();
+        let has_parent_here = |t: &PostgresTable| t.parents.iter().any(|p| own_names.iter().any(|own| own == p.raw()));
+        let failing = Failing { names: &names(tables, has_parent_here), all: tables.len() };
+        let row = (CheckId::PostgresParentAndPart, "PG_PARENT_AND_PART");
+        candidates.judge(row, &failing, "partitions or child tables of tables that are in the pipe too")
     }
 
     fn generated(&self, tables: &[&PostgresTable]) -> Diagnostic {

@@ -307,6 +307,10 @@ pub static CHECKS: &[Check] = &[
         .expected("no partitioned table: publications contain them since PostgreSQL 13")
         .fix("upgrade to PostgreSQL 13 or newer, or replicate the partitions")
         .source(PG_LOGICAL),
+    Check::changes(Id::PostgresParentAndPart, "PG_PARENT_AND_PART", "no table together with its partition or child table", POSTGRES)
+        .expected("either a parent or its partitions and child tables in one pipe: changes reach only one of the two")
+        .fix("name either the parent or its partitions and child tables (--table)")
+        .source(PG_LOGICAL),
     Check::changes(Id::PostgresGenerated, "PG_GENERATED", "no generated columns", POSTGRES)
         .severity(Advisory)
         .expected("no generated columns: changes do not contain them")

@@ -149,7 +149,12 @@ fn tables_in_question(patterns: &[TablePattern]) -> String {
                 AND a.attnum > 0 AND NOT a.attisdropped AND to_jsonb(a)->>'attgenerated' <> '')),
             (SELECT jsonb_agg(format('%I.%I', ln.nspname, l.relname) ORDER BY l.relname)
               FROM pg_class l JOIN pg_namespace ln ON ln.oid = l.relnamespace
-              WHERE l.oid IN ({below}) AND (l.relkind = 'f' OR l.relkind = 'r' AND l.relpersistence <> 'p'))
+              WHERE l.oid IN ({below}) AND (l.relkind = 'f' OR l.relkind = 'r' AND l.relpersistence <> 'p')),
+            (WITH RECURSIVE a AS (
+                SELECT inhparent FROM pg_inherits WHERE inhrelid = c.oid
+                UNION SELECT i.inhparent FROM pg_inherits i JOIN a ON i.inhrelid = a.inhparent)
+              SELECT jsonb_agg(format('%I.%I', ln.nspname, l.relname) ORDER BY l.relname)
+              FROM a JOIN pg_class l ON l.oid = a.inhparent JOIN pg_namespace ln ON ln.oid = l.relnamespace)
          FROM (SELECT c.oid, n.oid AS namespace, n.nspname AS schema, c.relname AS name, count(*) OVER () AS total
            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
            WHERE c.relkind IN ('r', 'p') AND (NOT c.relispartition OR {named}) AND {meant}
@@ -200,6 +205,7 @@ async fn read_each(
             generated_columns: list(column(15).raw()),
             full_with_generated: list(column(16).raw()),
             parts_not_logged: list(column(17).raw()),
+            parents: list(column(18).raw()),
         }
     });
     Fact::Read(Tables { total, seen: join_all(seen).await })
@@ -243,7 +249,7 @@ fn has_identity(relation: &str) -> String {
 }
 
 /// Whether a column list and a row filter leave the replica identity of a relation whole. Both exist since version 15,
-/// and `to_jsonb` gives NULL before. The columns of a filter are those that its expression tree names.
+/// and `to_jsonb` gives NULL before. With REPLICA IDENTITY FULL, the server accepts no column list, even a complete one. The columns of a filter are those that its expression tree names.
 fn covers_identity(relation: &str, published: &str) -> String {
     format!(
         "(NOT EXISTS (SELECT FROM pg_attribute k
@@ -252,6 +258,10 @@ fn covers_identity(relation: &str, published: &str) -> String {
                 OR current_setting('server_version_num')::int >= 180000)
               AND ({relation}.relreplident = 'f' OR {key})
               AND NOT coalesce(to_jsonb({published})->'attnames' ? k.attname::text, true))
+          AND NOT ({relation}.relreplident = 'f' AND EXISTS (SELECT FROM pg_publication p2
+            JOIN pg_publication_rel pr ON pr.prpubid = p2.oid
+            WHERE p2.pubname = {published}.pubname AND to_jsonb(pr)->>'prattrs' IS NOT NULL
+              AND (pr.prrelid = {relation}.oid OR {relation}.oid IN (SELECT relid FROM pg_partition_tree(pr.prrelid)))))
           AND NOT EXISTS (SELECT FROM pg_publication p2
             JOIN pg_publication_rel pr ON pr.prpubid = p2.oid
             CROSS JOIN LATERAL regexp_matches(to_jsonb(pr)->>'prqual', ':varattno ([0-9]+)', 'g') AS used(number)
@@ -295,7 +305,9 @@ fn published(patterns: &[TablePattern]) -> String {
                 WHERE every.pubname = p.pubname AND NOT ({has_identity} AND {covers_identity})) END,
             NOT EXISTS (SELECT FROM pg_attribute a
               WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND to_jsonb(a)->>'attgenerated' <> ''
-                AND NOT coalesce(to_jsonb(t)->'attnames' ? a.attname::text, false))
+                AND NOT coalesce(to_jsonb(t)->'attnames' ? a.attname::text, false)),
+            EXISTS (SELECT FROM pg_publication_rel pr
+              WHERE pr.prpubid = p.oid AND pr.prrelid = c.oid AND to_jsonb(pr)->>'prattrs' IS NOT NULL)
          FROM pg_publication p LEFT JOIN (pg_publication_tables t
            JOIN pg_namespace n ON n.nspname = t.schemaname JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.tablename)
            ON t.pubname = p.pubname AND {meant}
@@ -329,6 +341,7 @@ fn publications_of(rows: Rows) -> Vec<Publication> {
                 name: ServerText::new(format!("{}.{}", schema.raw(), table.raw())),
                 columns_left_out: list(column(8).raw()),
                 generated_published: column(11).raw() == "t",
+                has_column_list: column(12).raw() == "t",
                 row_filter: row.get(9).cloned().flatten(),
             });
         }

@@ -47,6 +47,8 @@ pub(super) enum PublishedTableText {
         columns_left_out: Vec<ServerText>,
         #[serde(default)]
         generated_published: bool,
+        #[serde(default)]
+        has_column_list: bool,
         row_filter: Option<ServerText>,
     },
 }
@@ -55,9 +57,13 @@ impl From<PublishedTableText> for PublishedTable {
     fn from(text: PublishedTableText) -> Self {
         match text {
             PublishedTableText::Name(name) => Self { name, ..Self::default() },
-            PublishedTableText::Table { name, columns_left_out, generated_published, row_filter } => {
-                Self { name, columns_left_out, generated_published, row_filter }
-            }
+            PublishedTableText::Table {
+                name,
+                columns_left_out,
+                generated_published,
+                has_column_list,
+                row_filter,
+            } => Self { name, columns_left_out, has_column_list, generated_published, row_filter },
         }
     }
 }

@@ -65,7 +65,7 @@ impl Server<'_> {
             (
                 lacking(p).len(),
                 problems(p, &tables, &self.target.pipe).len(),
-                leaves_out(p).len(),
+                p.leaves_out.len(),
                 p.all_tables,
             )
         });
@@ -118,6 +118,7 @@ impl Server<'_> {
             Some(problem) => problems.push(problem),
             None => {}
         }
+        notes.extend(complete_column_lists(publication, tables));
         let all_of = |part: fn(&Problem) -> &str, between: &str| {
             problems.iter().chain(&notes).map(part).collect::<Vec<_>>().join(between)
         };
@@ -127,7 +128,11 @@ impl Server<'_> {
             return Diagnostic::fail(CHECK, first.cause, found).remedy(remedy);
         }
         if let Some(first) = notes.first() {
-            return Diagnostic::warn(CHECK, first.cause, found).remedy(remedy);
+            let diagnostic = Diagnostic::warn(CHECK, first.cause, found);
+            return match &self.target.pipe.publication {
+                Some(_) => diagnostic.remedy(remedy),
+                None => diagnostic.remedy(format!("choose it for the pipe (--publication {name}); {remedy}")),
+            };
         }
         if publication.all_tables {
             let billed = "FOR ALL TABLES: ClickPipes bills the traffic of every table of the database";
@@ -224,10 +229,7 @@ fn problems(publication: &Publication, tables: &[&PostgresTable], pipe: &Pipe) -
         problems.push(Problem {
             cause: "PG_PUBLICATION_COLUMN_LIST",
             found: format!("has column lists, so changes of other columns are lost: {}", some_of(&cut)),
-            remedy: format!(
-                "publish the table without a column list: ALTER PUBLICATION {} SET TABLE …;",
-                identifier(&publication.name)
-            ),
+            remedy: without_lists(publication),
         });
     }
     problems
@@ -242,28 +244,39 @@ fn lacks(name: &str, lacking: &[&PostgresTable], all: usize) -> Problem {
     }
 }
 
-/// Without deletes, ClickHouse keeps deleted rows. The ClickPipes FAQ recommends this to keep history.
+/// Without deletes and truncates, ClickHouse keeps deleted rows. The ClickPipes FAQ recommends this to keep history.
 fn left_out(publication: &Publication, tables: &[&PostgresTable]) -> Option<Problem> {
-    let kinds = leaves_out(publication);
+    let kinds = &publication.leaves_out;
     let names: Vec<String> = tables.iter().map(|t| t.table.full_name()).collect();
     let publish = format!(
         "as its owner: ALTER PUBLICATION {} SET (publish = 'insert, update, delete, truncate');",
         identifier(&publication.name)
     );
-    let (cause, remedy) = match kinds.iter().all(|kind| *kind == "delete") {
+    let (cause, remedy) = match kinds.iter().all(|kind| kind == "delete" || kind == "truncate") {
         true => (WITHOUT_DELETE, format!("if deleted rows must be removed in ClickHouse, {publish}")),
         false => ("PG_PUBLICATION_LEAVES_OUT", publish),
     };
     (!kinds.is_empty()).then(|| Problem {
         cause,
-        found: format!("leaves out every {} of {}", some_of(&kinds), some_of(&names)),
+        found: format!("leaves out every {} of {}", some_of(kinds), some_of(&names)),
         remedy,
     })
 }
 
-/// Truncation is not followed anyway.
-fn leaves_out(publication: &Publication) -> Vec<&String> {
-    publication.leaves_out.iter().filter(|kind| *kind != "truncate").collect()
+/// Columns that are added later are not published.
+fn complete_column_lists(publication: &Publication, tables: &[&PostgresTable]) -> Option<Problem> {
+    let is_listed = |t: &&&PostgresTable| published(publication, t).is_some_and(|entry| entry.has_column_list);
+    let names: Vec<String> = tables.iter().filter(is_listed).map(|t| t.table.full_name()).collect();
+    (!names.is_empty()).then(|| Problem {
+        cause: "PG_PUBLICATION_FIXED_COLUMNS",
+        found: format!("has column lists, so columns that are added later are lost: {}", some_of(&names)),
+        remedy: without_lists(publication),
+    })
+}
+
+fn without_lists(publication: &Publication) -> String {
+    let name = identifier(&publication.name);
+    format!("publish the table without a column list: ALTER PUBLICATION {name} SET TABLE …;")
 }
 
 fn add(publication: &str, lacking: &[&PostgresTable]) -> String {

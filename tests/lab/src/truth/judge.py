@@ -70,10 +70,14 @@ class Verdict:
         return cls(verdict[names.capability], report[names.checks], tuple(verdict[names.blocked_by]))
 
     def advises(self, publication):
-        """Whether a row that passes names this publication."""
-        return any(
-            row["outcome"] == "pass" and f"{publication} has " in (row["found"] or "") for row in self.rows if row["code"] == "PG_PUBLICATION"
-        )
+        """Whether the report says to use this publication."""
+        rows = (row for row in self.rows if row["code"] == "PG_PUBLICATION" and row["outcome"] in ("pass", "warn"))
+        return any(f"{publication} has " in (row["found"] or "") or f"--publication {publication})" in (row["remedy"] or "") for row in rows)
+
+    def excludes(self, table):
+        """Whether a finding says that this table cannot be in the pipe."""
+        rows = [row for row in self.findings(Names) if row["cause"] not in VALUES]
+        return is_named(rows, table, [], "")
 
     def findings(self, names):
         """The rows that do not simply pass, as text."""
@@ -96,6 +100,7 @@ WORDS = {
     "unchanged TOAST value": r"TOAST|unchanged",
     "generated column": r"generated",
     "column not published": r"column list|publish|generated",
+    "later column not published": r"column list",
     "rows hidden at load": r"row.?level security|row security|polic",
     "delete not published": r"delete",
     "truncate not published": r"truncate",
@@ -113,6 +118,7 @@ WAITS = "the slot waits for an open transaction"
 # What a workload of a few statements does not always touch: rows outside a filter, columns outside a list, kinds of changes
 # that are not published, and writes to one of many partitions. A verdict below CDC for these causes alone is right.
 STRUCTURAL = {
+    "PG_PARENT_AND_PART",
     "MYSQL_CASCADES",
     "MARIADB_SYSTEM_VERSIONED",
     "PG_UNLOGGED_PART",
@@ -146,7 +152,7 @@ def disagreements(verdict, outcome, pipe):
     found = [
         Problem(f"silent: cannot be copied {code(why)}", f"{table}: {why}")
         for table, why in outcome.unusable.items()
-        if not is_excluded(verdict, table)
+        if not verdict.excludes(table)
     ]
     hidden = [loss for loss in outcome.losses if loss.cause == "rows hidden at load"]
     if capability == LOAD:
@@ -159,7 +165,7 @@ def disagreements(verdict, outcome, pipe):
     if outcome.cdc_error:
         return found + [Problem(f"wrong CDC: {code(outcome.cdc_error)}", outcome.cdc_error)]
     for table, why in outcome.load_only.items():
-        if not is_excluded(verdict, table):
+        if not verdict.excludes(table):
             found.append(Problem(f"wrong CDC: {code(why)}", f"{table}: {why}"))
     if outcome.broken:
         found.append(Problem(f"wrong CDC: application fails {code(outcome.broken[0])}", "; ".join(outcome.broken)))
@@ -182,17 +188,15 @@ def causes(verdict):
 
 
 def silent(verdict, losses):
-    return [
-        Problem(f"silent loss: {loss.cause}", str(loss))
-        for loss in losses
-        if loss.cause not in WORDS or not is_named(verdict.findings(Names), loss.table, loss.columns, WORDS[loss.cause])
-    ]
+    return [Problem(f"silent loss: {loss.cause}", str(loss)) for loss in losses if not is_excused(verdict, loss)]
 
 
-def is_excluded(verdict, table):
-    """Whether a finding says that this table cannot be in the pipe."""
-    rows = [row for row in verdict.findings(Names) if row["cause"] not in VALUES]
-    return is_named(rows, table, [], "")
+def is_excused(verdict, loss):
+    if loss.cause not in WORDS:
+        return False
+    # A column that does not exist yet cannot be named.
+    columns = [] if loss.cause == "later column not published" else loss.columns
+    return is_named(verdict.findings(Names), loss.table, columns, WORDS[loss.cause])
 
 
 def is_named(rows, table, columns, words):

@@ -7,6 +7,7 @@ from pathlib import Path
 import botocore.session
 
 from judge import Names, Verdict
+from world import array, string
 
 USER = "clickpipes_iam_user"
 # A token is valid for 15 minutes.
@@ -35,26 +36,30 @@ class Login:
         return self.text
 
 
-def without_database(config, target):
-    """A pipe for MySQL or MariaDB names schemas with its tables, and no database."""
-    path = Path(config)
-    lines = path.read_text().splitlines(keepends=True)
-    copy = path.with_name(f"pipeprobe-truth-{target}.toml")
-    copy.write_text("".join(line for line in lines if not line.startswith("database ")))
-    return str(copy)
-
-
 class Pipeprobe:
     def __init__(self, request):
         self.program, self.config, self.target = request["pipeprobe"], request["config"], request["server"]
-        if request["engine"] != "postgres":
-            self.config = without_database(self.config, self.target)
+        self.has_database = request["engine"] == "postgres"
+
+    def with_tables(self, pipe):
+        """The lab's file with the tables of the pipe: a flag cannot have a name with a comma. A pipe for MySQL or MariaDB names
+        schemas with its tables, and no database."""
+        path, section, lines = Path(self.config), "", []
+        for line in path.read_text().splitlines():
+            if line.startswith("["):
+                section = line.strip("[]").split(".")[-1].strip('"')
+                lines.append(line)
+                if section == self.target and pipe.tables:
+                    lines.append(f"tables = {array(string('.'.join(table)) for table in pipe.tables)}")
+            elif self.has_database or section != self.target or not line.startswith("database "):
+                lines.append(line)
+        copy = path.with_name(f"pipeprobe-truth-{self.target}.toml")
+        copy.write_text("\n".join(lines) + "\n")
+        return str(copy)
 
     def check(self, pipe):
-        command = [self.program, "check", "--config-file", self.config, self.target]
+        command = [self.program, "check", "--config-file", self.with_tables(pipe), self.target]
         command += ["--basis", "server", "-o", "json"]
-        for schema, table in pipe.tables:
-            command += ["--table", f"{schema}.{table}"]
         if pipe.mode:
             command += ["--replication-mode", pipe.mode]
         if pipe.publication:

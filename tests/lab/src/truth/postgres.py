@@ -12,7 +12,7 @@ import psycopg2
 import psycopg2.extras
 from psycopg2 import sql
 
-from judge import WAITS, Loss, Outcome, compare
+from judge import CDC, WAITS, Loss, Outcome, compare
 from login import USER
 from world import Invalid
 
@@ -166,6 +166,8 @@ class Run:
         self.pipe = world.pipe
         self.result = Outcome()
         self.copies = {}
+        # The columns of each table when it was copied.
+        self.first_columns = {}
         # Table and column of each unchanged TOAST value that did not arrive.
         self.unchanged = set()
         self.hidden = {}
@@ -250,7 +252,12 @@ class Run:
                 self.result.unusable[f"{schema}.{table}"] = words(why)
         if not usable:
             raise Refused("no table can be read")
-        self.tables = usable
+        self.tables = usable if self.pipe.tables else self.advised_tables(usable)
+
+    def advised_tables(self, usable):
+        """Without chosen tables, the user chooses those that no finding excludes, if the verdict is CDC."""
+        kept = [table for table in usable if not self.verdict.excludes(".".join(table))]
+        return kept if kept and self.verdict.capability == CDC else usable
 
     def columns_to_read(self, schema, table):
         excluded = {column for s, t, column in self.pipe.excluded if (s, t) == (schema, table)}
@@ -349,6 +356,7 @@ class Run:
         for schema, table in self.tables:
             columns = self.columns_to_read(schema, table)
             self.copies[schema, table] = read(cursor, f"SELECT {columns} FROM {quoted(schema, table)}")
+            self.first_columns[schema, table] = list(self.copies[schema, table].columns)
             seen = len(self.copies[schema, table].rows)
             with self.admin.cursor() as admin:
                 there = one(admin, f"SELECT count(*) FROM {quoted(schema, table)}")
@@ -439,6 +447,8 @@ class Run:
             )
             if (what,) in generated:
                 return "generated column"
+            if kind == "missing" and what not in self.first_columns[key]:
+                return "later column not published"
             return "column not published" if kind == "missing" or self.unpublished(key, what) else "values differ"
         if key in self.hidden:
             return "rows hidden at load"
@@ -490,6 +500,7 @@ class Relations:
     def __init__(self, run):
         self.run = run
         self.known = {}
+        self.keys = {}
         # A partition or a child, and what it belongs to. ClickPipes looks these up too.
         self.parents = dict(run.ask("SELECT inhrelid, inhparent FROM pg_inherits"))
         rows = run.ask("SELECT c.oid, n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace")
@@ -560,13 +571,25 @@ class Relations:
             # The key did not change.
             old = new, b"K"
         if old:
-            names = [name for name, is_key in columns if is_key]
+            names = self.key_of(key, old[0]) or [name for name, is_key in columns if is_key]
             for index, row in enumerate(rows):
                 if all(row.get(name) == old[0].get(name) for name in names):
                     del rows[index]
                     break
         if new is not None:
             rows.append(new)
+
+    def key_of(self, table, row):
+        """The primary key, by which ClickHouse replaces rows, if the message has it."""
+        if table not in self.keys:
+            rows = self.run.ask(
+                """SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+                    WHERE i.indrelid = %s::regclass AND i.indisprimary""",
+                quoted(*table),
+            )
+            self.keys[table] = [name for (name,) in rows]
+        names = self.keys[table]
+        return names if all(row.get(name) is not None for name in names) else []
 
     def tuple(self, columns, body):
         (count,) = struct.unpack_from(">H", body)
