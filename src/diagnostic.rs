@@ -183,6 +183,7 @@ pub enum CheckId {
     PostgresGenerated,
     PostgresToast,
     PostgresIdleSlotTimeout,
+    PostgresOpenTransactions,
     PostgresSlotWalKeep,
     MysqlAccountLimits,
     MysqlTableKinds,

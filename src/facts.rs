@@ -134,6 +134,9 @@ pub struct PostgresFacts {
     pub replication_slots_in_use: Fact<u32>,
     /// A logical replication slot that is valid.
     pub has_logical_slot: Fact<bool>,
+    /// Transactions of the whole server that stayed open while the check watched.
+    #[cfg_attr(test, serde(default))]
+    pub open_transactions: Fact<Vec<OpenTransaction>>,
     /// `CREATE` privilege on the database, which `CREATE PUBLICATION` requires.
     pub may_create_in_database: Fact<bool>,
     /// `default_transaction_read_only` as the user's sessions start with it: `off` unless the role or the database sets it.
@@ -185,6 +188,26 @@ pub struct PostgresTable {
     /// Columns that can be stored as TOAST, unless the replica identity is FULL.
     #[cfg_attr(test, serde(default))]
     pub toast_columns: Vec<ServerText>,
+}
+
+/// A transaction that has an id. `CREATE_REPLICATION_SLOT` waits until it ends (PostgreSQL documentation, "Logical Decoding
+/// Concepts").
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(serde::Deserialize))]
+pub struct OpenTransaction {
+    pub id: String,
+    /// Of its session; none if it is prepared.
+    pub process: Option<u32>,
+    pub user: ServerText,
+    /// `PREPARE TRANSACTION`: its name, and seconds since then.
+    pub prepared: Option<Prepared>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(serde::Deserialize))]
+pub struct Prepared {
+    pub name: ServerText,
+    pub seconds: u64,
 }
 
 /// A row of `pg_publication`, and the requested tables that it publishes.

@@ -345,6 +345,9 @@ pub static CAUSES: &[Cause] = &[
         "pg_publication_tables.attnames", "ALTER PUBLICATION … SET TABLE …; without a column list"),
     cause(Id::PostgresToast, "PG_UNCHANGED_TOAST", "an UPDATE does not send TOAST values that it did not change",
         "attstorage of the columns, and relreplident", "ALTER TABLE … REPLICA IDENTITY FULL;"),
+    cause(Id::PostgresOpenTransactions, "PG_OPEN_TRANSACTION", "a pipe waits when it creates its replication slot, until transactions that are open have ended", "transaction ids \
+        in pg_locks, read again for a second", ""),
+    cause(Id::PostgresOpenTransactions, "PG_PREPARED_TRANSACTION", "a transaction was prepared and forgotten: a pipe waits for it without end", "pg_prepared_xacts", "COMMIT PREPARED or ROLLBACK PREPARED"),
     cause(Id::PostgresIdleSlotTimeout, "PG_IDLE_SLOT_TIMEOUT", "a pipe that is paused for longer loses its slot", "idle_replication_slot_timeout", ""),
     cause(Id::PostgresReplicaIdentity, "PG_NO_REPLICA_IDENTITY", "changes do not identify the row",
         "relreplident, the primary key and the identity index", "a primary key, or ALTER TABLE … REPLICA IDENTITY FULL;"),

@@ -6,8 +6,9 @@ use super::tables::{self, Candidates, Failing, counted};
 use crate::{
     connection::{AuthRequest, ConnectError, Refusal},
     diagnostic::{CheckId, Diagnostic},
-    facts::{Fact, PostgresFacts, PostgresTable},
+    facts::{Fact, OpenTransaction, PostgresFacts, PostgresTable},
     sql::{
+        self,
         ServerText,
         postgres::{identifier, qualified},
     },
@@ -21,6 +22,8 @@ const STANDBY_SINCE: u32 = 16;
 const PARTITIONED_SINCE: u32 = 13;
 const FEWEST_WAL_SENDERS: u32 = 2;
 const ADVISED_SLOT_WAL_MB: u64 = 200 * 1024;
+/// A transaction that two-phase commit prepared is committed within moments, unless its coordinator is gone.
+const FORGOTTEN_AFTER_SECONDS: u64 = 60;
 
 pub(super) fn judge(target: &Target, facts: &PostgresFacts) -> Vec<Diagnostic> {
     let tables = facts.tables.read().map(|tables| tables.seen.as_slice()).unwrap_or_default();
@@ -39,6 +42,7 @@ pub(super) fn judge(target: &Target, facts: &PostgresFacts) -> Vec<Diagnostic> {
         server.replication_slots(),
         server.slot_wal_keep(),
         server.idle_slot_timeout(),
+        server.open_transactions(),
         server.tables_read(tables),
     ];
     let readable: Vec<&PostgresTable> = tables.iter().filter(|t| t.table.select.is_ok()).collect();
@@ -577,6 +581,41 @@ impl Server<'_> {
                 Diagnostic::pass(check, format!("the server is older than {name}"))
             }
             None => self.no_setting(check),
+        }
+    }
+
+    /// `CREATE_REPLICATION_SLOT` waits for every transaction that is open on the server, in any database.
+    fn open_transactions(&self) -> Diagnostic {
+        let check = CheckId::PostgresOpenTransactions;
+        let open = match &self.facts.open_transactions {
+            Fact::Read(open) => open,
+            other => return unanswered(check, other),
+        };
+        let forgotten = open
+            .iter()
+            .filter_map(|t| t.prepared.as_ref())
+            .find(|prepared| prepared.seconds >= FORGOTTEN_AFTER_SECONDS);
+        if let Some(prepared) = forgotten {
+            let found = format!("prepared {} seconds ago: {}", prepared.seconds, prepared.name);
+            let name = sql::postgres::literal(prepared.name.raw());
+            return Diagnostic::fail(check, "PG_PREPARED_TRANSACTION", found)
+                .remedy(format!("as its owner: ROLLBACK PREPARED {name}; or COMMIT PREPARED {name};"));
+        }
+        let described = |t: &OpenTransaction| match (&t.prepared, t.process) {
+            (Some(prepared), _) => format!("prepared {}", prepared.name),
+            (None, Some(process)) => format!("process {process} ({})", t.user),
+            (None, None) => format!("transaction {}", t.id),
+        };
+        match open.is_empty() {
+            true => Diagnostic::pass(check, "no transaction stayed open"),
+            false => Diagnostic::warn(
+                check,
+                "PG_OPEN_TRANSACTION",
+                format!(
+                    "open transactions delay the creation of the slot: {}",
+                    tables::some_of(&open.iter().map(described).collect::<Vec<_>>())
+                ),
+            ),
         }
     }
 

@@ -321,6 +321,10 @@ pub static CHECKS: &[Check] = &[
         .severity(Advisory)
         .expected("REPLICA IDENTITY FULL for values over 2 KB (TOAST)")
         .source("ClickPipes documentation, Postgres, TOAST columns"),
+    Check::changes(Id::PostgresOpenTransactions, "PG_OPEN_TRANSACTIONS", "no open transaction that delays the replication slot", POSTGRES)
+        .expected("no transaction that stays open: CREATE_REPLICATION_SLOT waits until those that are open have ended")
+        .fix("end the transaction, or wait until it ends: SELECT pg_terminate_backend(PID); ends its session")
+        .source(PG_LOGICAL),
     Check::changes(Id::PostgresIdleSlotTimeout, "PG_IDLE_SLOT_TIMEOUT", "idle_replication_slot_timeout", POSTGRES)
         .severity(Advisory)
         .versions("18+")

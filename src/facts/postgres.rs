@@ -1,12 +1,12 @@
 //! PostgreSQL queries, one per fact. They are sent together in one round trip; if one fails, the
 //! others still succeed. A second round tries to read the tables that the first one found.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
 use super::{
-    Fact, PostgresFacts, PostgresTable, Publication, PublishedTable, Rows, ServerText, SystemIdentity,
+    Fact, OpenTransaction, PostgresFacts, PostgresTable, Prepared, Publication, PublishedTable, Rows, ServerText, SystemIdentity,
     TABLES_AT_MOST, Table, TableKind, Tables, all, boolean, fact, list, matching, number, settings, text,
 };
 use crate::{
@@ -46,6 +46,17 @@ const LOGICAL_SLOT: &str = "SELECT EXISTS (SELECT FROM pg_replication_slots slot
 const WAL_SENDERS: &str = "SELECT count(*) FROM pg_stat_replication \
      WHERE (usename = current_user AND application_name = 'pipeprobe') IS NOT TRUE";
 
+/// Transactions with an id, of every database. Any user may read these views.
+const OPEN_TRANSACTIONS: &str = "SELECT l.transactionid, l.pid, coalesce(a.usename, p.owner), p.gid, \
+     extract(epoch FROM now() - p.prepared)::bigint FROM pg_locks l \
+     LEFT JOIN pg_stat_activity a ON a.pid = l.pid LEFT JOIN pg_prepared_xacts p ON p.transaction = l.transactionid \
+     WHERE l.locktype = 'transactionid' AND l.mode = 'ExclusiveLock' AND l.granted \
+       AND l.pid IS DISTINCT FROM pg_backend_pid() LIMIT 1000";
+
+/// How often open transactions are read again, and how long after the last time. Most transactions end within this time.
+const WATCHES: u32 = 2;
+const WATCH: Duration = Duration::from_millis(500);
+
 /// Asks everything; `replication` uses a separate connection and runs in parallel.
 pub async fn ask(
     session: &PostgresSession,
@@ -75,14 +86,16 @@ pub async fn ask(
             session.rows(&publications, deadline),
             session.rows(&tables, deadline),
             ask(LOGICAL_SLOT),
+            ask(OPEN_TRANSACTIONS),
         )
     };
     let questions = async {
         let first = first.await;
         let tables = read_each(session, deadline, &first.16).await;
-        (first, tables)
+        let open = still_open(session, deadline, pipe, first.18.clone()).await;
+        (first, tables, open)
     };
-    let ((first, tables), replication) = tokio::join!(questions, replication);
+    let ((first, tables, open_transactions), replication) = tokio::join!(questions, replication);
     let given = |value: &str| (!value.is_empty()).then(|| value.to_owned());
     PostgresFacts {
         version: fact(first.1, text),
@@ -97,6 +110,7 @@ pub async fn ask(
         in_rds_replication: fact(first.10, boolean),
         wal_senders_in_use: fact(first.11, number),
         replication_slots_in_use: fact(first.12, number),
+        open_transactions,
         may_create_in_database: fact(first.13, boolean),
         read_only_by_default: fact(first.14, boolean),
         publications: all(first.15, publications_of),
@@ -104,6 +118,45 @@ pub async fn ask(
         has_logical_slot: fact(first.17, boolean),
         replication,
     }
+}
+
+/// Of the transactions that were open at first, those that stay open for a second.
+async fn still_open(
+    session: &PostgresSession,
+    deadline: Instant,
+    pipe: &Pipe,
+    first: Result<Rows, Refusal>,
+) -> Fact<Vec<OpenTransaction>> {
+    if !pipe.follows_changes() {
+        return Fact::Absent;
+    }
+    let mut open = first.map(open_transactions);
+    for _ in 0..WATCHES {
+        let Ok(before) = &open else { break };
+        if before.is_empty() || Instant::now() + WATCH >= deadline {
+            break;
+        }
+        tokio::time::sleep(WATCH).await;
+        open = session.rows(OPEN_TRANSACTIONS, deadline).await.map(|rows| {
+            let now = open_transactions(rows);
+            now.into_iter().filter(|t| before.iter().any(|earlier| earlier.id == t.id)).collect()
+        });
+    }
+    open.map_or_else(Fact::Refused, Fact::Read)
+}
+
+fn open_transactions(rows: Rows) -> Vec<OpenTransaction> {
+    let of = |row: Vec<Option<ServerText>>| {
+        let column = |i: usize| row.get(i).cloned().flatten();
+        let seconds = column(4).and_then(|text| number(text.raw())).unwrap_or(0);
+        Some(OpenTransaction {
+            id: column(0)?.to_string(),
+            process: column(1).and_then(|text| number(text.raw())),
+            user: column(2).unwrap_or_default(),
+            prepared: column(3).map(|name| Prepared { name, seconds }),
+        })
+    };
+    rows.into_iter().filter_map(of).collect()
 }
 
 /// A condition on a schema's and a table's name: what is meant, and nothing of the system's.

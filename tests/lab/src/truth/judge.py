@@ -77,6 +77,8 @@ class Verdict:
     def excludes(self, table):
         """Whether a finding says that this table cannot be in the pipe."""
         rows = [row for row in self.findings(Names) if row["cause"] not in VALUES]
+        if re.fullmatch(r"[\w.]+", table):
+            return any(re.search(rf"(?<![\w.]){re.escape(table)}(?!\w)", row["found"] or "") for row in rows)
         return is_named(rows, table, [], "")
 
     def findings(self, names):
@@ -160,7 +162,7 @@ def disagreements(verdict, outcome, pipe):
         if pipe.mode != "snapshot" and outcome.truth() == "equal" and not outcome.load_only and not untouched:
             found.append(Problem(f"wrong Initial Load Only: {causes(verdict)}", blocked_by(verdict)))
         return found + silent(verdict, hidden)
-    if outcome.cdc_error == WAITS and any("open transaction" in row["found"] for row in verdict.findings(Names)):
+    if outcome.cdc_error == WAITS and any("open transaction" in (row["found"] or "") for row in verdict.findings(Names)):
         return found
     if outcome.cdc_error:
         return found + [Problem(f"wrong CDC: {code(outcome.cdc_error)}", outcome.cdc_error)]
