@@ -617,9 +617,11 @@ fn generated_columns(facts: &MysqlFacts) -> Diagnostic {
         Fact::Read(columns) if columns.is_empty() => {
             Diagnostic::pass(check, counted(facts.tables.read().map_or(0, |tables| tables.total)))
         }
-        Fact::Read(columns) => {
-            Diagnostic::warn(check, "MARIADB_GENERATED", format!("NULL after an UPDATE: {}", some_of(columns)))
-        }
+        Fact::Read(columns) => Diagnostic::warn(
+            check,
+            "MARIADB_GENERATED",
+            format!("NULL after an UPDATE: {}", some_of(columns)),
+        ),
         Fact::Absent => Diagnostic::skipped(check, "the columns were not read"),
         other @ Fact::Refused(_) => unanswered(check, other),
     }

@@ -8,8 +8,7 @@ use crate::{
     diagnostic::{CheckId, Diagnostic},
     facts::{Fact, OpenTransaction, PostgresFacts, PostgresTable},
     sql::{
-        self,
-        ServerText,
+        self, ServerText,
         postgres::{identifier, qualified},
     },
     target::Target,
@@ -513,7 +512,8 @@ impl Server<'_> {
     fn parent_and_part(&self, tables: &[&PostgresTable], candidates: &mut Candidates<'_>) -> Diagnostic {
         let own_names: Vec<String> =
             tables.iter().map(|t| qualified(t.table.schema.raw(), t.table.name.raw())).collect();
-        let has_parent_here = |t: &PostgresTable| t.parents.iter().any(|p| own_names.iter().any(|own| own == p.raw()));
+        let has_parent_here =
+            |t: &PostgresTable| t.parents.iter().any(|p| own_names.iter().any(|own| own == p.raw()));
         let failing = Failing { names: &names(tables, has_parent_here), all: tables.len() };
         let row = (CheckId::PostgresParentAndPart, "PG_PARENT_AND_PART");
         candidates.judge(row, &failing, "partitions or child tables of tables that are in the pipe too")

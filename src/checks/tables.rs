@@ -151,8 +151,7 @@ fn is_dotted(table: &Table) -> bool {
 }
 
 fn dotted(candidates: &mut Candidates<'_>, tables: &[&Table]) -> Option<Diagnostic> {
-    let names: Vec<String> =
-        tables.iter().copied().filter(|t| is_dotted(t)).map(Table::full_name).collect();
+    let names: Vec<String> = tables.iter().copied().filter(|t| is_dotted(t)).map(Table::full_name).collect();
     let row = (CheckId::Tables, "DB_TABLE_NAME_DOT");
     let failing = Failing { names: &names, all: tables.len() };
     (!names.is_empty()).then(|| {

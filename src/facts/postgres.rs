@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 
 use super::{
-    Fact, OpenTransaction, PostgresFacts, PostgresTable, Prepared, Publication, PublishedTable, Rows, ServerText, SystemIdentity,
-    TABLES_AT_MOST, Table, TableKind, Tables, all, boolean, fact, list, matching, number, settings, text,
+    Fact, OpenTransaction, PostgresFacts, PostgresTable, Prepared, Publication, PublishedTable, Rows,
+    ServerText, SystemIdentity, TABLES_AT_MOST, Table, TableKind, Tables, all, boolean, fact, list, matching,
+    number, settings, text,
 };
 use crate::{
     connection::{ConnectError, PostgresSession, Refusal, Stage},

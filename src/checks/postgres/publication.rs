@@ -265,7 +265,8 @@ fn left_out(publication: &Publication, tables: &[&PostgresTable]) -> Option<Prob
 
 /// Columns that are added later are not published.
 fn complete_column_lists(publication: &Publication, tables: &[&PostgresTable]) -> Option<Problem> {
-    let is_listed = |t: &&&PostgresTable| published(publication, t).is_some_and(|entry| entry.has_column_list);
+    let is_listed =
+        |t: &&&PostgresTable| published(publication, t).is_some_and(|entry| entry.has_column_list);
     let names: Vec<String> = tables.iter().filter(is_listed).map(|t| t.table.full_name()).collect();
     (!names.is_empty()).then(|| Problem {
         cause: "PG_PUBLICATION_FIXED_COLUMNS",
