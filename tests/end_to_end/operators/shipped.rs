@@ -1,6 +1,6 @@
 //! The files alone: what their own programs say of them.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use lab::Tool;
 use serde_json::Value;
@@ -155,4 +155,21 @@ fn systemd_takes_the_unit_and_finds_it_confined() {
     // Of 10; a service that confines nothing has 9.6.
     let confined = ["security", "--offline=yes", "--threshold=15", "--no-pager", "./pipeprobe.service"];
     content(&analyze, &confined, folder.path());
+}
+
+/// zizmor finds nothing in the release workflow, but finds it if the token has all permissions.
+#[test]
+fn the_release_workflow_passes_its_linter() {
+    let Some(zizmor) = find(Tool::Zizmor) else { return };
+    let arguments = ["--offline", "--pedantic", "--no-progress"];
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    content(&zizmor, &[&arguments[..], &[".github/workflows/release.yml"]].concat(), repository);
+    let folder = tempfile::tempdir().unwrap();
+    let workflow = fs::read_to_string(repository.join(".github/workflows/release.yml")).unwrap();
+    let wide = workflow.replace("permissions: {}", "permissions: write-all");
+    assert_ne!(wide, workflow);
+    fs::write(folder.path().join("release.yml"), wide).unwrap();
+    let output =
+        Command::new(zizmor).args(arguments).arg("release.yml").current_dir(folder.path()).output().unwrap();
+    assert!(!output.status.success(), "{output:?}");
 }

@@ -5,6 +5,7 @@ mod clean;
 mod containers;
 mod demo;
 mod http;
+mod package;
 mod process;
 mod serve;
 mod service;
@@ -58,6 +59,8 @@ enum Command {
     Truth(truth::Arguments),
     /// Benchmark pipeprobe (release build) against Prometheus exporters and a shell script
     Bench(bench::Arguments),
+    /// Build the Debian package of pipeprobe, unpack it and run its program
+    Package(package::Arguments),
     /// Run docker-compose.yml on base images made from this machine's Debian mirror (part of `test`)
     Containers,
     /// Run one part of the lab in the foreground, as docker-compose.yml does in a container
@@ -77,6 +80,7 @@ impl Arguments {
             Command::Soak(arguments) => soak::run(&arguments),
             Command::Truth(arguments) => truth::run(&arguments),
             Command::Bench(arguments) => bench::run(&arguments),
+            Command::Package(arguments) => package::run(&arguments),
             Command::Containers => containers::run(),
             Command::Service(arguments) => service::run(arguments),
             Command::Clean => clean::run(),

@@ -47,6 +47,13 @@ pub(crate) const KUBERNETES: Environment = Environment {
     packages: &["kubernetes-validate==1.37.0", "PyYAML==6.0.4"],
 };
 
+/// A linter of GitHub Actions workflows. Its package contains the program.
+pub(crate) const ZIZMOR: Environment = Environment {
+    name: "zizmor",
+    what: "zizmor, the linter of GitHub Actions",
+    packages: &["zizmor==1.32.0"],
+};
+
 /// The Python interpreter that can `import botocore, psycopg2, pymysql, pymysqlreplication`, if `cargo lab setup` could make
 /// one.
 pub fn python() -> Option<PathBuf> {
@@ -60,6 +67,11 @@ impl Environment {
     /// Its interpreter, if it could be created.
     pub(crate) fn python(&self) -> Option<PathBuf> {
         self.is_there().then(|| self.folder().join("bin/python3"))
+    }
+
+    /// A program of one of its packages.
+    pub(crate) fn program(&self, name: &str) -> Option<PathBuf> {
+        self.is_there().then(|| self.folder().join("bin").join(name))
     }
 
     pub(crate) fn is_there(&self) -> bool {

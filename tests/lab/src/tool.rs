@@ -21,11 +21,19 @@ pub enum Tool {
     SystemdAnalyze,
     /// A Python interpreter that can `import kubernetes_validate, yaml`.
     Kubernetes,
+    /// zizmor: a linter of GitHub Actions workflows.
+    Zizmor,
 }
 
 impl Tool {
-    pub const ALL: [Self; 5] =
-        [Self::Prometheus, Self::Promtool, Self::Chromium, Self::SystemdAnalyze, Self::Kubernetes];
+    pub const ALL: [Self; 6] = [
+        Self::Prometheus,
+        Self::Promtool,
+        Self::Chromium,
+        Self::SystemdAnalyze,
+        Self::Kubernetes,
+        Self::Zizmor,
+    ];
 
     /// What it is called.
     pub fn name(self) -> &'static str {
@@ -35,6 +43,7 @@ impl Tool {
             Self::Chromium => "chromium",
             Self::SystemdAnalyze => "systemd",
             Self::Kubernetes => python::KUBERNETES.name,
+            Self::Zizmor => python::ZIZMOR.name,
         }
     }
 
@@ -58,6 +67,7 @@ impl Tool {
             Self::Chromium => installed(&["chromium-headless-shell", "chromium"]),
             Self::SystemdAnalyze => installed(&["systemd-analyze"]),
             Self::Kubernetes => python::KUBERNETES.python(),
+            Self::Zizmor => python::ZIZMOR.program("zizmor"),
         };
         found.ok_or_else(|| {
             cache::excuse(self.excuse()).unwrap_or_else(|| "not there yet: run `cargo lab setup`".to_owned())
@@ -76,6 +86,7 @@ impl Tool {
                 step("installing systemd, for its judge of units", || apt::install_wanted(&["systemd"]))
             }
             Self::Kubernetes => python::KUBERNETES.make(),
+            Self::Zizmor => python::ZIZMOR.make(),
         };
         cache::remember(self.name(), &got);
         got
