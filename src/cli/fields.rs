@@ -252,9 +252,10 @@ fields! {
         /// Users, with the bcrypt hash of their password
         #[arg(skip)]
         "users" => users: Vec<Given>,
-        /// Allow plain HTTP without users beyond loopback
+        /// Names of this server in requests over plain HTTP [default: IP addresses and localhost]
         #[arg(skip)]
         "host_names" => host_names: Vec<Given>,
+        /// Allow plain HTTP without users beyond loopback
         #[arg(skip)]
         "plaintext_beyond_loopback" => plaintext_beyond_loopback: Given,
     }
