@@ -2,15 +2,16 @@
 //!
 //! ```text
 //! serve ─▶ Scheduler ─ one task per target ─▶ verify::observe ─▶ Report ─▶ StatusStore ◀─ http: /metrics, pages, JSON
-//!                                                 ▲ /probe: a separate check
+//!                                             ▲               └─▶ /probe: answers its caller, records nothing
 //! ```
 //!
-//! Tasks share sessions, trust anchors and login rate limits; each task keeps the facts of its target. State is
+//! Tasks share sessions, trust anchors and limits; each task keeps the facts of its target. State is
 //! kept in memory only: after a restart every target gets a full check.
 
 mod auth;
 mod bodies;
 mod connections;
+mod check;
 mod status_store;
 mod descriptors;
 mod guesses;
@@ -25,6 +26,7 @@ mod probe;
 mod progress;
 mod schedule;
 mod shared;
+mod single_flight;
 mod concurrency;
 
 use std::{
@@ -41,26 +43,28 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use bodies::Bodies;
+use check::Checked;
+use concurrency::ConcurrencyLimit;
 use connections::Limits;
 use guesses::Guesses;
 use http::SharedBodies;
 use metrics::Metrics;
 use scheduler::Scheduler;
 use shared::Shared;
+use single_flight::SingleFlight;
 use status_store::{Health, StatusStore};
 
 use crate::{
     config::{MonitoredTarget, Serve},
-    connection::task::Task,
     report::Report,
     target::{ConfigErrors, Invalid},
-    verify::{self, Budget, CachedFacts, Clock, RunContext, RunResult},
+    verify::Clock,
 };
 
 /// Reads the configuration again.
 pub type Reread = Arc<dyn Fn() -> Result<Serve, ConfigErrors> + Send + Sync>;
 
-/// Maximum number of concurrent probes; each one is a separate check.
+/// Maximum number of concurrent checks that probes have started.
 const PROBES_AT_ONCE: usize = 64;
 
 /// Why the server did not start, or why it stopped.
@@ -81,7 +85,11 @@ struct Monitor {
     bodies: Bodies,
     shared_bodies: SharedBodies,
     guesses: Guesses,
-    probes: Semaphore,
+    full_checks: SingleFlight<Arc<Checked>>,
+    concurrency: ConcurrencyLimit,
+    probes: Arc<Semaphore>,
+    /// Cancelled when the process stops: no more checks start.
+    stopping: CancellationToken,
     reloads: mpsc::Sender<oneshot::Sender<Result<(), ConfigErrors>>>,
 }
 
@@ -103,7 +111,7 @@ pub async fn serve(config: Serve, reread: Reread, clock: Clock) -> Result<(), Se
         let found = format!("`{listen}`: {e}");
         ServeError::Invalid(Invalid::new("listen", "an address and a port to listen on", found).into())
     })?;
-    let shared = Arc::new(Shared::new(&config).map_err(|invalid| ServeError::Invalid(invalid.into()))?);
+    let shared = Arc::new(Shared::new(&config, None).map_err(|invalid| ServeError::Invalid(invalid.into()))?);
     let limits = Limits::new(descriptors::raise_limit());
     let (reloads, mut expected) = mpsc::channel(1);
     let serve = Arc::new(Monitor {
@@ -115,7 +123,10 @@ pub async fn serve(config: Serve, reread: Reread, clock: Clock) -> Result<(), Se
         bodies: Bodies::default(),
         shared_bodies: SharedBodies::default(),
         guesses: Guesses::default(),
-        probes: Semaphore::new(PROBES_AT_ONCE),
+        full_checks: SingleFlight::default(),
+        concurrency: ConcurrencyLimit::default(),
+        probes: Arc::new(Semaphore::new(PROBES_AT_ONCE)),
+        stopping: CancellationToken::new(),
         reloads,
     });
     let mut scheduler = Scheduler::default();
@@ -150,8 +161,8 @@ pub async fn serve(config: Serve, reread: Reread, clock: Clock) -> Result<(), Se
     }
     tracing::info!("stopping");
     notify::stopping();
-    let timeout = serve.shared().timeout;
-    scheduler.stop(timeout).await;
+    serve.stopping.cancel();
+    scheduler.stop(serve.shared().timeout).await;
     stop.cancel();
     let _ = tokio::time::timeout(Duration::from_secs(5), answering).await;
     Ok(())
@@ -188,7 +199,7 @@ fn reload(
     listen: std::net::SocketAddr,
 ) -> Result<(), ConfigErrors> {
     let result = read.and_then(|config| {
-        let shared = Shared::new(&config)?;
+        let shared = Shared::new(&config, Some(&serve.shared()))?;
         Ok((config, shared))
     });
     let result = match result {
@@ -221,45 +232,7 @@ impl Monitor {
         self.status_store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Checks a target and records the result.
-    async fn check(
-        &self,
-        watched: &Arc<MonitoredTarget>,
-        known: Option<CachedFacts>,
-        timeout: Duration,
-    ) -> (Arc<Report>, Option<CachedFacts>) {
-        let shared = self.shared();
-        let budget = Budget { timeout, retry: true };
-        let (clock, target) = (self.clock, Arc::clone(watched));
-        let rate_limit = shared.rate_limit(watched);
-        // In its own task, so that a panic in one check does not affect the others.
-        let looked = Task::spawn(async move {
-            let given = RunContext {
-                sessions: Some((&shared.sessions, target.schedule.full_interval)),
-                roots: shared.roots(&target.target),
-                rate_limit: rate_limit.as_deref(),
-                facts: known,
-            };
-            verify::observe(&target.target, budget, given, clock).await
-        })
-        .await;
-        let (target, requirement) = (&watched.target, watched.requirement);
-        let (report, known) = match looked {
-            Ok(RunResult { seen, timing }) => {
-                let report = Report::new(target, &seen, requirement, timing);
-                let known = seen.facts.zip(timing.facts_as_of);
-                (report, known.map(|(facts, as_of)| CachedFacts { facts, as_of }))
-            }
-            Err(_) => {
-                tracing::error!(name = target.name, "internal error in a check; please report it");
-                (verify::unreached(target, requirement, clock()), None)
-            }
-        };
-        let report = Arc::new(report);
-        self.note(watched, &report);
-        (report, known)
-    }
-
+    /// Records the result of a scheduled check.
     fn note(&self, watched: &Arc<MonitoredTarget>, report: &Arc<Report>) {
         let shared = self.shared();
         let now = (self.clock)();

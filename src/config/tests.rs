@@ -245,7 +245,7 @@ fn read_serve(args: &[&str]) -> Result<Serve, ConfigErrors> {
 }
 
 /// What `serve` reads from a target and this table.
-fn serve_table(table: &str) -> Result<Serve, ConfigErrors> {
+pub(crate) fn serve_table(table: &str) -> Result<Serve, ConfigErrors> {
     let target = format!("[targets.orders]\ntype = 'rdspostgres'\nhost = '{HOST}'\niam_role = '{ROLE}'\n");
     let file = temporary(&format!("{target}{table}"));
     read_serve(&["--config-file", file.path().to_str().unwrap()])

@@ -67,6 +67,12 @@ pub struct Failure {
 type Answer = (Result<Identity, IdentityError>, IdentityEvidence);
 
 impl Sessions {
+    /// Forgets the sessions of roles that are no longer used.
+    pub fn retain(&self, is_used: impl Fn(&Access, &Region) -> bool) {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.retain(|(access, region), _| is_used(access, region));
+    }
+
     /// Knows the sessions of the process, also those that have been renewed: they have not ended by that.
     pub fn redactor(&self) -> &Redactor {
         &self.redactor

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
 
@@ -35,6 +35,17 @@ struct Known {
 impl Users {
     pub(super) fn new(hashes: BTreeMap<String, String>) -> Self {
         Self { hashes, right: Mutex::default() }
+    }
+
+    /// The users after a reload. Keeps everything if no hash changed, and otherwise the remembered passwords of users whose
+    /// hash did not.
+    pub(super) fn updated(self: &Arc<Self>, hashes: &BTreeMap<String, String>) -> Arc<Self> {
+        if self.hashes == *hashes {
+            return Arc::clone(self);
+        }
+        let mut right = self.right.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        right.retain(|name, _| self.hashes.get(name) == hashes.get(name));
+        Arc::new(Self { right: Mutex::new(right), ..Self::new(hashes.clone()) })
     }
 
     /// Whether the header contains a valid user and password.
@@ -127,6 +138,28 @@ mod tests {
             }
             assert!(!let_in(&users, Some("Bearer ali")).await);
             assert!(!let_in(&users, None).await);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reload_forgets_only_the_passwords_of_users_that_changed() {
+        let hash = |password: &str| bcrypt::hash(password, 4).unwrap();
+        let before: BTreeMap<_, _> = ["stays", "changes", "goes"].map(|n| (n.to_owned(), hash(n))).into();
+        let users = Arc::new(Users::new(before.clone()));
+        for name in before.keys() {
+            assert!(let_in(&users, Some(&header(&format!("{name}:{name}")))).await);
+        }
+        assert!(Arc::ptr_eq(&users.updated(&before), &users));
+
+        let mut after = before;
+        after.remove("goes");
+        after.insert("changes".to_owned(), hash("new"));
+        let users = users.updated(&after);
+        assert_eq!(users.right.lock().unwrap().keys().collect::<Vec<_>>(), ["stays"]);
+        assert!(let_in(&users, Some(&header("stays:stays"))).await);
+        assert!(let_in(&users, Some(&header("changes:new"))).await);
+        for gone in ["changes:changes", "goes:goes"] {
+            assert!(!let_in(&users, Some(&header(gone))).await, "{gone}");
         }
     }
 

@@ -1,6 +1,6 @@
-//! `GET /probe?target=NAME[&debug=true]`, compatible with blackbox_exporter: runs a new check of a configured
-//! target (never of an address from the request) within the scrape timeout, and returns status 200 for any
-//! result.
+//! `GET /probe?target=NAME[&debug=true]`, compatible with blackbox_exporter: a full check of a configured target (never
+//! of an address from the request). Concurrent probes of a target share one check, each waits for it within its own scrape
+//! timeout, and status 200 is returned for any result. A probe records nothing.
 
 use std::{sync::Arc, time::Duration};
 
@@ -64,21 +64,39 @@ pub(super) async fn probe(
             }
         },
     };
-    let Ok(_turn) = serve.probes.try_acquire() else {
-        let later = [(header::RETRY_AFTER, "1")];
-        return (StatusCode::SERVICE_UNAVAILABLE, later, "503: too many probes at once\n").into_response();
+    let permit = || Arc::clone(&serve.probes).try_acquire_owned().ok();
+    let Some(pending) = serve.full_check(&watched, permit) else { return later("too many probes at once") };
+    let report = match tokio::time::timeout(timeout, pending.result()).await {
+        Ok(Some(checked)) => Some(Arc::clone(&checked.report)),
+        Ok(None) => return later("stopping, or the target was changed by a reload"),
+        Err(_) => None,
     };
-    let (report, _) = serve.check(&watched, None, timeout).await;
-    let metrics = metrics(&report, timeout);
+    let metrics = metrics(report.as_deref(), timeout);
     if !auth_request.debug {
         return exposition(metrics);
     }
+    let screen = report.map_or_else(|| unfinished(timeout), |report| rendered(&report));
+    format!("{screen}\n\nMetrics that would have been returned:\n{metrics}").into_response()
+}
+
+fn later(why: &str) -> Response {
+    let retry = [(header::RETRY_AFTER, "1")];
+    (StatusCode::SERVICE_UNAVAILABLE, retry, format!("503: {why}\n")).into_response()
+}
+
+fn rendered(report: &Report) -> String {
     let mut screen = Vec::new();
     // Writing to memory cannot fail.
-    let _ = screen::write(&mut screen, &report, Layout::new(None, false, Detail::Verbose));
-    let screen = anstream::adapter::strip_bytes(&screen).into_vec();
-    format!("{}\n\nMetrics that would have been returned:\n{metrics}", String::from_utf8_lossy(&screen))
-        .into_response()
+    let _ = screen::write(&mut screen, report, Layout::new(None, false, Detail::Verbose));
+    String::from_utf8_lossy(&anstream::adapter::strip_bytes(&screen).into_vec()).into_owned()
+}
+
+fn unfinished(timeout: Duration) -> String {
+    format!(
+        "The check did not finish within {} s, the scrape timeout minus {} s. It continues; the next probe joins it.",
+        timeout.as_secs_f64(),
+        OFFSET.as_secs_f64()
+    )
 }
 
 fn seconds(text: &str) -> Option<Duration> {
@@ -96,23 +114,27 @@ pub(super) fn no_such_target(name: &str, status_store: &StatusStore) -> String {
     )
 }
 
-/// The standard prober metrics without prefix, and pipeprobe's metrics for this target.
-fn metrics(report: &Report, timeout: Duration) -> String {
+/// The standard prober metrics without prefix, and pipeprobe's metrics for this target. Without a report the check did not
+/// finish in time, so nothing is said about the target.
+fn metrics(report: Option<&Report>, timeout: Duration) -> String {
     let mut registry = Registry::default();
     let mut add = |metric: &MetricDef, value: f64| {
         let gauge = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
         gauge.set(value);
         metric.register(&mut registry, gauge);
     };
-    add(&table::PROBE_SUCCESS, f64::from(u8::from(report.verdict.met)));
-    add(&table::PROBE_DURATION, report.duration.as_secs_f64());
+    let is_met = report.is_some_and(|report| report.verdict.met);
+    add(&table::PROBE_SUCCESS, f64::from(u8::from(is_met)));
+    add(&table::PROBE_DURATION, report.map_or(timeout, |report| report.duration).as_secs_f64());
     add(&table::PROBE_TIMEOUT, timeout.as_secs_f64());
-    if let Some(at) = report.certificate_expires_at() {
+    if let Some(at) = report.and_then(Report::certificate_expires_at) {
         add(&table::PROBE_CERTIFICATE, at.as_duration().as_secs_f64());
     }
-    let gauges = Gauges::default();
-    gauges.observe(report);
-    registry.register_collector(Box::new(gauges));
+    if let Some(report) = report {
+        let gauges = Gauges::default();
+        gauges.observe(report);
+        registry.register_collector(Box::new(gauges));
+    }
     let mut out = String::new();
     // Writing to a String cannot fail.
     let _ = text::encode(&mut out, &registry);

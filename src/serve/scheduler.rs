@@ -8,7 +8,7 @@ use std::{
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Monitor, concurrency::ConcurrencyLimit, schedule};
+use super::{Monitor, schedule};
 use crate::config::MonitoredTarget;
 
 /// The tasks of the monitored targets.
@@ -16,7 +16,6 @@ use crate::config::MonitoredTarget;
 pub(super) struct Scheduler {
     watchers: HashMap<String, (Arc<MonitoredTarget>, CancellationToken)>,
     tasks: TaskTracker,
-    concurrency: Arc<ConcurrencyLimit>,
 }
 
 impl Scheduler {
@@ -32,7 +31,7 @@ impl Scheduler {
             let name = watched.target.name.clone();
             let watcher = before.remove(&name).filter(|(old, _)| **old == watched);
             let watcher = watcher.unwrap_or_else(|| {
-                let (watched, stop) = (Arc::new(watched), CancellationToken::new());
+                let (watched, stop) = (Arc::new(watched), serve.stopping.child_token());
                 new.push((Arc::clone(&watched), stop.clone()));
                 (watched, stop)
             });
@@ -47,16 +46,12 @@ impl Scheduler {
         let size = new.len();
         for (watched, stop) in new {
             let first = schedule::first(watched.schedule, size, fastrand::f64());
-            let concurrency = Arc::clone(&self.concurrency);
-            self.tasks.spawn(watch(Arc::clone(serve), watched, stop, first, concurrency));
+            self.tasks.spawn(watch(Arc::clone(serve), watched, stop, first));
         }
     }
 
-    /// Starts no more checks, and waits for running ones.
+    /// Waits for running checks, after [`Monitor::stopping`].
     pub(super) async fn stop(self, longest: Duration) {
-        for (_, stop) in self.watchers.values() {
-            stop.cancel();
-        }
         self.tasks.close();
         if tokio::time::timeout(longest, self.tasks.wait()).await.is_err() {
             tracing::warn!("aborted checks that did not finish in time");
@@ -64,30 +59,36 @@ impl Scheduler {
     }
 }
 
-async fn watch(
-    serve: Arc<Monitor>,
-    watched: Arc<MonitoredTarget>,
-    stop: CancellationToken,
-    first: Duration,
-    concurrency: Arc<ConcurrencyLimit>,
-) {
+/// Delay after a check that a reload prevented although the target is still monitored.
+const AGAIN: Duration = Duration::from_secs(1);
+
+async fn watch(serve: Arc<Monitor>, watched: Arc<MonitoredTarget>, stop: CancellationToken, first: Duration) {
     let (mut known, mut full_at) = (None, Instant::now());
     let mut pause = first;
     loop {
-        let turn = async {
-            tokio::time::sleep(pause).await;
-            concurrency.next().await
-        };
-        let _turn = tokio::select! {
+        tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            turn = turn => turn,
-        };
+            () = tokio::time::sleep(pause) => {}
+        }
         if full_at.elapsed() >= watched.schedule.full_interval {
             known = None;
         }
         let is_full = known.is_none();
-        (_, known) = serve.check(&watched, known, serve.shared().timeout).await;
+        let checked = match known.take() {
+            Some(facts) => serve.check(&watched, Some(facts), &stop).await.map(Arc::new),
+            None => match serve.full_check(&watched, || Some(())) {
+                Some(pending) => pending.result().await,
+                None => None,
+            },
+        };
+        let Some(checked) = checked else {
+            // Otherwise the next turn ends at the token.
+            pause = AGAIN;
+            continue;
+        };
+        serve.note(&watched, &checked.report);
+        known.clone_from(&checked.facts);
         if is_full {
             full_at = Instant::now();
         }

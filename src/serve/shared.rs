@@ -1,12 +1,14 @@
-//! Resources that all checks of one configuration share.
+//! Resources that all checks of one configuration share. A reload keeps those whose inputs did not change.
 
 use std::{
-    collections::{BTreeSet, HashMap, hash_map::Entry},
+    collections::{BTreeSet, HashMap, HashSet, hash_map::Entry},
+    num::NonZeroU32,
     sync::Arc,
     time::Duration,
 };
 
 use rustls::RootCertStore;
+use tokio::sync::Semaphore;
 
 use super::{auth::Users, http};
 use crate::{
@@ -17,43 +19,68 @@ use crate::{
     trust::{self, Anchors},
 };
 
+/// Maximum number of concurrent checks of one database. A check opens at most two connections.
+const CHECKS_PER_DATABASE: usize = 4;
+
+/// Limits of one database.
+pub(super) struct Database {
+    pub(super) rate_limit: RateLimit,
+    pub(super) checks: Semaphore,
+}
+
 pub(super) struct Shared {
-    pub(super) sessions: Sessions,
+    pub(super) sessions: Arc<Sessions>,
     /// One per set of trust anchors.
     roots: HashMap<(Anchors, Option<CaCertificate>), Arc<RootCertStore>>,
     /// One per database, identified by the endpoint that the token is signed for, whatever address is connected to.
-    rate_limits: HashMap<Endpoint, Arc<RateLimit>>,
+    databases: HashMap<Endpoint, Arc<Database>>,
+    logins_per_second: NonZeroU32,
     pub(super) timeout: Duration,
     pub(super) thresholds: Thresholds,
     pub(super) history: usize,
     pub(super) tls: Option<http::Acceptor>,
-    pub(super) users: Users,
+    pub(super) users: Arc<Users>,
     pub(super) host_names: BTreeSet<String>,
 }
 
 impl Shared {
     /// # Errors
     /// If trust anchors or the server certificate cannot be used.
-    pub(super) fn new(config: &Serve) -> Result<Self, Invalid> {
+    pub(super) fn new(config: &Serve, before: Option<&Self>) -> Result<Self, Invalid> {
+        let tls = http::acceptor(&config.web)?;
         let mut roots = HashMap::new();
-        let mut rate_limits = HashMap::new();
+        let mut databases = HashMap::new();
+        let same_rate = before.filter(|before| before.logins_per_second == config.logins_per_second);
         for MonitoredTarget { target, .. } in &config.targets {
             if let Entry::Vacant(entry) = roots.entry(anchors(target)) {
-                entry.insert(Arc::new(trust::database_roots(target)?));
+                entry.insert(match before.and_then(|before| before.roots(target)) {
+                    Some(roots) => roots,
+                    None => Arc::new(trust::database_roots(target)?),
+                });
             }
-            rate_limits
-                .entry(target.sign.clone())
-                .or_insert_with(|| Arc::new(RateLimit::new(config.logins_per_second)));
+            databases.entry(target.sign.clone()).or_insert_with(|| {
+                same_rate
+                    .and_then(|before| before.database(target))
+                    .unwrap_or_else(|| Arc::new(Database::new(config.logins_per_second)))
+            });
         }
+        let (sessions, users) = match before {
+            Some(before) => (Arc::clone(&before.sessions), before.users.updated(&config.web.users)),
+            None => (Arc::default(), Arc::new(Users::new(config.web.users.clone()))),
+        };
+        let roles: HashSet<_> =
+            config.targets.iter().map(|watched| (&watched.target.access, &watched.target.region)).collect();
+        sessions.retain(|access, region| roles.contains(&(access, region)));
         Ok(Self {
-            sessions: Sessions::default(),
+            sessions,
             roots,
-            rate_limits,
+            databases,
+            logins_per_second: config.logins_per_second,
             timeout: config.timeout,
             thresholds: config.thresholds,
             history: config.history,
-            tls: http::acceptor(&config.web)?,
-            users: Users::new(config.web.users.clone()),
+            tls,
+            users,
             host_names: config.web.host_names.clone(),
         })
     }
@@ -62,11 +89,43 @@ impl Shared {
         self.roots.get(&anchors(target)).cloned()
     }
 
-    pub(super) fn rate_limit(&self, watched: &MonitoredTarget) -> Option<Arc<RateLimit>> {
-        self.rate_limits.get(&watched.target.sign).cloned()
+    /// `None` if the configuration has no target of this database.
+    pub(super) fn database(&self, target: &Target) -> Option<Arc<Database>> {
+        self.databases.get(&target.sign).cloned()
     }
 }
 
 fn anchors(target: &Target) -> (Anchors, Option<CaCertificate>) {
     (Anchors::of(target), target.ca_certificate.clone())
+}
+
+impl Database {
+    fn new(logins_per_second: NonZeroU32) -> Self {
+        Self { rate_limit: RateLimit::new(logins_per_second), checks: Semaphore::new(CHECKS_PER_DATABASE) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::serve_table;
+
+    #[test]
+    fn a_reload_keeps_what_did_not_change() {
+        let read = |table: &str| serve_table(table).unwrap();
+        let (config, hour) = (read(""), read("[defaults]\ninterval = '1h'"));
+        let before = Shared::new(&config, None).unwrap();
+        let after = Shared::new(&hour, Some(&before)).unwrap();
+        let target = &hour.targets[0].target;
+        let is_same =
+            |a: Option<Arc<Database>>, b: Option<Arc<Database>>| Arc::ptr_eq(&a.unwrap(), &b.unwrap());
+        assert!(is_same(before.database(target), after.database(target)));
+        assert!(Arc::ptr_eq(&before.roots(target).unwrap(), &after.roots(target).unwrap()));
+        assert!(Arc::ptr_eq(&before.sessions, &after.sessions));
+        assert!(Arc::ptr_eq(&before.users, &after.users));
+
+        let faster = Shared::new(&read("[serve]\nlogins_per_second = 150"), Some(&after)).unwrap();
+        assert!(!is_same(after.database(target), faster.database(target)), "it has another rate limit");
+        assert!(Arc::ptr_eq(&before.sessions, &faster.sessions));
+    }
 }

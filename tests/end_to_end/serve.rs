@@ -6,8 +6,12 @@ pub(crate) mod client;
 mod guessing;
 #[path = "serve/lifecycle.rs"]
 mod lifecycle;
+#[path = "serve/limits.rs"]
+mod limits;
 #[path = "serve/probe.rs"]
 mod probe;
+#[path = "serve/relay.rs"]
+mod relay;
 #[path = "serve/stalled.rs"]
 mod stalled;
 #[path = "serve/standing.rs"]
@@ -177,6 +181,9 @@ pub(crate) fn wait<T>(what: &str, mut ask: impl FnMut() -> Result<T, String>) ->
 
 /// Checks follow one another as fast as they may.
 pub(crate) const QUICK: &str = "[defaults]\ninterval = \"1s\"\n";
+
+/// Each target is checked once, so what happens later is the test's.
+const HOURLY: &str = "[defaults]\ninterval = \"1h\"\nfull_interval = \"1h\"\n";
 
 /// The lanes that are always there.
 pub(crate) fn two() -> Lab {

@@ -195,8 +195,11 @@ pub static CHECK_INTERVAL: MetricDef = MetricDef::seconds(
     TARGET,
     "Configured interval between checks; up to 4 times as long while a target keeps failing",
 );
-pub static CHECKS: MetricDef =
-    MetricDef::counter("pipeprobe_checks", TARGET, "Number of checks, including those of /probe");
+pub static CHECKS: MetricDef = MetricDef::counter(
+    "pipeprobe_checks",
+    TARGET,
+    "Number of scheduled checks; those of /probe do not count",
+);
 pub static CHECK_FAILURES: MetricDef = MetricDef::counter(
     "pipeprobe_check_failures",
     &["target", "code"],

@@ -9,7 +9,7 @@ use crate::{
 
 const THRESHOLDS: Thresholds = Thresholds { healthy: 2, unhealthy: 1 };
 
-fn watched(interval: u64) -> Arc<MonitoredTarget> {
+pub(in crate::serve) fn watched(interval: u64) -> Arc<MonitoredTarget> {
     let host = "db.abc.eu-west-1.rds.amazonaws.com";
     let args = ["--type", "rdspostgres", "--host", host, "--iam-role", "arn:aws:iam::123456789012:role/r"];
     let target = read(&args).unwrap().targets.remove(0);

@@ -1,13 +1,11 @@
 //! `/probe`: the contract of blackbox_exporter.
 
-use super::{MetricDef, QUICK, client::get, silent_target, two};
+use super::{HOURLY, MetricDef, QUICK, client::get, silent_target, two};
 
 #[test]
 fn a_probe_is_a_fresh_full_check_of_a_named_target() {
     let lab = two();
-    // Nothing is checked by itself meanwhile, so that what is counted is the probe's.
-    let serve =
-        MetricDef::start(&lab, "[defaults]\ninterval = \"1h\"\nfull_interval = \"1h\"\n", &lab.config_toml());
+    let serve = MetricDef::start(&lab, HOURLY, &lab.config_toml());
     serve.becomes("mariadb10_11", "healthy");
     let before = lab.instances()[1].decisions().len();
     let answer = serve.get("/probe?target=mariadb10_11");
@@ -22,11 +20,8 @@ fn a_probe_is_a_fresh_full_check_of_a_named_target() {
     assert_eq!(answer.series("pipeprobe_capability{target=\"mariadb10_11\",basis=\"guide\"}"), Some(2.0));
     assert!(!answer.body.contains("postgres15"), "{}", answer.body);
     assert_eq!(lab.instances()[1].decisions().len(), before + 1, "one login");
-    assert_eq!(
-        serve.metric("pipeprobe_checks_total{target=\"mariadb10_11\"}"),
-        Some(2.0),
-        "it is remembered"
-    );
+    let checks = serve.metric("pipeprobe_checks_total{target=\"mariadb10_11\"}");
+    assert_eq!(checks, Some(1.0), "only the scheduled check is recorded");
 
     let debug = serve.get("/probe?target=postgres15&debug=true");
     assert!(debug.body.contains("Verdict: Initial Load Only — postgres15"), "{}", debug.body);
@@ -56,9 +51,8 @@ fn only_targets_of_the_configuration_are_probed() {
 fn a_failed_probe_is_an_answer_within_the_time_that_is_given() {
     let lab = two();
     lab.instances()[0].stop();
-    let head = "[defaults]\ninterval = \"1h\"\nfull_interval = \"1h\"\n";
     let tables = lab.config_toml() + &silent_target("silent");
-    let serve = MetricDef::start(&lab, head, &tables);
+    let serve = MetricDef::start(&lab, HOURLY, &tables);
     let answer = serve.get("/probe?target=postgres15");
     assert_eq!((answer.status, answer.series("probe_success")), (200, Some(0.0)));
     assert_eq!(answer.series("pipeprobe_failure{target=\"postgres15\",code=\"NET_REFUSED\"}"), Some(1.0));
@@ -68,6 +62,8 @@ fn a_failed_probe_is_an_answer_within_the_time_that_is_given() {
     let answer = get(&serve.address, "/probe?target=silent", &short);
     assert_eq!((answer.status, answer.series("probe_success")), (200, Some(0.0)));
     assert_eq!(answer.series("probe_timeout_seconds"), Some(1.0));
+    assert!(!answer.body.contains("pipeprobe_"), "the check has found nothing yet: {}", answer.body);
+    let answer = serve.get("/probe?target=silent");
     assert_eq!(answer.series("pipeprobe_failure{target=\"silent\",code=\"DB_TIMED_OUT\"}"), Some(1.0));
     for wrong in ["soon", "-1", "NaN"] {
         let answer =

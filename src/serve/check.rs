@@ -1,0 +1,90 @@
+//! Runs one check within the limits of its database and of this process. It records nothing: only results of the
+//! scheduler change the state of a target.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Monitor, single_flight::Pending};
+use crate::{
+    config::MonitoredTarget,
+    connection::task::Task,
+    report::Report,
+    verify::{self, Budget, CachedFacts, RunContext, RunResult},
+};
+
+/// A check that has ended.
+#[derive(Debug)]
+pub(super) struct Checked {
+    pub(super) report: Arc<Report>,
+    /// For the checks until the next full one. `None` if the login failed.
+    pub(super) facts: Option<CachedFacts>,
+}
+
+impl Monitor {
+    /// A full check, shared with everyone who needs one of this target at the same time. `permit` is held until it ends.
+    /// `None` if there is no permit to start one.
+    pub(super) fn full_check<P: Send + 'static>(
+        self: &Arc<Self>,
+        watched: &Arc<MonitoredTarget>,
+        permit: impl FnOnce() -> Option<P>,
+    ) -> Option<Pending<Arc<Checked>>> {
+        self.full_checks.join(watched, || {
+            let (permit, serve, watched) = (permit()?, Arc::clone(self), Arc::clone(watched));
+            Some(async move {
+                let checked = serve.check(&watched, None, &serve.stopping).await;
+                drop(permit);
+                checked.map(Arc::new)
+            })
+        })
+    }
+
+    /// Checks a target, with the facts of an earlier check if there are any. The time limit starts when the check does.
+    /// `None` if it was stopped before, or if a reload removed the target.
+    pub(super) async fn check(
+        &self,
+        watched: &Arc<MonitoredTarget>,
+        known: Option<CachedFacts>,
+        stop: &CancellationToken,
+    ) -> Option<Checked> {
+        let shared = self.shared();
+        let database = shared.database(&watched.target)?;
+        // In this order: what waits for one database takes no place from the others.
+        let permits = async { (database.checks.acquire().await, self.concurrency.next().await) };
+        let _permits = tokio::select! {
+            biased;
+            () = stop.cancelled() => return None,
+            permits = permits => permits,
+        };
+        let budget = Budget { timeout: shared.timeout, retry: true };
+        let (clock, target) = (self.clock, Arc::clone(watched));
+        let (sessions, roots) = (Arc::clone(&shared.sessions), shared.roots(&watched.target));
+        let limits = Arc::clone(&database);
+        // In its own task, so that a panic in one check does not affect the others.
+        let looked = Task::spawn(async move {
+            let given = RunContext {
+                sessions: Some((&sessions, target.schedule.full_interval)),
+                roots,
+                rate_limit: Some(&limits.rate_limit),
+                facts: known,
+            };
+            verify::observe(&target.target, budget, given, clock).await
+        })
+        .await;
+        let (target, requirement) = (&watched.target, watched.requirement);
+        Some(match looked {
+            Ok(RunResult { seen, timing }) => {
+                let report = Report::new(target, &seen, requirement, timing);
+                let facts = seen.facts.zip(timing.facts_as_of);
+                Checked {
+                    report: Arc::new(report),
+                    facts: facts.map(|(facts, as_of)| CachedFacts { facts, as_of }),
+                }
+            }
+            Err(_) => {
+                tracing::error!(name = target.name, "internal error in a check; please report it");
+                Checked { report: Arc::new(verify::unreached(target, requirement, clock())), facts: None }
+            }
+        })
+    }
+}
