@@ -20,6 +20,7 @@ use crate::{
     diagnostic::{CheckId, Diagnostic, Outcome, Severity},
     facts::{Fact, Facts},
     identity::{IdentityError, IdentityEvidence},
+    local_failure::LocalFailure,
     sql,
     target::{Engine, RdsName, ReplicationMode, ResourceKind, Target},
     token::AuthToken,
@@ -68,6 +69,29 @@ pub struct Observations {
     pub facts: Option<Facts>,
     /// What an operator saw on record, where one was asked to look. Judges what a failure could be, and no row.
     pub operator: Option<AwsRecords>,
+}
+
+impl Observations {
+    /// What this machine could not do. Such a run says nothing about the target.
+    pub fn local_failure(&self) -> Option<&LocalFailure> {
+        let identities = [&self.identity, &self.identity_evidence.without_external_id];
+        let mut identities = identities.into_iter().flatten().filter_map(|result| result.as_ref().err());
+        let identity = identities.find_map(|error| match error {
+            IdentityError::Local { failure, .. } => Some(failure),
+            _ => None,
+        });
+        let replication = match &self.facts {
+            Some(Facts::Postgres(facts)) => facts.replication.read().and_then(|result| result.as_ref().err()),
+            Some(Facts::Mysql(_)) | None => None,
+        };
+        let connections = [&self.connect, &self.login].into_iter().flatten().filter_map(|r| r.as_ref().err());
+        identity.or_else(|| {
+            connections.chain(replication).find_map(|error| match error {
+                ConnectError::Local { failure, .. } => Some(failure),
+                _ => None,
+            })
+        })
+    }
 }
 
 /// What was seen → one finding a row, in the table's order.

@@ -39,6 +39,7 @@ pub use tls::{CertificateSummary, TlsEvidence, TlsFailure};
 use task::Task;
 
 use crate::{
+    local_failure::LocalFailure,
     secret::{Redactor, Secret},
     sql::ServerText,
     target::{Engine, Target},
@@ -191,8 +192,11 @@ pub enum ConnectError {
         stage: Stage,
         what: String,
     },
-    /// This machine could not do its part; the server is not to blame.
-    Local(String),
+    /// This machine could not do its part.
+    Local {
+        stage: Stage,
+        failure: LocalFailure,
+    },
     /// The server closed the connection.
     Closed {
         stage: Stage,
@@ -216,7 +220,7 @@ impl fmt::Display for ConnectError {
             Self::NotIam(auth_request) => write!(f, "the server asks for {auth_request}"),
             Self::Refused { refusal, .. } => refusal.fmt(f),
             Self::Protocol { what, .. } => write!(f, "the server {what}"),
-            Self::Local(what) => write!(f, "on this machine: {what}"),
+            Self::Local { failure, .. } => failure.fmt(f),
             Self::Closed { stage } => write!(f, "the server closed the connection ({})", stage.name()),
             Self::Timeout { stage, after } => {
                 write!(f, "no answer within {:.1} s ({})", after.as_secs_f32(), stage.name())
@@ -231,6 +235,9 @@ impl ConnectError {
         use std::io::ErrorKind::{
             BrokenPipe, ConnectionAborted, ConnectionReset, InvalidData, InvalidInput, UnexpectedEof,
         };
+        if let Some(failure) = LocalFailure::of(error) {
+            return Self::Local { stage, failure };
+        }
         match error.kind() {
             UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe => Self::Closed { stage },
             InvalidData | InvalidInput => Self::protocol(stage, format!("broke its protocol: {error}")),
@@ -254,7 +261,7 @@ impl ConnectError {
             | Self::Resolver(_)
             | Self::Dial
             | Self::PlaintextOnly
-            | Self::Local(_)
+            | Self::Local { .. }
             | Self::Closed { .. }
             | Self::Timeout { .. }
             | Self::NoToken => self,
@@ -485,7 +492,7 @@ async fn handshake(
     tls: Arc<ClientConfig>,
     target: &Target,
 ) -> Result<TlsStream<TcpStream>, ConnectError> {
-    tls::connect(stream, tls, &target.tls_host).await.map_err(ConnectError::Tls)
+    tls::connect(stream, tls, &target.tls_host).await
 }
 
 /// Timeout for closing a session: one second, and not beyond `by`.

@@ -39,6 +39,7 @@ pub use sessions::{Failure, Sessions};
 
 use crate::{
     diagnostic::{milliseconds, printable},
+    local_failure::LocalFailure,
     secret::Redactor,
     target::{Access, Region, RoleArn, SessionTag},
 };
@@ -112,6 +113,8 @@ pub enum IdentityError {
     NoCredentials(String),
     /// STS rejected the call.
     Refused { role: String, code: String, message: String, request_id: Option<String> },
+    /// This machine could not do its part. Without `role`: while it looked for credentials.
+    Local { role: Option<String>, failure: LocalFailure },
     /// STS did not respond, or sent an invalid response.
     Unreachable { role: String, what: String },
 }
@@ -143,6 +146,7 @@ impl IdentityError {
         match self {
             Self::NoCredentials(_) => "no credentials",
             Self::Refused { code, .. } => code,
+            Self::Local { .. } => "LOCAL_FAILURE",
             Self::Unreachable { .. } => "no answer of STS",
         }
     }
@@ -157,6 +161,7 @@ impl IdentityError {
                 message: clean(message),
                 request_id: request_id.map(|id| clean(printable(&id))),
             },
+            Self::Local { .. } => self,
             Self::Unreachable { role, what } => Self::Unreachable { role, what: clean(what) },
         }
     }
@@ -264,14 +269,15 @@ async fn source(sdk: &SdkConfig, profile: Option<&String>) -> Result<Credentials
     let none = |what: String| IdentityError::NoCredentials(what);
     let provider =
         sdk.credentials_provider().ok_or_else(|| none("no credential source is configured".into()))?;
-    provider.provide_credentials().await.map_err(|e| match e {
-        CredentialsError::CredentialsNotLoaded(_) => none(match profile {
+    provider.provide_credentials().await.map_err(|e| match (LocalFailure::of(&e), &e) {
+        (Some(failure), _) => IdentityError::Local { role: None, failure },
+        (None, CredentialsError::CredentialsNotLoaded(_)) => none(match profile {
             Some(profile) => format!("there is no profile {profile}, or it has none"),
             None => "no source has any (environment, shared config and credentials files, SSO, \
                      credential_process, web identity, container, instance metadata)"
                 .into(),
         }),
-        other => none(in_words(&other)),
+        (None, other) => none(in_words(other)),
     })
 }
 
@@ -347,6 +353,7 @@ impl Chain<'_> {
             Ok(_) => Ok(()),
             Err(IdentityError::Refused { code, message, .. }) => Err(format!("{code}: {message}")),
             Err(IdentityError::Unreachable { what, .. } | IdentityError::NoCredentials(what)) => Err(what),
+            Err(IdentityError::Local { failure, .. }) => Err(failure.to_string()),
         })
     }
 }
@@ -440,7 +447,10 @@ where
         SdkError::TimeoutError(_) => {
             IdentityError::Unreachable { role, what: format!("no answer within {} s", CALL_BUDGET.as_secs()) }
         }
-        other => IdentityError::Unreachable { role, what: in_words(other) },
+        other => match LocalFailure::of(other) {
+            Some(failure) => IdentityError::Local { role: Some(role), failure },
+            None => IdentityError::Unreachable { role, what: in_words(other) },
+        },
     }
 }
 

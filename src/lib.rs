@@ -31,6 +31,7 @@ pub mod secret;
 pub mod target;
 pub mod clickpipes;
 pub mod diagnostic;
+pub mod local_failure;
 pub mod sql;
 pub mod policy;
 pub mod lint;

@@ -18,6 +18,7 @@ mod guesses;
 mod scheduler;
 mod http;
 mod listener;
+mod log_limit;
 mod metrics;
 mod notify;
 mod origin;
@@ -48,6 +49,7 @@ use concurrency::ConcurrencyLimit;
 use connections::Limits;
 use guesses::Guesses;
 use http::SharedBodies;
+use log_limit::LogLimit;
 use metrics::Metrics;
 use scheduler::Scheduler;
 use shared::Shared;
@@ -56,7 +58,6 @@ use status_store::{Health, StatusStore};
 
 use crate::{
     config::{MonitoredTarget, Serve},
-    report::Report,
     target::{ConfigErrors, Invalid},
     verify::Clock,
 };
@@ -87,6 +88,7 @@ struct Monitor {
     guesses: Guesses,
     full_checks: SingleFlight<Arc<Checked>>,
     concurrency: ConcurrencyLimit,
+    local_failures: LogLimit,
     probes: Arc<Semaphore>,
     /// Cancelled when the process stops: no more checks start.
     stopping: CancellationToken,
@@ -125,6 +127,7 @@ pub async fn serve(config: Serve, reread: Reread, clock: Clock) -> Result<(), Se
         guesses: Guesses::default(),
         full_checks: SingleFlight::default(),
         concurrency: ConcurrencyLimit::default(),
+        local_failures: LogLimit::default(),
         probes: Arc::new(Semaphore::new(PROBES_AT_ONCE)),
         stopping: CancellationToken::new(),
         reloads,
@@ -232,11 +235,19 @@ impl Monitor {
         self.status_store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records the result of a scheduled check.
-    fn note(&self, watched: &Arc<MonitoredTarget>, report: &Arc<Report>) {
+    /// Records the result of a scheduled check. A failure of this machine changes no state.
+    fn note(&self, watched: &Arc<MonitoredTarget>, checked: &Checked) {
         let shared = self.shared();
         let now = (self.clock)();
-        let name = &watched.target.name;
+        let (name, report) = (&watched.target.name, &checked.report);
+        if let Some(failure) = &checked.local_failure {
+            self.metrics.failed_locally(name);
+            if self.local_failures.allows() {
+                let remedy = failure.remedy;
+                tracing::error!(name, why = %failure, remedy, "not checked: a failure of this machine");
+            }
+            return;
+        }
         let change = {
             let mut status_store = self.status_store();
             if status_store.entry(name).is_none_or(|entry| entry.watched != *watched) {

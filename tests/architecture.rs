@@ -116,8 +116,8 @@ fn each_external_crate_is_used_only_in_its_files() {
         ("maud", &["serve/page.rs", "serve/page/plot.rs", "serve/page/target.rs"], "HTML is the pages'"),
         (
             "rustix",
-            &["serve/descriptors.rs", "secret/memory.rs"],
-            "each setting of the process has one place",
+            &["serve/descriptors.rs", "secret/memory.rs", "local_failure.rs"],
+            "each setting of the process has one place, and the system's errors are known in one place",
         ),
         ("sd_notify", &["serve/notify.rs"], "systemd is told in one place"),
         ("subtle", &["serve/auth.rs"], "passwords are compared in one place"),

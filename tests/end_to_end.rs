@@ -25,6 +25,8 @@ mod aws_records;
 mod operators;
 #[path = "end_to_end/independent_checks.rs"]
 mod independent_checks;
+#[path = "end_to_end/local_failures.rs"]
+mod local_failures;
 #[path = "end_to_end/outputs.rs"]
 mod outputs;
 #[path = "end_to_end/refusals.rs"]

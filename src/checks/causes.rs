@@ -192,8 +192,10 @@ pub static CAUSES: &[Cause] = &[
         "check `type` and `port`"),
     cause(Id::IamAsked, "DB_TIMED_OUT", "the server stopped responding", "the stage and the time are in the report",
         "check `type` and `port`, then the server's load"),
-    cause(Id::IamAsked, "LOCAL_FAILURE", "a local failure of this machine", "the system's error is in the report",
-        "check limits and permissions of the process (open files, memory, sockets)"),
+    cause(Id::Dial, "LOCAL_FAILURE", "this machine has no descriptors, memory, buffers, ports or permissions left",
+        "the system's error is in the report (EMFILE, ENFILE, ENOMEM, ENOBUFS, EADDRNOTAVAIL, EACCES, EPERM); any connection can have it, \
+         and `serve` then keeps the health of the target",
+        "check limits and permissions of the process (open files, memory, sockets, sandbox)"),
 
     cause(Id::LogIn, "PG_TOKEN_REFUSED", "IAM refused the token (PostgreSQL)",
         "PAM authentication failed (28000); RDS does not say why, so the report ranks the possible causes", ""),

@@ -57,6 +57,10 @@ fn role(target: &Target, evidence: &IdentityEvidence) -> Diagnostic {
             Diagnostic::unknown(check, CAUSE, format!("{no_external_id}; AssumeRole without it: {what}"))
                 .remedy("remove `external_id` and check again")
         }
+        Some(Err(IdentityError::Local { failure, .. })) => {
+            Diagnostic::unknown(check, "LOCAL_FAILURE", format!("AssumeRole without external id: {failure}"))
+                .remedy(failure.remedy)
+        }
         None => Diagnostic::unknown(check, CAUSE, format!("{no_external_id}; AssumeRole without it was not tried"))
             .remedy("remove `external_id` and check again"),
     }

@@ -4,6 +4,7 @@ use super::Observations;
 use crate::{
     diagnostic::{Candidate, CheckId, Diagnostic},
     identity::{IdentityError, IdentityEvidence},
+    local_failure::LocalFailure,
     target::Target,
     token::LIFETIME,
 };
@@ -16,6 +17,9 @@ pub(super) fn judge(target: &Target, seen: &Observations) -> Vec<Diagnostic> {
     let mut diagnostics = match &seen.identity {
         None => return Vec::new(),
         Some(Err(IdentityError::NoCredentials(why))) => return vec![no_credentials(why)],
+        Some(Err(IdentityError::Local { role: None, failure })) => {
+            return vec![local(CheckId::Credentials, failure)];
+        }
         Some(Err(error)) => vec![source(evidence), refused(target, evidence, error)],
         Some(Ok(())) => vec![source(evidence), assumed(evidence)],
     };
@@ -36,6 +40,10 @@ fn no_credentials(why: &str) -> Diagnostic {
         "give credentials in any of AWS's standard ways, for example AWS_PROFILE=<name>, `aws sso login`, \
          or AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY",
     )
+}
+
+fn local(check: CheckId, failure: &LocalFailure) -> Diagnostic {
+    Diagnostic::fail(check, "LOCAL_FAILURE", failure.to_string()).remedy(failure.remedy)
 }
 
 fn source(evidence: &IdentityEvidence) -> Diagnostic {
@@ -105,6 +113,7 @@ fn refused(target: &Target, evidence: &IdentityEvidence, error: &IdentityError) 
             ));
         }
         IdentityError::NoCredentials(why) => return no_credentials(why),
+        IdentityError::Local { failure, .. } => return local(CheckId::AccessRole, failure),
     };
     let words = format!("{code}: {message}");
     let untagged = match &evidence.untagged {

@@ -304,6 +304,9 @@ impl Server<'_> {
                     false => diagnostic,
                 }
             }
+            Err(ConnectError::Local { failure, .. }) => {
+                Diagnostic::unknown(check, "LOCAL_FAILURE", failure.to_string()).remedy(failure.remedy)
+            }
             Err(other) => {
                 unknown(other.to_string()).remedy("try again: the replication connection could not be tried")
             }

@@ -71,9 +71,10 @@ fn stage_of(error: &ConnectError) -> Stage {
         ConnectError::NotIam(_) => Stage::AuthRequest,
         ConnectError::Refused { stage, .. }
         | ConnectError::Protocol { stage, .. }
+        | ConnectError::Local { stage, .. }
         | ConnectError::Closed { stage }
         | ConnectError::Timeout { stage, .. } => *stage,
-        ConnectError::NoToken | ConnectError::Local(_) => Stage::Login,
+        ConnectError::NoToken => Stage::Login,
     }
 }
 
@@ -162,8 +163,7 @@ fn failed(target: &Target, seen: &Observations, error: &ConnectError) -> Diagnos
             target.dial,
             target.engine().name()
         )),
-        ConnectError::Local(_) => fail("LOCAL_FAILURE", error.to_string())
-            .remedy("give the process a folder it may write to (TMPDIR); the server is not to blame"),
+        ConnectError::Local { failure, .. } => fail("LOCAL_FAILURE", error.to_string()).remedy(failure.remedy),
         ConnectError::NoToken => Diagnostic::unreached(row),
     }
 }

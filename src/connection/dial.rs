@@ -5,8 +5,8 @@ use std::{net::SocketAddr, time::Duration};
 use dns_lookup::{AddrInfoHints, LookupErrorKind, SockType, getaddrinfo};
 use tokio::{net::TcpStream, task::JoinSet, time::Instant};
 
-use super::{Attempt, ConnectError};
-use crate::{diagnostic::printable, target::Endpoint};
+use super::{Attempt, ConnectError, Stage};
+use crate::{diagnostic::printable, local_failure::LocalFailure, target::Endpoint};
 
 /// "Connection Attempt Delay" of RFC 8305 section 5.
 const STAGGER: Duration = Duration::from_millis(250);
@@ -35,7 +35,11 @@ fn look_up(host: &str, port: u16) -> Result<(Vec<SocketAddr>, Option<String>), C
         AddrInfoHints { socktype: SockType::Stream.into(), flags: AI_CANONNAME, ..AddrInfoHints::default() };
     let answer = getaddrinfo(Some(host), Some(&port.to_string()), Some(hints)).map_err(|error| {
         let kind = error.kind();
-        let words = std::io::Error::from(error).to_string();
+        let error = std::io::Error::from(error);
+        if let Some(failure) = LocalFailure::of_connect(&error) {
+            return ConnectError::Local { stage: Stage::Resolve, failure };
+        }
+        let words = error.to_string();
         match kind {
             LookupErrorKind::NoName | LookupErrorKind::NoData => ConnectError::Resolve(words),
             _ => ConnectError::Resolver(words),
@@ -71,9 +75,10 @@ pub(super) async fn race(
     let mut running = JoinSet::new(); // dropped with the losers in it, which ends them
     let mut next_start = Instant::now();
     let mut exhausted = false;
+    let mut failures = Vec::new();
     loop {
         if running.is_empty() && exhausted {
-            return Err(ConnectError::Dial);
+            return Err(failed(&failures));
         }
         tokio::select! {
             () = tokio::time::sleep_until(next_start), if !exhausted => match waiting.next() {
@@ -90,11 +95,24 @@ pub(super) async fn race(
                     return Ok(stream);
                 }
                 Err(error) => {
+                    failures.push(LocalFailure::of_connect(&error));
                     attempts.push(Attempt { address, error: Some(plain(&error)) });
                     next_start = Instant::now();
                 }
             },
         }
+    }
+}
+
+/// The error of all attempts. An attempt that this machine could not make says nothing about the address, so without
+/// descriptors or memory the result is local. A missing permission, port or address family concerns single addresses: then
+/// the attempts at the others decide.
+fn failed(failures: &[Option<LocalFailure>]) -> ConnectError {
+    let exhausted = failures.iter().flatten().find(|failure| !failure.is_of_address);
+    let all = || failures.first()?.as_ref().filter(|_| failures.iter().all(Option::is_some));
+    match exhausted.or_else(all) {
+        Some(failure) => ConnectError::Local { stage: Stage::Connect, failure: failure.clone() },
+        None => ConnectError::Dial,
     }
 }
 
@@ -125,6 +143,24 @@ mod tests {
         assert_eq!(stream.peer_addr().unwrap(), open.local_addr().unwrap());
         assert_eq!(attempts[0].error.as_deref(), Some("connection refused"));
         assert_eq!(attempts[1].error, None);
+    }
+
+    #[test]
+    fn a_failure_of_this_machine_is_not_the_networks() {
+        let of = |errno: rustix::io::Errno| {
+            LocalFailure::of_connect(&std::io::Error::from_raw_os_error(errno.raw_os_error()))
+        };
+        let (descriptors, family) = (of(rustix::io::Errno::MFILE), of(rustix::io::Errno::ADDRNOTAVAIL));
+        let local = |failure: &Option<LocalFailure>| ConnectError::Local {
+            stage: Stage::Connect,
+            failure: failure.clone().unwrap(),
+        };
+        assert_eq!(failed(&[None]), ConnectError::Dial);
+        assert_eq!(failed(std::slice::from_ref(&descriptors)), local(&descriptors));
+        assert_eq!(failed(&[None, descriptors.clone()]), local(&descriptors), "one was not tried");
+        assert_eq!(failed(&[family.clone(), family.clone()]), local(&family));
+        assert_eq!(failed(&[family.clone(), None]), ConnectError::Dial, "IPv4 was tried");
+        assert_eq!(failed(&[family, descriptors.clone()]), local(&descriptors));
     }
 
     #[tokio::test]

@@ -12,7 +12,10 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-use crate::{diagnostic::printable, secret::Redactor, target::Host, trust::common_name};
+use super::{ConnectError, Stage};
+use crate::{
+    diagnostic::printable, local_failure::LocalFailure, secret::Redactor, target::Host, trust::common_name,
+};
 
 /// What a certificate says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -93,10 +96,13 @@ pub(super) async fn connect(
     stream: TcpStream,
     config: Arc<ClientConfig>,
     name: &Host,
-) -> Result<TlsStream<TcpStream>, TlsFailure> {
+) -> Result<TlsStream<TcpStream>, ConnectError> {
     let name = ServerName::try_from(name.as_str().to_owned())
-        .map_err(|_| TlsFailure::Other(format!("`{name}` cannot be a TLS server name")))?;
-    TlsConnector::from(config).connect(name, stream).await.map_err(|e| classify(&e))
+        .map_err(|_| ConnectError::Tls(TlsFailure::Other(format!("`{name}` cannot be a TLS server name"))))?;
+    TlsConnector::from(config).connect(name, stream).await.map_err(|e| match LocalFailure::of(&e) {
+        Some(failure) => ConnectError::Local { stage: Stage::Tls, failure },
+        None => ConnectError::Tls(classify(&e)),
+    })
 }
 
 fn classify(error: &std::io::Error) -> TlsFailure {

@@ -46,6 +46,7 @@ pub(crate) async fn operator(
         IdentityError::NoCredentials(why) => why,
         IdentityError::Refused { code, message, .. } => format!("{code}: {message}"),
         IdentityError::Unreachable { what, .. } => what,
+        IdentityError::Local { failure, .. } => failure.to_string(),
     })?;
     if let Some(role) = &operator.role {
         let client = sts(&sdk, region, credentials);

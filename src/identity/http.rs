@@ -31,7 +31,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use crate::trust;
+use crate::{local_failure::LocalFailure, trust};
 
 /// AWS's clock minus ours, in seconds, from the last answer that had a `Date`.
 pub(super) type SharedClock = Arc<Mutex<Option<i64>>>;
@@ -138,7 +138,11 @@ async fn dial(uri: &Uri, tls: Arc<ClientConfig>, plaintext: bool) -> Result<Box<
     let host = uri.host().ok_or("the endpoint has no host")?.trim_matches(['[', ']']).to_owned();
     let encrypted = uri.scheme_str() == Some("https");
     let port = uri.port_u16().unwrap_or(if encrypted { 443 } else { 80 });
-    let stream = TcpStream::connect((host.as_str(), port)).await?;
+    let stream = TcpStream::connect((host.as_str(), port)).await;
+    let stream = stream.map_err(|error| match LocalFailure::of_connect(&error) {
+        Some(failure) => AnyError::from(failure),
+        None => error.into(),
+    })?;
     stream.set_nodelay(true)?;
     if !encrypted {
         // Instance metadata, container credentials, a local endpoint. A profile can set any endpoint, and a name can

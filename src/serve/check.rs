@@ -9,6 +9,7 @@ use super::{Monitor, single_flight::Pending};
 use crate::{
     config::MonitoredTarget,
     connection::task::Task,
+    local_failure::LocalFailure,
     report::Report,
     verify::{self, Budget, CachedFacts, RunContext, RunResult},
 };
@@ -19,6 +20,8 @@ pub(super) struct Checked {
     pub(super) report: Arc<Report>,
     /// For the checks until the next full one. `None` if the login failed.
     pub(super) facts: Option<CachedFacts>,
+    /// What this machine could not do. The check then says nothing about the target.
+    pub(super) local_failure: Option<LocalFailure>,
 }
 
 impl Monitor {
@@ -75,15 +78,18 @@ impl Monitor {
         Some(match looked {
             Ok(RunResult { seen, timing }) => {
                 let report = Report::new(target, &seen, requirement, timing);
+                let local_failure = seen.local_failure().cloned();
                 let facts = seen.facts.zip(timing.facts_as_of);
                 Checked {
                     report: Arc::new(report),
                     facts: facts.map(|(facts, as_of)| CachedFacts { facts, as_of }),
+                    local_failure,
                 }
             }
             Err(_) => {
                 tracing::error!(name = target.name, "internal error in a check; please report it");
-                Checked { report: Arc::new(verify::unreached(target, requirement, clock())), facts: None }
+                let report = verify::unreached(target, requirement, clock());
+                Checked { report: Arc::new(report), facts: None, local_failure: None }
             }
         })
     }

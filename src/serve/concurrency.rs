@@ -1,29 +1,27 @@
 //! Limits concurrent checks. With more checks than the CPU can handle, stages would time out and healthy databases
 //! would be reported as unreachable. Excess checks wait before their deadline starts.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::log_limit::LogLimit;
 
 /// A full check takes a few milliseconds of CPU time, and a stage has 5 seconds. A target that hangs keeps its permit
 /// for as long as a check may take.
 const AT_ONCE: usize = 256;
-/// A wait that is logged, and the minimum time between two log entries.
+/// A wait that is logged.
 const LONG: Duration = Duration::from_secs(1);
-const SILENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub(super) struct ConcurrencyLimit {
     places: Semaphore,
-    said_at: Mutex<Option<Instant>>,
+    log_limit: LogLimit,
 }
 
 impl Default for ConcurrencyLimit {
     fn default() -> Self {
-        Self { places: Semaphore::new(AT_ONCE), said_at: Mutex::default() }
+        Self { places: Semaphore::new(AT_ONCE), log_limit: LogLimit::default() }
     }
 }
 
@@ -40,9 +38,7 @@ impl ConcurrencyLimit {
     }
 
     fn waited(&self, long: Duration) {
-        let mut said_at = self.said_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if long >= LONG && said_at.is_none_or(|at| at.elapsed() >= SILENCE) {
-            *said_at = Some(Instant::now());
+        if long >= LONG && self.log_limit.allows() {
             tracing::warn!(
                 waited = ?long,
                 "checks wait for their turn: too many targets hang, or there are more than one process can check \

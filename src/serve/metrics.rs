@@ -64,6 +64,7 @@ pub(super) struct Metrics {
     checks: Family<OfTarget, Counter>,
     failures: Family<ByCode, Counter>,
     changes: Family<OfTarget, Counter>,
+    local_failures: Family<OfTarget, Counter>,
     stages: Histograms,
     reload_succeeded: Gauge,
     reloaded_at: Gauge,
@@ -80,6 +81,7 @@ impl Metrics {
             checks: Family::default(),
             failures: Family::default(),
             changes: Family::default(),
+            local_failures: Family::default(),
             stages: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             reload_succeeded: Gauge::default(),
             reloaded_at: Gauge::default(),
@@ -96,6 +98,7 @@ impl Metrics {
         table::CHECKS.register(&mut registry, metrics.checks.clone());
         table::CHECK_FAILURES.register(&mut registry, metrics.failures.clone());
         table::HEALTH_CHANGES.register(&mut registry, metrics.changes.clone());
+        table::LOCAL_FAILURES.register(&mut registry, metrics.local_failures.clone());
         table::STAGE_DURATION.register(&mut registry, metrics.stages.clone());
         table::CONFIG_RELOADED.register(&mut registry, metrics.reload_succeeded.clone());
         table::CONFIG_RELOADED_AT.register(&mut registry, metrics.reloaded_at.clone());
@@ -112,7 +115,8 @@ impl Metrics {
             self.failures.get_or_create(&ByCode { target: target.target.clone(), code }).inc();
         }
         let changes = self.changes.get_or_create(&target);
-        // The first result is not a change, but the series must exist.
+        // The series must exist before something is counted: the first result is not a change.
+        drop(self.local_failures.get_or_create(&target));
         if change.is_some_and(|change| change.from != Health::Unknown) {
             changes.inc();
         }
@@ -136,12 +140,18 @@ impl Metrics {
         self.generation.load(Ordering::Acquire)
     }
 
+    /// Counts a check that a failure of this machine prevented.
+    pub(super) fn failed_locally(&self, target: &str) {
+        self.local_failures.get_or_create(&OfTarget { target: printable(target) }).inc();
+    }
+
     /// Removes the series of a target that was removed.
     pub(super) fn forget(&self, target: &str) {
         self.gauges.forget(target);
         let name = OfTarget { target: printable(target) };
         self.checks.remove(&name);
         self.changes.remove(&name);
+        self.local_failures.remove(&name);
         for code in CHECKS.iter().map(|check| check.code).chain(CAUSES.iter().map(|cause| cause.code)) {
             self.failures.remove(&ByCode { target: name.target.clone(), code: code.to_owned() });
         }

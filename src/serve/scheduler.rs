@@ -87,7 +87,7 @@ async fn watch(serve: Arc<Monitor>, watched: Arc<MonitoredTarget>, stop: Cancell
             pause = AGAIN;
             continue;
         };
-        serve.note(&watched, &checked.report);
+        serve.note(&watched, &checked);
         known.clone_from(&checked.facts);
         if is_full {
             full_at = Instant::now();

@@ -93,7 +93,7 @@ fn explains(cause: &str, diagnostic: &Diagnostic) -> bool {
             TOKEN_REFUSED.contains(&failed) || NOT_LET_IN.contains(&failed)
         }
         "DB_NOT_AVAILABLE" => {
-            matches!(diagnostic.check, CheckId::Dial)
+            (diagnostic.check == CheckId::Dial && failed != "LOCAL_FAILURE")
                 || matches!(failed, "PG_NOT_READY" | "DB_TIMED_OUT" | "DB_CLOSED")
         }
         "PG_PENDING_REBOOT" => matches!(

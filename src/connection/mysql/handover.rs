@@ -9,7 +9,7 @@
 //! could replace or that a killed process leaves behind, and no umask that could open it. On other systems it is a
 //! file in a folder with mode 0700. On all systems only a connection from this very process is accepted.
 
-use std::{fmt, io, process};
+use std::{error::Error, io, process};
 
 use mysql_async::{Conn, OptsBuilder};
 use mysql_common::{
@@ -26,7 +26,7 @@ use super::{
     relay::{BinlogMode, relay},
     serialized,
 };
-use crate::target::Engine;
+use crate::{local_failure::LocalFailure, target::Engine};
 
 /// OK_Packet: no rows, no insert id, autocommit, no warnings.
 const OK: [u8; 7] = [0, 0, 0, 2, 0, 0, 0];
@@ -90,8 +90,8 @@ where
     Ok(Handover { conn, relay })
 }
 
-fn local(what: &str, error: &dyn fmt::Display) -> ConnectError {
-    ConnectError::Local(format!("{what}: {error}"))
+fn local(doing: &str, error: &(dyn Error + 'static)) -> ConnectError {
+    ConnectError::Local { stage: Stage::Login, failure: LocalFailure::new(doing, error) }
 }
 
 /// Greeting, the driver's response (which adds nothing), OK.

@@ -210,6 +210,11 @@ pub static HEALTH_CHANGES: MetricDef = MetricDef::counter(
     TARGET,
     "Number of times that a target became healthy or unhealthy",
 );
+pub static LOCAL_FAILURES: MetricDef = MetricDef::counter(
+    "pipeprobe_local_failures",
+    TARGET,
+    "Number of checks that a failure of this machine prevented, such as no free file descriptors; they change no other series",
+);
 pub static STAGE_DURATION: MetricDef = MetricDef {
     kind: Kind::Histogram,
     ..MetricDef::seconds(
@@ -288,7 +293,7 @@ impl Refusal {
 }
 
 /// From `/metrics` only.
-pub static OF_SERVE: [&MetricDef; 11] = [
+pub static OF_SERVE: [&MetricDef; 12] = [
     &HEALTHY,
     &HEALTH_SINCE,
     &CAUSE,
@@ -296,6 +301,7 @@ pub static OF_SERVE: [&MetricDef; 11] = [
     &CHECKS,
     &CHECK_FAILURES,
     &HEALTH_CHANGES,
+    &LOCAL_FAILURES,
     &STAGE_DURATION,
     &CONFIG_RELOADED,
     &CONFIG_RELOADED_AT,

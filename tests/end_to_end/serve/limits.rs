@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
+
 use super::{
     HOURLY, MetricDef, QUICK, TIMEOUT,
     client::{get, post},
@@ -129,4 +131,41 @@ fn reloads_keep_sessions_and_state_of_what_did_not_change() {
     serve.becomes("d", "unhealthy");
     assert!(assumed_by(lab::WRONG_ROLE) >= 1);
     assert_eq!(assumed(), 1);
+}
+
+#[test]
+fn a_machine_without_descriptors_changes_no_health() {
+    let lab = two();
+    let head = "[defaults]\ninterval = \"1s\"\nfull_interval = \"2s\"\n";
+    let serve = MetricDef::start(&lab, head, &lab.config_toml());
+    let names = ["postgres15", "mariadb10_11"];
+    let before = names.map(|name| serve.becomes(name, "healthy"));
+
+    // Below what is open now: nothing more can be opened.
+    let none = Rlimit { current: Some(4), ..getrlimit(Resource::Nofile) };
+    let enough = prlimit(Some(serve.pid()), Resource::Nofile, none).unwrap();
+    serve.logged("not checked: a failure of this machine");
+    // Long enough for checks of every kind: with the kept session, and with a new one.
+    std::thread::sleep(Duration::from_secs(8));
+    prlimit(Some(serve.pid()), Resource::Nofile, enough).unwrap();
+
+    for (name, before) in names.iter().zip(&before) {
+        let target = serve.target(name);
+        assert_eq!((&target["health"], &target["since"]), (&"healthy".into(), &before["since"]));
+        assert_eq!(target["last_failure"], before["last_failure"]);
+        let series = |metric: &str| serve.metric(&format!("{metric}{{target=\"{name}\"}}"));
+        assert!(series("pipeprobe_local_failures_total").is_some_and(|n| n >= 2.0), "{target:#}");
+        assert_eq!(series("pipeprobe_health_changes_total"), Some(0.0));
+        assert_eq!(series("pipeprobe_healthy"), Some(1.0));
+        let checks = series("pipeprobe_checks_total");
+        wait(&format!("{name} is checked again"), || {
+            let now = series("pipeprobe_checks_total");
+            if now > checks { Ok(()) } else { Err(format!("{now:?}")) }
+        });
+    }
+    assert!(!serve.get("/metrics").body.contains("pipeprobe_check_failures_total{"));
+    let log = serve.lines().join("\n");
+    assert!(!log.contains("\"message\":\"unhealthy\""), "{log}");
+    assert_eq!(log.matches("a failure of this machine").count(), 1, "once a minute: {log}");
+    assert!(log.contains("EMFILE") && log.contains("ulimit -n"), "{log}");
 }
