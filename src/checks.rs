@@ -6,6 +6,7 @@
 mod causes;
 mod clickpipes;
 mod credentials;
+pub mod declaration;
 mod mysql;
 pub mod aws;
 mod page;
@@ -30,9 +31,9 @@ pub use causes::{CAUSES, Cause, cause_of};
 pub use page::{explanation, page};
 pub use table::{CHECKS, Check, Group, Kind, Part};
 
-/// The rows that concern an engine, in order.
+/// The rows that concern an engine, in order. Those about a declaration are only for pipes that have one.
 pub fn of(engine: Engine) -> impl Iterator<Item = &'static Check> {
-    CHECKS.iter().filter(move |check| check.engines.contains(&engine))
+    CHECKS.iter().filter(move |check| check.engines.contains(&engine) && check.group != Group::Pipe)
 }
 
 /// The row of a finding.
@@ -116,10 +117,11 @@ pub fn judge(target: &Target, seen: &Observations) -> Vec<Diagnostic> {
         }
     };
     let aws_evidence = aws::aws_evidence(target, seen);
-    of(target.engine())
+    let declared = target.declaration.iter().flat_map(declaration::judge);
+    let answered = of(target.engine())
         .map(|check| with_default_text(check, &kind, answer(check)))
-        .map(|diagnostic| aws::rank_causes(diagnostic, target, seen, &aws_evidence))
-        .collect()
+        .map(|diagnostic| aws::rank_causes(diagnostic, target, seen, &aws_evidence));
+    declared.chain(answered).collect()
 }
 
 /// What was seen of it; the declaration only where nothing was.

@@ -18,7 +18,7 @@ use std::{path::PathBuf, sync::LazyLock};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub use check::{Check, FailOn, Require};
-pub use config_file::{ConfigCheck, ConfigCommand, ConfigExample, ConfigFile, Example};
+pub use config_file::{ConfigCheck, ConfigCommand, ConfigExample, ConfigFile, Example, Sources};
 pub use explain::Explain;
 pub use lint::Lint;
 pub use output::{CheckFormat, Detail, Format, LogFormat, LogLevel, Output};

@@ -1,6 +1,7 @@
 //! What the input means: targets and options, from flags over environment variables over the file over defaults.
 //! Everything is read and checked here, before any connection is made.
 
+mod declared;
 mod endpoints;
 mod field;
 pub mod file;
@@ -14,6 +15,7 @@ mod url;
 
 use std::time::Duration;
 
+use declared::Candidate;
 use field::{duration, optional};
 pub use select::target_names;
 pub use serve::{MonitoredTarget, Schedule, Serve, Thresholds, Web};
@@ -27,13 +29,17 @@ use crate::{
         fields::{Fields, JudgeFields, from_earlier_variable},
     },
     diagnostic::{Basis, Capability, Requirement},
-    target::{ConfigErrors, ErrorList, Invalid, ReplicationMode, Target, choice, quoted},
+    target::{ConfigErrors, ErrorList, Invalid, ReplicationMode, Skipped, Target, Unchecked, choice, quoted},
 };
 
 /// What `check` does.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub targets: Vec<Target>,
+    /// Pipes of a Terraform plan or state whose declaration does not contain what a check needs.
+    pub unchecked: Vec<Unchecked>,
+    /// Pipes of a Terraform plan or state that do not log in with IAM.
+    pub skipped: Vec<Skipped>,
     pub judge: Judge,
     pub fail_on_warning: bool,
     /// How long to repeat checks of targets that do not meet the requirement; `None`: check once.
@@ -118,30 +124,35 @@ impl Config {
         let wait = optional(&mut errors, non_empty(args.wait).as_ref(), |text| {
             duration("wait", text, SECOND..=86_400 * SECOND)
         });
-        let selected = errors.take_all(select::targets(&args.file, &args.names, typed));
-        if let Some(selected) = &selected
-            && let [only] = &selected[..]
+        let selection =
+            errors.take_all(select::targets(&args.sources, &args.names, typed)).unwrap_or_default();
+        if let [only] = &selection.targets[..]
             && is_nothing(only)
         {
             errors.push(no_target());
             errors.check()?;
         }
-        let mut targets = Vec::new();
-        for selected in selected.into_iter().flatten() {
+        let (mut targets, mut unchecked) = (Vec::new(), Vec::new());
+        for selected in selection.targets {
             errors.take(require_feature(&selected.fields));
-            let Some(target) = errors.take_all(target::read(selected, Needs::AccessRole, &context)) else {
-                continue;
-            };
-            if let Some(judge) = &judge {
-                errors.take(can_be_required(judge.require, &target));
+            match errors.take_all(declared::read(selected, Needs::AccessRole, &context)) {
+                Some(Candidate::Target(target)) => {
+                    if let Some(judge) = &judge {
+                        errors.take(can_be_required(judge.require, &target));
+                    }
+                    targets.push(*target);
+                }
+                Some(Candidate::Unchecked(pipe)) => unchecked.push(pipe),
+                None => {}
             }
-            targets.push(target);
         }
         errors.check()?;
         let no_retry =
             args.no_retry || from_earlier_variable("no_retry", environment).is_some_and(|g| is_true(&g.text));
         Ok(Self {
             targets,
+            unchecked,
+            skipped: selection.skipped,
             judge: judge.ok_or_else(field::internal)?,
             fail_on_warning: fail_on == Some(FailOn::Warning),
             wait,
@@ -158,14 +169,14 @@ impl Config {
 
     /// What a target's run is judged by.
     pub fn requirement(&self, target: &Target) -> Requirement {
-        self.judge.requirement(target)
+        self.judge.requirement(target.pipe.mode)
     }
 }
 
 impl Judge {
     /// What is required of every target, otherwise what the requested mode needs.
-    pub fn requirement(&self, target: &Target) -> Requirement {
-        let required = self.require.unwrap_or(match target.pipe.mode {
+    pub fn requirement(&self, mode: Option<ReplicationMode>) -> Requirement {
+        let required = self.require.unwrap_or(match mode {
             Some(ReplicationMode::Cdc | ReplicationMode::CdcOnly) => Capability::Cdc,
             Some(ReplicationMode::Snapshot) | None => Capability::InitialLoadOnly,
         });
@@ -258,7 +269,8 @@ fn no_target() -> Invalid {
 pub fn token_target(args: cli::Token, environment: Environment<'_>) -> Result<Target, ConfigErrors> {
     let context = Context::new(environment);
     let typed = Fields { target: select::typed(args.target, &context), ..Fields::default() };
-    let selected = select::one_target(&args.file, args.name, typed, ("TARGET", "one target to sign for"))?;
+    let purpose = ("TARGET", "one target to sign for");
+    let selected = select::one_target(&args.file.into(), args.name, typed, purpose)?;
     target::read(selected, Needs::NoRole, &context)
 }
 

@@ -151,6 +151,11 @@ pub enum Outcome {
 /// One row of the table of checks, by identity; its words and weight are in [`crate::checks`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckId {
+    PipeSettings,
+    PipeAuthentication,
+    PipeRegion,
+    PipeTls,
+    PipeTargetTables,
     Credentials,
     AccessRole,
     TokenLife,

@@ -3,8 +3,8 @@
 //! Can ClickPipes use this RDS or Aurora database with IAM authentication, and for what: Initial Load Only, or CDC?
 //!
 //! ```text
-//! argv, env, file → Config → Target ─┬→ Identity → AuthToken ─┐
-//!                                    └→ PendingAuth ──────────┴→ Session → Facts
+//! argv, env, file, plan → Config → Target ─┬→ Identity → AuthToken ─┐
+//!                                          └→ PendingAuth ──────────┴→ Session → Facts
 //!                            all results → Diagnostics → Verdict → Report → text, JSON, …
 //!                            AwsRecords (optional) ┘ only rank the causes of a failure
 //! ```
@@ -39,6 +39,7 @@ pub mod trust;
 
 // Command line and files → configuration.
 pub mod cli;
+pub mod sources;
 pub mod config;
 
 // Identity and token.

@@ -6,6 +6,7 @@ pub mod junit;
 pub mod metrics;
 pub mod nagios;
 mod reason;
+mod sensitive;
 mod stage;
 pub mod text;
 
@@ -23,7 +24,7 @@ use crate::{
     diagnostic::{Basis, Candidate, Capability, Diagnostic, Outcome, Requirement, Severity, milliseconds},
     facts::Measurements,
     identity::IdentityEvidence,
-    target::{DbUser, Endpoint, Host, Region, ReplicationMode, SourceType, Target},
+    target::{Endpoint, Host, Region, ReplicationMode, SourceType, Target, Unchecked},
     token::AuthToken,
 };
 
@@ -31,11 +32,13 @@ use crate::{
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Report {
-    /// The target's name in the configuration file, or its host.
+    /// The target's name in the configuration file, its address in a Terraform plan or state, or its host.
     pub target: String,
-    /// Source type, as in ClickHouse's Terraform provider.
+    /// Name of the `ClickPipe` in a Terraform plan or state.
+    pub pipe: Option<String>,
+    /// Source type, as in ClickHouse's Terraform provider; null if it is known only after `terraform apply`.
     #[serde(rename = "type")]
-    pub source_type: SourceType,
+    pub source_type: Option<SourceType>,
     /// RFC 3339, UTC.
     #[cfg_attr(test, schemars(with = "String"))]
     pub started_at: Timestamp,
@@ -49,7 +52,8 @@ pub struct Report {
     /// With `--wait`: how often the target was checked. This is the report of the last check.
     pub waited: Option<Waited>,
     pub verdict: Verdict,
-    pub endpoints: Endpoints,
+    /// Null if nothing could be checked, because the Terraform plan does not contain the endpoint yet.
+    pub endpoints: Option<Endpoints>,
     pub identity: IdentityEvidence,
     /// The IAM token that was signed, without its text.
     pub token: Option<Token>,
@@ -117,7 +121,7 @@ pub struct Endpoints {
     pub region: Region,
     /// The database to open; null if none is needed.
     pub database: Option<String>,
-    pub user: DbUser,
+    pub user: String,
     /// ARN of the access role (`iam_role`).
     pub role: Option<String>,
 }
@@ -193,15 +197,16 @@ impl Report {
     /// Makes the report of a run. Pure.
     pub fn new(target: &Target, seen: &Observations, requirement: Requirement, timing: Timing) -> Self {
         let diagnostics = checks::judge(target, seen);
-        Self {
+        let mut report = Self {
             target: target.name.clone(),
-            source_type: target.source_type,
+            pipe: target.declaration.as_ref().and_then(|declaration| declaration.pipe_name.clone()),
+            source_type: Some(target.source_type),
             started_at: timing.started_at,
             duration: timing.took,
             facts_as_of: timing.facts_as_of,
             waited: None,
-            verdict: reason::verdict(&diagnostics, target, requirement),
-            endpoints: Endpoints {
+            verdict: reason::verdict(&diagnostics, target.pipe.mode, requirement),
+            endpoints: Some(Endpoints {
                 connect: target.dial.clone(),
                 addresses: seen.connection.addresses.clone(),
                 alias_of: seen.connection.alias_of.clone(),
@@ -209,20 +214,56 @@ impl Report {
                 sign: target.sign.clone(),
                 region: target.region.clone(),
                 database: target.database.clone(),
-                user: target.user.clone(),
+                user: target.user.to_string(),
                 role: target.access.roles.last().map(ToString::to_string),
-            },
+            }),
             identity: seen.identity_evidence.clone(),
             token: seen.token.as_ref().and_then(|token| token.as_ref().ok()).map(Token::from),
             tls: seen.connection.tls.clone(),
             checks: diagnostics
                 .iter()
-                .map(|diagnostic| CheckResult::new(target, diagnostic, requirement.basis))
+                .map(|diagnostic| {
+                    let title = checks::check(diagnostic.check).title_for(target);
+                    CheckResult::new(title, diagnostic, requirement.basis)
+                })
                 .collect(),
             aws_diagnostics: aws_diagnostics(target, seen, &diagnostics),
             measurements: seen.facts.as_ref().map(Measurements::of).unwrap_or_default(),
             timings: stage::timings(seen, timing),
+        };
+        if let Some(declaration) = &target.declaration {
+            sensitive::hide(&mut report, &declaration.sensitive);
         }
+        report
+    }
+
+    /// The report of a pipe that cannot be checked: only its declaration was judged.
+    pub fn of_unchecked(pipe: &Unchecked, requirement: Requirement, now: Timestamp) -> Self {
+        let diagnostics = checks::declaration::judge(&pipe.declaration);
+        let result = |diagnostic: &Diagnostic| {
+            let title = checks::check(diagnostic.check).title.to_owned();
+            CheckResult::new(title, diagnostic, requirement.basis)
+        };
+        let mut report = Self {
+            target: pipe.name.clone(),
+            pipe: pipe.declaration.pipe_name.clone(),
+            source_type: pipe.source_type,
+            started_at: now,
+            duration: Duration::ZERO,
+            facts_as_of: None,
+            waited: None,
+            verdict: reason::verdict(&diagnostics, pipe.mode, requirement),
+            endpoints: None,
+            identity: IdentityEvidence::default(),
+            token: None,
+            tls: None,
+            checks: diagnostics.iter().map(result).collect(),
+            aws_diagnostics: None,
+            measurements: Measurements::default(),
+            timings: Vec::new(),
+        };
+        sensitive::hide(&mut report, &pipe.declaration.sensitive);
+        report
     }
 
     /// The check that the verdict is explained with: of those that block it the first that failed, or else the first.
@@ -285,13 +326,13 @@ impl From<&AuthToken> for Token {
 }
 
 impl CheckResult {
-    fn new(target: &Target, diagnostic: &Diagnostic, basis: Basis) -> Self {
+    fn new(title: String, diagnostic: &Diagnostic, basis: Basis) -> Self {
         let check = checks::check(diagnostic.check);
         let filled = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         Self {
             group: check.group,
             code: check.code,
-            title: check.title_for(target),
+            title,
             outcome: diagnostic.outcome,
             severity: check.severity,
             prevents: checks::denied(diagnostic),

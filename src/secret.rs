@@ -41,9 +41,71 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Values that a document marks as sensitive, such as the user name of a pipe in a Terraform plan. They are used, but no
+/// output contains them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sensitive(Vec<Secret>);
+
+impl Sensitive {
+    const MARK: &str = "(sensitive value)";
+
+    pub fn push(&mut self, value: &str) {
+        if !value.is_empty() && self.0.iter().all(|known| known.reveal() != value) {
+            self.0.push(Secret::new(value));
+        }
+    }
+
+    pub fn contains(&self, value: &str) -> bool {
+        self.0.iter().any(|known| known.reveal() == value)
+    }
+
+    /// The text without these values. Only whole words are replaced, so that a short value does not change other words.
+    pub fn hide(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, value| replace_words(&text, value.reveal(), Self::MARK))
+    }
+}
+
+fn replace_words(text: &str, word: &str, mark: &str) -> String {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    // A value that does not begin or end with a letter has no boundary there.
+    let (first, last) =
+        (word.chars().next().is_some_and(is_part), word.chars().next_back().is_some_and(is_part));
+    let mut result = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(word) {
+        let end = at + word.len();
+        let before = rest[..at].chars().next_back().or(result.chars().next_back());
+        let after = rest[end..].chars().next();
+        let is_inside = first && before.is_some_and(is_part) || last && after.is_some_and(is_part);
+        result.push_str(&rest[..at]);
+        result.push_str(if is_inside { word } else { mark });
+        rest = &rest[end..];
+    }
+    result + rest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sensitive_value_is_hidden_as_a_word() {
+        let mut sensitive = Sensitive::default();
+        for value in ["app", "", "o'neil@%", "app"] {
+            sensitive.push(value);
+        }
+        for (text, hidden) in [
+            ("GRANT SELECT TO app;", "GRANT SELECT TO (sensitive value);"),
+            ("app", "(sensitive value)"),
+            ("app,app", "(sensitive value),(sensitive value)"),
+            ("mapped the application to app_2", "mapped the application to app_2"),
+            ("as 'o'neil@%'", "as '(sensitive value)'"),
+        ] {
+            assert_eq!(sensitive.hide(text), hidden);
+        }
+        assert!(sensitive.contains("app") && !sensitive.contains(""));
+        assert_eq!(format!("{sensitive:?}"), "Sensitive([Secret, Secret])");
+    }
 
     #[test]
     fn debug_is_silent() {

@@ -2,6 +2,7 @@
 
 mod access;
 mod arn;
+mod declaration;
 mod invalid;
 mod pipe;
 mod rds_name;
@@ -15,6 +16,7 @@ use serde::Serialize;
 
 pub use access::{Access, CaCertificate, Operator};
 pub use arn::{PrincipalArn, RoleArn};
+pub use declaration::{Declaration, Problem, ProblemKind, Skipped, Unchecked};
 pub use invalid::{ConfigErrors, ErrorList, Invalid, Origin, choice, no_placeholder, quoted};
 pub use pipe::{Pipe, ReplicationMechanism, ReplicationMode, TablePattern, like};
 pub use rds_name::{RdsName, RdsNameKind};
@@ -48,6 +50,22 @@ impl SourceType {
             Self::AuroraMysql => "auroramysql",
             Self::RdsMariadb => "rdsmariadb",
         }
+    }
+
+    /// The type of a database whose engine is named `postgres`, `mysql` or `mariadb`: an Aurora type for an endpoint of a
+    /// cluster, otherwise an RDS type. `None` for another engine.
+    pub fn of_engine(engine: &str, host: Option<&Host>) -> Option<Self> {
+        let name = host.and_then(RdsName::parse);
+        let cluster =
+            name.is_some_and(|name| name.kind.is_of_cluster() || name.kind == RdsNameKind::GlobalWriter);
+        Some(match (engine, cluster) {
+            ("postgres", false) => Self::RdsPostgres,
+            ("postgres", true) => Self::AuroraPostgres,
+            ("mysql", false) => Self::RdsMysql,
+            ("mysql", true) => Self::AuroraMysql,
+            ("mariadb", _) => Self::RdsMariadb,
+            _ => return None,
+        })
     }
 
     pub fn engine(self) -> Engine {
@@ -308,6 +326,8 @@ pub struct Target {
     pub operator: Option<Operator>,
     /// What the pipe does with it.
     pub pipe: Pipe,
+    /// The declaration of the pipe, if it comes from a Terraform plan or state.
+    pub declaration: Option<Declaration>,
 }
 
 impl Target {

@@ -214,6 +214,7 @@ fn pure_modules_do_no_io() {
         "setup",
         "lint",
         "ship",
+        "sources",
     ];
     for (file, code) in sources().into_iter().filter(|(file, _)| pure.contains(&module(file))) {
         for io in ["std::fs", "std::net::Tcp", "tokio::", "std::env::var", "std::process", "println!"] {
@@ -244,7 +245,10 @@ fn tls_verification_is_never_disabled() {
         let dangerous = code.matches("dangerous").count();
         // trust.rs: rustls' word for a verifier that is not its own; ours delegates to its own.
         assert!(dangerous == 0 || (file == "trust.rs" && dangerous == 1), "{file}: {dangerous} × dangerous");
-        assert!(!code.contains("skip_cert_verification") && !code.contains("accept_invalid"), "{file}");
+        // The attribute of a pipe that is warned about; no module that connects names it.
+        let is_declaration = file.starts_with("sources/") || file.starts_with("checks/");
+        assert!(!code.contains("skip_cert_verification") || is_declaration, "{file}");
+        assert!(!code.contains("accept_invalid"), "{file}");
     }
 }
 

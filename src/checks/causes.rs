@@ -72,6 +72,23 @@ const NO_ANSWER: &str =
 
 #[rustfmt::skip]
 pub static CAUSES: &[Cause] = &[
+    cause(Id::PipeSettings, "PIPE_KNOWN_AFTER_APPLY", "settings that a check needs are known only after apply", "after_unknown in the plan",
+        "check with --terraform-state after apply, or give the value as a flag or in [targets.'ADDRESS'] of a file"),
+    cause(Id::PipeSettings, "PIPE_INVALID", "a setting has a value that cannot be used", "the value in the plan or state", ""),
+    cause(Id::PipeSettings, "PIPE_USER_MISSING", "the document does not contain the database user, as after an import; \
+        clickpipes_iam_user is checked", "no credentials.username in the plan or state", "if the pipe has another user, give it with --user"),
+    cause(Id::PipeAuthentication, "PIPE_ROLE_MISSING", "authentication is IAM_ROLE, but there is no iam_role", "the plan or state", "set iam_role"),
+    cause(Id::PipeAuthentication, "PIPE_BASIC_WITH_ROLE", "iam_role is set, but authentication is basic", "the plan or state",
+        "set authentication = \"IAM_ROLE\" and remove the password, or remove iam_role"),
+    cause(Id::PipeAuthentication, "PIPE_PASSWORD_WITH_ROLE", "authentication is IAM_ROLE, but there is a password", "the plan or state",
+        "remove the password"),
+    cause(Id::PipeRegion, "PIPE_REGION_UNREADABLE", "ClickPipes cannot read the Region from the host name, so it cannot sign a token",
+        "host and tls_host in the plan or state", "set tls_host to the name of the RDS endpoint"),
+    cause(Id::PipeTls, "PIPE_TLS_DISABLED", "the pipe would send the IAM token without TLS", "disable_tls in the plan or state", "remove disable_tls"),
+    cause(Id::PipeTls, "PIPE_TLS_UNVERIFIED", "the pipe would send the IAM token to a server that it did not verify",
+        "skip_cert_verification in the plan or state", "remove skip_cert_verification"),
+    cause(Id::PipeTargetTables, "PIPE_DUPLICATE_TARGET_TABLE", "two tables are copied into the same table", "table_mappings in the plan or state",
+        "give each mapping its own target_table"),
     cause(Id::Credentials, "AWS_NO_CREDENTIALS", "no AWS credentials were found, or a provider failed",
         "the AWS credential chain; its error is in the report",
         "set AWS_PROFILE, run `aws sso login`, or give AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
@@ -425,7 +442,8 @@ mod tests {
     /// What the judges say, read from their source: every code in quotes.
     fn said() -> BTreeSet<String> {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/checks");
-        let files = ["credentials", "reach", "postgres", "postgres/publication", "mysql", "tables"];
+        let files =
+            ["declaration", "credentials", "reach", "postgres", "postgres/publication", "mysql", "tables"];
         let operators = ["aws/database", "aws/permission", "aws/trust"];
         let mut said = BTreeSet::new();
         for file in files.into_iter().chain(operators).chain(["../clickpipes", "clickpipes"]) {

@@ -42,16 +42,19 @@ pub struct Check {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Group {
+    // How the pipe is declared in a Terraform plan or state.
+    Pipe,
     Identity,
     Connection,
     Capability,
 }
 
 impl Group {
-    pub const ALL: [Self; 3] = [Self::Identity, Self::Connection, Self::Capability];
+    pub const ALL: [Self; 4] = [Self::Pipe, Self::Identity, Self::Connection, Self::Capability];
 
     pub fn name(self) -> &'static str {
         match self {
+            Self::Pipe => "pipe",
             Self::Identity => "identity",
             Self::Connection => "connection",
             Self::Capability => "capability",
@@ -102,6 +105,10 @@ impl Check {
             fix_aurora: None,
             source: "",
         }
+    }
+
+    const fn pipe(id: CheckId, code: &'static str, title: &'static str) -> Self {
+        Self::row(Group::Pipe, id, code, title, ALL)
     }
 
     const fn identity(id: CheckId, code: &'static str, title: &'static str) -> Self {
@@ -185,6 +192,7 @@ pub struct Kind {
     pub user: String,
 }
 
+const PROVIDER: &str = "ClickHouse's Terraform provider, resource clickhouse_clickpipe";
 const GUIDE: &str = "ClickPipes guide, secure RDS access";
 const STS: &str = "AWS STS API reference, AssumeRole";
 const IAM_DB: &str = "Amazon RDS User Guide, IAM database authentication";
@@ -199,6 +207,23 @@ const PG_FAQ: &str = "ClickPipes documentation, Postgres FAQ";
 const MYSQL_FAQ: &str = "ClickPipes documentation, MySQL FAQ";
 
 pub static CHECKS: &[Check] = &[
+    // Only for pipes of a Terraform plan or state.
+    Check::pipe(Id::PipeSettings, "PIPE_SETTINGS", "pipe settings are known and valid")
+        .expected("every setting that a check needs, before apply")
+        .fix("correct the settings of the pipe")
+        .source(PROVIDER),
+    Check::pipe(Id::PipeAuthentication, "PIPE_AUTHENTICATION", "pipe logs in with IAM_ROLE")
+        .expected("authentication = \"IAM_ROLE\" with iam_role and without a password")
+        .source(PROVIDER),
+    Check::pipe(Id::PipeRegion, "PIPE_REGION", "ClickPipes can read the Region from the host name")
+        .expected("the name of the RDS endpoint as host or tls_host")
+        .source("ClickPipes' engine, IAM authentication for RDS"),
+    Check::pipe(Id::PipeTls, "PIPE_TLS", "pipe connects with verified TLS")
+        .expected("neither disable_tls nor skip_cert_verification: the IAM token is sent over this connection")
+        .source(PROVIDER),
+    Check::pipe(Id::PipeTargetTables, "PIPE_TARGET_TABLES", "target tables are different")
+        .expected("a different target_table for each source table")
+        .source(PROVIDER),
     Check::identity(Id::Credentials, "AWS_CREDENTIALS", "AWS credentials are available")
         .expected("credentials from any standard AWS source")
         .source("AWS SDKs and Tools reference, Standardized credential providers"),

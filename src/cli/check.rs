@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum, builder::FalseyValueParser};
 
 use super::{
-    CheckFormat, ConfigFile, Given, Output,
+    CheckFormat, Given, Output, Sources,
     fields::{DiagnoseFields, JudgeFields, PipeFields, TargetFields},
     value::one_of,
 };
@@ -17,7 +17,7 @@ pub struct Check {
     pub names: Vec<String>,
 
     #[command(flatten)]
-    pub file: ConfigFile,
+    pub sources: Sources,
 
     #[command(flatten)]
     pub judge: JudgeFields,
@@ -78,14 +78,16 @@ pub enum FailOn {
 
 const USAGE: &str = "\
 pipeprobe check --type <TYPE> --host <NAME> --iam-role <ARN> [OPTIONS]
-       pipeprobe check [-c <FILE>] [TARGET]... [OPTIONS]";
+       pipeprobe check [-c <FILE>] [TARGET]... [OPTIONS]
+       pipeprobe check --terraform-plan <FILE> [TARGET]... [OPTIONS]";
 
 const ABOUT: &str = "\
 Verify databases and report what ClickPipes can do with them
 
 Give one target with flags, or several in a configuration file (TOML with a table [targets.NAME] for each, \
-and [defaults] for shared fields). Without a file and --host, ./pipeprobe.toml is used. Every flag can also \
-be set with an environment variable. Flags take precedence over variables, and variables over the file.";
+and [defaults] for shared fields). Without a file and --host, ./pipeprobe.toml is used. With --terraform-plan or \
+--terraform-state, the pipes of the document are the targets, named by their addresses. Every flag can also be set \
+with an environment variable. Flags take precedence over variables, and variables over the file.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -104,6 +106,12 @@ Examples:
       --iam-role arn:aws:iam::123456789012:role/clickpipes
   pipeprobe check -c pipeprobe.toml --require cdc --json
   pipeprobe check -c pipeprobe.toml orders --wait 5m
+  terraform show -json plan.out | pipeprobe check --terraform-plan -
+
+With --terraform-plan, a pipe whose settings are known only after apply is not checked and not
+met; its report names the settings. A file (-c) can add what a plan does not contain: [defaults],
+and a table [targets.'ADDRESS'] for a pipe, for example with connect_to. Values that Terraform
+marks as sensitive are never printed.
 
 A URL sets the type from its scheme and host name: an Aurora type for a cluster endpoint, otherwise an
 RDS type. --type overrides it. A URL must not contain a password.

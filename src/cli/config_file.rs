@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{
-    Format, Output, Serve,
+    Format, Given, Output, Serve,
     fields::{JudgeFields, ServeFields},
 };
 
@@ -20,6 +20,41 @@ impl ConfigFile {
     /// The path that was given. An empty variable is one that is not set.
     pub fn path(&self) -> Option<&Path> {
         self.config_file.as_deref().filter(|path| !path.as_os_str().is_empty())
+    }
+}
+
+/// Where targets come from: a configuration file, and the pipes of a Terraform plan or state.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Sources {
+    #[command(flatten)]
+    pub file: ConfigFile,
+
+    /// Targets are the ClickPipes of a Terraform plan: the output of `terraform show -json PLAN`, or - for stdin
+    #[arg(long, env = "PIPEPROBE_TERRAFORM_PLAN", value_name = "FILE")]
+    pub terraform_plan: Option<Given>,
+
+    /// Targets are the ClickPipes of a Terraform state: the output of `terraform show -json`, or - for stdin
+    #[arg(long, env = "PIPEPROBE_TERRAFORM_STATE", value_name = "FILE", hide_short_help = true)]
+    pub terraform_state: Option<Given>,
+}
+
+impl Sources {
+    pub fn plan(&self) -> Option<&Given> {
+        self.terraform_plan.as_ref().filter(|given| !given.text.is_empty())
+    }
+
+    pub fn state(&self) -> Option<&Given> {
+        self.terraform_state.as_ref().filter(|given| !given.text.is_empty())
+    }
+
+    pub fn has_terraform(&self) -> bool {
+        self.plan().or(self.state()).is_some()
+    }
+}
+
+impl From<ConfigFile> for Sources {
+    fn from(file: ConfigFile) -> Self {
+        Self { file, ..Self::default() }
     }
 }
 
@@ -55,7 +90,7 @@ pub struct ConfigCheck {
 impl From<ConfigCheck> for Serve {
     fn from(args: ConfigCheck) -> Self {
         let config_file = args.path.or(args.file.config_file);
-        Self { file: ConfigFile { config_file }, serve: args.serve, judge: args.judge }
+        Self { sources: ConfigFile { config_file }.into(), serve: args.serve, judge: args.judge }
     }
 }
 

@@ -52,6 +52,14 @@ macro_rules! fields {
                 Self { $($field: self.$field.and_then(FieldValue::non_empty),)* }
             }
 
+            /// Whether the field with this key is given.
+            pub fn has(&self, key: &str) -> bool {
+                match key {
+                    $($key => self.$field.is_some(),)*
+                    _ => false,
+                }
+            }
+
             /// Sets the field with this key; `None` if there is none.
             pub fn set(&mut self, key: &str, value: Written, origin: &Origin) -> Option<Result<(), Invalid>> {
                 match current_key(key) {
@@ -299,6 +307,11 @@ impl Fields {
             diagnose: self.diagnose.over(below.diagnose),
             schedule: self.schedule.over(below.schedule),
         }
+    }
+
+    /// Whether the field with this key is given.
+    pub fn has(&self, key: &str) -> bool {
+        self.target.has(key) || self.pipe.has(key) || self.diagnose.has(key) || self.schedule.has(key)
     }
 
     pub fn set(&mut self, key: &str, value: Written, origin: &Origin) -> Option<Result<(), Invalid>> {

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{
-    ConfigFile, FailOn, Format, Given, Output,
+    FailOn, Format, Given, Output, Sources,
     fields::{SubjectFields, TargetFields},
     value::one_of,
 };
@@ -24,7 +24,7 @@ pub struct Lint {
     pub name: Option<Given>,
 
     #[command(flatten)]
-    pub file: ConfigFile,
+    pub sources: Sources,
 
     /// Exit with 4 on warnings and unknown answers too [default: error]
     #[arg(long, env = "PIPEPROBE_FAIL_ON", value_name = "LEVEL", value_parser = one_of::<FailOn>())]

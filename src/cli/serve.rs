@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{
-    ConfigFile,
+    Sources,
     fields::{JudgeFields, ServeFields},
 };
 
@@ -12,7 +12,7 @@ use super::{
 #[command(long_about = ABOUT, after_help = EXAMPLES)]
 pub struct Serve {
     #[command(flatten)]
-    pub file: ConfigFile,
+    pub sources: Sources,
 
     #[command(flatten)]
     pub serve: ServeFields,

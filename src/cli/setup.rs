@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::{
-    ConfigFile, Format, Given, Output,
+    Format, Given, Output, Sources,
     fields::{PipeFields, SubjectFields, TargetFields},
 };
 
@@ -18,7 +18,7 @@ pub struct Setup {
     pub name: Option<String>,
 
     #[command(flatten)]
-    pub file: ConfigFile,
+    pub sources: Sources,
 
     /// Print only this part, for example to pipe it to psql, mysql, bash or aws
     #[arg(long, value_name = "PART", conflicts_with = "write", ignore_case = true)]

@@ -54,6 +54,9 @@ pub(super) fn missing(field: &str, expected: &str, target: Option<&Origin>) -> I
     let (flag, variable) = (field.replace('_', "-"), field.to_uppercase());
     let invalid = Invalid::new(field, expected, "nothing");
     match target {
+        Some(origin @ Origin::Resource { .. }) => {
+            invalid.at(origin).help(format!("set {field} of the pipe, or give --{flag}"))
+        }
         Some(origin) => {
             invalid.at(origin).help(format!("add `{field} = \"…\"` to this table or to [defaults]"))
         }

@@ -1,18 +1,23 @@
-//! Which targets a command is about: those of a file, one of flags, or one of a URL.
+//! Which targets a command is about: those of a file, of a Terraform plan or state, one of flags, or one of a URL.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use super::{
     Context, Environment,
+    declared::{self, Document},
     file::{self, File},
     input, url,
 };
 use crate::{
     cli::{
-        ConfigFile,
+        Given, Sources,
         fields::{Fields, TargetFields},
     },
-    target::{ConfigErrors, ErrorList, Invalid, Origin, quoted},
+    sources::DeclaredPipe,
+    target::{ConfigErrors, Declaration, ErrorList, Invalid, Origin, Problem, ProblemKind, Skipped, quoted},
 };
 
 /// The file that is used if none is named.
@@ -26,24 +31,41 @@ pub(super) struct Selected {
     /// Its table in the file.
     pub(super) origin: Option<Origin>,
     pub(super) fields: Fields,
+    /// If a Terraform plan or state declares it.
+    pub(super) declared: Option<SelectedPipe>,
+}
+
+/// What a document says about a pipe beyond the fields of a target.
+#[derive(Clone, Debug)]
+pub(super) struct SelectedPipe {
+    pub(super) declaration: Declaration,
+    pub(super) service_role: Option<Given>,
+}
+
+/// The targets of a command, and the pipes that are not checked.
+#[derive(Debug, Default)]
+pub(super) struct Selection {
+    pub(super) targets: Vec<Selected>,
+    pub(super) skipped: Vec<Skipped>,
 }
 
 /// The targets that are named, or all. `typed`: what flags and variables say, which takes precedence.
-pub(super) fn targets(
-    file: &ConfigFile,
-    names: &[String],
-    typed: Fields,
-) -> Result<Vec<Selected>, ConfigErrors> {
+pub(super) fn targets(sources: &Sources, names: &[String], typed: Fields) -> Result<Selection, ConfigErrors> {
     if names.iter().any(|name| name.contains("://")) {
-        return urls(file, names, &typed);
+        return urls(sources, names, &typed);
     }
+    let document = declared::document(sources)?;
     let default = || {
         let path = PathBuf::from(DEFAULT_FILE);
-        Some(path).filter(|path| typed.target.host.is_none() && path.is_file())
+        Some(path).filter(|path| typed.target.host.is_none() && document.is_none() && path.is_file())
     };
-    let Some(path) = file.path().map(Path::to_owned).or_else(default) else {
+    let path = sources.file.path().map(Path::to_owned).or_else(default);
+    if path.is_none() && document.is_none() {
         return match names.first() {
-            None => Ok(vec![Selected { name: None, origin: None, fields: typed }]),
+            None => {
+                let only = Selected { name: None, origin: None, fields: typed, declared: None };
+                Ok(Selection { targets: vec![only], skipped: Vec::new() })
+            }
             Some(name) => Err(Invalid::new(
                 "config_file",
                 format!("a file that defines the target {}", quoted(name)),
@@ -51,28 +73,32 @@ pub(super) fn targets(
             )
             .into()),
         };
-    };
-    targets_of(&path, read_file(&path)?, names, &typed)
+    }
+    let file = path.as_deref().map(read_file).transpose()?;
+    targets_of(path.as_deref(), file.unwrap_or_default(), document, names, &typed)
 }
 
 /// For commands that are about one target. `field`: what names it; `purpose`: what it is for.
 pub(super) fn one_target(
-    file: &ConfigFile,
+    sources: &Sources,
     name: Option<String>,
     typed: Fields,
     (field, purpose): (&str, &str),
 ) -> Result<Selected, ConfigErrors> {
     let names: Vec<String> = name.into_iter().collect();
-    let mut found = targets(file, &names, typed)?;
+    let mut found = targets(sources, &names, typed)?.targets;
     match (found.pop(), found.len()) {
         (Some(one), 0) => Ok(one),
+        (None, _) => Err(Invalid::new(field, purpose, "no pipe with authentication = \"IAM_ROLE\"").into()),
         (_, more) => {
             let known = found.iter().find_map(|target| target.name.as_deref()).unwrap_or("NAME");
             let help = match field.strip_prefix("--") {
                 Some(flag) => format!("name one of them, such as --{flag} {known}"),
                 None => format!("name one of them, such as {known}"),
             };
-            Err(Invalid::new(field, purpose, format!("{} targets in the file", more + 1)).help(help).into())
+            let place = if sources.has_terraform() { "document" } else { "file" };
+            let found = format!("{} targets in the {place}", more + 1);
+            Err(Invalid::new(field, purpose, found).help(help).into())
         }
     }
 }
@@ -102,15 +128,20 @@ pub(super) fn read_file(path: &Path) -> Result<File, ConfigErrors> {
     file::parse(path, &text)
 }
 
-/// The targets of a file that are named, or all, with what was typed above what is written.
+/// The targets of a file and a document that are named, or all, with what was typed above what is written. A table of the
+/// file with the name of a pipe adds fields to it.
 pub(super) fn targets_of(
-    path: &Path,
+    path: Option<&Path>,
     file: File,
+    document: Option<Document>,
     names: &[String],
     typed: &Fields,
-) -> Result<Vec<Selected>, ConfigErrors> {
-    let shown = path.display();
-    if file.targets.is_empty() {
+) -> Result<Selection, ConfigErrors> {
+    let places = path.map(|path| path.display().to_string());
+    let places: Vec<_> =
+        places.into_iter().chain(document.as_ref().map(|document| document.name.clone())).collect();
+    let shown = places.join(" and ");
+    if file.targets.is_empty() && document.is_none() {
         return Err(Invalid::new(
             "config_file",
             "at least one table [targets.NAME]",
@@ -119,15 +150,25 @@ pub(super) fn targets_of(
         .help("print an example with `pipeprobe config example config`")
         .into());
     }
+    let defaults = file.defaults;
+    let mut all: BTreeMap<String, Layers> =
+        file.targets.into_iter().map(|(name, table)| (name, Layers::of(table))).collect();
+    let mut skipped = document.map(|document| merge(document, &mut all)).unwrap_or_default();
     let mut errors = ErrorList::default();
-    let known: Vec<&str> = file.targets.keys().map(String::as_str).collect();
-    for name in names.iter().filter(|name| !file.targets.contains_key(*name)) {
+    let known: Vec<&str> = all.keys().map(String::as_str).collect();
+    for name in names.iter().filter(|name| !all.contains_key(*name)) {
+        let reason = skipped.iter().find(|skipped| skipped.target == *name).map(|skipped| &skipped.reason);
+        let found =
+            reason.map_or(quoted(name), |reason| format!("{}, which is skipped: {reason}", quoted(name)));
         let expected = format!("a target of {shown}: {}", known.join(", "));
-        errors.push(Invalid::new("TARGET", expected, quoted(name)).suggest(name, known.iter().copied()));
+        errors.push(Invalid::new("TARGET", expected, found).suggest(name, known.iter().copied()));
     }
     errors.check()?;
+    if !names.is_empty() {
+        skipped.clear();
+    }
     let chosen: Vec<_> =
-        file.targets.into_iter().filter(|(name, _)| names.is_empty() || names.contains(name)).collect();
+        all.into_iter().filter(|(name, _)| names.is_empty() || names.contains(name)).collect();
     if chosen.len() > 1 {
         for (field, origin) in belongs_to_one(&typed.target) {
             let expected = "one target if it is given as a flag or a variable";
@@ -135,12 +176,54 @@ pub(super) fn targets_of(
         }
         errors.check()?;
     }
-    let layered = |(name, table): (String, file::TargetTable)| Selected {
-        name: Some(name),
-        origin: Some(table.origin),
-        fields: typed.clone().over(table.fields.over(file.defaults.clone())),
-    };
-    Ok(chosen.into_iter().map(layered).collect())
+    let targets = chosen.into_iter().map(|(name, written)| written.layered(name, typed, &defaults)).collect();
+    Ok(Selection { targets, skipped })
+}
+
+/// What is written about a target: in its table of the file, in a document, or both.
+struct Layers {
+    origin: Origin,
+    table: Option<Fields>,
+    pipe: Option<DeclaredPipe>,
+}
+
+impl Layers {
+    fn of(table: file::TargetTable) -> Self {
+        Self { origin: table.origin, table: Some(table.fields), pipe: None }
+    }
+
+    fn layered(self, name: String, typed: &Fields, defaults: &Fields) -> Selected {
+        let above = typed.clone().over(self.table.unwrap_or_default());
+        let Some(DeclaredPipe { fields, mut declaration, service_role, .. }) = self.pipe else {
+            let fields = above.over(defaults.clone());
+            return Selected { name: Some(name), origin: Some(self.origin), fields, declared: None };
+        };
+        declaration.problems.retain(|problem| !is_solved(problem, &above));
+        Selected {
+            name: Some(name),
+            origin: Some(self.origin),
+            fields: above.over(fields).over(defaults.clone()),
+            declared: Some(SelectedPipe { declaration, service_role }),
+        }
+    }
+}
+
+/// Whether a value that the document does not contain is given. Defaults do not count: they are not about this pipe.
+fn is_solved(problem: &Problem, given: &Fields) -> bool {
+    use ProblemKind::{Invalid, KnownAfterApply, UserMissing};
+    let is_value = matches!(problem.kind, KnownAfterApply | Invalid | UserMissing);
+    is_value && problem.key.is_some_and(|key| given.has(key))
+}
+
+/// Adds the pipes of a document, and returns those that are skipped.
+fn merge(document: Document, all: &mut BTreeMap<String, Layers>) -> Vec<Skipped> {
+    for pipe in document.declared.pipes {
+        let origin = Origin::Resource { document: document.name.clone(), address: pipe.name.clone() };
+        let written = all.remove(&pipe.name);
+        let table = written.and_then(|written| written.table);
+        all.insert(pipe.name.clone(), Layers { origin, table, pipe: Some(pipe) });
+    }
+    document.declared.skipped
 }
 
 /// Fields that cannot be meant for several databases at once.
@@ -156,9 +239,11 @@ fn belongs_to_one(typed: &TargetFields) -> impl Iterator<Item = (&'static str, &
 }
 
 /// Targets that are given as URLs.
-fn urls(file: &ConfigFile, names: &[String], typed: &Fields) -> Result<Vec<Selected>, ConfigErrors> {
+fn urls(sources: &Sources, names: &[String], typed: &Fields) -> Result<Selection, ConfigErrors> {
     let mut errors = ErrorList::default();
-    if file.path().is_some() {
+    if sources.has_terraform() {
+        errors.push(Invalid::new("TARGET", "addresses of pipes of the plan or state", "a URL"));
+    } else if sources.file.path().is_some() {
         errors.push(Invalid::new("TARGET", "names of targets of the configuration file", "a URL"));
     }
     if let Some(host) = &typed.target.host {
@@ -168,11 +253,12 @@ fn urls(file: &ConfigFile, names: &[String], typed: &Fields) -> Result<Vec<Selec
         let from_url = url::fields(name)?;
         let source_type = typed.target.source_type.clone().or(from_url.source_type.clone());
         let target = TargetFields { source_type, ..from_url }.over(typed.target.clone());
-        Ok(Selected { name: None, origin: None, fields: Fields { target, ..typed.clone() } })
+        let fields = Fields { target, ..typed.clone() };
+        Ok(Selected { name: None, origin: None, fields, declared: None })
     };
     let targets = names.iter().filter_map(|name| errors.take(read(name))).collect();
     errors.check()?;
-    Ok(targets)
+    Ok(Selection { targets, skipped: Vec::new() })
 }
 
 /// What flags and variables say, with what aws-vault puts into the environment below it.

@@ -6,16 +6,16 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     num::NonZeroU32,
     ops::RangeInclusive,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
 
 use super::{
-    Context, Environment, Judge, SECOND, can_be_required,
+    Context, Environment, Judge, SECOND, can_be_required, declared,
     field::{duration, host_name, internal, list, optional},
     judge, select,
-    target::{self, Needs},
+    target::Needs,
 };
 use crate::{
     cli::{
@@ -97,8 +97,9 @@ impl Serve {
     /// Everything that cannot be used.
     pub fn read(args: cli::Serve, environment: Environment<'_>) -> Result<Self, ConfigErrors> {
         let context = Context::new(environment);
-        let path = path(&args.file)?;
-        let mut file = select::read_file(&path)?;
+        let path = path(&args.sources)?;
+        let mut file = path.as_deref().map(select::read_file).transpose()?.unwrap_or_default();
+        let document = declared::document(&args.sources)?;
         let written = std::mem::take(&mut file.serve);
         let mut errors = ErrorList::default();
         let judge_fields = context.typed_judge(args.judge).over(std::mem::take(&mut file.judge));
@@ -108,18 +109,22 @@ impl Serve {
             target: select::typed(cli::fields::TargetFields::default(), &context),
             ..Fields::default()
         };
-        let selected = errors.take_all(select::targets_of(&path, file, &[], &typed));
+        let selected = errors.take_all(select::targets_of(path.as_deref(), file, document, &[], &typed));
         let mut targets = Vec::new();
-        for selected in selected.into_iter().flatten() {
+        for selected in selected.unwrap_or_default().targets {
             let long_session = selected.fields.target.duration.is_none();
             let schedule = errors.take_all(schedule(&selected.fields.schedule));
-            let target = errors.take_all(target::read(selected, Needs::AccessRole, &context));
+            let target = errors.take_all(declared::read_complete(selected, Needs::AccessRole, &context));
             let (Some(schedule), Some(mut target), Some(judge)) = (schedule, target, judge) else { continue };
             if long_session {
                 target.access.duration = SESSION;
             }
             errors.take(can_be_required(judge.require, &target));
-            targets.push(MonitoredTarget { requirement: judge.requirement(&target), target, schedule });
+            targets.push(MonitoredTarget {
+                requirement: judge.requirement(target.pipe.mode),
+                target,
+                schedule,
+            });
         }
         let e = &mut errors;
         let thresholds = Thresholds {
@@ -141,13 +146,15 @@ impl Serve {
     }
 }
 
-fn path(file: &cli::ConfigFile) -> Result<PathBuf, Invalid> {
-    let given = file.path().map(Path::to_owned);
+fn path(sources: &cli::Sources) -> Result<Option<PathBuf>, Invalid> {
     let default = PathBuf::from(select::DEFAULT_FILE);
-    given.or_else(|| Some(default).filter(|path| path.is_file())).ok_or_else(|| {
-        Invalid::new("config_file", "a file with targets", "nothing, and no ./pipeprobe.toml")
-            .help("give -c FILE; start one with: pipeprobe config example config > pipeprobe.toml")
-    })
+    match sources.file.path() {
+        Some(path) => Ok(Some(path.to_owned())),
+        None if sources.has_terraform() => Ok(None),
+        None if default.is_file() => Ok(Some(default)),
+        None => Err(Invalid::new("config_file", "a file with targets", "nothing, and no ./pipeprobe.toml")
+            .help("give -c FILE; start one with: pipeprobe config example config > pipeprobe.toml")),
+    }
 }
 
 fn schedule(fields: &ScheduleFields) -> Result<Schedule, ConfigErrors> {

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use super::{
-    Context, Environment,
+    Context, Environment, declared,
     field::{list, optional},
     select,
-    target::{self, Needs},
+    target::Needs,
 };
 use crate::{
     cli::{
@@ -48,17 +48,20 @@ impl Setup {
             ..Fields::default()
         };
         let mut selected =
-            select::one_target(&args.file, args.name, typed, ("TARGET", "one target to set up"))?;
+            select::one_target(&args.sources, args.name, typed, ("TARGET", "one target to set up"))?;
+        let declared_role = selected.declared.as_ref().and_then(|pipe| pipe.service_role.clone());
         let connect_to = selected.fields.target.connect_to.take();
-        let mut target = target::read(selected, Needs::AccessRole, &context)?;
+        let mut target = declared::read_complete(selected, Needs::AccessRole, &context)?;
         let mode = target.pipe.mode.unwrap_or(ReplicationMode::Cdc);
         target.pipe = Pipe { mode: Some(mode), ..target.pipe };
-        let subject = args.subject.without_empty();
+        let mut subject = args.subject.without_empty();
+        subject.service_role = subject.service_role.or(declared_role);
         let callers = args.callers.and_then(FieldValue::non_empty);
         let mut errors = ErrorList::default();
         let e = &mut errors;
         e.take(cdc_is_possible(&target));
         e.take(user_fits(&target));
+        e.take(user_is_printable(&target));
         let connect_to =
             optional(e, connect_to.as_ref(), |text| Endpoint::parse("connect_to", text, target.dial.port));
         let given_role = optional(e, subject.service_role.as_ref(), |text| service_role(text, &target));
@@ -107,6 +110,18 @@ fn user_fits(target: &Target) -> Result<(), Invalid> {
             format!("a name of at most {most} {unit}, the limit of {}", target.engine().name()),
             quoted(user),
         )),
+        false => Ok(()),
+    }
+}
+
+/// The SQL of a setup contains the user, so a sensitive one must be given again.
+fn user_is_printable(target: &Target) -> Result<(), Invalid> {
+    let sensitive = target.declaration.as_ref().map(|declaration| &declaration.sensitive);
+    match sensitive.is_some_and(|sensitive| sensitive.contains(target.user.as_str())) {
+        true => {
+            Err(Invalid::new("user", "a user that may be printed", "a sensitive value of the plan or state")
+                .help("give --user"))
+        }
         false => Ok(()),
     }
 }

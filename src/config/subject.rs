@@ -38,16 +38,26 @@ impl LintConfig {
         }
         let typed = Fields { target: select::typed(args.target, &context), ..Fields::default() };
         let name = non_empty(args.name).map(|given| given.text);
-        let has_file = args.file.path().is_some() || name.is_some();
-        let fields = match has_file {
+        let reads_stdin = |given: Option<&Given>| given.is_some_and(|given| given.text == "-");
+        if args.files.iter().any(|file| file == "-")
+            && (reads_stdin(args.sources.plan()) || reads_stdin(args.sources.state()))
+        {
+            return Err(Invalid::new("FILE", "stdin once", "`-` for FILE and for the plan or state").into());
+        }
+        let has_file = args.sources.file.path().is_some() || args.sources.has_terraform() || name.is_some();
+        let (fields, declared) = match has_file {
             true => {
-                select::one_target(&args.file, name, typed, ("--target", "one target to lint for"))?.fields
+                let purpose = ("--target", "one target to lint for");
+                let selected = select::one_target(&args.sources, name, typed, purpose)?;
+                (selected.fields, selected.declared)
             }
-            false => typed,
+            false => (typed, None),
         };
+        let mut compared = args.subject.without_empty();
+        compared.service_role = compared.service_role.or(declared.and_then(|pipe| pipe.service_role));
         let mut errors = ErrorList::default();
         let fail_on = optional(&mut errors, non_empty(args.fail_on).as_ref(), |text| choice("fail_on", text));
-        let subject = errors.take_all(subject(&fields.target, &args.subject.without_empty()));
+        let subject = errors.take_all(subject(&fields.target, &compared));
         errors.check()?;
         Ok(Self {
             files: args.files,

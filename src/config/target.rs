@@ -88,6 +88,7 @@ pub(super) fn read(selected: Selected, needs: Needs, context: &Context<'_>) -> R
         ca_certificate: database.ca_certificate,
         operator: (profile.is_some() || role.is_some()).then_some(Operator { profile, role }),
         pipe,
+        declaration: None,
     })
 }
 

@@ -1,3 +1,4 @@
+mod declared;
 mod errors;
 mod sample;
 mod serve;

@@ -4,7 +4,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::{
     cli::{Given, fields::TargetFields},
-    target::{Host, Invalid, Origin, RdsName, RdsNameKind, SourceType},
+    target::{Host, Invalid, Origin, SourceType},
 };
 
 const FIELD: &str = "TARGET";
@@ -38,9 +38,14 @@ pub(super) fn fields(url: &str) -> Result<TargetFields, Invalid> {
         Ok(Some(given).filter(|given| !given.text.is_empty()))
     };
     let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-    let source_type = source_type(uri.scheme_str().unwrap_or_default(), host).ok_or_else(|| {
-        wrong("a URL that starts with postgres://, mysql:// or mariadb://", "another scheme")
-    })?;
+    let engine = match uri.scheme_str().unwrap_or_default() {
+        "postgresql" => "postgres",
+        scheme => scheme,
+    };
+    let source_type =
+        SourceType::of_engine(engine, Host::parse(FIELD, host).ok().as_ref()).ok_or_else(|| {
+            wrong("a URL that starts with postgres://, mysql:// or mariadb://", "another scheme")
+        })?;
     Ok(TargetFields {
         source_type: given(source_type.name())?,
         host: given(host)?,
@@ -48,20 +53,6 @@ pub(super) fn fields(url: &str) -> Result<TargetFields, Invalid> {
         user: given(user)?,
         database: given(uri.path().trim_start_matches('/'))?,
         ..TargetFields::default()
-    })
-}
-
-fn source_type(scheme: &str, host: &str) -> Option<SourceType> {
-    let name = Host::parse(FIELD, host).ok().and_then(|host| RdsName::parse(&host));
-    let cluster =
-        name.is_some_and(|name| name.kind.is_of_cluster() || name.kind == RdsNameKind::GlobalWriter);
-    Some(match (scheme, cluster) {
-        ("postgres" | "postgresql", false) => SourceType::RdsPostgres,
-        ("postgres" | "postgresql", true) => SourceType::AuroraPostgres,
-        ("mysql", false) => SourceType::RdsMysql,
-        ("mysql", true) => SourceType::AuroraMysql,
-        ("mariadb", _) => SourceType::RdsMariadb,
-        _ => return None,
     })
 }
 

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::Report;
-use crate::target::{ConfigErrors, Invalid};
+use crate::target::{ConfigErrors, Invalid, Skipped};
 
 /// Raised when a field changes its meaning or goes away; new fields do not raise it.
 pub const SCHEMA_VERSION: u32 = 2;
@@ -26,6 +26,8 @@ pub struct Document<'a> {
     /// A signal ended the run before every target was checked; `targets` has those that were.
     pub interrupted: bool,
     pub targets: &'a [Report],
+    /// Pipes of a Terraform plan or state that do not log in with IAM. They are not checked.
+    pub skipped: &'a [Skipped],
     /// Why nothing was checked: bad usage or configuration. Empty if targets were checked.
     pub errors: Vec<Error<'a>>,
 }
@@ -45,20 +47,21 @@ pub struct Error<'a> {
 }
 
 impl<'a> Document<'a> {
-    pub fn of(targets: &'a [Report]) -> Self {
+    pub fn of(targets: &'a [Report], skipped: &'a [Skipped]) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
             pipeprobe: env!("CARGO_PKG_VERSION"),
             success: targets.iter().all(|report| report.verdict.met),
             interrupted: false,
             targets,
+            skipped,
             errors: Vec::new(),
         }
     }
 
     /// The targets that were checked before a signal ended the run. It is no success, whatever their verdicts.
-    pub fn of_interrupted(targets: &'a [Report]) -> Self {
-        Self { success: false, interrupted: true, ..Self::of(targets) }
+    pub fn of_interrupted(targets: &'a [Report], skipped: &'a [Skipped]) -> Self {
+        Self { success: false, interrupted: true, ..Self::of(targets, skipped) }
     }
 
     pub fn of_errors(errors: &'a ConfigErrors) -> Self {
@@ -69,7 +72,7 @@ impl<'a> Document<'a> {
             found: &invalid.found,
             help: invalid.help.as_deref(),
         };
-        Self { errors: errors.all().iter().map(error).collect(), success: false, ..Self::of(&[]) }
+        Self { errors: errors.all().iter().map(error).collect(), success: false, ..Self::of(&[], &[]) }
     }
 
     /// # Errors

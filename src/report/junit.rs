@@ -8,19 +8,35 @@ use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, 
 use super::{CheckResult, Report, Status};
 use crate::{
     diagnostic::Outcome,
-    target::{ConfigErrors, Invalid},
+    target::{ConfigErrors, Invalid, Skipped},
 };
 
 const NAME: &str = "pipeprobe";
 
 /// # Errors
 /// The writer's.
-pub fn write(out: &mut impl Write, reports: &[Report]) -> io::Result<()> {
+pub fn write(out: &mut impl Write, reports: &[Report], skipped: &[Skipped]) -> io::Result<()> {
     let mut document = Document::new(NAME);
     for report in reports {
         document.add_test_suite(suite(report));
     }
+    if !skipped.is_empty() {
+        document.add_test_suite(skipped_suite(skipped));
+    }
     put(out, &document)
+}
+
+/// The pipes that are not checked: one test case for each.
+fn skipped_suite(skipped: &[Skipped]) -> TestSuite {
+    let mut suite = TestSuite::new("skipped pipes");
+    for Skipped { target, reason } in skipped {
+        let mut status = TestCaseStatus::skipped();
+        status.set_message(reason.as_str());
+        let mut case = TestCase::new(target.as_str(), status);
+        case.set_classname(NAME);
+        suite.add_test_case(case);
+    }
+    suite
 }
 
 /// Input that cannot be used: one test case with an error for each, so that CI does not see an empty file.
@@ -61,8 +77,13 @@ fn suite(report: &Report) -> TestSuite {
     suite.set_time(report.duration);
     // The library writes the same attribute, but from a chrono type.
     suite.extra.insert("timestamp".into(), report.started_at.to_string().into());
+    if let Some(source_type) = report.source_type {
+        suite.add_property(("type", source_type.name()));
+    }
+    if let Some(pipe) = &report.pipe {
+        suite.add_property(("pipe", pipe.as_str()));
+    }
     for (name, value) in [
-        ("type", report.source_type.name()),
         ("basis", verdict.basis.name()),
         ("required", verdict.required.code()),
         ("capability", verdict.capability.code()),
@@ -165,7 +186,7 @@ mod tests {
 
     fn written(reports: &[Report]) -> String {
         let mut out = Vec::new();
-        write(&mut out, reports).unwrap();
+        write(&mut out, reports, &[]).unwrap();
         String::from_utf8(out).unwrap()
     }
 

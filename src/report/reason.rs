@@ -3,15 +3,20 @@
 use super::Verdict;
 use crate::{
     checks,
-    diagnostic::{Basis, Capability, Diagnostic, Outcome, Requirement},
-    target::{ReplicationMode, Target},
+    diagnostic::{Basis, Capability, CheckId, Diagnostic, Outcome, Requirement},
+    target::ReplicationMode,
     verdict,
 };
 
-pub(super) fn verdict(diagnostics: &[Diagnostic], target: &Target, requirement: Requirement) -> Verdict {
+pub(super) fn verdict(
+    diagnostics: &[Diagnostic],
+    mode: Option<ReplicationMode>,
+    requirement: Requirement,
+) -> Verdict {
     let Requirement { basis, required } = requirement;
     // With `replication_mode = "snapshot"` no check about changes runs, so the verdict is about the initial load only.
-    let most = if target.pipe.follows_changes() { Capability::Cdc } else { Capability::InitialLoadOnly };
+    let is_snapshot = mode == Some(ReplicationMode::Snapshot);
+    let most = if is_snapshot { Capability::InitialLoadOnly } else { Capability::Cdc };
     let guide = verdict::capability(diagnostics, Basis::Guide).min(most);
     let server = verdict::capability(diagnostics, Basis::Server).min(most);
     let capability = if basis == Basis::Guide { guide } else { server };
@@ -24,7 +29,7 @@ pub(super) fn verdict(diagnostics: &[Diagnostic], target: &Target, requirement: 
         server,
         required,
         met: capability >= required,
-        replication_mode: replication_mode(target, capability),
+        replication_mode: replication_mode(mode, capability),
         blocked_by: blocked_by.iter().map(|diagnostic| checks::check(diagnostic.check).code).collect(),
         reason: if most == capability && most < Capability::Cdc {
             "ClickPipes can copy the tables once, which is all that replication_mode = \"snapshot\" needs. \
@@ -38,8 +43,8 @@ pub(super) fn verdict(diagnostics: &[Diagnostic], target: &Target, requirement: 
 }
 
 /// The mode of the target if it is possible, else the mode of the highest capability.
-fn replication_mode(target: &Target, capability: Capability) -> Option<ReplicationMode> {
-    match target.pipe.mode {
+fn replication_mode(mode: Option<ReplicationMode>, capability: Capability) -> Option<ReplicationMode> {
+    match mode {
         Some(ReplicationMode::CdcOnly) if capability == Capability::Cdc => Some(ReplicationMode::CdcOnly),
         _ => capability.replication_mode(),
     }
@@ -88,6 +93,7 @@ impl<'a> Answer<'a> {
 
     fn reason(&self) -> String {
         let can = match self.capability {
+            Capability::Blocked if self.is_open() => "This pipe cannot be checked before apply",
             Capability::Blocked => "ClickPipes cannot use this database",
             Capability::InitialLoadOnly => {
                 "ClickPipes can copy the tables once, but cannot replicate changes"
@@ -113,6 +119,13 @@ impl<'a> Answer<'a> {
             Basis::Guide | Basis::Server => String::new(),
         };
         format!("{can}{cause}.{}{addition}", self.unknown())
+    }
+
+    /// Whether a plan does not contain yet what a check needs.
+    fn is_open(&self) -> bool {
+        self.diagnostics.iter().any(|diagnostic| {
+            diagnostic.check == CheckId::PipeSettings && diagnostic.outcome == Outcome::Unknown
+        })
     }
 
     /// What is unknown and does not prevent CDC.

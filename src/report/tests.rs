@@ -1,4 +1,5 @@
 mod screens;
+mod unchecked;
 
 use std::time::Duration;
 
@@ -242,15 +243,15 @@ fn json_matches_the_shipped_schema_which_is_current() {
     let mut waited_for = reports.clone();
     waited_for[0].waited = Some(Waited { attempts: 2, duration: Duration::from_secs(1) });
     for document in [
-        Document::of(&reports),
-        Document::of(&waited_for),
-        Document::of_interrupted(&reports),
+        Document::of(&reports, &[]),
+        Document::of(&waited_for, &[]),
+        Document::of_interrupted(&reports, &[]),
         Document::of_errors(&invalid),
     ] {
         let value = serde_json::to_value(&document).unwrap();
         validator.validate(&value).unwrap();
     }
-    let mut wrong = serde_json::to_value(Document::of(&reports)).unwrap();
+    let mut wrong = serde_json::to_value(Document::of(&reports, &[])).unwrap();
     wrong["targets"][0]["verdict"]["capability"] = "maybe".into();
     assert!(validator.validate(&wrong).is_err(), "the schema refuses what it does not know");
 }
@@ -259,9 +260,9 @@ fn json_matches_the_shipped_schema_which_is_current() {
 fn no_rendering_shows_the_token() {
     let report = report(true, Basis::Guide);
     let mut json = Vec::new();
-    Document::of(std::slice::from_ref(&report)).write(&mut json).unwrap();
+    Document::of(std::slice::from_ref(&report), &[]).write(&mut json).unwrap();
     let (mut junit, mut nagios) = (Vec::new(), Vec::new());
-    junit::write(&mut junit, std::slice::from_ref(&report)).unwrap();
+    junit::write(&mut junit, std::slice::from_ref(&report), &[]).unwrap();
     nagios::write(&mut nagios, std::slice::from_ref(&report), true).unwrap();
     let written = [json, junit, nagios].map(|bytes| String::from_utf8(bytes).unwrap());
     let metrics = metrics::exposition(std::slice::from_ref(&report));

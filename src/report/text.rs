@@ -13,10 +13,11 @@ use std::{
 pub use layout::Layout;
 pub(crate) use layout::{DIM, GREEN, RED, STRONG, WIDTH, YELLOW, paragraph};
 
-use super::Report;
+use super::{Endpoints, Report};
 use crate::{
     cli::Detail,
     diagnostic::{Basis, Capability},
+    target::Skipped,
 };
 use layout::{Mark, labeled, style_of, wrapped};
 
@@ -70,6 +71,32 @@ pub fn write_all(out: &mut impl Write, reports: &[Report], layout: Layout) -> io
     wrapped(out, layout.width, "", "", &text, anstyle::Style::new())
 }
 
+/// Most skipped pipes that are listed, unless verbose.
+const MOST_SKIPPED: usize = 10;
+
+/// The pipes that were not checked, with the reason.
+///
+/// # Errors
+/// The writer's.
+pub fn write_skipped(out: &mut impl Write, skipped: &[Skipped], layout: Layout) -> io::Result<()> {
+    if skipped.is_empty() || layout.detail == Detail::Quiet {
+        return Ok(());
+    }
+    let (count, plural) = (skipped.len(), if skipped.len() == 1 { "pipe" } else { "pipes" });
+    let most = if layout.detail == Detail::Verbose { count } else { MOST_SKIPPED };
+    writeln!(
+        out,
+        "\n{count} {plural} skipped, because pipeprobe checks PostgreSQL and MySQL sources with IAM_ROLE:"
+    )?;
+    for Skipped { target, reason } in &skipped[..count.min(most)] {
+        labeled(out, layout, &format!("{} ", Mark::Neutral.show(layout)), &format!("{target}: {reason}"))?;
+    }
+    if count > most {
+        writeln!(out, "  and {} more (-v shows all)", count - most)?;
+    }
+    Ok(())
+}
+
 /// # Errors
 /// The writer's.
 pub fn write(out: &mut impl Write, report: &Report, layout: Layout) -> io::Result<()> {
@@ -111,25 +138,14 @@ fn write_next_steps(out: &mut impl Write, report: &Report, layout: Layout) -> io
 
 /// What was checked, and under which rules.
 fn write_target(out: &mut impl Write, report: &Report, layout: Layout) -> io::Result<()> {
-    let endpoints = &report.endpoints;
     let verdict = &report.verdict;
     let verbose = layout.detail == Detail::Verbose;
-    let database = endpoints.database.as_ref().map(|name| format!("/{name}")).unwrap_or_default();
     writeln!(out)?;
-    labeled(out, layout, "Database  ", &format!("{}{database}", endpoints.sign))?;
-    let user = format!("{} ({}, {})", endpoints.user, report.source_type.name(), endpoints.region);
-    labeled(out, layout, "User      ", &user)?;
-    if let Some(role) = &endpoints.role {
-        labeled(out, layout, "Role      ", role)?;
+    if let Some(pipe) = &report.pipe {
+        labeled(out, layout, "Pipe      ", pipe)?;
     }
-    let other_name = endpoints.tls_host != endpoints.sign.host;
-    if other_name || endpoints.connect != endpoints.sign || verbose {
-        let name = if other_name || verbose {
-            format!(", TLS certificate of {}", endpoints.tls_host)
-        } else {
-            String::new()
-        };
-        labeled(out, layout, "Connect   ", &format!("{}{name}", endpoints.connect))?;
+    if let Some(endpoints) = &report.endpoints {
+        write_endpoints(out, report, endpoints, layout)?;
     }
     let met = if verdict.met { "met" } else { "not met" };
     let mode = verdict.replication_mode.map(|mode| format!(", replication_mode = \"{}\"", mode.name()));
@@ -152,6 +168,33 @@ fn write_target(out: &mut impl Write, report: &Report, layout: Layout) -> io::Re
         _ if verbose => labeled(out, layout, "Time      ", &rounded(report.duration)),
         _ => Ok(()),
     }
+}
+
+fn write_endpoints(
+    out: &mut impl Write,
+    report: &Report,
+    endpoints: &Endpoints,
+    layout: Layout,
+) -> io::Result<()> {
+    let verbose = layout.detail == Detail::Verbose;
+    let database = endpoints.database.as_ref().map(|name| format!("/{name}")).unwrap_or_default();
+    labeled(out, layout, "Database  ", &format!("{}{database}", endpoints.sign))?;
+    let source_type = report.source_type.map(|kind| format!("{}, ", kind.name())).unwrap_or_default();
+    let user = format!("{} ({source_type}{})", endpoints.user, endpoints.region);
+    labeled(out, layout, "User      ", &user)?;
+    if let Some(role) = &endpoints.role {
+        labeled(out, layout, "Role      ", role)?;
+    }
+    let other_name = endpoints.tls_host != endpoints.sign.host;
+    if other_name || endpoints.connect != endpoints.sign || verbose {
+        let name = if other_name || verbose {
+            format!(", TLS certificate of {}", endpoints.tls_host)
+        } else {
+            String::new()
+        };
+        labeled(out, layout, "Connect   ", &format!("{}{name}", endpoints.connect))?;
+    }
+    Ok(())
 }
 
 fn write_timings(out: &mut impl Write, report: &Report, layout: Layout) -> io::Result<()> {

@@ -16,7 +16,7 @@ use crate::{
         Report, json, junit, metrics, nagios,
         text::{self, Layout},
     },
-    target::{ConfigErrors, Target},
+    target::{ConfigErrors, Target, Unchecked},
     verify::{self, Budget, Clock},
 };
 
@@ -56,7 +56,13 @@ pub async fn check(
     };
     progress.finish();
     let broken = checked.iter().any(|checked| checked.broken);
-    let reports: Vec<Report> = checked.into_iter().map(|checked| checked.report).collect();
+    let mut reports: Vec<Report> = checked.into_iter().map(|checked| checked.report).collect();
+    if !config.unchecked.is_empty() {
+        let requirement = |pipe: &Unchecked| config.judge.requirement(pipe.mode);
+        let unchecked = config.unchecked.iter();
+        reports.extend(unchecked.map(|pipe| Report::of_unchecked(pipe, requirement(pipe), clock())));
+        reports.sort_by(|a, b| a.target.cmp(&b.target));
+    }
     let written = match stopped {
         None => write(out, &config, &reports, broken),
         Some(_) => write_interrupted(out, &config, &reports),
@@ -64,7 +70,10 @@ pub async fn check(
     let exit = stopped.unwrap_or_else(|| exit(&config, &reports, broken));
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
-        _ if config.output == CheckFormat::Nagios && stopped.is_none() => Ok(Exit::Plugin(state(exit))),
+        _ if config.output == CheckFormat::Nagios && stopped.is_none() => {
+            let is_nothing = config.targets.is_empty() && config.unchecked.is_empty();
+            Ok(Exit::Plugin(if is_nothing { nagios::State::Unknown } else { state(exit) }))
+        }
         _ => Ok(exit),
     }
 }
@@ -80,12 +89,21 @@ fn exit(config: &Config, reports: &[Report], broken: bool) -> Exit {
 
 fn write(out: &mut impl Write, config: &Config, reports: &[Report], broken: bool) -> io::Result<()> {
     match config.output {
-        CheckFormat::Text => text::write_all(out, reports, layout(config)),
-        CheckFormat::Json => json::Document::of(reports).write(out),
-        CheckFormat::Junit => junit::write(out, reports),
+        CheckFormat::Text => {
+            if reports.is_empty() {
+                writeln!(out, "No pipe to check: none has a PostgreSQL or MySQL source and IAM_ROLE")?;
+            }
+            text::write_all(out, reports, layout(config))?;
+            text::write_skipped(out, &config.skipped, layout(config))
+        }
+        CheckFormat::Json => json::Document::of(reports, &config.skipped).write(out),
+        CheckFormat::Junit => junit::write(out, reports, &config.skipped),
         CheckFormat::Prometheus => out.write_all(metrics::exposition(reports).as_bytes()),
         CheckFormat::Nagios if broken => {
             nagios::write_unknown(out, "internal error of pipeprobe; please report it").map(|_| ())
+        }
+        CheckFormat::Nagios if reports.is_empty() => {
+            nagios::write_unknown(out, "no pipe to check").map(|_| ())
         }
         CheckFormat::Nagios => nagios::write(out, reports, config.fail_on_warning).map(|_| ()),
     }
@@ -95,14 +113,14 @@ fn write_interrupted(out: &mut impl Write, config: &Config, reports: &[Report]) 
     match config.output {
         CheckFormat::Text => {
             text::write_all(out, reports, layout(config))?;
-            let (done, all) = (reports.len(), config.targets.len());
+            let (done, all) = (reports.len(), config.targets.len() + config.unchecked.len());
             writeln!(
                 out,
                 "{}Interrupted: {done} of {all} targets were checked",
                 if done > 0 { "\n" } else { "" }
             )
         }
-        CheckFormat::Json => json::Document::of_interrupted(reports).write(out),
+        CheckFormat::Json => json::Document::of_interrupted(reports, &config.skipped).write(out),
         CheckFormat::Nagios => nagios::write_unknown(out, "interrupted").map(|_| ()),
         CheckFormat::Junit | CheckFormat::Prometheus => write(out, config, reports, false),
     }

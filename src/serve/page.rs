@@ -76,7 +76,7 @@ fn row(name: &str, entry: &Entry, now: Timestamp) -> Markup {
             td { (badge(entry.health)) }
             th scope="row" {
                 a href=(path(name)) { (name) }
-                @if let Some(report) = last { div.small { (report.source_type.name()) } }
+                @if let Some(kind) = last.and_then(|report| report.source_type) { div.small { (kind.name()) } }
             }
             td data-label="Verdict" { @if let Some(report) = last { (report.verdict.capability.name()) } }
             td data-label="Since" { @if let Some(since) = entry.since { (ago(since, now)) } }

@@ -32,12 +32,12 @@ impl Invalid {
     #[must_use]
     pub fn at(mut self, origin: &Origin) -> Self {
         if self.origin.is_none() {
-            if let Origin::File { table, .. } = origin
-                && !table.is_empty()
+            if let Origin::File { table: place, .. } | Origin::Resource { address: place, .. } = origin
+                && !place.is_empty()
             {
                 self.field = match self.field.is_empty() {
-                    true => table.clone(),
-                    false => format!("{table}.{}", self.field),
+                    true => place.clone(),
+                    false => format!("{place}.{}", self.field),
                 };
             }
             self.origin = Some(Box::new(origin.clone()));
@@ -83,6 +83,8 @@ pub enum Origin {
     Variable(String),
     /// A line of a configuration file, counted from 1, and the table it is in, such as `targets.orders`.
     File { path: String, line: usize, table: String },
+    /// A resource of a Terraform plan or state.
+    Resource { document: String, address: String },
 }
 
 impl fmt::Display for Origin {
@@ -90,6 +92,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Flag(name) | Self::Variable(name) => f.write_str(name),
             Self::File { path, line, .. } => write!(f, "{path}:{line}"),
+            Self::Resource { document, .. } => f.write_str(document),
         }
     }
 }

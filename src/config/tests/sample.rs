@@ -78,6 +78,6 @@ fn the_placeholders_of_the_sample_are_refused() {
 }
 
 fn read_fields(fields: Fields) -> Target {
-    let selected = select::Selected { name: Some("orders".into()), origin: None, fields };
+    let selected = select::Selected { name: Some("orders".into()), origin: None, fields, declared: None };
     target::read(selected, Needs::AccessRole, &Context::new(&|_| None)).unwrap()
 }

@@ -16,7 +16,7 @@ use crate::{
 /// All checks by group, or only those that need attention and a line for each group.
 pub(super) fn write(out: &mut impl Write, report: &Report, layout: Layout) -> io::Result<()> {
     if layout.detail == Detail::Verbose {
-        for group in Group::ALL {
+        for group in groups(report) {
             writeln!(out, "\n{STRONG}{}{STRONG:#}", group.name())?;
             for check in report.checks.iter().filter(|check| check.group == group) {
                 check_row(out, report, check, layout)?;
@@ -32,10 +32,15 @@ pub(super) fn write(out: &mut impl Write, report: &Report, layout: Layout) -> io
         check_row(out, report, check, layout)?;
     }
     writeln!(out)?;
-    for group in Group::ALL {
+    for group in groups(report) {
         group_line(out, report, group, layout)?;
     }
     Ok(())
+}
+
+/// The groups that the report has checks of.
+fn groups(report: &Report) -> impl Iterator<Item = Group> {
+    Group::ALL.into_iter().filter(|group| report.checks.iter().any(|check| check.group == *group))
 }
 
 /// The checks that need attention, with what was found only.

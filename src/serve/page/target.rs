@@ -52,14 +52,19 @@ fn last(report: &Report, now: Timestamp) -> Markup {
                     None => "not reached",
                 }
             }
-            dt { "Connected to" } dd { (report.endpoints.connect.host) ":" (report.endpoints.connect.port) }
-            dt { "Verified" } dd { (report.endpoints.tls_host) }
-            dt { "Signed for" } dd {
-                (report.endpoints.sign.host) ":" (report.endpoints.sign.port) " in " (report.endpoints.region)
-                " as " (report.endpoints.user)
+            @if let Some(pipe) = &report.pipe { dt { "Pipe" } dd { (pipe) } }
+            @if let Some(endpoints) = &report.endpoints {
+                dt { "Connected to" } dd { (endpoints.connect.host) ":" (endpoints.connect.port) }
+                dt { "Verified" } dd { (endpoints.tls_host) }
+                dt { "Signed for" } dd {
+                    (endpoints.sign.host) ":" (endpoints.sign.port) " in " (endpoints.region)
+                    " as " (endpoints.user)
+                }
             }
         }
-        @for group in Group::ALL { (checks(report, group)) }
+        @for group in Group::ALL {
+            @if report.checks.iter().any(|check| check.group == group) { (checks(report, group)) }
+        }
         table {
             caption { "Time" }
             thead { tr { th scope="col" { "Stage" } th scope="col" { "Took" } } }

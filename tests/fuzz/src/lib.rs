@@ -113,7 +113,7 @@ pub async fn report(session: Session, target: &Target) {
     let report = Report::new(target, &seen, requirement, timing);
     let mut out = Vec::new();
     text::write(&mut out, &report).unwrap();
-    json::Document::of(&[report]).write(&mut out).unwrap();
+    json::Document::of(&[report], &[]).write(&mut out).unwrap();
     let out = String::from_utf8(out).unwrap();
     assert!(!out.contains(|c: char| c.is_control() && c != '\n' && c != '\u{1b}'));
 }

@@ -1,0 +1,27 @@
+//! Where pipes are declared outside of a configuration file. Pure: the text of a document in, declared pipes out.
+
+pub mod terraform;
+
+use crate::{
+    cli::{Given, fields::Fields},
+    target::{Declaration, Skipped},
+};
+
+/// What a document declares.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Declared {
+    pub pipes: Vec<DeclaredPipe>,
+    pub skipped: Vec<Skipped>,
+}
+
+/// A pipe with a PostgreSQL or MySQL source that logs in with IAM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeclaredPipe {
+    /// The name of the target: in Terraform, the address of the resource.
+    pub name: String,
+    /// The fields that the document contains. A field with a problem is missing.
+    pub fields: Fields,
+    pub declaration: Declaration,
+    /// The role of the ClickHouse service, if the document contains the service.
+    pub service_role: Option<Given>,
+}

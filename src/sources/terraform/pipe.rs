@@ -1,0 +1,342 @@
+//! One `clickhouse_clickpipe`: its attributes as fields of a target, and the problems that they show.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    super::DeclaredPipe,
+    attributes::{Attributes, Credentials, Source, TableMapping},
+    marks::Marks,
+};
+use crate::{
+    cli::{Given, fields::Fields},
+    target::{DbUser, Declaration, Host, Invalid, Origin, Problem, ProblemKind, RdsName, SourceType, quoted},
+};
+
+/// What a resource is for pipeprobe.
+pub(super) enum Read {
+    Pipe(Box<DeclaredPipe>),
+    /// It does not log in with IAM; with the reason.
+    Skipped(String),
+}
+
+const IAM_ROLE: &str = "IAM_ROLE";
+
+pub(super) struct PipeReader<'a> {
+    origin: Origin,
+    unknown: &'a Marks,
+    sensitive: &'a Marks,
+    /// `plan` or `state`.
+    document: &'static str,
+    declaration: Declaration,
+}
+
+impl<'a> PipeReader<'a> {
+    pub(super) fn new(
+        origin: Origin,
+        unknown: &'a Marks,
+        sensitive: &'a Marks,
+        document: &'static str,
+    ) -> Self {
+        Self { origin, unknown, sensitive, document, declaration: Declaration::default() }
+    }
+
+    pub(super) fn read(mut self, attributes: Attributes, services: &BTreeMap<String, Given>) -> Read {
+        self.declaration.pipe_name = attributes.name.filter(|_| !self.sensitive.is(&["name"]));
+        let service_role = attributes.service_id.and_then(|id| services.get(&id).cloned());
+        let sources = attributes.source.unwrap_or_default();
+        let source = sources.into_iter().find_map(|(name, value)| Some((name, value?)));
+        let (engine, source) = match source {
+            Some((name, value)) if name == "postgres" || name == "mysql" => {
+                match serde_json::from_str::<Source>(value.get()) {
+                    Ok(source) => (name, source),
+                    Err(_) => {
+                        let path = ["source", &*name];
+                        self.invalid(None, &path, "the attributes of ClickHouse's provider", "another form");
+                        return self.pipe(Fields::default(), service_role);
+                    }
+                }
+            }
+            Some((name, _)) => return Read::Skipped(format!("source {}", quoted(name))),
+            None => {
+                let known = ["postgres", "mysql"].into_iter().find(|name| self.unknown.is(&["source", name]));
+                let Some(name) = known else {
+                    return Read::Skipped("no source".to_owned());
+                };
+                let whole = if self.unknown.is(&["source"]) { &["source"][..] } else { &["source", name] };
+                self.known_after_apply(None, whole);
+                return self.pipe(Fields::default(), service_role);
+            }
+        };
+        if let Some(reason) = self.authentication(&engine, &source) {
+            return Read::Skipped(reason);
+        }
+        let fields = self.fields(&engine, source);
+        self.pipe(fields, service_role)
+    }
+
+    fn pipe(self, fields: Fields, service_role: Option<Given>) -> Read {
+        let name = match self.origin {
+            Origin::Resource { address, .. } => address,
+            _ => String::new(),
+        };
+        let fields =
+            Fields { target: fields.target.without_empty(), pipe: fields.pipe.without_empty(), ..fields };
+        Read::Pipe(Box::new(DeclaredPipe { name, fields, declaration: self.declaration, service_role }))
+    }
+
+    /// The reason to skip the pipe, if it does not log in with IAM.
+    fn authentication(&mut self, engine: &str, source: &Source) -> Option<String> {
+        let path = ["source", engine, "authentication"];
+        let has_role = source.iam_role.as_ref().is_some_and(|role| !role.is_empty());
+        match source.authentication.as_deref() {
+            None if self.unknown.is(&path) => self.known_after_apply(None, &path),
+            Some(IAM_ROLE) => {
+                let credentials = source.credentials.as_ref();
+                let has_password =
+                    credentials.is_some_and(|c| c.password.is_some() || c.password_wo.is_some());
+                if has_password {
+                    self.problem(
+                        ProblemKind::PasswordWithRole,
+                        None,
+                        &["source", engine, "credentials"],
+                        ("no password with authentication = \"IAM_ROLE\"", "a password (not shown)"),
+                        "remove the password: the provider refuses it at apply",
+                    );
+                }
+                let role = ["source", engine, "iam_role"];
+                if !has_role && !self.unknown.is(&role) {
+                    self.problem(
+                        ProblemKind::RoleMissing,
+                        Some("iam_role"),
+                        &role,
+                        ("the ARN of the access role, with authentication = \"IAM_ROLE\"", "nothing"),
+                        "set iam_role: the provider refuses the pipe at apply without it",
+                    );
+                }
+            }
+            Some(_) | None if has_role => self.problem(
+                ProblemKind::BasicWithRole,
+                None,
+                &path,
+                ("\"IAM_ROLE\", because iam_role is set", "basic authentication"),
+                "set authentication = \"IAM_ROLE\" and remove the password, or remove iam_role: the provider refuses both \
+                 at apply",
+            ),
+            Some(other) => return Some(format!("authentication is {}", quoted(other))),
+            None => return Some("authentication is `basic`".to_owned()),
+        }
+        None
+    }
+
+    fn fields(&mut self, engine: &str, source: Source) -> Fields {
+        let mut fields = Fields::default();
+        let port = source.port.as_ref().map(ToString::to_string);
+        let t = &mut fields.target;
+        t.host = self.given(engine, "host", "host", source.host);
+        t.port = self.given(engine, "port", "port", port);
+        t.database = self.given(engine, "database", "database", source.database);
+        t.tls_host = self.given(engine, "tls_host", "tls_host", source.tls_host);
+        t.iam_role = self.given(engine, "iam_role", "iam_role", source.iam_role);
+        t.ca_certificate = self.ca_certificate(engine, source.ca_certificate);
+        t.source_type = self.given(engine, "type", "type", source.kind.or(Some(engine.to_owned())));
+        if let Some(kind) = &mut t.source_type {
+            let host = t.tls_host.as_ref().or(t.host.as_ref());
+            let host = host.and_then(|host| Host::parse("host", &host.text).ok());
+            // The types postgres, mysql and mariadb are for every database of the engine.
+            if let Some(source_type) = SourceType::of_engine(&kind.text, host.as_ref()) {
+                source_type.name().clone_into(&mut kind.text);
+            }
+        }
+        t.user = self.user(engine, source.credentials.unwrap_or_default());
+        self.region(engine, t.tls_host.as_ref(), t.host.as_ref());
+        for (name, is_set, kind) in [
+            ("disable_tls", source.disable_tls, ProblemKind::TlsDisabled),
+            ("skip_cert_verification", source.skip_cert_verification, ProblemKind::TlsUnverified),
+        ] {
+            let path = ["source", engine, name];
+            if is_set.is_none() && self.unknown.is(&path) {
+                self.known_after_apply(None, &path);
+            }
+            if is_set == Some(true) {
+                let expected = "false: the IAM token is a password, and is sent over this connection";
+                self.problem(kind, None, &path, (expected, "true"), &format!("remove {name}"));
+            }
+        }
+        let settings = source.settings.unwrap_or_default();
+        let mut setting = |key, name, value| self.given_at(&["source", engine, "settings", name], key, value);
+        let p = &mut fields.pipe;
+        p.replication_mode = setting("replication_mode", "replication_mode", settings.replication_mode);
+        p.replication_mechanism =
+            setting("replication_mechanism", "replication_mechanism", settings.replication_mechanism);
+        p.publication = setting("publication", "publication_name", settings.publication_name);
+        p.tables = self.tables(engine, source.table_mappings);
+        fields
+    }
+
+    fn given(
+        &mut self,
+        engine: &str,
+        attribute: &str,
+        key: &'static str,
+        value: Option<String>,
+    ) -> Option<Given> {
+        self.given_at(&["source", engine, attribute], key, value)
+    }
+
+    /// The value of an attribute. A value that is not known yet is a problem, and has no default.
+    fn given_at(&mut self, path: &[&str], key: &'static str, value: Option<String>) -> Option<Given> {
+        if self.unknown.is(path) {
+            self.known_after_apply(Some(key), path);
+            return None;
+        }
+        let value = value?;
+        // The user name of the ClickPipes guide is public.
+        if self.sensitive.is(path) && value != DbUser::DEFAULT {
+            self.declaration.sensitive.push(&value);
+        }
+        Some(self.value(value))
+    }
+
+    fn value(&self, text: String) -> Given {
+        Given { text, key: None, origin: self.origin.clone() }
+    }
+
+    /// PEM text. A path would be one of the machine that runs pipeprobe.
+    fn ca_certificate(&mut self, engine: &str, value: Option<String>) -> Option<Given> {
+        let path = ["source", engine, "ca_certificate"];
+        let given = self.given_at(&path, "ca_certificate", value).filter(|given| !given.text.is_empty())?;
+        if given.text.contains("-----BEGIN") {
+            return Some(given);
+        }
+        let found = format!("a text of {} characters (not shown)", given.text.chars().count());
+        self.invalid(Some("ca_certificate"), &path, "PEM text (-----BEGIN …)", &found);
+        None
+    }
+
+    fn user(&mut self, engine: &str, credentials: Credentials) -> Option<Given> {
+        let path = ["source", engine, "credentials", "username"];
+        let is_missing = credentials.username.as_ref().is_none_or(String::is_empty);
+        if is_missing && !self.unknown.is(&path) {
+            let expected = "the database user";
+            let found = format!("nothing in the {}: {} is checked", self.document, DbUser::DEFAULT);
+            self.problem(
+                ProblemKind::UserMissing,
+                Some("user"),
+                &path,
+                (expected, &found),
+                "if the pipe has another user, give it with --user",
+            );
+        }
+        self.given_at(&path, "user", credentials.username)
+    }
+
+    /// ClickPipes reads the Region from the name that it verifies (PeerDB, flow/connectors/utils/rds.go).
+    fn region(&mut self, engine: &str, tls_host: Option<&Given>, host: Option<&Given>) {
+        let is_open = ["tls_host", "host"].iter().any(|name| self.unknown.is(&["source", engine, name]));
+        let non_empty =
+            |given: Option<&'_ Given>| given.map(|g| g.text.clone()).filter(|text| !text.is_empty());
+        let Some(name) = non_empty(tls_host).or(non_empty(host)).filter(|_| !is_open) else { return };
+        if !clickpipes_reads_the_region(&name) {
+            let found = self.declaration.sensitive.hide(&quoted(&name));
+            self.problem(
+                ProblemKind::RegionUnreadable,
+                Some("region"),
+                &["source", engine, "tls_host"],
+                ("the name of the RDS endpoint, which contains the Region", &found),
+                "set tls_host to the name of the RDS endpoint (NAME.ID.REGION.rds.amazonaws.com); for PrivateLink too",
+            );
+        }
+    }
+
+    fn tables(&mut self, engine: &str, mappings: Option<Vec<TableMapping>>) -> Option<Vec<Given>> {
+        let path = ["source", engine, "table_mappings"];
+        if self.unknown.is(&path) {
+            self.known_after_apply(Some("tables"), &path);
+            return None;
+        }
+        let open = (0..self.unknown.len(&path)).map(|i| i.to_string()).find(|i| {
+            let part = |name: &str| self.unknown.is(&["source", engine, "table_mappings", i, name]);
+            part("source_schema_name") || part("source_table") || part("target_table")
+        });
+        if open.is_some() {
+            self.known_after_apply(Some("tables"), &path);
+        }
+        let mappings = mappings?;
+        let mut targets = BTreeSet::new();
+        let mut tables = Vec::new();
+        for (i, mapping) in mappings.into_iter().enumerate() {
+            let target = mapping.target_table.filter(|table| !table.is_empty());
+            let twice = target.filter(|target| !targets.insert(target.clone()));
+            if let Some(twice) = twice {
+                let found = format!("{} twice", quoted(twice));
+                self.problem(
+                    ProblemKind::DuplicateTargetTable,
+                    None,
+                    &path,
+                    ("a different target_table for each source table", &found),
+                    "give each mapping its own target_table",
+                );
+            }
+            let (Some(schema), Some(table)) = (mapping.source_schema_name, mapping.source_table) else {
+                if open.is_none() {
+                    self.invalid(
+                        Some("tables"),
+                        &path,
+                        "source_schema_name and source_table",
+                        "a mapping without one",
+                    );
+                }
+                continue;
+            };
+            let name = format!("{schema}.{table}");
+            if self.sensitive.is(&["source", engine, "table_mappings", &i.to_string(), "source_table"]) {
+                self.declaration.sensitive.push(&table);
+            }
+            if name.contains('*') {
+                let expected = "exact names: pipeprobe reads * as a wildcard";
+                self.invalid(
+                    Some("tables"),
+                    &path,
+                    expected,
+                    &self.declaration.sensitive.hide(&quoted(&name)),
+                );
+            } else {
+                tables.push(self.value(name));
+            }
+        }
+        Some(tables)
+    }
+
+    fn known_after_apply(&mut self, key: Option<&'static str>, path: &[&str]) {
+        self.problem(
+            ProblemKind::KnownAfterApply,
+            key,
+            path,
+            ("a value that is known before apply", "known only after apply"),
+            "use --terraform-state after apply",
+        );
+    }
+
+    fn invalid(&mut self, key: Option<&'static str>, path: &[&str], expected: &str, found: &str) {
+        let help = format!("correct {}", path.join("."));
+        self.problem(ProblemKind::Invalid, key, path, (expected, found), &help);
+    }
+
+    fn problem(
+        &mut self,
+        kind: ProblemKind,
+        key: Option<&'static str>,
+        path: &[&str],
+        (expected, found): (&str, &str),
+        help: &str,
+    ) {
+        let invalid = Invalid::new(&path.join("."), expected, found).help(help);
+        self.declaration.problems.push(Problem { kind, key, invalid });
+    }
+}
+
+/// ClickPipes' engine knows `NAME.ID.REGION.rds.amazonaws.com`, and no other form.
+fn clickpipes_reads_the_region(host: &str) -> bool {
+    let region = Host::parse("host", host).ok().and_then(|host| RdsName::parse(&host)?.region);
+    region.is_some_and(|region| host.ends_with(&format!(".{region}.rds.amazonaws.com")))
+}
