@@ -43,6 +43,8 @@ mod serve;
 mod setup;
 #[path = "end_to_end/sources.rs"]
 mod sources;
+#[path = "end_to_end/terraform.rs"]
+mod terraform;
 #[path = "end_to_end/tls.rs"]
 mod tls;
 #[path = "end_to_end/verdicts.rs"]

@@ -73,6 +73,11 @@ impl<'a> Run<'a> {
         self
     }
 
+    /// Replaces the configuration.
+    pub(crate) fn only(self, toml: &str) -> Self {
+        Self { config: toml.to_owned(), ..self }
+    }
+
     /// Adds a target table named `other`.
     pub(crate) fn other(self, instance: &Instance, iam_role: &str) -> Self {
         let table = self.lab.target_toml("other", instance, iam_role);
