@@ -16,5 +16,6 @@ pub fn text(example: Example) -> &'static str {
         Example::Systemd => include_str!("ship/pipeprobe.service"),
         Example::Kubernetes => include_str!("ship/kubernetes.yaml"),
         Example::KubernetesPreflight => include_str!("ship/kubernetes-preflight.yaml"),
+        Example::GithubActions => include_str!("ship/github-actions.yml"),
     }
 }

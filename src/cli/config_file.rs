@@ -94,7 +94,7 @@ impl From<ConfigCheck> for Serve {
     }
 }
 
-/// Print an example file: configuration, Prometheus, alerts, dashboard, systemd, Kubernetes
+/// Print an example file: configuration, Prometheus, alerts, dashboard, systemd, Kubernetes, GitHub Actions
 ///
 /// Without a name, lists the examples. Each is complete, and says at its top what to change.
 #[derive(Debug, Args)]
@@ -126,4 +126,6 @@ pub enum Example {
     Kubernetes,
     /// Kubernetes: CronJob and init container that check before a deployment
     KubernetesPreflight,
+    /// GitHub Actions: check the ClickPipes of a Terraform plan in a pull request
+    GithubActions,
 }

@@ -84,10 +84,7 @@ pub fn write_skipped(out: &mut impl Write, skipped: &[Skipped], layout: Layout) 
     }
     let (count, plural) = (skipped.len(), if skipped.len() == 1 { "pipe" } else { "pipes" });
     let most = if layout.detail == Detail::Verbose { count } else { MOST_SKIPPED };
-    writeln!(
-        out,
-        "\n{count} {plural} skipped, because pipeprobe checks PostgreSQL and MySQL sources with IAM_ROLE:"
-    )?;
+    writeln!(out, "\n{count} {plural} skipped (not a PostgreSQL or MySQL source with IAM_ROLE):")?;
     for Skipped { target, reason } in &skipped[..count.min(most)] {
         labeled(out, layout, &format!("{} ", Mark::Neutral.show(layout)), &format!("{target}: {reason}"))?;
     }

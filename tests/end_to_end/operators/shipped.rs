@@ -51,6 +51,25 @@ fn prometheus_takes_every_scrape_configuration_and_the_rules() {
     );
 }
 
+#[test]
+fn zizmor_finds_nothing_in_the_workflow_and_its_command_is_one_of_pipeprobe() {
+    let workflow = example("github-actions");
+    // What runs in the container, as far as the plan is concerned.
+    let (_, command) = workflow.split_once("\"$PIPEPROBE_IMAGE\" ").unwrap();
+    assert_eq!(command.trim(), "check --terraform-plan -");
+    let Some(zizmor) = find(Tool::Zizmor) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("clickpipes.yml"), &workflow).unwrap();
+    content(&zizmor, &["--offline", "--no-config", "--persona=pedantic", "clickpipes.yml"], folder.path());
+    // It would find something.
+    let pinned = "checkout@11bd71901bbe5b1630ceea73d27597364c9af683";
+    assert!(workflow.contains(pinned));
+    fs::write(folder.path().join("clickpipes.yml"), workflow.replace(pinned, "checkout@v4")).unwrap();
+    let arguments = ["--offline", "--no-config", "clickpipes.yml"];
+    let output = Command::new(&zizmor).args(arguments).current_dir(folder.path()).output().unwrap();
+    assert!(!output.status.success(), "{output:?}");
+}
+
 fn rcgen_certificate() -> String {
     let key = rcgen::KeyPair::generate().unwrap();
     rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap().pem()
