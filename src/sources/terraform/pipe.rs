@@ -122,7 +122,10 @@ impl<'a> PipeReader<'a> {
                 "set authentication = \"IAM_ROLE\" and remove the password, or remove iam_role: the provider refuses both \
                  at apply",
             ),
-            Some(other) => return Some(format!("authentication is {}", quoted(other))),
+            Some(other) if !self.sensitive.is(&path) => {
+                return Some(format!("authentication is {}", quoted(other)));
+            }
+            Some(_) => return Some("authentication is not \"IAM_ROLE\"".to_owned()),
             None => return Some("authentication is `basic`".to_owned()),
         }
         None
@@ -237,7 +240,7 @@ impl<'a> PipeReader<'a> {
             |given: Option<&'_ Given>| given.map(|g| g.text.clone()).filter(|text| !text.is_empty());
         let Some(name) = non_empty(tls_host).or(non_empty(host)).filter(|_| !is_open) else { return };
         if !clickpipes_reads_the_region(&name) {
-            let found = self.declaration.sensitive.hide(&quoted(&name));
+            let found = quoted(&name);
             self.problem(
                 ProblemKind::RegionUnreadable,
                 Some("region"),
@@ -265,6 +268,7 @@ impl<'a> PipeReader<'a> {
         let mut targets = BTreeSet::new();
         let mut tables = Vec::new();
         for (i, mapping) in mappings.into_iter().enumerate() {
+            self.mark_sensitive(engine, i, &mapping);
             let target = mapping.target_table.filter(|table| !table.is_empty());
             let twice = target.filter(|target| !targets.insert(target.clone()));
             if let Some(twice) = twice {
@@ -289,22 +293,29 @@ impl<'a> PipeReader<'a> {
                 continue;
             };
             let name = format!("{schema}.{table}");
-            if self.sensitive.is(&["source", engine, "table_mappings", &i.to_string(), "source_table"]) {
-                self.declaration.sensitive.push(&table);
-            }
             if name.contains('*') {
                 let expected = "exact names: pipeprobe reads * as a wildcard";
-                self.invalid(
-                    Some("tables"),
-                    &path,
-                    expected,
-                    &self.declaration.sensitive.hide(&quoted(&name)),
-                );
+                self.invalid(Some("tables"), &path, expected, &quoted(&name));
             } else {
                 tables.push(self.value(name));
             }
         }
         Some(tables)
+    }
+
+    fn mark_sensitive(&mut self, engine: &str, index: usize, mapping: &TableMapping) {
+        let index = index.to_string();
+        for (name, value) in [
+            ("source_schema_name", &mapping.source_schema_name),
+            ("source_table", &mapping.source_table),
+            ("target_table", &mapping.target_table),
+        ] {
+            if let Some(value) = value
+                && self.sensitive.is(&["source", engine, "table_mappings", &index, name])
+            {
+                self.declaration.sensitive.push(value);
+            }
+        }
     }
 
     fn known_after_apply(&mut self, key: Option<&'static str>, path: &[&str]) {
@@ -330,6 +341,7 @@ impl<'a> PipeReader<'a> {
         (expected, found): (&str, &str),
         help: &str,
     ) {
+        let found = self.declaration.sensitive.hide(found);
         let invalid = Invalid::new(&path.join("."), expected, found).help(help);
         self.declaration.problems.push(Problem { kind, key, invalid });
     }

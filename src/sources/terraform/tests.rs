@@ -389,6 +389,73 @@ fn sensitive_values_are_marked_but_for_the_user_of_the_guide() {
 }
 
 #[test]
+fn a_replaced_pipe_is_the_new_one_and_a_deposed_object_is_ignored() {
+    let mut document = with("mysql", |_| {});
+    make_unknown(&mut document, "mysql", "iam_role");
+    let changes = document["resource_changes"].as_array_mut().unwrap();
+    changes[0]["change"]["actions"] = json!(["delete", "create"]);
+    changes.push(json!({ "address": "p", "type": PIPE, "deposed": "8a7b", "change": { "actions": ["delete"],
+        "after_unknown": { "source": true } } }));
+    assert_eq!(problems(&only(&document)), [(ProblemKind::KnownAfterApply, "source.mysql.iam_role")]);
+}
+
+/// Every path to a value below the pipe's resource.
+fn leaves(value: &Value, path: &str, found: &mut Vec<String>) {
+    found.push(path.to_owned());
+    match value {
+        Value::Object(entries) => {
+            entries.iter().for_each(|(key, value)| leaves(value, &format!("{path}/{key}"), found));
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(i, item)| leaves(item, &format!("{path}/{i}"), found));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn whatever_a_value_is_reading_ends_with_pipes_or_an_error_and_shows_nothing_sensitive() {
+    for engine in ["postgres", "mysql"] {
+        let document = with(engine, |_| {});
+        let mut paths = Vec::new();
+        leaves(&document, "", &mut paths);
+        assert!(paths.len() > 25, "{paths:?}");
+        for path in paths {
+            for replaced in [
+                json!(null),
+                json!(true),
+                json!(-1e300),
+                json!("hunter2"),
+                json!(["hunter2"]),
+                json!({ "hunter2": {} }),
+            ] {
+                let mut document = document.clone();
+                // All of the pipe is sensitive.
+                document["planned_values"]["root_module"]["resources"][0]["sensitive_values"] = json!(true);
+                *document.pointer_mut(&path).unwrap() = replaced;
+                let text = document.to_string();
+                let shown = match read(Kind::Plan, &text, "p") {
+                    Ok(declared) => format!("{declared:?}"),
+                    Err(errors) => errors.to_string(),
+                };
+                let is_name = path.ends_with("/address") || path.ends_with("/source");
+                assert!(is_name || !shown.contains("hunter2"), "{path}: {shown}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_part_of_a_document_is_an_error() {
+    for text in [PLAN, UPDATE, STATE] {
+        for end in (0..text.trim_end().len()).step_by(501) {
+            let error = read(Kind::Plan, &text[..end], "p").unwrap_err();
+            assert_eq!(error.first().field, "terraform_plan");
+        }
+    }
+}
+
+#[test]
 fn another_document_is_refused_with_the_command_that_prints_the_right_one() {
     let nested = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let deep_modules = format!(
