@@ -1,10 +1,12 @@
 //! One `clickhouse_clickpipe`: its attributes as fields of a target, and the problems that they show.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod tables;
+
+use std::collections::BTreeMap;
 
 use super::{
     super::DeclaredPipe,
-    attributes::{Attributes, Credentials, Source, TableMapping},
+    attributes::{Attributes, Credentials, Source},
     marks::Marks,
 };
 use crate::{
@@ -248,73 +250,6 @@ impl<'a> PipeReader<'a> {
                 ("the name of the RDS endpoint, which contains the Region", &found),
                 "set tls_host to the name of the RDS endpoint (NAME.ID.REGION.rds.amazonaws.com); for PrivateLink too",
             );
-        }
-    }
-
-    fn tables(&mut self, engine: &str, mappings: Option<Vec<TableMapping>>) -> Option<Vec<Given>> {
-        let path = ["source", engine, "table_mappings"];
-        if self.unknown.is(&path) {
-            self.known_after_apply(Some("tables"), &path);
-            return None;
-        }
-        let open = (0..self.unknown.len(&path)).map(|i| i.to_string()).find(|i| {
-            let part = |name: &str| self.unknown.is(&["source", engine, "table_mappings", i, name]);
-            part("source_schema_name") || part("source_table") || part("target_table")
-        });
-        if open.is_some() {
-            self.known_after_apply(Some("tables"), &path);
-        }
-        let mappings = mappings?;
-        let mut targets = BTreeSet::new();
-        let mut tables = Vec::new();
-        for (i, mapping) in mappings.into_iter().enumerate() {
-            self.mark_sensitive(engine, i, &mapping);
-            let target = mapping.target_table.filter(|table| !table.is_empty());
-            let twice = target.filter(|target| !targets.insert(target.clone()));
-            if let Some(twice) = twice {
-                let found = format!("{} twice", quoted(twice));
-                self.problem(
-                    ProblemKind::DuplicateTargetTable,
-                    None,
-                    &path,
-                    ("a different target_table for each source table", &found),
-                    "give each mapping its own target_table",
-                );
-            }
-            let (Some(schema), Some(table)) = (mapping.source_schema_name, mapping.source_table) else {
-                if open.is_none() {
-                    self.invalid(
-                        Some("tables"),
-                        &path,
-                        "source_schema_name and source_table",
-                        "a mapping without one",
-                    );
-                }
-                continue;
-            };
-            let name = format!("{schema}.{table}");
-            if name.contains('*') {
-                let expected = "exact names: pipeprobe reads * as a wildcard";
-                self.invalid(Some("tables"), &path, expected, &quoted(&name));
-            } else {
-                tables.push(self.value(name));
-            }
-        }
-        Some(tables)
-    }
-
-    fn mark_sensitive(&mut self, engine: &str, index: usize, mapping: &TableMapping) {
-        let index = index.to_string();
-        for (name, value) in [
-            ("source_schema_name", &mapping.source_schema_name),
-            ("source_table", &mapping.source_table),
-            ("target_table", &mapping.target_table),
-        ] {
-            if let Some(value) = value
-                && self.sensitive.is(&["source", engine, "table_mappings", &index, name])
-            {
-                self.declaration.sensitive.push(value);
-            }
         }
     }
 
