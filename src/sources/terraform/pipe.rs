@@ -11,7 +11,8 @@ use super::{
 };
 use crate::{
     cli::{Given, fields::Fields},
-    target::{DbUser, Declaration, Host, Invalid, Origin, Problem, ProblemKind, RdsName, SourceType, quoted},
+    clickpipes,
+    target::{DbUser, Declaration, Host, Invalid, Origin, Problem, ProblemKind, Region, SourceType, quoted},
 };
 
 /// What a resource is for pipeprobe.
@@ -235,13 +236,14 @@ impl<'a> PipeReader<'a> {
         self.given_at(&path, "user", credentials.username)
     }
 
-    /// ClickPipes reads the Region from the name that it verifies (PeerDB, flow/connectors/utils/rds.go).
+    /// ClickPipes reads the Region from the name that it verifies.
     fn region(&mut self, engine: &str, tls_host: Option<&Given>, host: Option<&Given>) {
         let is_open = ["tls_host", "host"].iter().any(|name| self.unknown.is(&["source", engine, name]));
         let non_empty =
             |given: Option<&'_ Given>| given.map(|g| g.text.clone()).filter(|text| !text.is_empty());
         let Some(name) = non_empty(tls_host).or(non_empty(host)).filter(|_| !is_open) else { return };
-        if !clickpipes_reads_the_region(&name) {
+        let is_read = clickpipes::region_in(&name).is_some_and(|region| region.parse::<Region>().is_ok());
+        if !is_read {
             let found = quoted(&name);
             self.problem(
                 ProblemKind::RegionUnreadable,
@@ -280,10 +282,4 @@ impl<'a> PipeReader<'a> {
         let invalid = Invalid::new(&path.join("."), expected, found).help(help);
         self.declaration.problems.push(Problem { kind, key, invalid });
     }
-}
-
-/// ClickPipes' engine knows `NAME.ID.REGION.rds.amazonaws.com`, and no other form.
-fn clickpipes_reads_the_region(host: &str) -> bool {
-    let region = Host::parse("host", host).ok().and_then(|host| RdsName::parse(&host)?.region);
-    region.is_some_and(|region| host.ends_with(&format!(".{region}.rds.amazonaws.com")))
 }

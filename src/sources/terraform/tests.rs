@@ -256,7 +256,7 @@ fn a_part_or_all_of_the_source_is_not_known_yet() {
 fn the_declaration_alone_shows_problems() {
     use ProblemKind as Kind;
     type Change = fn(&mut Value);
-    let cases: [(Change, Kind, &str); 14] = [
+    let cases: [(Change, Kind, &str); 15] = [
         (|s| s["disable_tls"] = true.into(), Kind::TlsDisabled, "disable_tls"),
         (|s| s["skip_cert_verification"] = true.into(), Kind::TlsUnverified, "skip_cert_verification"),
         (|s| s["authentication"] = "basic".into(), Kind::BasicWithRole, "authentication"),
@@ -267,6 +267,7 @@ fn the_declaration_alone_shows_problems() {
         (|s| s["credentials"]["password_wo"] = "hunter2".into(), Kind::PasswordWithRole, "credentials"),
         (|s| s["credentials"] = Value::Null, Kind::UserMissing, "credentials.username"),
         (|s| s["host"] = "vpce-0a.rds.example.com".into(), Kind::RegionUnreadable, "tls_host"),
+        (|s| s["host"] = "x.global-abc.global.rds.amazonaws.com".into(), Kind::RegionUnreadable, "tls_host"),
         (|s| s["host"] = "db.abc.rds.cn-north-1.amazonaws.com.cn".into(), Kind::RegionUnreadable, "tls_host"),
         (|s| s["ca_certificate"] = "/etc/passwd".into(), Kind::Invalid, "ca_certificate"),
         (|s| s["table_mappings"][0]["source_table"] = "*".into(), Kind::Invalid, "table_mappings"),
