@@ -1,5 +1,8 @@
 //! Filters of the templates: text in the syntax of each language.
 
+// `askama::filter_fn` writes this attribute.
+#![allow(clippy::inline_always)]
+
 use std::fmt::Display;
 
 use askama::Values;
