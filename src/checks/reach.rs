@@ -1,9 +1,13 @@
 //! Why we could not get in: the ladder's errors → findings, each with what to do.
 
+mod mysql;
+mod postgres;
+mod token;
+
 use super::{Observations, policy_resource};
 use crate::{
     clickpipes,
-    connection::{AuthRequest, ConnectError, ConnectionEvidence, Refusal, Stage, TlsEvidence, TlsFailure},
+    connection::{AuthRequest, ConnectError, ConnectionEvidence, Stage, TlsEvidence, TlsFailure},
     diagnostic::{Candidate, CheckId, Diagnostic},
     facts::Facts,
     sql,
@@ -143,8 +147,8 @@ fn failed(target: &Target, seen: &Observations, error: &ConnectError) -> Diagnos
         ConnectError::Tls(failure) => tls(target, evidence, failure),
         ConnectError::NotIam(auth_request) => not_iam(target, auth_request),
         ConnectError::Refused { refusal, .. } => match target.engine() {
-            Engine::Postgres => postgres_refused(target, seen, row, refusal),
-            Engine::Mysql | Engine::Mariadb => mysql_refused(target, seen, row, refusal),
+            Engine::Postgres => postgres::refused(target, seen, row, refusal),
+            Engine::Mysql | Engine::Mariadb => mysql::refused(target, seen, row, refusal),
         },
         ConnectError::Protocol { .. } => fail("DB_PROTOCOL", error.to_string())
             .remedy(format!("check that {} is a {} server's port", target.dial, target.engine().name())),
@@ -414,200 +418,9 @@ fn make_iam_user(target: &Target) -> String {
     }
 }
 
-/// RDS accepts a token of up to 15 minutes; what a few minutes' skew leaves is not enough to rely on.
-const CLOCK_SKEW_SECONDS: i64 = 300;
-
-/// Why a server refuses a token it asked for: what can be told from here, else the policy.
-fn refused_token(
-    target: &Target,
-    seen: &Observations,
-    row: CheckId,
-    cause: &'static str,
-    refusal: &Refusal,
-) -> Diagnostic {
-    let fail = |cause| {
-        Diagnostic::fail(row, cause, refusal.to_string()).expected(format!(
-            "a token for {} on {} in {}, allowed by its policy",
-            target.user, target.sign, target.region
-        ))
-    };
-    if let Some(offset) = seen.identity_evidence.clock_offset_seconds.filter(|o| o.abs() > CLOCK_SKEW_SECONDS)
-    {
-        return fail("CLOCK_SKEW").remedy(format!(
-            "set this machine's clock (AWS's is {offset:+} s from it): the token was signed at the wrong time"
-        ));
-    }
-    if RdsName::parse(&target.sign.host).is_none() {
-        let remove = if target.sign.host == target.tls_host { "" } else { "remove `sign_host` and " };
-        return fail("TOKEN_WRONG_NAME").remedy(format!(
-            "{remove}set `tls_host` to the RDS endpoint's own name{}: RDS refuses tokens signed for `{}`",
-            alias_of_rds(&seen.connection).map(|name| format!(", {name} by its alias")).unwrap_or_default(),
-            target.sign.host
-        ));
-    }
-    fail(cause).with_candidates(not_accepted(target, seen))
-}
-
-/// RDS refuses a token without saying why. What is in it agrees with the target, by the time this is asked.
-fn not_accepted(target: &Target, seen: &Observations) -> Vec<Candidate> {
-    let resource = policy_resource(target);
-    let mut causes = vec![Candidate::new(
-        "TOKEN_NOT_ALLOWED",
-        "the commonest: name, port, user, Region and time in the token are as they should be, so it is the policy",
-        format!(
-            "let the access role's identity policy allow rds-db:connect on {resource} (its resource id is on the \
-             database's Configuration tab); IAM changes take a minute to arrive"
-        ),
-    )];
-    if target.sign.port != target.dial.port {
-        causes.insert(
-            0,
-            Candidate::new(
-                "TOKEN_WRONG_PORT",
-                format!(
-                    "it is signed for port {}, and port {} was dialled",
-                    target.sign.port, target.dial.port
-                ),
-                "set `port` (or `sign_port`) to the one that the database itself listens on",
-            ),
-        );
-    }
-    if target.sign.host != target.tls_host && RdsName::parse(&target.tls_host).is_some() {
-        causes.insert(
-            0,
-            Candidate::new(
-                "TOKEN_WRONG_HOST",
-                format!(
-                    "it is signed for {}, and it was {} that proved its name",
-                    target.sign.host, target.tls_host
-                ),
-                "remove `sign_host`: the token must be for the database of the certificate",
-            ),
-        );
-    }
-    if target.user.as_str().chars().any(char::is_uppercase) {
-        causes.push(Candidate::new(
-            "TOKEN_WRONG_USER",
-            format!("{} has capitals, and its case must be that of the policy and the database", target.user),
-            "write `user` as the policy and the database do",
-        ));
-    }
-    if target.engine() != Engine::Postgres {
-        causes.push(Candidate::new(
-            "AUTH_CLIENT_CERTIFICATE",
-            "an account with REQUIRE X509, SUBJECT or ISSUER refuses every login without a client certificate, with the same error",
-            format!(
-                "look at SHOW CREATE USER {0}; if it requires a certificate: ALTER USER {0} REQUIRE SSL;",
-                sql::mysql::literal(target.user.as_str())
-            ),
-        ));
-    }
-    causes.push(Candidate::new(
-        "TOKEN_DENIED_ABOVE",
-        "a service or resource control policy, a permissions boundary or an explicit Deny would show the same",
-        "simulate it: aws iam simulate-principal-policy, with the role, rds-db:connect and that resource",
-    ));
-    let overloaded = match seen.first_login {
-        Some(_) => "less likely: two tokens in a row were refused",
-        None => "IAM that is short of memory or throttled answers the same",
-    };
-    causes.push(Candidate::new(
-        "IAM_OVERLOADED",
-        overloaded,
-        "try again in a minute, and look at FreeableMemory",
-    ));
-    causes
-}
-
 /// Remedy for an unknown refusal.
 const OWN_WORDS: &str =
     "these are the server's own words; its log of this minute may say more (RDS: Logs & events)";
-
-fn postgres_refused(target: &Target, seen: &Observations, row: CheckId, refusal: &Refusal) -> Diagnostic {
-    let fail = |cause| Diagnostic::fail(row, cause, refusal.to_string());
-    let says = |words: &str| refusal.message.contains(words);
-    let (user, database) = (
-        sql::postgres::identifier(target.user.as_str()),
-        sql::postgres::identifier(target.database.as_deref().unwrap_or_default()),
-    );
-    match refusal.code.as_str() {
-        "28000" if says("PAM authentication failed") || says("IAM authentication failed") => {
-            refused_token(target, seen, row, "PG_TOKEN_REFUSED", refusal)
-        }
-        "28000" if says("not permitted to log in") => {
-            fail("PG_NO_LOGIN").remedy(format!("ALTER ROLE {user} LOGIN;"))
-        }
-        "28000" if says("does not exist") => fail("PG_NO_USER").remedy(make_iam_user(target)),
-        "28000" if says("pg_hba.conf") => fail("PG_HBA_REFUSED").remedy(format!(
-            "on RDS, set `database` to one of yours (rdsadmin is not accessible); on your own server, add to its \
-             pg_hba.conf: hostssl {database} +rds_iam all pam"
-        )),
-        // The token was judged as a password.
-        "28P01" => fail("PG_PASSWORD_REFUSED").remedy(make_iam_user(target)),
-        "3D000" => fail("PG_NO_DATABASE")
-            .remedy(format!("set `database` to one that exists (found none named {database})")),
-        "42501" => fail("PG_NO_CONNECT").remedy(format!("GRANT CONNECT ON DATABASE {database} TO {user};")),
-        "53300" => {
-            fail("PG_TOO_MANY_CONNECTIONS").remedy("free connections at the server, or raise max_connections")
-        }
-        "55000" if says("not currently accepting connections") => {
-            fail("PG_DATABASE_CLOSED").remedy(format!("ALTER DATABASE {database} ALLOW_CONNECTIONS true;"))
-        }
-        // PostgreSQL 14 and newer. Before, such a standby reported that it was starting up.
-        "57P03" if refusal.detail.as_deref().is_some_and(|detail| detail.contains("Hot standby mode is disabled")) => {
-            fail("PG_STANDBY_CLOSED")
-                .remedy("it is a standby that takes no connections (hot_standby = off): give the writer's endpoint")
-        }
-        "57P03" => fail("PG_NOT_READY").remedy(
-            "the server is starting or stopping: try again in a moment; if it stays, look at the database's status and events",
-        ),
-        _ => fail("PG_REFUSED").remedy(OWN_WORDS),
-    }
-}
-
-fn mysql_refused(target: &Target, seen: &Observations, row: CheckId, refusal: &Refusal) -> Diagnostic {
-    let fail = |cause| Diagnostic::fail(row, cause, refusal.to_string());
-    let user = sql::mysql::literal(target.user.as_str());
-    match refusal.code.as_str() {
-        "1045" if row == CheckId::LogIn => refused_token(target, seen, row, "MYSQL_TOKEN_REFUSED", refusal),
-        "1045" => fail("MYSQL_USER_REFUSED").remedy(make_iam_user(target)), // before any token was sent
-        "1044" | "1049" => fail("MYSQL_NO_DATABASE").remedy(format!(
-            "set `database` to one that exists and that the user may use (GRANT SELECT ON <database>.* TO {user})"
-        )),
-        "1040" if refusal.message.contains("IAM authentication rate limit") => fail("MYSQL_IAM_THROTTLED")
-            .remedy("try again in a minute: fewer than 200 IAM logins a second are allowed"),
-        "1040" => {
-            fail("MYSQL_TOO_MANY_CONNECTIONS").remedy("free connections at the server, or raise max_connections")
-        }
-        "1203" => fail("MYSQL_USER_LIMIT").remedy(
-            "close connections of this user, or raise max_user_connections in the DB parameter group",
-        ),
-        "1226" => fail("MYSQL_USER_LIMIT").remedy(format!(
-            "ALTER USER {user} WITH MAX_USER_CONNECTIONS 0 MAX_CONNECTIONS_PER_HOUR 0; (0 means no limit; the message names \
-             the limit)"
-        )),
-        "1129" => {
-            fail("MYSQL_HOST_BLOCKED").remedy(
-                "as the master user: FLUSH HOSTS; then find what breaks off its connections from this address (a health \
-                 check, a port scan), or raise max_connect_errors in the DB parameter group",
-            )
-        }
-        "1130" => fail("MYSQL_HOST_NOT_ALLOWED").remedy(let_in_from_anywhere(target)),
-        "1524" => fail("MYSQL_PLUGIN_NOT_LOADED").remedy("enable IAM database authentication on the instance"),
-        "3118" | "4151" => fail("MYSQL_ACCOUNT_LOCKED").remedy(format!("ALTER USER {user} ACCOUNT UNLOCK;")),
-        // ER_USER_ACCESS_DENIED_FOR_USER_ACCOUNT_BLOCKED_BY_PASSWORD_LOCK; MariaDB: ER_USER_IS_BLOCKED.
-        "3955" => fail("MYSQL_ACCOUNT_BLOCKED").remedy(format!(
-            "ALTER USER {user} ACCOUNT UNLOCK; then find out why logins failed: the account has FAILED_LOGIN_ATTEMPTS, and \
-             this refusal hides the cause"
-        )),
-        "4150" => fail("MYSQL_ACCOUNT_BLOCKED").remedy(
-            "FLUSH PRIVILEGES; then find out why logins failed: max_password_errors was reached, and this refusal hides the cause",
-        ),
-        "3032" => fail("MYSQL_OFFLINE")
-            .remedy("SET GLOBAL offline_mode = OFF; (ask first whoever turned it on, and why)"),
-        _ => fail("MYSQL_REFUSED").remedy(OWN_WORDS),
-    }
-}
 
 /// Where changes can be streamed from.
 pub(super) fn endpoint(target: &Target, facts: &Facts) -> Diagnostic {
