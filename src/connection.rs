@@ -89,9 +89,16 @@ pub struct Refusal {
     pub message: String,
     pub detail: Option<String>,
     pub hint: Option<String>,
+    /// The function of PostgreSQL that reports the error (field `R`). It is never translated.
+    pub routine: Option<Box<str>>,
 }
 
 impl Refusal {
+    /// Whether that routine reports it, or the message contains these English words: a proxy names no routine.
+    pub fn is_by(&self, routine: &str, english: &str) -> bool {
+        self.routine.as_deref() == Some(routine) || self.message.contains(english)
+    }
+
     /// Timed out.
     fn silence() -> Self {
         Self { code: "no answer".into(), message: "no answer in time".into(), ..Self::default() }

@@ -15,7 +15,7 @@ use rustls::RootCertStore;
 
 use crate::{
     aws,
-    checks::Observations,
+    checks::{self, Observations},
     connection::{
         self, ConnectError, ConnectionEvidence, PendingAuth, Purpose, RateLimit, Session, Stage, task::Task,
     },
@@ -326,9 +326,10 @@ impl Run<'_> {
 /// there is none. MariaDB has no such limit per account.
 fn may_retry(engine: Engine, error: &ConnectError) -> bool {
     match error {
-        ConnectError::Refused { stage: Stage::Login, refusal } => match refusal.code.as_str() {
-            "28000" => refusal.message.contains("authentication failed"),
-            code => code == "1045" && engine == Engine::Mariadb,
+        ConnectError::Refused { stage: Stage::Login, refusal } => match engine {
+            Engine::Postgres => checks::is_refused_token(refusal),
+            Engine::Mariadb => refusal.code == "1045",
+            Engine::Mysql => false,
         },
         _ => false,
     }

@@ -27,6 +27,8 @@ mod operators;
 mod independent_checks;
 #[path = "end_to_end/local_failures.rs"]
 mod local_failures;
+#[path = "end_to_end/languages.rs"]
+mod languages;
 #[path = "end_to_end/outputs.rs"]
 mod outputs;
 #[path = "end_to_end/refusals.rs"]

@@ -2,7 +2,10 @@
 
 mod publication;
 
-use super::tables::{self, Candidates, Failing, counted};
+use super::{
+    reach::raise_role_limit,
+    tables::{self, Candidates, Failing, counted},
+};
 use crate::{
     connection::{AuthRequest, ConnectError, Refusal},
     diagnostic::{CheckId, Diagnostic},
@@ -290,7 +293,10 @@ impl Server<'_> {
                 // While the parameter is off the token is judged as a password, or PAM refuses it.
                 "28000" | "28P01" if !is_on => fail(refusal.to_string()),
                 _ => unknown(refusal.to_string()).remedy(
-                    "try again: the server refused the replication connection for a reason of its own",
+                    raise_role_limit(self.target, refusal).unwrap_or_else(|| {
+                        "try again: the server refused the replication connection for a reason of its own"
+                            .into()
+                    }),
                 ),
             },
             Err(ConnectError::NotIam(auth_request @ (AuthRequest::Sasl(_) | AuthRequest::Md5))) => {
@@ -683,7 +689,7 @@ fn with_columns(table: &PostgresTable, columns: &[ServerText]) -> String {
 }
 
 /// Before the authentication: "number of requested standby connections exceeds max_wal_senders". The same
-/// code says that the server, or the role, has no connection left.
+/// code says that the server, or the role, has no connection left. No translation changes the parameter's name.
 fn is_out_of_wal_senders(refusal: &Refusal) -> bool {
     refusal.code == "53300" && refusal.message.contains("max_wal_senders")
 }

@@ -4,6 +4,9 @@ mod mysql;
 mod postgres;
 mod token;
 
+pub(crate) use postgres::is_refused_token;
+pub(super) use postgres::raise_role_limit;
+
 use super::{Observations, policy_resource};
 use crate::{
     clickpipes,

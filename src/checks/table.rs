@@ -244,7 +244,7 @@ pub static CHECKS: &[Check] = &[
         .expected("a request for a cleartext password, over TLS, before anything secret is sent")
         .source(IAM_DB),
     Check::connection(Id::LogIn, "AUTH_LOG_IN", "IAM login as {user}")
-        .expected("an identity policy that allows rds-db:connect on this database and user")
+        .expected("the server accepts the token, and the user may connect to the database")
         .source(IAM_DB),
     Check::connection(Id::ClickPipesRole, "CLICKPIPES_ROLE", "ClickPipes can assume the role in the same way")
         .expected("an access role in partition aws that can be assumed without an external id")

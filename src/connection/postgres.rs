@@ -223,6 +223,7 @@ fn refusal(body: &ErrorResponseBody) -> Refusal {
             b'M' => refusal.message = text,
             b'D' => refusal.detail = Some(text),
             b'H' => refusal.hint = Some(text),
+            b'R' => refusal.routine = Some(text.into()),
             _ => {}
         }
     }
@@ -236,6 +237,7 @@ fn driver_refusal(error: &tokio_postgres::Error) -> Refusal {
             message: printable(db.message()),
             detail: db.detail().map(printable),
             hint: db.hint().map(printable),
+            routine: db.routine().map(|name| printable(name).into()),
         },
         None => Refusal {
             code: "connection".into(),

@@ -1,52 +1,118 @@
 //! What a PostgreSQL server's refusal of a login means.
+//!
+//! The message is in the language of `lc_messages`, so the SQLSTATE and the routine that reports the error (field `R`) decide;
+//! neither is translated. Names of files and parameters in a message are not translated either. The rest of the text only
+//! separates two errors of one routine, and only if it is English. Source: PostgreSQL, auth.c, miscinit.c, postinit.c, proc.c,
+//! backend_startup.c. A pooler or proxy sends no routine; then the English text decides.
 
 use super::{OWN_WORDS, make_iam_user, token::refused_token};
 use crate::{
     checks::Observations,
     connection::Refusal,
-    diagnostic::{CheckId, Diagnostic},
+    diagnostic::{Candidate, CheckId, Diagnostic},
     sql,
     target::Target,
 };
 
+/// Whether it is the token that was refused.
+pub(crate) fn is_refused_token(refusal: &Refusal) -> bool {
+    refusal.code == "28000" && refusal.is_by("auth_failed", "authentication failed")
+}
+
 pub(super) fn refused(target: &Target, seen: &Observations, row: CheckId, refusal: &Refusal) -> Diagnostic {
-    let fail = |cause| Diagnostic::fail(row, cause, refusal.to_string());
-    let says = |words: &str| refusal.message.contains(words);
-    let (user, database) = (
-        sql::postgres::identifier(target.user.as_str()),
-        sql::postgres::identifier(target.database.as_deref().unwrap_or_default()),
-    );
+    let fail = |cause, expected: &str| Diagnostic::fail(row, cause, refusal.to_string()).expected(expected);
+    let database = sql::postgres::identifier(target.database.as_deref().unwrap_or_default());
     match refusal.code.as_str() {
-        "28000" if says("PAM authentication failed") || says("IAM authentication failed") => {
-            refused_token(target, seen, row, "PG_TOKEN_REFUSED", refusal)
-        }
-        "28000" if says("not permitted to log in") => {
-            fail("PG_NO_LOGIN").remedy(format!("ALTER ROLE {user} LOGIN;"))
-        }
-        "28000" if says("does not exist") => fail("PG_NO_USER").remedy(make_iam_user(target)),
-        "28000" if says("pg_hba.conf") => fail("PG_HBA_REFUSED").remedy(format!(
-            "on RDS, set `database` to one of yours (rdsadmin is not accessible); on your own server, add to its \
-             pg_hba.conf: hostssl {database} +rds_iam all pam"
-        )),
+        "28000" if is_refused_token(refusal) => refused_token(target, seen, row, "PG_TOKEN_REFUSED", refusal),
+        "28000" => not_admitted(target, row, refusal),
         // The token was judged as a password.
-        "28P01" => fail("PG_PASSWORD_REFUSED").remedy(make_iam_user(target)),
-        "3D000" => fail("PG_NO_DATABASE")
+        "28P01" => fail("PG_PASSWORD_REFUSED", "IAM authentication, not a password, for this user")
+            .remedy(make_iam_user(target)),
+        "3D000" => fail("PG_NO_DATABASE", "a database of that name")
             .remedy(format!("set `database` to one that exists (found none named {database})")),
-        "42501" => fail("PG_NO_CONNECT").remedy(format!("GRANT CONNECT ON DATABASE {database} TO {user};")),
-        "53300" => {
-            fail("PG_TOO_MANY_CONNECTIONS").remedy("free connections at the server, or raise max_connections")
+        "42501" if refusal.is_by("CheckMyDatabase", "permission denied for database") => {
+            let user = sql::postgres::identifier(target.user.as_str());
+            fail("PG_NO_CONNECT", "the CONNECT privilege on the database")
+                .remedy(format!("GRANT CONNECT ON DATABASE {database} TO {user};"))
         }
-        "55000" if says("not currently accepting connections") => {
-            fail("PG_DATABASE_CLOSED").remedy(format!("ALTER DATABASE {database} ALLOW_CONNECTIONS true;"))
+        "53300" => no_connection_left(target, row, refusal),
+        "55000" if refusal.is_by("CheckMyDatabase", "not currently accepting connections") => {
+            fail("PG_DATABASE_CLOSED", "a database that accepts connections")
+                .remedy(format!("ALTER DATABASE {database} ALLOW_CONNECTIONS true;"))
         }
         // PostgreSQL 14 and newer. Before, such a standby reported that it was starting up.
         "57P03" if refusal.detail.as_deref().is_some_and(|detail| detail.contains("Hot standby mode is disabled")) => {
-            fail("PG_STANDBY_CLOSED")
+            fail("PG_STANDBY_CLOSED", "a server that accepts connections")
                 .remedy("it is a standby that takes no connections (hot_standby = off): give the writer's endpoint")
         }
-        "57P03" => fail("PG_NOT_READY").remedy(
-            "the server is starting or stopping: try again in a moment; if it stays, look at the database's status and events",
+        "57P03" => fail("PG_NOT_READY", "a server that accepts connections").remedy(
+            "the server is starting or stopping: try again in a moment; if it stays, look at the database's status and events, \
+             and see that the endpoint is not a standby's with hot_standby = off",
         ),
-        _ => fail("PG_REFUSED").remedy(OWN_WORDS),
+        _ => fail("PG_REFUSED", "a login with the token").remedy(OWN_WORDS),
     }
+}
+
+/// SQLSTATE 28000 for another reason than the token: by pg_hba.conf, or because of the role.
+fn not_admitted(target: &Target, row: CheckId, refusal: &Refusal) -> Diagnostic {
+    let fail = |cause, expected: &str| Diagnostic::fail(row, cause, refusal.to_string()).expected(expected);
+    let says = |words: &str| refusal.message.contains(words);
+    let user = sql::postgres::identifier(target.user.as_str());
+    let login = format!("ALTER ROLE {user} LOGIN;");
+    if says("pg_hba.conf") {
+        let database = sql::postgres::identifier(target.database.as_deref().unwrap_or_default());
+        return fail("PG_HBA_REFUSED", "a line of pg_hba.conf for this user, database and address").remedy(format!(
+            "on RDS, set `database` to one of yours (rdsadmin is not accessible); on your own server, add to its \
+             pg_hba.conf: hostssl {database} +rds_iam all pam"
+        ));
+    }
+    if refusal.is_by("ClientAuthentication", "valid client certificate") {
+        return fail("PG_CLIENT_CERTIFICATE", "a login without a client certificate, as ClickPipes has none")
+            .remedy("remove clientcert from the line of pg_hba.conf for this user");
+    }
+    let expected = "a role that exists and has the LOGIN attribute";
+    if says("not permitted to log in") {
+        return fail("PG_NO_LOGIN", expected).remedy(login);
+    }
+    if says("does not exist") {
+        return fail("PG_NO_USER", expected).remedy(make_iam_user(target));
+    }
+    if refusal.routine.as_deref() == Some("InitializeSessionUserId") {
+        return fail("PG_ROLE_REFUSED", expected).with_candidates(vec![
+            Candidate::new(
+                "PG_NO_LOGIN",
+                "the more common one of two causes that have the same SQLSTATE and routine",
+                login,
+            ),
+            Candidate::new(
+                "PG_NO_USER",
+                "the other one; the message says which, in the server's language",
+                make_iam_user(target),
+            ),
+        ]);
+    }
+    fail("PG_REFUSED", "a login with the token").remedy(OWN_WORDS)
+}
+
+/// SQLSTATE 53300: the limit of the role, of the database, or of the server.
+fn no_connection_left(target: &Target, row: CheckId, refusal: &Refusal) -> Diagnostic {
+    let fail = |cause, expected: &str| Diagnostic::fail(row, cause, refusal.to_string()).expected(expected);
+    if let Some(remedy) = raise_role_limit(target, refusal) {
+        return fail("PG_ROLE_LIMIT", "a free connection of the role (CONNECTION LIMIT)").remedy(remedy);
+    }
+    if refusal.is_by("CheckMyDatabase", "too many connections for database") {
+        let database = sql::postgres::identifier(target.database.as_deref().unwrap_or_default());
+        return fail("PG_DATABASE_LIMIT", "a free connection of the database (CONNECTION LIMIT)")
+            .remedy(format!("ALTER DATABASE {database} CONNECTION LIMIT -1; (-1 means no limit)"));
+    }
+    fail("PG_TOO_MANY_CONNECTIONS", "a free connection of the server (max_connections)")
+        .remedy("free connections at the server, or raise max_connections")
+}
+
+/// What raises the role's own limit, if that is what was reached.
+pub(in crate::checks) fn raise_role_limit(target: &Target, refusal: &Refusal) -> Option<String> {
+    let is_limit =
+        refusal.code == "53300" && refusal.is_by("InitializeSessionUserId", "too many connections for role");
+    let user = sql::postgres::identifier(target.user.as_str());
+    is_limit.then(|| format!("ALTER ROLE {user} CONNECTION LIMIT -1; (-1 means no limit)"))
 }

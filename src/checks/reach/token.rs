@@ -60,7 +60,7 @@ fn not_accepted(target: &Target, seen: &Observations) -> Vec<Candidate> {
             Candidate::new(
                 "TOKEN_WRONG_PORT",
                 format!(
-                    "it is signed for port {}, and port {} was dialled",
+                    "it is signed for port {}, and the connection goes to port {}",
                     target.sign.port, target.dial.port
                 ),
                 "set `port` (or `sign_port`) to the one that the database itself listens on",

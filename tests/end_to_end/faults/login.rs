@@ -136,9 +136,9 @@ pub(super) fn postgres() -> Vec<Fault> {
             .args(&["--database", "nowhere"]),
         log_in("no right to connect", "PG_NO_CONNECT", "GRANT CONNECT ON DATABASE app")
             .sql("REVOKE CONNECT ON DATABASE app FROM PUBLIC"),
-        log_in("the role has no connection left", "PG_TOO_MANY_CONNECTIONS", "free connections")
+        log_in("the role has no connection left", "PG_ROLE_LIMIT", "CONNECTION LIMIT -1;")
             .sql("ALTER ROLE clickpipes_iam_user CONNECTION LIMIT 0"),
-        log_in("the database has no connection left", "PG_TOO_MANY_CONNECTIONS", "free connections")
+        log_in("the database has no connection left", "PG_DATABASE_LIMIT", "CONNECTION LIMIT -1;")
             .sql("ALTER DATABASE app CONNECTION LIMIT 0"),
         log_in(
             "a database that takes no connections",
@@ -194,6 +194,14 @@ fn postgres_servers() -> Vec<Fault> {
         ),
         ask("a rule of pg_hba rejects", "PG_HBA_REFUSED", "`database`")
             .server(|server| access(server, "hostssl all +rds_iam all reject")),
+        ask("a rule of pg_hba requires a client certificate", "PG_CLIENT_CERTIFICATE", "clientcert").lab(
+            |lab, server| {
+                let trust = format!("ALTER SYSTEM SET ssl_ca_file = '{}'", lab.ca_pem().display());
+                server.sql(&trust).unwrap();
+                access(server, "hostssl all +rds_iam all pam pamservice=rdslab clientcert=verify-ca");
+                None
+            },
+        ),
         ask("no rule of pg_hba is for this address", "PG_HBA_REFUSED", "hostssl")
             .server(|server| access(server, "hostssl all +rds_iam 10.0.0.0/8 pam pamservice=rdslab")),
     ]

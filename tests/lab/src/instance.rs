@@ -247,6 +247,21 @@ impl Instance {
         self.start_again()
     }
 
+    /// Restarts the server with messages in another language: for PostgreSQL a locale and its character set, such as
+    /// `ja_JP.eucJP` and `EUC-JP`; the other engines always answer in the client's character set.
+    ///
+    /// # Errors
+    /// If the machine has no such locale, or the server has no translation.
+    pub fn restart_in(&self, locale: &str, character_set: &str) -> io::Result<()> {
+        match self.server_version.engine() {
+            Engine::Postgres => {
+                postgres::add_locale(&self.deployment, locale, character_set)?;
+                self.restart_with(&[(postgres::LC_MESSAGES, locale)])
+            }
+            Engine::Mysql | Engine::MariaDb => self.restart_with(&[("lc-messages", locale)]),
+        }
+    }
+
     /// Restarts PostgreSQL in recovery from an archive whose next file never arrives: it listens, and stays in startup
     /// until it is stopped.
     ///

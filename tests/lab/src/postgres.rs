@@ -106,8 +106,34 @@ pub(crate) fn arguments(deployment: &Deployment, settings: &[(String, String)], 
     for (name, value) in settings {
         command.arg("-c").arg(format!("{name}={value}"));
     }
+    if let Some((_, locale)) = settings.iter().find(|(name, _)| name == LC_MESSAGES) {
+        // Until a database is open, messages are in the character set of the postmaster's locale.
+        command.env("LC_ALL", locale).env("LOCPATH", locales(deployment));
+    }
     command.env("PIPEPROBE_LAB_PAM_DIR", deployment.folder.join("pam.d"));
     deployment.programs.preload(command, &deployment.plugins.pam_shim);
+}
+
+/// Restarting with it changes the language.
+pub(crate) const LC_MESSAGES: &str = "lc_messages";
+
+fn locales(deployment: &Deployment) -> std::path::PathBuf {
+    deployment.folder.join("locales")
+}
+
+/// Compiles a locale for this server, such as `fr_FR` in `ISO-8859-1`.
+pub(crate) fn add_locale(deployment: &Deployment, locale: &str, character_set: &str) -> io::Result<()> {
+    let folder = locales(deployment);
+    files::create(&folder)?;
+    // It warns about character sets that are not a superset of ASCII, with status 1, and compiles them.
+    let output = Command::new("localedef")
+        .args(["--quiet", "--force", "-i", locale.split('.').next().unwrap_or(locale), "-f", character_set])
+        .arg(folder.join(locale))
+        .output()?;
+    match folder.join(locale).join("LC_MESSAGES").is_dir() {
+        true => Ok(()),
+        false => Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned())),
+    }
 }
 
 /// Copies the running primary's data, as for a standby of it, to `folder/data`.
