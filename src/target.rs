@@ -17,7 +17,9 @@ use serde::Serialize;
 pub use access::{Access, CaCertificate, Operator};
 pub use arn::{PrincipalArn, RoleArn};
 pub use declaration::{Declaration, Problem, ProblemKind, Skipped, Unchecked};
-pub use invalid::{ConfigErrors, ErrorList, Invalid, Origin, choice, no_placeholder, quoted};
+pub use invalid::{
+    ConfigErrors, ErrorList, Invalid, Origin, choice, no_known_placeholder, no_placeholder, quoted,
+};
 pub use pipe::{Pipe, ReplicationMechanism, ReplicationMode, TablePattern, like};
 pub use rds_name::{RdsName, RdsNameKind};
 pub use resource::{ResourceId, ResourceKind};
@@ -285,7 +287,7 @@ impl DbUser {
 impl FromStr for DbUser {
     type Err = Invalid;
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        no_placeholder("user", text)?;
+        no_known_placeholder("user", text)?;
         // The limits are 63 bytes (PostgreSQL), 32 characters (MySQL) and 80 characters (MariaDB). This refuses only names
         // that no engine accepts.
         if text.is_empty() || text.len() > 255 || text.chars().any(char::is_control) {
@@ -307,6 +309,8 @@ pub struct Target {
     /// The name in reports: the name of the table in the file, otherwise the host.
     pub name: String,
     pub source_type: SourceType,
+    /// The host as configured, which `port` belongs to: the RDS endpoint, or a tunnel or load balancer to it.
+    pub host: Host,
     /// The address to connect to: `connect_to`, otherwise `host:port`.
     pub dial: Endpoint,
     /// The port of the pipe, which ClickPipes connects to and signs for: `port`.

@@ -7,10 +7,14 @@ mod token;
 pub(crate) use postgres::is_refused_token;
 pub(super) use postgres::raise_role_limit;
 
+use jiff::Timestamp;
+
 use super::{Observations, policy_resource};
 use crate::{
     clickpipes,
-    connection::{AuthRequest, ConnectError, ConnectionEvidence, Stage, TlsEvidence, TlsFailure},
+    connection::{
+        AuthRequest, CertificateSummary, ConnectError, ConnectionEvidence, Stage, TlsEvidence, TlsFailure,
+    },
     diagnostic::{Candidate, CheckId, Diagnostic},
     facts::Facts,
     sql,
@@ -120,7 +124,13 @@ fn encrypted(target: &Target, evidence: &ConnectionEvidence) -> Option<String> {
 fn certificate(tls: &TlsEvidence) -> String {
     let Some(leaf) = tls.chain.first() else { return "no certificate".into() };
     let until = leaf.not_after.map(|t| format!(" until {}", t.strftime("%Y-%m-%d"))).unwrap_or_default();
-    format!("certificate of {}, issued by {}{until}", list(&leaf.names), leaf.issuer)
+    match leaf.names.as_slice() {
+        [] => format!(
+            "certificate of {} without subjectAltName, issued by {}{until}",
+            leaf.subject, leaf.issuer
+        ),
+        names => format!("certificate of {}, issued by {}{until}", list(names), leaf.issuer),
+    }
 }
 
 fn auth_request(evidence: &ConnectionEvidence) -> Option<String> {
@@ -201,8 +211,24 @@ fn tls(target: &Target, evidence: &ConnectionEvidence, failure: &TlsFailure) -> 
             .expected(format!("a certificate of {}", target.tls_host))
     };
     match failure {
+        TlsFailure::WrongName if leaf(evidence).is_some_and(|leaf| leaf.names.is_empty()) => {
+            fail("TLS_NO_SAN").remedy(format!(
+                "give the server a certificate with {} in its subjectAltName extension, because clients ignore the common name. \
+                 RDS and Aurora endpoints have one: see what answers at {}",
+                target.tls_host, target.dial
+            ))
+        }
         TlsFailure::WrongName => fail("TLS_WRONG_NAME").remedy(wrong_name(evidence)),
-        TlsFailure::Expired => fail("TLS_EXPIRED").remedy(
+        TlsFailure::Expired(at) if let Some(expired) = intermediate_of(evidence, *at) => {
+            Diagnostic::fail(
+                CheckId::Tls,
+                "TLS_INTERMEDIATE_EXPIRED",
+                format!("the certificate of the intermediate CA {} has expired{presented}", expired.subject),
+            )
+            .expected(format!("a certificate of {} with a valid chain", target.tls_host))
+            .remedy(format!("let the server send the current certificate of {} after its own", expired.subject))
+        }
+        TlsFailure::Expired(_) => fail("TLS_EXPIRED").remedy(
             "give the database a new certificate: aws rds modify-db-instance --db-instance-identifier <name> \
              --ca-certificate-identifier rds-ca-rsa2048-g1 --apply-immediately (if it ends in the future, it is this \
              machine's clock that is wrong)",
@@ -217,9 +243,15 @@ fn tls(target: &Target, evidence: &ConnectionEvidence, failure: &TlsFailure) -> 
                 target.dial
             ))
         }
-        TlsFailure::UnknownIssuer => fail("TLS_UNKNOWN_CA").remedy(unknown_ca(target)),
-        TlsFailure::Incompatible(_) => fail("TLS_INCOMPATIBLE")
-            .remedy("allow TLS 1.2 or 1.3 at the server (ssl_min_protocol_version, tls_version)"),
+        TlsFailure::UnknownIssuer => unknown_issuer(target, evidence, fail("TLS_UNKNOWN_CA")),
+        TlsFailure::Unsupported => unsupported_key(evidence, fail("TLS_UNSUPPORTED_KEY")),
+        TlsFailure::Unacceptable(_) if has_short_key(evidence) => {
+            unsupported_key(evidence, fail("TLS_UNSUPPORTED_KEY"))
+        }
+        TlsFailure::Incompatible(_) => fail("TLS_INCOMPATIBLE").remedy(
+            "allow TLS 1.2 or 1.3 at the server (ssl_min_protocol_version, tls_version); if it does, its certificate has a key of \
+             an unsupported type: use RSA 2048 to 8192, or ECDSA P-256 or P-384",
+        ),
         TlsFailure::Closed | TlsFailure::NotTls(_) | TlsFailure::Unacceptable(_) | TlsFailure::Other(_) => {
             fail("TLS_FAILED").remedy(format!(
                 "look for a firewall or proxy between here and {} that intercepts TLS, \
@@ -300,10 +332,52 @@ fn is_of_blue_green(name: &str) -> bool {
     id.contains("-green-") || id.rsplit_once("-old").is_some_and(is_old)
 }
 
+fn leaf(evidence: &ConnectionEvidence) -> Option<&CertificateSummary> {
+    evidence.tls.as_ref().and_then(|tls| tls.chain.first())
+}
+
+/// The certificate above the server's own that ends then.
+fn intermediate_of(evidence: &ConnectionEvidence, end: Option<Timestamp>) -> Option<&CertificateSummary> {
+    let mut above = evidence.tls.as_ref()?.chain.iter().skip(1);
+    above.find(|certificate| end.is_some() && certificate.not_after == end)
+}
+
+/// Names the certificate that is missing: the issuer of the last one that was presented.
+fn unknown_issuer(target: &Target, evidence: &ConnectionEvidence, diagnostic: Diagnostic) -> Diagnostic {
+    let chain = evidence.tls.as_ref().map(|tls| tls.chain.as_slice()).unwrap_or_default();
+    let Some(last) = chain.last().filter(|last| last.subject != last.issuer) else {
+        return diagnostic.remedy(unknown_ca(target));
+    };
+    let found = format!(
+        "{}; a certificate of {} was not presented and is not trusted",
+        diagnostic.found, last.issuer
+    );
+    Diagnostic { found, ..diagnostic }.remedy(format!(
+        "{}; if {} is an intermediate CA, let the server send its certificate too",
+        unknown_ca(target),
+        last.issuer
+    ))
+}
+
+/// RSA with fewer than 2048 bits, whose signatures no TLS library here verifies.
+fn has_short_key(evidence: &ConnectionEvidence) -> bool {
+    let bits = |key: &str| key.strip_prefix("RSA ").and_then(|bits| bits.parse::<u32>().ok());
+    evidence.tls.iter().flat_map(|tls| &tls.chain).any(|c| bits(&c.key).is_some_and(|bits| bits < 2048))
+}
+
+fn unsupported_key(evidence: &ConnectionEvidence, diagnostic: Diagnostic) -> Diagnostic {
+    let keys = evidence.tls.iter().flat_map(|tls| &tls.chain).map(|c| c.key.as_str());
+    let found = format!("{} (keys: {})", diagnostic.found, list(keys));
+    Diagnostic { found, ..diagnostic }
+        .expected("RSA with 2048 bits or more, ECDSA P-256 or P-384, or Ed25519, signed with SHA-256 or better")
+        .remedy(
+            "give the server a certificate with such a key from such a CA (RDS: --ca-certificate-identifier rds-ca-rsa2048-g1)",
+        )
+}
+
 /// No authority issued it: what an RDS endpoint never presents.
 fn is_self_signed(evidence: &ConnectionEvidence) -> bool {
-    let leaf = evidence.tls.as_ref().and_then(|tls| tls.chain.first());
-    leaf.is_some_and(|leaf| leaf.subject == leaf.issuer)
+    leaf(evidence).is_some_and(|leaf| leaf.subject == leaf.issuer)
 }
 
 fn not_iam(target: &Target, auth_request: &AuthRequest) -> Diagnostic {

@@ -19,7 +19,7 @@ use crate::{
     target::{
         Access, CaCertificate, ConfigErrors, DbUser, Endpoint, Engine, ErrorList, ExternalId, Host, Invalid,
         Operator, Origin, Pipe, RdsName, Region, ReplicationMechanism, ReplicationMode, RoleArn, SessionName,
-        SessionTag, SessionTags, SourceType, TablePattern, Target, no_placeholder, quoted,
+        SessionTag, SessionTags, SourceType, TablePattern, Target, no_known_placeholder, quoted,
     },
 };
 
@@ -77,6 +77,7 @@ pub(super) fn read(selected: Selected, needs: Needs, context: &Context<'_>) -> R
     Ok(Target {
         name: selected.name.unwrap_or_else(|| database.host.to_string()),
         source_type: database.source_type,
+        host: database.host,
         dial: database.dial,
         port: database.port,
         tls_host: database.tls_host,
@@ -213,7 +214,7 @@ fn pipe(fields: &Fields) -> Result<Pipe, ConfigErrors> {
     let mechanism = optional(e, p.replication_mechanism.as_ref(), str::parse::<ReplicationMechanism>);
     let tables = list(e, p.tables.as_deref(), "tables", str::parse::<TablePattern>);
     let publication = optional(e, p.publication.as_ref(), |text| {
-        no_placeholder("publication", text).map(|()| text.to_owned())
+        no_known_placeholder("publication", text).map(|()| text.to_owned())
     });
     e.check()?;
     Ok(Pipe { mode, mechanism: mechanism.unwrap_or_default(), tables, publication })
@@ -225,7 +226,7 @@ fn source_types() -> String {
 }
 
 fn database_name(name: &str) -> Result<String, Invalid> {
-    no_placeholder("database", name)?;
+    no_known_placeholder("database", name)?;
     if name.is_empty() || name.contains("://") || name.chars().any(char::is_control) {
         return Err(Invalid::new("database", "the name of a database", quoted(name)));
     }

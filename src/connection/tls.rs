@@ -10,7 +10,10 @@ use rustls::{
 use serde::Serialize;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
-use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+use x509_parser::{
+    prelude::{FromDer, GeneralName, X509Certificate},
+    public_key::PublicKey,
+};
 
 use super::{ConnectError, Stage};
 use crate::{
@@ -29,6 +32,8 @@ pub struct CertificateSummary {
     pub not_before: Option<Timestamp>,
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub not_after: Option<Timestamp>,
+    /// Kind and bits of its public key: `RSA 2048`, `EC 384`.
+    pub key: String,
 }
 
 /// The TLS session, or the certificate alone where the handshake failed on it.
@@ -48,10 +53,13 @@ pub struct TlsEvidence {
 pub enum TlsFailure {
     /// The chain is good, but not for this name.
     WrongName,
-    Expired,
+    /// A certificate of the chain has expired, at this time.
+    Expired(Option<Timestamp>),
     NotYetValid,
     /// The chain does not end in a trust anchor.
     UnknownIssuer,
+    /// The type of a key or of a signature is not supported, such as SHA-1 or P-521.
+    Unsupported,
     /// Something in the certificate is not as it may be, such as a server's that is marked as an authority's.
     Unacceptable(String),
     /// The server supports neither TLS 1.2 nor 1.3, or no common cipher suite.
@@ -80,9 +88,12 @@ impl fmt::Display for TlsFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::WrongName => f.write_str("the certificate is for another name"),
-            Self::Expired => f.write_str("the certificate has expired"),
+            Self::Expired(_) => f.write_str("the certificate has expired"),
             Self::NotYetValid => f.write_str("the certificate is not yet valid"),
             Self::UnknownIssuer => f.write_str("the certificate's issuer is not trusted"),
+            Self::Unsupported => {
+                f.write_str("a key or a signature of the certificate chain is of an unsupported type")
+            }
             Self::Unacceptable(why) => write!(f, "the certificate is not acceptable: {why}"),
             Self::Incompatible(why) => write!(f, "no TLS version or cipher suite in common ({why})"),
             Self::Closed => f.write_str("the server closed the connection during the TLS handshake"),
@@ -119,11 +130,22 @@ fn classify(error: &std::io::Error) -> TlsFailure {
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 TlsFailure::WrongName
             }
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsFailure::Expired,
+            CertificateError::Expired => TlsFailure::Expired(None),
+            CertificateError::ExpiredContext { not_after, .. } => {
+                let seconds = i64::try_from(not_after.as_secs()).ok();
+                TlsFailure::Expired(seconds.and_then(|seconds| Timestamp::from_second(seconds).ok()))
+            }
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
                 TlsFailure::NotYetValid
             }
             CertificateError::UnknownIssuer => TlsFailure::UnknownIssuer,
+            CertificateError::UnsupportedSignatureAlgorithmContext { .. } => TlsFailure::Unsupported,
+            // Its own text is the bytes of the algorithms. It can be a forgery, so this is not called an unsupported key.
+            CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => TlsFailure::Unacceptable(
+                "its signature does not fit the key of its issuer: another CA has the name of the issuer, or the key of the \
+                 issuer is of an unsupported type"
+                    .into(),
+            ),
             // A self-signed leaf with the CA flag is refused for that before its issuer is looked up.
             other => TlsFailure::Unacceptable(other.to_string()),
         },
@@ -173,7 +195,16 @@ pub(super) fn summary(der: &[u8]) -> Option<CertificateSummary> {
             .unwrap_or_default(),
         not_before: time(certificate.validity().not_before),
         not_after: time(certificate.validity().not_after),
+        key: key(&certificate),
     })
+}
+
+fn key(certificate: &X509Certificate<'_>) -> String {
+    match certificate.public_key().parsed() {
+        Ok(PublicKey::RSA(key)) => format!("RSA {}", key.key_size()),
+        Ok(PublicKey::EC(point)) => format!("EC {}", point.key_size()),
+        _ => format!("algorithm {}", certificate.public_key().algorithm.algorithm),
+    }
 }
 
 fn general_name(name: &GeneralName<'_>) -> Option<String> {

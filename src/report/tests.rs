@@ -79,6 +79,7 @@ fn seen(replication: Result<SystemIdentity, ConnectError>) -> Observations {
                     names: vec!["orders.abc123.eu-west-1.rds.amazonaws.com".into()],
                     not_before: Some(at("2025-01-01T00:00:00Z")),
                     not_after: Some(at("2027-01-01T00:00:00Z")),
+                    key: "RSA 2048".into(),
                 }],
             }),
             auth_request: Some(AuthRequest::Cleartext),

@@ -208,7 +208,38 @@ fn can_be_secret(text: &str) -> bool {
     credential || text.split_once("://").is_some_and(|(_, rest)| rest.contains('@'))
 }
 
-/// Refuses a `{PLACEHOLDER}` left over from the guide's templates.
+/// The placeholders of the ClickPipes guide and of `pipeprobe config example`, and what others call the names.
+const PLACEHOLDERS: [&str; 14] = [
+    "{ClickHouse_IAM_ARN}",
+    "{RDS_ACCESS_IAM_ROLE_ARN}",
+    "{RDS_RESOURCE_ID}",
+    "{RDS_REGION}",
+    "{AWS_ACCOUNT}",
+    "{ACCOUNT_ID}",
+    "{DB_IDENTIFIER}",
+    "{HASH}",
+    "{REGION}",
+    "{DATABASE}",
+    "{SCHEMA}",
+    "{USER}",
+    "{TABLE}",
+    "{PUBLICATION}",
+];
+
+/// Refuses a known placeholder in the name of a user, a database, a table or a publication: other braces can be part of it.
+///
+/// # Errors
+/// Names the placeholder.
+pub fn no_known_placeholder(field: &str, text: &str) -> Result<(), Invalid> {
+    match PLACEHOLDERS.iter().find(|placeholder| text.contains(**placeholder)) {
+        Some(placeholder) => {
+            Err(Invalid::new(field, format!("a value in place of {placeholder}"), quoted(text)))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Refuses any `{PLACEHOLDER}` where braces are never part of a value.
 ///
 /// # Errors
 /// Names the placeholder.
@@ -237,6 +268,18 @@ mod tests {
         }
         assert_eq!(quoted("https://example.com/a"), "`https://example.com/a`");
         assert_eq!(quoted("a\u{1b}[2J\u{202e}b"), "`a\\u{1b}[2J\\u{202e}b`");
+    }
+
+    #[test]
+    fn braces_can_be_part_of_a_name() {
+        for name in ["{user}", "a{b}c", "{", "}{"] {
+            assert_eq!(no_known_placeholder("user", name), Ok(()), "{name}");
+        }
+        for left in PLACEHOLDERS {
+            let wrong = no_known_placeholder("user", &format!("x{left}")).unwrap_err();
+            assert_eq!(wrong.expected, format!("a value in place of {left}"));
+        }
+        assert!(no_placeholder("host", "{user}").is_err());
     }
 
     #[test]

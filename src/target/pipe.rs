@@ -6,7 +6,7 @@ use std::{fmt, str::FromStr};
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::{Invalid, choice, no_placeholder, quoted};
+use super::{Invalid, choice, no_known_placeholder, quoted};
 
 /// Settings of the pipe. By default everything is checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -132,7 +132,7 @@ fn matches(pattern: &str, text: &str) -> bool {
 impl FromStr for TablePattern {
     type Err = Invalid;
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        no_placeholder("tables", text)?;
+        no_known_placeholder("tables", text)?;
         // ClickPipes does not support tables with a dot in their name (ClickPipes FAQ), so there is exactly one dot.
         match text.split_once('.') {
             Some((schema, table)) if !schema.is_empty() && !table.is_empty() && !table.contains('.') => {

@@ -46,27 +46,27 @@ pub(super) fn refused_token(
 /// RDS refuses a token without saying why. What is in it agrees with the target, by the time this is asked.
 fn not_accepted(target: &Target, seen: &Observations) -> Vec<Candidate> {
     let resource = policy_resource(target);
-    let mut causes = vec![Candidate::new(
+    let port = wrong_port(target);
+    let because = match &port {
+        None => {
+            "the commonest: name, port, user, Region and time in the token are as they should be, so it is the policy"
+        }
+        Some(_) => {
+            "if the port is right: name, user, Region and time in the token are as they should be, so it is the policy"
+        }
+    };
+    let policy = Candidate::new(
         "TOKEN_NOT_ALLOWED",
-        "the commonest: name, port, user, Region and time in the token are as they should be, so it is the policy",
+        because,
         format!(
             "let the access role's identity policy allow rds-db:connect on {resource} (its resource id is on the \
              database's Configuration tab); IAM changes take a minute to arrive"
         ),
-    )];
-    if target.sign.port != target.dial.port {
-        causes.insert(
-            0,
-            Candidate::new(
-                "TOKEN_WRONG_PORT",
-                format!(
-                    "it is signed for port {}, and the connection goes to port {}",
-                    target.sign.port, target.dial.port
-                ),
-                "set `port` (or `sign_port`) to the one that the database itself listens on",
-            ),
-        );
-    }
+    );
+    let mut causes: Vec<Candidate> = match port {
+        Some(port) if port.is_likely => vec![port.candidate, policy],
+        port => [policy].into_iter().chain(port.map(|port| port.candidate)).collect(),
+    };
     if target.sign.host != target.tls_host && RdsName::parse(&target.tls_host).is_some() {
         causes.insert(
             0,
@@ -112,4 +112,42 @@ fn not_accepted(target: &Target, seen: &Observations) -> Vec<Candidate> {
         "try again in a minute, and look at FreeableMemory",
     ));
     causes
+}
+
+struct WrongPort {
+    candidate: Candidate,
+    is_likely: bool,
+}
+
+/// RDS accepts only tokens for the port that the database listens on. ClickPipes signs for `port` of the target.
+fn wrong_port(target: &Target) -> Option<WrongPort> {
+    let Target { sign, dial, host, .. } = target;
+    let default = target.engine().default_port();
+    let is_default = sign.port == default;
+    // `host` is a tunnel or a load balancer, so `port` is its port and not the database's.
+    if *host != sign.host && dial.host != sign.host && dial.port == sign.port {
+        let because = format!(
+            "it is signed for port {}, the port of {host}; the database itself listens on {default}, unless that was changed",
+            sign.port
+        );
+        let remedy = format!(
+            "for a tunnel, set `host` to {}, `port` to the one that the database listens on, and `connect_to` to {dial} \
+             (--host {} --port {default} --connect-to {dial}); let a load balancer listen on the port of the database, because \
+             ClickPipes signs the token for the port that it connects to",
+            sign.host, sign.host
+        );
+        return (!is_default).then(|| WrongPort {
+            candidate: Candidate::new("TOKEN_WRONG_PORT", because, remedy),
+            is_likely: true,
+        });
+    }
+    (sign.port != dial.port).then(|| WrongPort {
+        candidate: Candidate::new(
+            "TOKEN_WRONG_PORT",
+            format!("it is signed for port {}, and the connection goes to port {}", sign.port, dial.port),
+            "set `port` (or `sign_port`) to the one that the database itself listens on",
+        ),
+        // Behind `connect_to`, the other port can be that of a tunnel.
+        is_likely: !is_default || dial.host == sign.host,
+    })
 }

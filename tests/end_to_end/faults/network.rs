@@ -10,7 +10,7 @@ use lab::{Certificate, ServerVersion};
 use super::{Fault, fault};
 
 /// A server on loopback that does this with every connection.
-fn server(with: impl Fn(TcpStream) + Send + 'static) -> SocketAddr {
+pub(super) fn server(with: impl Fn(TcpStream) + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || listener.incoming().flatten().for_each(with));
@@ -175,6 +175,18 @@ pub(super) fn faults() -> Vec<Fault> {
         ]);
     }
     faults.extend(certificates());
+    // The port of the tunnel is not the one that the database listens on.
+    for (server_version, cause) in [(Postgres15, "PG_TOKEN_REFUSED"), (MariaDb10_11, "MYSQL_TOKEN_REFUSED")] {
+        let name: &'static str = format!("a tunnel as host, {}", server_version.name()).leak();
+        faults.push(fault(name, "AUTH_LOG_IN", cause, "--connect-to localhost:").on(server_version).run(
+            |run, server| {
+                let (to, tls_host) = (server.address(), server.host.clone());
+                let port = relay(move || TcpStream::connect(to).unwrap()).port();
+                let host = ["--host".into(), "localhost".into(), "--port".into(), port.to_string()];
+                run.with("connect_to", "").more(&host).more(&["--tls-host".into(), tls_host])
+            },
+        ));
+    }
     faults.extend(old_tls());
     faults
 }
@@ -199,6 +211,24 @@ fn certificates() -> Vec<Fault> {
                 Certificate::NotYetValid,
                 "TLS_NOT_YET_VALID",
                 "this machine's clock",
+            ),
+            (
+                "a certificate without subjectAltName",
+                Certificate::NoSubjectAltName,
+                "TLS_NO_SAN",
+                "in its subjectAltName extension",
+            ),
+            (
+                "an intermediate certificate that is not sent",
+                Certificate::MissingIntermediate,
+                "TLS_UNKNOWN_CA",
+                "if pipeprobe lab intermediate is an intermediate CA, let the server send",
+            ),
+            (
+                "an intermediate certificate that has expired",
+                Certificate::ExpiredIntermediate,
+                "TLS_INTERMEDIATE_EXPIRED",
+                "current certificate of pipeprobe lab intermediate",
             ),
             (
                 "a certificate signed by itself",

@@ -36,6 +36,12 @@ pub enum Certificate {
     NotYetValid,
     /// Self-signed.
     SelfSigned,
+    /// Its name is only in the common name.
+    NoSubjectAltName,
+    /// Signed by an intermediate CA, whose certificate the server does not send.
+    MissingIntermediate,
+    /// Signed by an intermediate CA, whose certificate expired yesterday.
+    ExpiredIntermediate,
     /// Self-signed and marked as a CA certificate, as `openssl req -x509` creates it.
     SelfSignedAuthority,
 }
@@ -57,7 +63,7 @@ impl ServerFiles {
 impl Authority {
     pub(crate) fn new() -> io::Result<Self> {
         let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(1));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         params.distinguished_name.push(DnType::CommonName, "pipeprobe lab root");
         valid_for(&mut params, 10 * 365);
@@ -73,7 +79,8 @@ impl Authority {
 
     /// Writes `server.pem` and `server.key` (mode 0600) for that DNS name into `folder`. Overwrites existing files.
     pub(crate) fn issue(&self, host: &str, kind: Certificate, folder: &Path) -> io::Result<ServerFiles> {
-        let mut params = CertificateParams::new(vec![host.to_owned()]).map_err(io::Error::other)?;
+        let names = if kind == Certificate::NoSubjectAltName { vec![] } else { vec![host.to_owned()] };
+        let mut params = CertificateParams::new(names).map_err(io::Error::other)?;
         params.distinguished_name.push(DnType::CommonName, host);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -86,22 +93,47 @@ impl Authority {
             }
             Certificate::NotYetValid => params.not_before = (SystemTime::now() + day).into(),
             Certificate::SelfSignedAuthority => params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained),
-            Certificate::Good | Certificate::SelfSigned => {}
+            _ => {}
         }
         let key = KeyPair::generate().map_err(io::Error::other)?;
-        let certificate = match kind {
-            Certificate::SelfSigned | Certificate::SelfSignedAuthority => params.self_signed(&key),
-            Certificate::Good | Certificate::Expired | Certificate::NotYetValid => {
-                params.use_authority_key_identifier_extension = true;
-                params.signed_by(&key, &self.issuer)
+        let pem = match kind {
+            Certificate::SelfSigned | Certificate::SelfSignedAuthority => {
+                params.self_signed(&key).map_err(io::Error::other)?.pem()
             }
-        }
-        .map_err(io::Error::other)?;
+            Certificate::MissingIntermediate | Certificate::ExpiredIntermediate => {
+                let (issuer, above) = self.intermediate(kind)?;
+                let leaf = params.signed_by(&key, &issuer).map_err(io::Error::other)?.pem();
+                if kind == Certificate::MissingIntermediate { leaf } else { leaf + &above }
+            }
+            _ => {
+                params.use_authority_key_identifier_extension = true;
+                params.signed_by(&key, &self.issuer).map_err(io::Error::other)?.pem()
+            }
+        };
 
         let files = ServerFiles::within(folder);
-        files::write(&files.certificate, &certificate.pem())?;
+        files::write(&files.certificate, &pem)?;
         files::write_private(&files.key, &key.serialize_pem())?;
         Ok(files)
+    }
+}
+
+impl Authority {
+    /// An intermediate CA, and its certificate.
+    fn intermediate(&self, kind: Certificate) -> io::Result<(Issuer<'static, KeyPair>, String)> {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params.distinguished_name.push(DnType::CommonName, "pipeprobe lab intermediate");
+        valid_for(&mut params, 365);
+        if kind == Certificate::ExpiredIntermediate {
+            let day = Duration::from_hours(24);
+            params.not_before = (SystemTime::now() - 2 * day).into();
+            params.not_after = (SystemTime::now() - day).into();
+        }
+        let key = KeyPair::generate().map_err(io::Error::other)?;
+        let certificate = params.signed_by(&key, &self.issuer).map_err(io::Error::other)?;
+        Ok((Issuer::new(params, key), certificate.pem()))
     }
 }
 
