@@ -111,6 +111,7 @@ impl Refusal {
             message: clean(self.message),
             detail: self.detail.map(clean),
             hint: self.hint.map(clean),
+            routine: self.routine.map(|name| clean(name.into()).into()),
         }
     }
 

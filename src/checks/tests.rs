@@ -297,6 +297,7 @@ fn a_name_of_a_blue_green_deployment_is_no_tls_host() {
             names: names.iter().map(ToString::to_string).collect(),
             not_before: None,
             not_after: None,
+            key: "RSA 2048".into(),
         };
         let mut seen = until_auth();
         seen.connection.tls = Some(TlsEvidence { version: None, cipher_suite: None, chain: vec![leaf] });

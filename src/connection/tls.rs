@@ -79,7 +79,12 @@ impl TlsFailure {
             Self::Incompatible(why) => Self::Incompatible(clean(why)),
             Self::NotTls(what) => Self::NotTls(clean(what)),
             Self::Other(what) => Self::Other(clean(what)),
-            Self::WrongName | Self::Expired | Self::NotYetValid | Self::UnknownIssuer | Self::Closed => self,
+            Self::WrongName
+            | Self::Expired(_)
+            | Self::NotYetValid
+            | Self::UnknownIssuer
+            | Self::Unsupported
+            | Self::Closed => self,
         }
     }
 }
