@@ -183,6 +183,13 @@ pub static CAUSES: &[Cause] = &[
          the public web roots too",
         "set `ca_certificate` to the bundle that the report names, if the roots of the Region are not built in (`pipeprobe \
          --version` shows their date); otherwise look for a proxy that intercepts TLS, or another server"),
+    cause(Id::Tls, "TLS_NO_SAN", "the certificate has no subjectAltName", "no name in that extension; the common name is ignored",
+        "give the server a certificate with its name in subjectAltName"),
+    cause(Id::Tls, "TLS_INTERMEDIATE_EXPIRED", "the certificate of an intermediate CA has expired", "the chain that the server presented",
+        "let the server send the current certificate of that CA"),
+    cause(Id::Tls, "TLS_UNSUPPORTED_KEY", "a key or a signature of the certificate chain is of an unsupported type",
+        "keys and signatures of the chain: RSA with less than 2048 bits, P-521, SHA-1",
+        "give the server a certificate with RSA 2048 or more, or ECDSA P-256 or P-384, signed with SHA-256 or better"),
     cause(Id::Tls, "TLS_INCOMPATIBLE", "the server does not support TLS 1.2 or 1.3",
         "it refused TLS 1.2 and 1.3", "allow TLS 1.2 or 1.3 (ssl_min_protocol_version, tls_version)"),
     cause(Id::Tls, "TLS_FAILED", "the TLS handshake failed", "the TLS library's error is in the report",
