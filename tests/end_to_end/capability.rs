@@ -103,6 +103,7 @@ impl Case {
             ("PG_REPLICA_IDENTITY", "not_reached"),
             ("PG_UNLOGGED", "not_reached"),
             ("PG_PARTITIONED", "not_reached"),
+            ("PG_PARENT_AND_PART", "not_reached"),
             ("PG_GENERATED", "not_reached"),
             ("PG_TOAST", "not_reached"),
             ("PG_ROW_SECURITY", "not_reached"),
