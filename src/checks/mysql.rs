@@ -119,9 +119,9 @@ fn table_kinds(facts: &MysqlFacts, candidates: &mut Candidates<'_>) -> Diagnosti
         .remedy("name the tables behind the view (--table), or use --replication-mode snapshot");
     }
     let versioned = of_kind(&[TableKind::SystemVersioned]);
-    let failing = Failing { names: &versioned, all: tables.total };
+    let failing = Failing { names: versioned, all: tables.total };
     let diagnostic = candidates.judge((check, "MARIADB_SYSTEM_VERSIONED"), &failing, "system-versioned");
-    match versioned.is_empty() {
+    match failing.names.is_empty() {
         true => diagnostic,
         false => diagnostic.remedy(
             "leave these tables out (--table), use --replication-mode snapshot, or ALTER TABLE … DROP SYSTEM VERSIONING, which \
@@ -390,7 +390,7 @@ impl Server<'_> {
         let lost: Vec<String> =
             tables.seen.iter().filter(|table| !filters.log(&table.schema)).map(Table::full_name).collect();
         let words = format!("{} leave out", described(filters));
-        let failing = Failing { names: &lost, all: tables.total };
+        let failing = Failing { names: lost, all: tables.total };
         candidates.judge((check, "MYSQL_BINLOG_FILTERED"), &failing, &words)
     }
 
@@ -412,7 +412,7 @@ impl Server<'_> {
             other @ Fact::Refused(_) => return unanswered(check, other),
         };
         let all = self.facts.tables.read().map_or(tables.len(), |all| all.total);
-        let failing = Failing { names: tables, all };
+        let failing = Failing { names: tables.clone(), all };
         candidates.judge((check, "MYSQL_CASCADES"), &failing, "foreign keys with CASCADE or SET NULL")
     }
 
@@ -601,9 +601,9 @@ fn compressed_columns(facts: &MysqlFacts, candidates: &mut Candidates<'_>) -> Di
     tables.dedup();
     let all = facts.tables.read().map_or(tables.len(), |tables| tables.total);
     let words = format!("compressed columns ({}) in", some_of(columns));
-    let failing = Failing { names: &tables, all };
+    let failing = Failing { names: tables, all };
     let diagnostic = candidates.judge((check, "MARIADB_COMPRESSED_COLUMNS"), &failing, &words);
-    match tables.is_empty() {
+    match failing.names.is_empty() {
         true => diagnostic,
         false => diagnostic.remedy(
             "leave these tables out (--table), or ALTER TABLE … MODIFY the columns without COMPRESSED",

@@ -2,6 +2,8 @@
 
 mod publication;
 
+use std::collections::BTreeSet;
+
 use super::{
     reach::raise_role_limit,
     tables::{self, Candidates, Failing, counted},
@@ -409,11 +411,10 @@ impl Server<'_> {
 
     fn replica_identity(&self, tables: &[&PostgresTable], candidates: &mut Candidates<'_>) -> Diagnostic {
         let row = (CheckId::PostgresReplicaIdentity, "PG_NO_REPLICA_IDENTITY");
-        let parts: Vec<String> =
-            tables.iter().flat_map(|t| &t.leaves_without_identity).map(ToString::to_string).collect();
+        let parts = printed(tables, |t| &t.leaves_without_identity);
         if !parts.is_empty() {
-            let bad = names(tables, |t| !t.has_replica_identity() || !t.leaves_without_identity.is_empty());
-            let failing = Failing { names: &bad, all: tables.len() };
+            let failing =
+                failing(tables, |t| !t.has_replica_identity() || !t.leaves_without_identity.is_empty());
             let words = format!(
                 "partitions or child tables without a replica identity ({}), which makes UPDATE and DELETE fail once \
                  they are published",
@@ -431,8 +432,8 @@ impl Server<'_> {
         let without: Vec<&&PostgresTable> = tables.iter().filter(|t| has_none(t)).collect();
         let have_keys = without.iter().all(|t| t.has_primary_key);
         let first = without.first().map(|t| qualified(t.table.schema.raw(), t.table.name.raw()));
-        let failing = Failing { names: &names(tables, has_none), all: tables.len() };
-        let diagnostic = candidates.judge(row, &failing, "without a key to tell rows apart");
+        let diagnostic =
+            candidates.judge(row, &failing(tables, has_none), "without a key to tell rows apart");
         match first {
             // It has a key, and a setting says not to use it.
             Some(table) if have_keys => {
@@ -454,22 +455,16 @@ impl Server<'_> {
         let is_18 = self.major().is_some_and(|major| major >= 18);
         let is_created = |t: &PostgresTable| self.target.pipe.publication.is_none() && t.owned;
         let is_bad = |t: &PostgresTable| is_18 && is_created(t) && !t.full_with_generated.is_empty();
-        let parts: Vec<String> = tables
-            .iter()
-            .filter(|t| is_bad(t))
-            .flat_map(|t| &t.full_with_generated)
-            .map(ToString::to_string)
-            .collect();
+        let parts = printed(tables, |t| if is_bad(t) { &t.full_with_generated } else { &[] });
         if parts.is_empty() {
             return None;
         }
-        let bad = names(tables, |t| is_bad(t) || !t.has_replica_identity());
         let words = format!(
             "REPLICA IDENTITY FULL with generated columns ({}): UPDATE and DELETE fail once the table is published \
              without them",
             tables::some_of(&parts)
         );
-        let failing = Failing { names: &bad, all: tables.len() };
+        let failing = failing(tables, |t| is_bad(t) || !t.has_replica_identity());
         let row = (CheckId::PostgresReplicaIdentity, "PG_FULL_WITH_GENERATED");
         Some(candidates.judge(row, &failing, &words).remedy(format!(
             "use the primary key, as the owner: {}; or create a publication WITH (publish_generated_columns = stored) and \
@@ -482,10 +477,8 @@ impl Server<'_> {
     /// partitions are such tables, and leaves their changes out without an error.
     fn unlogged(&self, tables: &[&PostgresTable], candidates: &mut Candidates<'_>) -> Diagnostic {
         let check = CheckId::PostgresUnlogged;
-        let parts: Vec<String> =
-            tables.iter().flat_map(|t| &t.parts_not_logged).map(ToString::to_string).collect();
-        let bad = names(tables, |t| t.unlogged || !t.parts_not_logged.is_empty());
-        let failing = Failing { names: &bad, all: tables.len() };
+        let parts = printed(tables, |t| &t.parts_not_logged);
+        let failing = failing(tables, |t| t.unlogged || !t.parts_not_logged.is_empty());
         if !parts.is_empty() {
             let words =
                 format!("unlogged or foreign partitions or child tables ({})", tables::some_of(&parts));
@@ -508,8 +501,7 @@ impl Server<'_> {
         let row = (CheckId::PostgresPartitioned, "PG_PARTITIONED");
         match self.major() {
             Some(major) if major < PARTITIONED_SINCE => {
-                let failing = Failing { names: &names(tables, |t| t.partitioned), all: tables.len() };
-                candidates.judge(row, &failing, "partitioned")
+                candidates.judge(row, &failing(tables, |t| t.partitioned), "partitioned")
             }
             Some(_) => Diagnostic::pass(row.0, "publications take partitioned tables"),
             None => unanswered(row.0, &self.facts.version_number),
@@ -519,11 +511,9 @@ impl Server<'_> {
     /// The initial copy of a parent contains the rows of its child tables. Later changes of a child table reach either the
     /// parent or the child table, but not both.
     fn parent_and_part(&self, tables: &[&PostgresTable], candidates: &mut Candidates<'_>) -> Diagnostic {
-        let own_names: Vec<String> =
+        let in_pipe: BTreeSet<String> =
             tables.iter().map(|t| qualified(t.table.schema.raw(), t.table.name.raw())).collect();
-        let has_parent_here =
-            |t: &PostgresTable| t.parents.iter().any(|p| own_names.iter().any(|own| own == p.raw()));
-        let failing = Failing { names: &names(tables, has_parent_here), all: tables.len() };
+        let failing = failing(tables, |t| t.parents.iter().any(|parent| in_pipe.contains(parent.raw())));
         let row = (CheckId::PostgresParentAndPart, "PG_PARENT_AND_PART");
         candidates.judge(row, &failing, "partitions or child tables of tables that are in the pipe too")
     }
@@ -664,6 +654,18 @@ impl PostgresTable {
 
 fn names(tables: &[&PostgresTable], is_meant: impl Fn(&PostgresTable) -> bool) -> Vec<String> {
     tables.iter().filter(|t| is_meant(t)).map(|t| t.table.full_name()).collect()
+}
+
+fn failing(tables: &[&PostgresTable], is_bad: impl Fn(&PostgresTable) -> bool) -> Failing {
+    Failing { names: names(tables, is_bad), all: tables.len() }
+}
+
+/// These names of all tables, as they are printed.
+fn printed<'a>(
+    tables: &[&'a PostgresTable],
+    names: impl Fn(&'a PostgresTable) -> &'a [ServerText],
+) -> Vec<String> {
+    tables.iter().flat_map(|t| names(t)).map(ToString::to_string).collect()
 }
 
 fn alter_identity(tables: &[String], identity: &str) -> String {

@@ -31,8 +31,8 @@ pub(super) struct Candidates<'a> {
 }
 
 /// The tables that fail a check, among `all` that it looked at.
-pub(super) struct Failing<'a> {
-    pub names: &'a [String],
+pub(super) struct Failing {
+    pub names: Vec<String>,
     pub all: usize,
 }
 
@@ -51,14 +51,14 @@ impl<'a> Candidates<'a> {
     pub(super) fn judge(
         &mut self,
         (check, cause): (CheckId, &'static str),
-        failing: &Failing<'_>,
+        failing: &Failing,
         words: &str,
     ) -> Diagnostic {
         if failing.names.is_empty() {
             return Diagnostic::pass(check, counted(failing.all));
         }
         self.left.retain(|name| !failing.names.contains(name));
-        let found = format!("{words}: {}", some_of(failing.names));
+        let found = format!("{words}: {}", some_of(&failing.names));
         match self.target.pipe.tables.is_empty() && !self.left.is_empty() {
             true => Diagnostic::warn(
                 check,
@@ -135,11 +135,8 @@ pub(super) fn read<'a>(
 
 /// The more serious one decides, and both are shown.
 fn both(first: Diagnostic, second: Diagnostic) -> Diagnostic {
-    let is_worse = |d: &Diagnostic| matches!(d.outcome, Outcome::Fail) && d.cause.is_some();
-    let (main, other) = match is_worse(&second) && !is_worse(&first) {
-        true => (second, first),
-        false => (first, second),
-    };
+    let is_worse = second.outcome == Outcome::Fail && first.outcome != Outcome::Fail;
+    let (main, other) = if is_worse { (second, first) } else { (first, second) };
     let found = format!("{}; {}", main.found, other.found);
     let remedies: Vec<String> = [main.remedy, other.remedy].into_iter().flatten().collect();
     Diagnostic { found, remedy: Some(remedies.join("; ")), ..main }
@@ -153,8 +150,8 @@ fn is_dotted(table: &Table) -> bool {
 fn dotted(candidates: &mut Candidates<'_>, tables: &[&Table]) -> Option<Diagnostic> {
     let names: Vec<String> = tables.iter().copied().filter(|t| is_dotted(t)).map(Table::full_name).collect();
     let row = (CheckId::Tables, "DB_TABLE_NAME_DOT");
-    let failing = Failing { names: &names, all: tables.len() };
-    (!names.is_empty()).then(|| {
+    let failing = Failing { names, all: tables.len() };
+    (!failing.names.is_empty()).then(|| {
         candidates
             .judge(row, &failing, "a dot in the name of")
             .remedy("rename the table, or leave it out: name the tables of the pipe (--table)")
@@ -192,7 +189,7 @@ fn unreadable(
     let mut schemas: Vec<ServerText> = refused.iter().map(|(table, _)| table.schema.clone()).collect();
     schemas.sort();
     schemas.dedup();
-    let failing = Failing { names: &names, all: tables.len() };
+    let failing = Failing { names, all: tables.len() };
     let diagnostic = candidates.judge((check, "DB_TABLES_UNREADABLE"), &failing, "not allowed to read");
     let found = format!("{}; the server says: {words}", diagnostic.found);
     Some(Diagnostic { found, ..diagnostic }.remedy(grants(target, &schemas, usage_missing)))
