@@ -27,7 +27,7 @@ use crate::{
 };
 
 #[derive(Debug, Deserialize)]
-pub(super) struct AuthRequest {
+pub(super) struct ProbeQuery {
     target: Option<String>,
     #[serde(default)]
     debug: bool,
@@ -39,11 +39,11 @@ const LEAST: Duration = Duration::from_millis(500);
 
 pub(super) async fn probe(
     State(serve): State<Arc<Monitor>>,
-    Query(auth_request): Query<AuthRequest>,
+    Query(query): Query<ProbeQuery>,
     headers: HeaderMap,
 ) -> Response {
     let bad = |words: String| (StatusCode::BAD_REQUEST, words).into_response();
-    let name = auth_request.target.unwrap_or_default();
+    let name = query.target.unwrap_or_default();
     let watched = {
         let status_store = serve.status_store();
         match status_store.entry(&name) {
@@ -72,7 +72,7 @@ pub(super) async fn probe(
         Err(_) => None,
     };
     let metrics = metrics(report.as_deref(), timeout);
-    if !auth_request.debug {
+    if !query.debug {
         return exposition(metrics);
     }
     let screen = report.map_or_else(|| unfinished(timeout), |report| rendered(&report));
