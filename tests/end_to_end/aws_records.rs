@@ -379,7 +379,7 @@ fn an_operator_of_another_account_is_not_believed_about_this_one() {
     assert_eq!(found(&answer, "database")["outcome"], "unknown");
     assert!(
         text(&found(&answer, "access role")["found"])
-            .contains("not asked: the operator is of account 222222222222")
+            .contains("not called: the credentials belong to account 222222222222")
     );
     assert!(!calls(&lab).contains(&"GetRole".to_owned()));
 }
