@@ -199,7 +199,7 @@ pub(crate) fn silent_target(name: &str) -> String {
         open.extend(listener.incoming());
     });
     format!(
-        "[targets.{name}]\ntype = \"rdspostgres\"\nhost = \"silent.c9lab0example.us-east-1.rds.amazonaws.com\"\n\
+        "[targets.{name}]\ntype = \"rdspostgres\"\nhost = \"{name}.c9lab0example.us-east-1.rds.amazonaws.com\"\n\
          iam_role = \"{}\"\nconnect_to = \"{address}\"\n",
         lab::ACCESS_ROLE
     )
