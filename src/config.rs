@@ -28,7 +28,7 @@ use crate::{
         self, CheckFormat, Detail, FailOn, Given, Require,
         fields::{Fields, JudgeFields, from_earlier_variable},
     },
-    diagnostic::{Basis, Capability, Requirement},
+    diagnostic::{Basis, Capability, RequiredBy, Requirement},
     target::{ConfigErrors, ErrorList, Invalid, ReplicationMode, Skipped, Target, Unchecked, choice, quoted},
 };
 
@@ -176,11 +176,17 @@ impl Config {
 impl Judge {
     /// What is required of every target, otherwise what the requested mode needs.
     pub fn requirement(&self, mode: Option<ReplicationMode>) -> Requirement {
-        let required = self.require.unwrap_or(match mode {
-            Some(ReplicationMode::Cdc | ReplicationMode::CdcOnly) => Capability::Cdc,
-            Some(ReplicationMode::Snapshot) | None => Capability::InitialLoadOnly,
-        });
-        Requirement { basis: self.basis, required }
+        let (required, required_by) = match (self.require, mode) {
+            (Some(required), _) => (required, RequiredBy::Require),
+            (None, Some(ReplicationMode::Cdc | ReplicationMode::CdcOnly)) => {
+                (Capability::Cdc, RequiredBy::ReplicationMode)
+            }
+            (None, Some(ReplicationMode::Snapshot)) => {
+                (Capability::InitialLoadOnly, RequiredBy::ReplicationMode)
+            }
+            (None, None) => (Capability::InitialLoadOnly, RequiredBy::Default),
+        };
+        Requirement::new(self.basis, required, required_by)
     }
 }
 

@@ -119,6 +119,48 @@ pub struct Requirement {
     pub basis: Basis,
     /// What the verdict must reach to be met.
     pub required: Capability,
+    pub required_by: RequiredBy,
+    /// What the server must allow, whatever the basis. More than `required` only if `serve` has seen more.
+    pub of_server: Capability,
+}
+
+impl Requirement {
+    /// A requirement that does not depend on earlier checks.
+    pub fn new(basis: Basis, required: Capability, required_by: RequiredBy) -> Self {
+        Self { basis, required, required_by, of_server: Capability::Blocked }
+    }
+}
+
+/// Where a requirement comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum RequiredBy {
+    /// `--require`, or `require` in the configuration.
+    Require,
+    /// The target's `replication_mode`.
+    ReplicationMode,
+    /// Neither is set: Initial Load Only is enough.
+    Default,
+    /// Neither is set, and `serve` holds the target to the best that its checks have found.
+    BestSoFar,
+}
+
+impl RequiredBy {
+    /// The value in JSON and in metrics.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Require => "require",
+            Self::ReplicationMode => "replication_mode",
+            Self::Default => "default",
+            Self::BestSoFar => "best_so_far",
+        }
+    }
+
+    /// Whether the configuration does not say what the target is for.
+    pub fn is_undeclared(self) -> bool {
+        matches!(self, Self::Default | Self::BestSoFar)
+    }
 }
 
 /// What a check that did not pass takes away.

@@ -21,7 +21,9 @@ use crate::{
     aws::ApiCall,
     checks::{self, Group, Observations, aws::AwsEvidence},
     connection::TlsEvidence,
-    diagnostic::{Basis, Candidate, Capability, Diagnostic, Outcome, Requirement, Severity, milliseconds},
+    diagnostic::{
+        Basis, Candidate, Capability, Diagnostic, Outcome, RequiredBy, Requirement, Severity, milliseconds,
+    },
     facts::Measurements,
     identity::IdentityEvidence,
     target::{Endpoint, Host, Region, ReplicationMode, SourceType, Target, Unchecked},
@@ -92,9 +94,12 @@ pub struct Verdict {
     pub server: Capability,
     /// `settings.replication_mode` of a `ClickPipe`; null if no pipe can be created.
     pub replication_mode: Option<ReplicationMode>,
-    /// What was required: `--require`, or what `replication_mode` needs.
+    /// What was required: `--require`, what `replication_mode` needs, or, under `serve` and without both, the best so far.
     pub required: Capability,
-    /// Whether `capability` is at least `required`.
+    pub required_by: RequiredBy,
+    /// With `best_so_far`: the best that the server has allowed, which `server` must reach too; otherwise null.
+    pub required_of_server: Option<Capability>,
+    /// Whether `capability` is at least `required`, and `server` at least `required_of_server`.
     pub met: bool,
     /// Codes of all checks that prevent a higher capability.
     pub blocked_by: Vec<&'static str>,
@@ -266,15 +271,26 @@ impl Report {
         report
     }
 
-    /// The check that the verdict is explained with: of those that block it the first that failed, or else the first.
-    pub fn blocking_check(&self) -> Option<&CheckResult> {
+    /// The checks that block the verdict: those that failed first.
+    pub fn blocking_checks(&self) -> impl Iterator<Item = &CheckResult> {
         let blocking = || self.checks.iter().filter(|check| self.verdict.blocked_by.contains(&check.code));
-        blocking().find(|check| check.outcome == Outcome::Fail).or_else(|| blocking().next())
+        let failed = |check: &&CheckResult| check.outcome == Outcome::Fail;
+        blocking().filter(failed).chain(blocking().filter(move |check| !failed(check)))
+    }
+
+    /// The check that the verdict is explained with.
+    pub fn blocking_check(&self) -> Option<&CheckResult> {
+        self.blocking_checks().next()
     }
 
     /// Code of the cause that blocks a higher capability.
     pub fn cause(&self) -> Option<&'static str> {
         self.blocking_check().map(CheckResult::cause_or_code)
+    }
+
+    /// What to do about a check that blocks the verdict.
+    pub fn fix_of<'a>(&'a self, check: &'a CheckResult) -> &'a str {
+        check.remedy.as_deref().unwrap_or(&self.verdict.reason)
     }
 
     /// When the first certificate of the presented chain expires.

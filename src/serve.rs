@@ -58,6 +58,7 @@ use status_store::{Health, StatusStore};
 
 use crate::{
     config::{MonitoredTarget, Serve},
+    diagnostic::Requirement,
     target::{ConfigErrors, Invalid},
     verify::Clock,
 };
@@ -133,6 +134,7 @@ pub async fn serve(config: Serve, reread: Reread, clock: Clock) -> Result<(), Se
         reloads,
     });
     let mut scheduler = Scheduler::default();
+    warn_of_undeclared(&config.targets);
     scheduler.apply(&serve, config.targets);
     let mut hangup = signal(SignalKind::hangup()).map_err(ServeError::Io)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Io)?;
@@ -211,6 +213,7 @@ fn reload(
             if config.web.listen != listen {
                 tracing::warn!(%listen, expected = %config.web.listen, "restart to change the listen address");
             }
+            warn_of_undeclared(&config.targets);
             scheduler.apply(serve, config.targets);
             tracing::info!(targets = scheduler.len(), "configuration reloaded");
             Ok(())
@@ -225,6 +228,25 @@ fn reload(
     result
 }
 
+/// Most targets that a warning names.
+const NAMED: usize = 20;
+
+/// Says which targets are held to the best capability that they have had.
+fn warn_of_undeclared(targets: &[MonitoredTarget]) {
+    let undeclared = targets.iter().filter(|watched| watched.requirement.required_by.is_undeclared());
+    let names: Vec<&str> = undeclared.map(|watched| watched.target.name.as_str()).collect();
+    if !names.is_empty() {
+        let named = names[..names.len().min(NAMED)].join(", ");
+        tracing::warn!(
+            targets = names.len(),
+            names = named,
+            remedy = "set replication_mode for each target, or require for all",
+            "held to the best capability that their checks find, because neither replication_mode nor require is set; a \
+             restart forgets it"
+        );
+    }
+}
+
 impl Monitor {
     fn shared(&self) -> Arc<Shared> {
         Arc::clone(&self.shared.read().unwrap_or_else(PoisonError::into_inner))
@@ -233,6 +255,13 @@ impl Monitor {
     fn status_store(&self) -> MutexGuard<'_, StatusStore> {
         // A panic cannot leave a partial entry: each entry is written in one step.
         self.status_store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the next check of a target is judged by.
+    fn requirement(&self, watched: &Arc<MonitoredTarget>) -> Requirement {
+        let status_store = self.status_store();
+        let entry = status_store.entry(&watched.target.name).filter(|entry| entry.watched == *watched);
+        entry.map_or(watched.requirement, status_store::Entry::requirement)
     }
 
     /// Records the result of a scheduled check. A failure of this machine changes no state.
@@ -248,13 +277,20 @@ impl Monitor {
             }
             return;
         }
-        let change = {
+        let (change, before, after) = {
             let mut status_store = self.status_store();
-            if status_store.entry(name).is_none_or(|entry| entry.watched != *watched) {
+            let Some(entry) = status_store.entry(name).filter(|entry| entry.watched == *watched) else {
                 return; // a reload removed or changed the target during this check
-            }
-            status_store.note(watched, Arc::clone(report), shared.thresholds, shared.history, now)
+            };
+            let before = entry.requirement();
+            let change =
+                status_store.note(watched, Arc::clone(report), shared.thresholds, shared.history, now);
+            (change, before, status_store.entry(name).map_or(before, status_store::Entry::requirement))
         };
+        if after.required.max(after.of_server) > before.required.max(before.of_server) {
+            let held_to = after.required.max(after.of_server).name();
+            tracing::info!(name, held_to, "held to the best capability so far");
+        }
         self.metrics.note(report, change);
         let capability = report.verdict.capability.name();
         let took = report.duration.as_secs_f64() * 1e3;

@@ -116,6 +116,8 @@ fn samples(report: &Report) -> Samples {
         add(&table::CAPABILITY, Some(basis.name()), number(capability));
     }
     add(&table::SUCCESS, None, f64::from(u8::from(verdict.met)));
+    let required = verdict.required.max(verdict.required_of_server.unwrap_or(verdict.required));
+    add(&table::REQUIRED_CAPABILITY, Some(verdict.required_by.code()), number(required));
     for (metric, status) in [(&table::FAILURE, Status::Failed), (&table::WARNING, Status::Warning)] {
         for code in codes(report, status) {
             add(metric, Some(code), 1.0);
@@ -243,6 +245,7 @@ mod tests {
                 match key {
                     "target" => assert!(["orders", "empty"].contains(&value)),
                     "basis" => assert!(["guide", "server"].contains(&value)),
+                    "by" => assert_eq!(value, "require"),
                     "code" => assert!(codes.contains(value), "{value}"),
                     "stage" => assert!(table::page().contains(&format!("`{value}`")), "{value}"),
                     "version" => assert_eq!(value, env!("CARGO_PKG_VERSION")),

@@ -3,7 +3,7 @@
 use super::Verdict;
 use crate::{
     checks,
-    diagnostic::{Basis, Capability, CheckId, Diagnostic, Outcome, Requirement},
+    diagnostic::{Basis, Capability, CheckId, Diagnostic, Outcome, RequiredBy, Requirement},
     target::ReplicationMode,
     verdict,
 };
@@ -13,7 +13,7 @@ pub(super) fn verdict(
     mode: Option<ReplicationMode>,
     requirement: Requirement,
 ) -> Verdict {
-    let Requirement { basis, required } = requirement;
+    let Requirement { basis, required, required_by, of_server } = requirement;
     // With `replication_mode = "snapshot"` no check about changes runs, so the verdict is about the initial load only.
     let is_snapshot = mode == Some(ReplicationMode::Snapshot);
     let most = if is_snapshot { Capability::InitialLoadOnly } else { Capability::Cdc };
@@ -22,21 +22,32 @@ pub(super) fn verdict(
     let capability = if basis == Basis::Guide { guide } else { server };
     let blocked_by = verdict::blocked_by(diagnostics, basis);
     let answer = Answer { diagnostics, basis, capability, guide, server, blocked_by: &blocked_by };
+    let met = capability >= required && server >= of_server;
+    let lost = match required_by {
+        RequiredBy::BestSoFar if !met => format!(" Earlier, it allowed {}.", required.max(of_server)),
+        _ => String::new(),
+    };
+    // What the server no longer allows, and not the rule of the guide, which has not changed.
+    let is_lost_on_server = !met && capability >= required;
+    let codes =
+        if is_lost_on_server { verdict::blocked_by(diagnostics, Basis::Server) } else { blocked_by.clone() };
     Verdict {
         capability,
         basis,
         guide,
         server,
         required,
-        met: capability >= required,
+        required_by,
+        required_of_server: (required_by == RequiredBy::BestSoFar).then_some(of_server),
+        met,
         replication_mode: replication_mode(mode, capability),
-        blocked_by: blocked_by.iter().map(|diagnostic| checks::check(diagnostic.check).code).collect(),
+        blocked_by: codes.iter().map(|diagnostic| checks::check(diagnostic.check).code).collect(),
         reason: if most == capability && most < Capability::Cdc {
             "ClickPipes can copy the tables once, which is all that replication_mode = \"snapshot\" needs. \
              Replication of changes was not checked."
                 .to_owned()
         } else {
-            answer.reason()
+            answer.reason() + &lost
         },
         next_steps: answer.next_steps(),
     }

@@ -135,17 +135,17 @@ fn explained() -> Report {
     let seen = Observations { login: Some(Err(error)), facts: None, operator: Some(look), ..all_well };
     let started_at = "2026-01-02T03:04:05Z".parse().unwrap();
     let timing = Timing { started_at, took: Duration::from_millis(251), facts_took: None, facts_as_of: None };
-    let requirement = Requirement { basis: Basis::Guide, required: Capability::InitialLoadOnly };
+    let requirement = Requirement::new(Basis::Guide, Capability::InitialLoadOnly, RequiredBy::Require);
     Report::new(&target(), &seen, requirement, timing)
 }
 
 pub(crate) fn report(replication_on: bool, basis: Basis) -> Report {
-    judged(replication_on, Requirement { basis, required: Capability::InitialLoadOnly })
+    judged(replication_on, Requirement::new(basis, Capability::InitialLoadOnly, RequiredBy::Require))
 }
 
 /// Of a server that would allow it.
 pub(crate) fn requiring_cdc(basis: Basis) -> Report {
-    judged(true, Requirement { basis, required: Capability::Cdc })
+    judged(true, Requirement::new(basis, Capability::Cdc, RequiredBy::Require))
 }
 
 fn judged(replication_on: bool, requirement: Requirement) -> Report {
@@ -176,7 +176,7 @@ pub(crate) fn unreached(name: &str) -> Report {
     let target = Target { name: name.into(), ..target() };
     let started_at = "2026-01-02T03:04:05Z".parse().unwrap();
     let timing = Timing { started_at, took: Duration::ZERO, facts_took: None, facts_as_of: None };
-    let requirement = Requirement { basis: Basis::Guide, required: Capability::InitialLoadOnly };
+    let requirement = Requirement::new(Basis::Guide, Capability::InitialLoadOnly, RequiredBy::Require);
     Report::new(&target, &Observations::default(), requirement, timing)
 }
 
@@ -193,6 +193,29 @@ fn both_answers_are_in_every_report_and_the_basis_chooses() {
     let held = report(false, Basis::Server).verdict;
     assert_eq!(held.blocked_by, ["PG_IAM_REPLICATION"]);
     assert!(held.next_steps[0].contains("rds.iam_auth_for_replication = 1"));
+}
+
+#[test]
+fn a_server_that_lost_cdc_is_not_met_on_either_basis_and_names_what_was_lost() {
+    use Capability::{Cdc, InitialLoadOnly};
+    for (basis, required) in [(Basis::Guide, InitialLoadOnly), (Basis::Server, Cdc)] {
+        let held = Requirement { of_server: Cdc, ..Requirement::new(basis, required, RequiredBy::BestSoFar) };
+        assert!(judged(true, held).verdict.met);
+        let lost = judged(false, held);
+        assert!(!lost.verdict.met);
+        assert_eq!(lost.cause(), Some("PG_REPLICATION_NOT_IAM"));
+        let fix = lost.fix_of(lost.blocking_check().unwrap());
+        assert!(fix.contains("rds.iam_auth_for_replication = 1"), "{fix}");
+        assert!(lost.verdict.reason.ends_with("Earlier, it allowed CDC."), "{}", lost.verdict.reason);
+        assert_eq!(lost.verdict.required_of_server, Some(Cdc));
+        // What was never there is not lost.
+        let never = Requirement { of_server: InitialLoadOnly, required: InitialLoadOnly, ..held };
+        assert!(judged(false, never).verdict.met);
+    }
+    // Of a declared requirement nothing more is required.
+    let declared =
+        judged(false, Requirement::new(Basis::Guide, InitialLoadOnly, RequiredBy::ReplicationMode));
+    assert!(declared.verdict.met && declared.verdict.required_of_server.is_none());
 }
 
 #[test]

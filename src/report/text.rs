@@ -16,7 +16,7 @@ pub(crate) use layout::{DIM, GREEN, RED, STRONG, WIDTH, YELLOW, paragraph};
 use super::{Endpoints, Report};
 use crate::{
     cli::Detail,
-    diagnostic::{Basis, Capability},
+    diagnostic::{Basis, Capability, RequiredBy},
     target::Skipped,
 };
 use layout::{Mark, labeled, style_of, wrapped};
@@ -146,7 +146,12 @@ fn write_target(out: &mut impl Write, report: &Report, layout: Layout) -> io::Re
     }
     let met = if verdict.met { "met" } else { "not met" };
     let mode = verdict.replication_mode.map(|mode| format!(", replication_mode = \"{}\"", mode.name()));
-    let required = format!("{}: {met}{}", verdict.required, mode.unwrap_or_default());
+    let by = match verdict.required_by {
+        RequiredBy::Require | RequiredBy::ReplicationMode => "",
+        RequiredBy::Default => " (default without a replication mode)",
+        RequiredBy::BestSoFar => " (the best so far)",
+    };
+    let required = format!("{}{by}: {met}{}", verdict.required, mode.unwrap_or_default());
     labeled(out, layout, "Required  ", &required)?;
     if verdict.guide != verdict.server || verbose {
         let answers =

@@ -41,6 +41,7 @@ pub fn config_check(config: &Serve, format: Format, out: &mut impl Write) -> io:
             "sign": target.sign.to_string(),
             "region": target.region.as_str(),
             "required": requirement.required,
+            "required_by": requirement.required_by,
             "interval_seconds": schedule.interval.as_secs_f64(),
             "full_interval_seconds": schedule.full_interval.as_secs_f64(),
         })
@@ -58,14 +59,28 @@ pub fn config_check(config: &Serve, format: Format, out: &mut impl Write) -> io:
                 let target = &watched.target;
                 writeln!(
                     out,
-                    "  {}: {} at {}, wants {}, every {} s and in full every {} s",
+                    "  {}: {} at {}, wants {}{}, every {} s and in full every {} s",
                     target.name,
                     target.source_type.name(),
                     target.dial,
                     watched.requirement.required,
+                    match watched.requirement.required_by.is_undeclared() {
+                        true => " and from then on the best it has had",
+                        false => "",
+                    },
                     watched.schedule.interval.as_secs(),
                     watched.schedule.full_interval.as_secs(),
                 )?;
+            }
+            let undeclared =
+                config.targets.iter().filter(|watched| watched.requirement.required_by.is_undeclared());
+            match undeclared.count() {
+                0 => {}
+                count => writeln!(
+                    out,
+                    "‼ {count} without replication_mode or require: loss of CDC is noticed only after a check has found \
+                     CDC, and a restart forgets it. Set replication_mode for each target."
+                )?,
             }
         }
     }

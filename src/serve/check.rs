@@ -74,7 +74,8 @@ impl Monitor {
             verify::observe(&target.target, budget, given, clock).await
         })
         .await;
-        let (target, requirement) = (&watched.target, watched.requirement);
+        let target = &watched.target;
+        let requirement = self.requirement(watched);
         Some(match looked {
             Ok(RunResult { seen, timing }) => {
                 let report = Report::new(target, &seen, requirement, timing);

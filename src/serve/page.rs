@@ -18,6 +18,9 @@ pub(super) const STYLE: &str = include_str!("page/style.css");
 /// Number of checks that the strip of a row shows.
 const STRIP: usize = 30;
 
+/// Number of checks that failed, with their remedies, that a row shows.
+const FIXES: usize = 3;
+
 /// All targets: unhealthy ones first, then by name.
 pub(super) fn index(status_store: &StatusStore, started_at: Timestamp, now: Timestamp) -> String {
     let mut entries: Vec<_> = status_store.entries().collect();
@@ -83,11 +86,11 @@ fn row(name: &str, entry: &Entry, now: Timestamp) -> Markup {
             td data-label="What to fix" {
                 @match last.filter(|_| entry.health == Health::Unhealthy) {
                     Some(report) => {
-                        @if let Some(code) = report.cause() { code { (code) } " " }
-                        @match report.verdict.next_steps.first() {
-                            Some(next) => (next),
-                            None => (report.verdict.reason),
+                        @for check in report.blocking_checks().take(FIXES) {
+                            div { code { (check.cause_or_code()) } " " (report.fix_of(check)) }
                         }
+                        @let others = report.blocking_checks().count().saturating_sub(FIXES);
+                        @if others > 0 { div { a href=(path(name)) { "and " (others) " more" } } }
                     }
                     None => "–",
                 }

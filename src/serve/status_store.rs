@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use crate::{
     config::{MonitoredTarget, Thresholds},
-    diagnostic::{Capability, milliseconds},
+    diagnostic::{Capability, RequiredBy, Requirement, milliseconds},
     report::Report,
 };
 
@@ -38,6 +38,8 @@ pub(super) struct Entry {
     pending_change: Option<(u32, Timestamp)>,
     /// Number of consecutive results that did not meet the requirement.
     pub failures: u32,
+    /// The best that a check has found: on the basis of the target, and by the server.
+    best: Option<(Capability, Capability)>,
 }
 
 /// Whether a target meets its requirement, confirmed by as many results as the thresholds require.
@@ -132,6 +134,7 @@ impl Entry {
             past: VecDeque::new(),
             pending_change: None,
             failures: 0,
+            best: None,
         }
     }
 
@@ -143,6 +146,9 @@ impl Entry {
         now: Timestamp,
     ) -> Option<Change> {
         let met = report.verdict.met;
+        let found = (report.verdict.capability, report.verdict.server);
+        let best = self.best.unwrap_or(found);
+        self.best = Some((best.0.max(found.0), best.1.max(found.1)));
         while self.past.len() >= history {
             self.past.pop_front();
         }
@@ -182,6 +188,21 @@ impl Entry {
         self.since = Some(first);
         self.pending_change = None;
         Some(Change { from, to })
+    }
+
+    /// What the next check is judged by. If the configuration does not say what the target is for, it is held to the best
+    /// that it has had: a pipe may use that.
+    pub(super) fn requirement(&self) -> Requirement {
+        let declared = self.watched.requirement;
+        match self.best {
+            Some((best, of_server)) if declared.required_by.is_undeclared() => Requirement {
+                required: declared.required.max(best),
+                required_by: RequiredBy::BestSoFar,
+                of_server,
+                ..declared
+            },
+            _ => declared,
+        }
     }
 
     /// A result that would change the health still needs confirmation.

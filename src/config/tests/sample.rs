@@ -40,7 +40,7 @@ fn the_sample_shows_every_field_with_its_default() {
         transitive_tags: None,
         ..target.target
     };
-    target.pipe = PipeFields::default();
+    target.pipe = PipeFields { replication_mode: target.pipe.replication_mode, ..PipeFields::default() };
     let mut shown = read_fields(target);
     shown.operator = None;
     let least = file::parse(path, &sample(false)).unwrap();
@@ -49,7 +49,7 @@ fn the_sample_shows_every_field_with_its_default() {
 
     let keep = |line: &&str| {
         let key = line.split(' ').next().unwrap_or_default();
-        let shared = ["type", "host", "database", "iam_role"];
+        let shared = ["type", "host", "database", "iam_role", "replication_mode"];
         let serve = [
             "listen",
             "basis",

@@ -91,6 +91,11 @@ pub static CAPABILITY: MetricDef = MetricDef::gauge(
 );
 pub static SUCCESS: MetricDef =
     MetricDef::gauge("pipeprobe_success", TARGET, "Whether the target allows what is required: 1 or 0");
+pub static REQUIRED_CAPABILITY: MetricDef = MetricDef::gauge(
+    "pipeprobe_required_capability",
+    &["target", "by"],
+    "What is required of the target: 0 Blocked, 1 Initial Load Only, 2 CDC; `by`: what requires it",
+);
 pub static FAILURE: MetricDef = MetricDef::gauge(
     "pipeprobe_failure",
     &["target", "code"],
@@ -154,9 +159,10 @@ pub static BUILD_INFO: MetricDef =
     MetricDef::gauge("pipeprobe_build_info", &["version"], "1, with the version of pipeprobe");
 
 /// From every check: `check -o prometheus`, `/metrics` and `/probe`.
-pub static OF_CHECK: [&MetricDef; 16] = [
+pub static OF_CHECK: [&MetricDef; 17] = [
     &CAPABILITY,
     &SUCCESS,
+    &REQUIRED_CAPABILITY,
     &FAILURE,
     &WARNING,
     &LAST_CHECK,
@@ -348,6 +354,8 @@ pub fn page() -> String {
         "\n## Labels\n\n\
          - `target`: the target's name in the configuration file, or its host\n\
          - `basis`: `guide` or `server`\n\
+         - `by`: `require`, `replication_mode`, `default` (neither is set), or `best_so_far` (neither is set, and `serve` has \
+         found more or the same before)\n\
          - `code`: a code of [the checks and causes](../checks/checks.md)\n\
          - `stage`: one of {stages}\n\
          - `reason`: {reasons}\n\n\

@@ -30,7 +30,7 @@ fn unchecked() -> Unchecked {
 }
 
 fn report() -> Report {
-    let requirement = Requirement { basis: Basis::Server, required: Capability::Cdc };
+    let requirement = Requirement::new(Basis::Server, Capability::Cdc, RequiredBy::Require);
     Report::of_unchecked(&unchecked(), requirement, "2026-01-02T03:04:05Z".parse().unwrap())
 }
 
@@ -94,7 +94,7 @@ fn a_report_of_a_pipe_hides_its_user_in_titles_texts_and_endpoints() {
     };
     let error = ConnectError::Refused { stage: Stage::Login, refusal };
     let all_well = seen(Ok(SystemIdentity { timeline: "1".into(), position: "0/0".into() }));
-    let requirement = Requirement { basis: Basis::Guide, required: Capability::InitialLoadOnly };
+    let requirement = Requirement::new(Basis::Guide, Capability::InitialLoadOnly, RequiredBy::Require);
     let started_at = "2026-01-02T03:04:05Z".parse().unwrap();
     let timing = Timing { started_at, took: Duration::ZERO, facts_took: None, facts_as_of: None };
     for seen in

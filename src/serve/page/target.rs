@@ -6,8 +6,8 @@ use maud::{Markup, html};
 use super::{ago, badge, class, document, plot, took};
 use crate::{
     checks::Group,
-    diagnostic::Outcome,
-    report::{CheckResult, Report},
+    diagnostic::{Outcome, RequiredBy},
+    report::{CheckResult, Report, Verdict},
     serve::status_store::{Entry, Health, HistoryEntry},
 };
 
@@ -42,7 +42,7 @@ fn last(report: &Report, now: Timestamp) -> Markup {
             ul { @for next in &verdict.next_steps { li { (next) } } }
         }
         dl {
-            dt { "Required" } dd { (verdict.required.name()) ": " (if verdict.met { "met" } else { "not met" }) }
+            dt { "Required" } dd { (required(verdict)) ": " (if verdict.met { "met" } else { "not met" }) }
             dt { "By the guide" } dd { (verdict.guide.name()) }
             dt { "By the server" } dd { (verdict.server.name()) }
             dt { "Last checked" } dd { (started(report, now)) ", in " (took(report.duration)) }
@@ -75,6 +75,19 @@ fn last(report: &Report, now: Timestamp) -> Markup {
             }
         }
     }
+}
+
+/// What is required, and why.
+fn required(verdict: &Verdict) -> String {
+    let required =
+        verdict.required_of_server.map_or(verdict.required, |of_server| of_server.max(verdict.required));
+    let by = match verdict.required_by {
+        RequiredBy::Require => " (require)",
+        RequiredBy::ReplicationMode => " (replication_mode)",
+        RequiredBy::Default => " (neither replication_mode nor require is set)",
+        RequiredBy::BestSoFar => " (the best so far, because neither replication_mode nor require is set)",
+    };
+    format!("{}{by}", required.name())
 }
 
 fn started(report: &Report, now: Timestamp) -> Markup {

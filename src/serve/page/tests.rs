@@ -18,6 +18,20 @@ fn the_index_says_how_many_and_what_to_fix() {
 }
 
 #[test]
+fn what_to_fix_shows_the_remedy_of_the_check_that_it_names() {
+    let status_store = after_results("-");
+    let page = index(&status_store, Timestamp::UNIX_EPOCH, now());
+    let report = status_store.entries().next().unwrap().1.last.clone().unwrap();
+    let named: Vec<_> = report.blocking_checks().collect();
+    assert_eq!(named.len(), 2);
+    for check in named {
+        let (code, remedy) = (check.cause_or_code(), check.remedy.as_deref().unwrap());
+        let shown = format!("<code>{code}</code> {}", remedy.replace('"', "&quot;"));
+        assert!(page.contains(&shown), "{shown}: {page}");
+    }
+}
+
+#[test]
 fn a_target_s_page_has_every_check() {
     let status_store = after_results("-+");
     let (_, entry) = status_store.entries().next().unwrap();

@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::{
     config::{Schedule, tests::read},
-    diagnostic::{Basis, Requirement},
+    diagnostic::{Basis, RequiredBy, Requirement},
     report::tests::report,
 };
 
@@ -13,7 +13,7 @@ pub(in crate::serve) fn watched(interval: u64) -> Arc<MonitoredTarget> {
     let host = "db.abc.eu-west-1.rds.amazonaws.com";
     let args = ["--type", "rdspostgres", "--host", host, "--iam-role", "arn:aws:iam::123456789012:role/r"];
     let target = read(&args).unwrap().targets.remove(0);
-    let requirement = Requirement { basis: Basis::Guide, required: Capability::InitialLoadOnly };
+    let requirement = Requirement::new(Basis::Guide, Capability::InitialLoadOnly, RequiredBy::Require);
     let schedule =
         Schedule { interval: Duration::from_secs(interval), full_interval: Duration::from_secs(600) };
     Arc::new(MonitoredTarget { target, requirement, schedule })
@@ -33,6 +33,40 @@ fn after(results: &str, thresholds: Thresholds) -> (StatusStore, Vec<(usize, Hea
         }
     }
     (status_store, changes)
+}
+
+#[test]
+fn an_undeclared_target_is_held_to_the_best_it_has_had_until_the_configuration_changes() {
+    use Capability::{Blocked, Cdc, InitialLoadOnly};
+    let undeclared = Requirement::new(Basis::Guide, InitialLoadOnly, RequiredBy::Default);
+    let held = |requirement: Requirement, found: &[(Capability, Capability)]| {
+        let mut status_store = StatusStore::default();
+        let watched = Arc::new(MonitoredTarget { requirement, ..(*watched(30)).clone() });
+        status_store.watch(&[Arc::clone(&watched)]);
+        for (capability, server) in found {
+            let mut report = report(false, Basis::Guide);
+            (report.verdict.capability, report.verdict.server) = (*capability, *server);
+            status_store.note(&watched, Arc::new(report), THRESHOLDS, 5, Timestamp::UNIX_EPOCH);
+        }
+        status_store.watch(&[Arc::clone(&watched)]);
+        entry(&status_store).requirement()
+    };
+    assert_eq!(held(undeclared, &[]), undeclared);
+    for (found, best, of_server) in [
+        (&[(Blocked, Blocked)][..], InitialLoadOnly, Blocked),
+        (&[(Cdc, Cdc)], Cdc, Cdc),
+        (&[(InitialLoadOnly, Cdc), (InitialLoadOnly, InitialLoadOnly)], InitialLoadOnly, Cdc),
+        (&[(Cdc, Cdc), (Blocked, Blocked), (InitialLoadOnly, InitialLoadOnly)], Cdc, Cdc),
+    ] {
+        let expected =
+            Requirement { required: best, required_by: RequiredBy::BestSoFar, of_server, ..undeclared };
+        assert_eq!(held(undeclared, found), expected, "{found:?}");
+    }
+    // What was declared is enough.
+    for by in [RequiredBy::Require, RequiredBy::ReplicationMode] {
+        let declared = Requirement::new(Basis::Guide, InitialLoadOnly, by);
+        assert_eq!(held(declared, &[(Cdc, Cdc)]), declared);
+    }
 }
 
 fn entry(status_store: &StatusStore) -> &Entry {

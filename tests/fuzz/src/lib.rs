@@ -25,7 +25,7 @@ use pipeprobe::{
     config::Config,
     connection::Session,
     facts::{self, Fact, Facts},
-    diagnostic::{Capability, Basis, Requirement},
+    diagnostic::{Capability, Basis, RequiredBy, Requirement},
     report::{Timing, Report, json, text},
     secret::Secret,
     target::Target,
@@ -107,7 +107,7 @@ pub async fn report(session: Session, target: &Target) {
         }
     };
     let seen = Observations { facts: Some(facts), ..Observations::default() };
-    let requirement = Requirement { basis: Basis::Server, required: Capability::Cdc };
+    let requirement = Requirement::new(Basis::Server, Capability::Cdc, RequiredBy::Require);
     let timing =
         Timing { started_at: Timestamp::UNIX_EPOCH, took: Duration::ZERO, facts_took: Some(Duration::ZERO) };
     let report = Report::new(target, &seen, requirement, timing);
