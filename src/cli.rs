@@ -4,6 +4,7 @@
 
 mod check;
 mod config_file;
+mod exec;
 mod explain;
 pub mod fields;
 mod lint;
@@ -19,6 +20,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub use check::{Check, FailOn, Require};
 pub use config_file::{ConfigCheck, ConfigCommand, ConfigExample, ConfigFile, Example, Sources};
+pub use exec::Exec;
 pub use explain::Explain;
 pub use lint::Lint;
 pub use output::{CheckFormat, Detail, Format, LogFormat, LogLevel, Output};
@@ -78,6 +80,7 @@ It prints one verdict with evidence and the next step. It does not write to the 
 pub enum Command {
     Check(Box<Check>),
     Token(Box<Token>),
+    Exec(Box<Exec>),
     Explain(Explain),
     Setup(Box<Setup>),
     Lint(Box<Lint>),

@@ -363,20 +363,28 @@ impl Session {
     }
 }
 
-/// Runs all stages that need no token. `purpose` matters to PostgreSQL only. `redactor` knows the secrets that the server
-/// could repeat.
+/// The data with which a connection starts. It comes from the caller.
+#[derive(Clone, Copy, Debug)]
+pub enum Opening<'a> {
+    /// Of a check. The purpose matters to PostgreSQL only.
+    Check(Purpose),
+    /// PostgreSQL: the startup message of a client, which is sent unchanged.
+    Startup(&'a [u8]),
+}
+
+/// Runs all stages that need no token. `redactor` knows the secrets that the server could repeat.
 ///
 /// # Errors
 /// The first stage that failed; `evidence` contains the results of the stages before it.
 pub async fn connect_until_auth(
     target: &Target,
-    purpose: Purpose,
+    opening: Opening<'_>,
     roots: &Arc<RootCertStore>,
     redactor: &Redactor,
     deadline: Instant,
     evidence: &mut ConnectionEvidence,
 ) -> Result<PendingAuth, ConnectError> {
-    let pending = until_auth(target, purpose, roots, deadline, evidence).await;
+    let pending = until_auth(target, opening, roots, deadline, evidence).await;
     evidence.redact(redactor);
     let inner = pending.map_err(|error| error.redacted(redactor))?;
     Ok(PendingAuth { inner: Box::new(inner), redactor: redactor.clone() })
@@ -384,54 +392,102 @@ pub async fn connect_until_auth(
 
 async fn until_auth(
     target: &Target,
-    purpose: Purpose,
+    opening: Opening<'_>,
     roots: &Arc<RootCertStore>,
     deadline: Instant,
     evidence: &mut ConnectionEvidence,
 ) -> Result<Inner, ConnectError> {
+    let stream = dial(target, deadline, evidence).await?;
+    let (auth_request, pending) = match target.engine() {
+        Engine::Postgres => {
+            let tls = |tls| postgres::encrypt(stream, tls, target);
+            let stream = encrypted(roots, deadline, evidence, tls, |stream| stream).await?;
+            timed(Stage::AuthRequest, deadline, &mut evidence.stage_durations, async {
+                let (auth_request, pending) = match opening {
+                    Opening::Check(purpose) => {
+                        postgres::ask(stream, &postgres::startup(target, purpose)?, false).await?
+                    }
+                    Opening::Startup(message) => postgres::ask(stream, message, true).await?,
+                };
+                Ok((auth_request, Inner::Postgres(pending)))
+            })
+            .await?
+        }
+        Engine::Mysql | Engine::Mariadb => {
+            let opening = match opening {
+                Opening::Check(_) => mysql::Opening::of(target),
+                Opening::Startup(_) => {
+                    return Err(ConnectError::protocol(Stage::Tls, "is no PostgreSQL"));
+                }
+            };
+            let greeting = &mut evidence.greeting.take();
+            let tls = async |tls| {
+                let greeted = mysql::greet(stream, greeting).await?;
+                mysql::encrypt(greeted, &opening, tls, target).await
+            };
+            let greeted = encrypted(roots, deadline, evidence, tls, mysql::Greeted::stream).await;
+            evidence.greeting = greeting.take();
+            let greeted = greeted?;
+            timed(Stage::AuthRequest, deadline, &mut evidence.stage_durations, async {
+                let (auth_request, pending) = mysql::ask(greeted, &opening, target.engine()).await?;
+                Ok((auth_request, Inner::Mysql(pending)))
+            })
+            .await?
+        }
+    };
+    evidence.auth_request = Some(auth_request.clone());
+    if auth_request == AuthRequest::Cleartext { Ok(pending) } else { Err(ConnectError::NotIam(auth_request)) }
+}
+
+/// Resolves the name and connects to one of its addresses.
+async fn dial(
+    target: &Target,
+    deadline: Instant,
+    evidence: &mut ConnectionEvidence,
+) -> Result<TcpStream, ConnectError> {
     let resolve = dial::resolve(&target.dial, &mut evidence.alias_of);
     let addresses = timed(Stage::Resolve, deadline, &mut evidence.stage_durations, resolve).await?;
     evidence.addresses = addresses.iter().map(SocketAddr::ip).collect();
-
-    let attempts = &mut evidence.attempts;
-    let stream =
-        timed(Stage::Connect, deadline, &mut evidence.stage_durations, dial::race(&addresses, attempts))
-            .await?;
+    let race = dial::race(&addresses, &mut evidence.attempts);
+    let stream = timed(Stage::Connect, deadline, &mut evidence.stage_durations, race).await?;
     evidence.peer = stream.peer_addr().ok();
+    Ok(stream)
+}
 
+/// Runs the stage of TLS with a new configuration, and records what the server presented.
+async fn encrypted<T, F: Future<Output = Result<T, ConnectError>>>(
+    roots: &Arc<RootCertStore>,
+    deadline: Instant,
+    evidence: &mut ConnectionEvidence,
+    handshake: impl FnOnce(Arc<ClientConfig>) -> F,
+    stream: impl Fn(&T) -> &TlsStream<TcpStream>,
+) -> Result<T, ConnectError> {
     let (tls, captured) = trust::client_config(Arc::clone(roots))
         .map_err(|e| ConnectError::Tls(TlsFailure::Other(e.to_string())))?;
-    let encrypted = timed(Stage::Tls, deadline, &mut evidence.stage_durations, async {
-        match target.engine() {
-            Engine::Postgres => {
-                postgres::encrypt(stream, tls, target).await.map(|s| Encrypted::Postgres(Box::new(s)))
-            }
-            Engine::Mysql | Engine::Mariadb => {
-                let greeting = &mut evidence.greeting;
-                mysql::encrypt(stream, tls, target, greeting).await.map(|g| Encrypted::Mysql(Box::new(g)))
-            }
-        }
-    })
-    .await;
-    evidence.tls = tls::seen(encrypted.as_ref().ok().map(Encrypted::stream), &captured.presented());
-    let encrypted = encrypted?;
+    let encrypted = timed(Stage::Tls, deadline, &mut evidence.stage_durations, handshake(tls)).await;
+    evidence.tls = tls::seen(encrypted.as_ref().ok().map(stream), &captured.presented());
+    encrypted
+}
 
-    let auth_request = timed(Stage::AuthRequest, deadline, &mut evidence.stage_durations, async {
-        match encrypted {
-            Encrypted::Postgres(stream) => {
-                let (auth_request, pending) = postgres::ask(*stream, target, purpose).await?;
-                Ok((auth_request, Inner::Postgres(pending)))
-            }
-            Encrypted::Mysql(greeted) => {
-                let (auth_request, pending) = mysql::ask(*greeted, target).await?;
-                Ok((auth_request, Inner::Mysql(pending)))
-            }
-        }
-    })
-    .await?;
-    let (auth_request, pending) = auth_request;
-    evidence.auth_request = Some(auth_request.clone());
-    if auth_request == AuthRequest::Cleartext { Ok(pending) } else { Err(ConnectError::NotIam(auth_request)) }
+/// PostgreSQL: sends a request to cancel a query to this address of the target, over verified TLS.
+///
+/// # Errors
+/// The first stage that failed.
+pub async fn cancel(
+    target: &Target,
+    address: SocketAddr,
+    request: &[u8],
+    roots: &Arc<RootCertStore>,
+    deadline: Instant,
+) -> Result<(), ConnectError> {
+    let mut evidence = ConnectionEvidence::default();
+    let addresses = [address];
+    let race = dial::race(&addresses, &mut evidence.attempts);
+    let stream = timed(Stage::Connect, deadline, &mut evidence.stage_durations, race).await?;
+    let tls = |tls| postgres::encrypt(stream, tls, target);
+    let stream = encrypted(roots, deadline, &mut evidence, tls, |stream| stream).await?;
+    let cancel = postgres::cancel(stream, request);
+    timed(Stage::AuthRequest, deadline, &mut evidence.stage_durations, cancel).await
 }
 
 impl PendingAuth {
@@ -452,8 +508,14 @@ impl PendingAuth {
             let (token, redactor) = (token.clone(), redactor.clone());
             let work = Task::spawn(async move {
                 match *inner {
-                    Inner::Postgres(pending) => pending.log_in(&token, redactor).await.map(Session::Postgres),
-                    Inner::Mysql(pending) => pending.log_in(&token, redactor).await.map(Session::Mysql),
+                    Inner::Postgres(pending) => {
+                        let authenticated = pending.authenticate(&token).await?;
+                        authenticated.into_session(redactor).await.map(Session::Postgres)
+                    }
+                    Inner::Mysql(pending) => {
+                        let authenticated = pending.authenticate(&token).await?;
+                        authenticated.into_session(redactor).await.map(Session::Mysql)
+                    }
                 }
             });
             work.await.unwrap_or_else(|_| {
@@ -462,19 +524,41 @@ impl PendingAuth {
         });
         logged_in.await.map_err(|error| error.redacted(&redactor))
     }
+
+    /// Sends the token and waits for the server's OK. No driver sees the session: a client takes it over.
+    ///
+    /// # Errors
+    /// If the server rejects the login or the connection breaks.
+    pub async fn authenticate(
+        self,
+        token: &Secret,
+        deadline: Instant,
+        evidence: &mut ConnectionEvidence,
+    ) -> Result<Authenticated, ConnectError> {
+        let Self { inner, redactor } = self;
+        redactor.learn_token(token);
+        let authenticated = timed(Stage::Login, deadline, &mut evidence.stage_durations, async {
+            let (stream, said) = match *inner {
+                Inner::Postgres(pending) => pending.authenticate(token).await?.into_relay(),
+                Inner::Mysql(pending) => pending.authenticate(token).await?.into_relay(),
+            };
+            Ok(Authenticated { stream, said })
+        });
+        authenticated.await.map_err(|error| error.redacted(&redactor))
+    }
 }
 
-enum Encrypted {
-    Postgres(Box<TlsStream<TcpStream>>),
-    Mysql(Box<mysql::Greeted>),
+/// An authenticated session for a client that speaks the protocol itself.
+pub struct Authenticated {
+    pub stream: TlsStream<TcpStream>,
+    /// PostgreSQL: the messages that the client must read before those of the stream, up to AuthenticationOk and beyond.
+    /// MySQL and MariaDB: the payload of the server's OK.
+    pub said: Vec<u8>,
 }
 
-impl Encrypted {
-    fn stream(&self) -> &TlsStream<TcpStream> {
-        match self {
-            Self::Postgres(stream) => stream,
-            Self::Mysql(greeted) => greeted.stream(),
-        }
+impl fmt::Debug for Authenticated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Authenticated")
     }
 }
 

@@ -18,6 +18,9 @@
 //! answers over HTTP. [`aws`] reads RDS and IAM records on request: they are evidence for the cause of a failure and
 //! never change a verdict.
 //!
+//! [`agent`] gives a client a local endpoint that logs in with a token, on the same path: its client speaks to the database
+//! itself, and no query is sent by this program.
+//!
 //! Three modules connect to no server: [`setup`] creates from a target what must exist before a check can pass,
 //! [`lint`] judges IAM policies, and [`ship`] contains files for operators.
 //!
@@ -60,7 +63,8 @@ pub mod report;
 pub mod setup;
 pub mod ship;
 
-// One run, continuous runs, and the commands.
+// One run, continuous runs, local endpoints, and the commands.
 pub mod verify;
 pub mod serve;
+pub mod agent;
 pub mod run;

@@ -3,6 +3,7 @@
 mod check;
 mod completions;
 mod example;
+mod exec;
 mod explain;
 mod health;
 mod lint;
@@ -20,6 +21,7 @@ use std::io::{self, Write};
 pub use check::{check, refuse_check};
 pub use completions::{answer_completion, completions};
 pub use example::example;
+pub use exec::exec;
 pub use explain::{explain, list};
 pub use health::health;
 pub use lint::lint;
@@ -45,6 +47,8 @@ pub enum Exit {
     MetWithWarnings,
     Interrupted,
     Terminated,
+    /// `exec`: as the program ended.
+    Program(u8),
     /// `check -o nagios`, which has the exit codes of Nagios plugins.
     Plugin(nagios::State),
 }
@@ -59,6 +63,7 @@ impl Exit {
             Self::MetWithWarnings => 4,
             Self::Interrupted => 130,
             Self::Terminated => 143,
+            Self::Program(code) => code,
             Self::Plugin(state) => state as u8,
         }
     }

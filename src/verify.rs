@@ -17,7 +17,8 @@ use crate::{
     aws,
     checks::{self, Observations},
     connection::{
-        self, ConnectError, ConnectionEvidence, PendingAuth, Purpose, RateLimit, Session, Stage, task::Task,
+        self, ConnectError, ConnectionEvidence, Opening, PendingAuth, Purpose, RateLimit, Session, Stage,
+        task::Task,
     },
     diagnostic::Requirement,
     facts::{self, Fact, Facts, SystemIdentity},
@@ -252,7 +253,8 @@ impl Run<'_> {
             let _ = tokio::time::timeout_at(self.deadline.into(), rate_limit.acquire()).await;
         }
         let (target, roots, redactor) = (self.target, &self.roots, &self.redactor);
-        connection::connect_until_auth(target, purpose, roots, redactor, self.deadline, evidence).await
+        let opening = Opening::Check(purpose);
+        connection::connect_until_auth(target, opening, roots, redactor, self.deadline, evidence).await
     }
 
     /// Another connection, with a new token. Only the first connection reports its connection evidence.

@@ -116,9 +116,17 @@ fn each_external_crate_is_used_only_in_its_files() {
         ("maud", &["serve/page.rs", "serve/page/plot.rs", "serve/page/target.rs"], "HTML is the pages'"),
         (
             "rustix",
-            &["serve/descriptors.rs", "secret/memory.rs", "local_failure.rs"],
+            &[
+                "agent/caller.rs",
+                "agent/listener.rs",
+                "local_failure.rs",
+                "run/exec.rs",
+                "secret/memory.rs",
+                "serve/descriptors.rs",
+            ],
             "each setting of the process has one place, and the system's errors are known in one place",
         ),
+        ("nix::unistd", &["run/exec.rs"], "users and terminals are the program's that `exec` runs"),
         ("sd_notify", &["serve/notify.rs"], "systemd is told in one place"),
         ("subtle", &["serve/auth.rs"], "passwords are compared in one place"),
         ("aws_sigv4", &["token.rs"], "tokens are signed in one place"),

@@ -8,6 +8,8 @@
 #[path = "end_to_end/support.rs"]
 mod support;
 
+#[path = "end_to_end/agent.rs"]
+mod agent;
 #[path = "end_to_end/capability.rs"]
 mod capability;
 #[path = "end_to_end/faults.rs"]

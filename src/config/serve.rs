@@ -32,7 +32,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 const INTERVAL: Duration = Duration::from_secs(30);
 const FULL_INTERVAL: Duration = Duration::from_mins(10);
 /// What every role and every chain of roles allows: fewer calls to STS than with the 15 minutes that one check needs.
-const SESSION: Duration = Duration::from_hours(1);
+pub(super) const SESSION: Duration = Duration::from_hours(1);
 
 /// What `serve` is to do.
 #[derive(Clone, Debug)]

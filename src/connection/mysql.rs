@@ -64,11 +64,47 @@ fn required() -> Can {
 /// its name, before it has received anything secret.
 const NO_PLUGIN: &[u8] = b"pipeprobe";
 
-/// An encrypted connection after the server's greeting.
+/// What the client side announces, in answer to the greeting. It contains no secret.
+pub(super) struct Opening {
+    /// The capabilities of both packets.
+    pub(super) agreed: Can,
+    /// The payload of SSLRequest. MySQL reads the capabilities of this packet only.
+    pub(super) ssl_request: Vec<u8>,
+    /// The payload of HandshakeResponse41: the target's user, character set, database and attributes, and a plugin that
+    /// makes the server send an AuthSwitchRequest.
+    pub(super) response: Vec<u8>,
+}
+
+impl Opening {
+    /// Of a check.
+    pub(super) fn of(target: &Target) -> Self {
+        // MariaDB omits CLIENT_LONG_PASSWORD in its greeting; a client that sets it has no extended capabilities. The
+        // flag for a database must be set in SSLRequest.
+        let with_database =
+            if target.database.is_some() { Can::CLIENT_CONNECT_WITH_DB } else { Can::empty() };
+        let agreed = required() | Can::CLIENT_LONG_PASSWORD | with_database;
+        let response = HandshakeResponse::new(
+            None::<&[u8]>,
+            (8, 0, 0), // only selects the collation
+            Some(target.user.as_str().as_bytes()),
+            target.database.as_deref().map(str::as_bytes),
+            Some(AuthPlugin::Other(NO_PLUGIN.into())),
+            agreed,
+            None,
+            MAX_ALLOWED_PACKET,
+        );
+        Self {
+            agreed,
+            ssl_request: serialized(&SslRequest::new(agreed, MAX_ALLOWED_PACKET, COLLATION)),
+            response: serialized(&response),
+        }
+    }
+}
+
+/// A connection after the server's greeting, before TLS or after it.
 pub(super) struct Greeted<S = TlsStream<TcpStream>> {
     packets: Packets<S>,
     greeting: HandshakePacket<'static>,
-    agreed: Can,
 }
 
 impl Greeted {
@@ -77,13 +113,11 @@ impl Greeted {
     }
 }
 
-/// Greeting and SSLRequest in plaintext, then TLS.
-pub(super) async fn encrypt(
+/// The greeting, in plaintext.
+pub(super) async fn greet(
     stream: TcpStream,
-    tls: Arc<ClientConfig>,
-    target: &Target,
     seen: &mut Option<Greeting>,
-) -> Result<Greeted, ConnectError> {
+) -> Result<Greeted<TcpStream>, ConnectError> {
     let stage = Stage::Tls;
     let mut packets = Packets { stream, sequence: 0 };
     let packet = packets.read(stage).await?;
@@ -103,14 +137,20 @@ pub(super) async fn encrypt(
     if !missing.is_empty() {
         return Err(ConnectError::protocol(stage, format!("does not support {missing:?}")));
     }
-    // MariaDB omits CLIENT_LONG_PASSWORD in its greeting; a client that sets it has no extended capabilities. The
-    // flag for a database must be set here: MySQL reads the flags of this packet only.
-    let with_database = if target.database.is_some() { Can::CLIENT_CONNECT_WITH_DB } else { Can::empty() };
-    let agreed = required() | Can::CLIENT_LONG_PASSWORD | with_database;
-    let request = SslRequest::new(agreed, MAX_ALLOWED_PACKET, COLLATION);
-    packets.write(stage, &serialized(&request)).await?;
+    Ok(Greeted { packets, greeting })
+}
+
+/// SSLRequest in plaintext, then TLS.
+pub(super) async fn encrypt(
+    greeted: Greeted<TcpStream>,
+    opening: &Opening,
+    tls: Arc<ClientConfig>,
+    target: &Target,
+) -> Result<Greeted, ConnectError> {
+    let Greeted { mut packets, greeting } = greeted;
+    packets.write(Stage::Tls, &opening.ssl_request).await?;
     let stream = handshake(packets.stream, tls, target).await?;
-    Ok(Greeted { packets: Packets { stream, sequence: packets.sequence }, greeting, agreed })
+    Ok(Greeted { packets: Packets { stream, sequence: packets.sequence }, greeting })
 }
 
 /// The greeting, if the packet is one of protocol 10. The length of the scramble is checked first, because
@@ -128,26 +168,18 @@ fn greeting(packet: &[u8]) -> Option<HandshakePacket<'static>> {
 /// A server that knows the user name and waits for the token.
 pub(super) struct PendingAuth<S = TlsStream<TcpStream>> {
     greeted: Greeted<S>,
+    agreed: Can,
     engine: Engine,
 }
 
 /// Sends HandshakeResponse41 without a secret and reads the AuthSwitchRequest.
 pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
     mut greeted: Greeted<S>,
-    target: &Target,
+    opening: &Opening,
+    engine: Engine,
 ) -> Result<(AuthRequest, PendingAuth<S>), ConnectError> {
     let stage = Stage::AuthRequest;
-    let response = HandshakeResponse::new(
-        None::<&[u8]>,
-        (8, 0, 0), // only selects the collation
-        Some(target.user.as_str().as_bytes()),
-        target.database.as_deref().map(str::as_bytes),
-        Some(AuthPlugin::Other(NO_PLUGIN.into())),
-        greeted.agreed,
-        None,
-        MAX_ALLOWED_PACKET,
-    );
-    greeted.packets.write(stage, &serialized(&response)).await?;
+    greeted.packets.write(stage, &opening.response).await?;
     let packet = greeted.packets.read(stage).await?;
     let auth_request = match packet.first() {
         Some(0x00) => AuthRequest::Nothing,
@@ -160,19 +192,15 @@ pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
                 other => AuthRequest::Plugin(printable(&String::from_utf8_lossy(other.as_bytes()))),
             }
         }
-        Some(0xFF) => return Err(refused(stage, &packet, greeted.agreed)),
+        Some(0xFF) => return Err(refused(stage, &packet, opening.agreed)),
         _ => return Err(ConnectError::protocol(stage, "did not send an authentication request")),
     };
-    Ok((auth_request, PendingAuth { greeted, engine: target.engine() }))
+    Ok((auth_request, PendingAuth { greeted, agreed: opening.agreed, engine }))
 }
 
-impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> PendingAuth<S> {
-    /// Sends the token, NUL-terminated as `mysql_clear_password` requires, then hands the session to the driver.
-    pub(super) async fn log_in(
-        mut self,
-        token: &Secret,
-        redactor: Redactor,
-    ) -> Result<MysqlSession, ConnectError> {
+impl<S: AsyncRead + AsyncWrite + Unpin> PendingAuth<S> {
+    /// Sends the token, NUL-terminated as `mysql_clear_password` requires, and reads OK.
+    pub(super) async fn authenticate(mut self, token: &Secret) -> Result<Authenticated<S>, ConnectError> {
         let stage = Stage::Login;
         let mut password = [token.reveal().as_bytes(), &[0]].concat();
         let sent = self.greeted.packets.write(stage, &password).await;
@@ -181,14 +209,36 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> PendingAuth<S> {
         let packet = self.greeted.packets.read(stage).await?;
         match packet.first() {
             Some(0x00) => {}
-            Some(0xFF) => return Err(refused(stage, &packet, self.greeted.agreed)),
+            Some(0xFF) => return Err(refused(stage, &packet, self.agreed)),
             Some(0xFE) => {
                 return Err(ConnectError::protocol(stage, "switched the authentication a second time"));
             }
             _ => return Err(ConnectError::protocol(stage, "sent neither OK nor an error after the token")),
         }
-        let Greeted { packets, greeting, agreed } = self.greeted;
-        let (session, agreed) = (LimitedStream::new(packets.stream), agreed - Can::CLIENT_SSL);
+        let Self { greeted, agreed, engine } = self;
+        Ok(Authenticated { greeted, agreed, engine, ok: packet })
+    }
+}
+
+/// A session after the server's OK.
+pub(super) struct Authenticated<S = TlsStream<TcpStream>> {
+    greeted: Greeted<S>,
+    agreed: Can,
+    engine: Engine,
+    /// The payload of OK.
+    ok: Vec<u8>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Authenticated<S> {
+    /// The stream, and the payload of OK. A client has its own sequence number for it.
+    pub(super) fn into_relay(self) -> (S, Vec<u8>) {
+        (self.greeted.packets.stream, self.ok)
+    }
+
+    /// Hands the session to the driver.
+    pub(super) async fn into_session(self, redactor: Redactor) -> Result<MysqlSession, ConnectError> {
+        let Greeted { packets, greeting } = self.greeted;
+        let (session, agreed) = (LimitedStream::new(packets.stream), self.agreed - Can::CLIENT_SSL);
         let (id, binlog_mode) = (greeting.connection_id(), BinlogMode::default());
         let Handover { conn, relay } =
             handover::to_driver(session, self.engine, id, agreed, binlog_mode.clone()).await?;

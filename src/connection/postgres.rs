@@ -64,19 +64,8 @@ pub(super) async fn encrypt(
     }
 }
 
-/// A server that received the user name and requested the token.
-pub(super) struct PendingAuth<S = TlsStream<TcpStream>> {
-    stream: S,
-    buffer: BytesMut,
-}
-
-/// StartupMessage, and the authentication request that answers it.
-pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: S,
-    target: &Target,
-    purpose: Purpose,
-) -> Result<(AuthRequest, PendingAuth<S>), ConnectError> {
-    let stage = Stage::AuthRequest;
+/// The startup message of a check.
+pub(super) fn startup(target: &Target, purpose: Purpose) -> Result<BytesMut, ConnectError> {
     let mut parameters = vec![
         ("user", target.user.as_str()),
         ("database", target.database.as_deref().unwrap_or_default()),
@@ -87,9 +76,29 @@ pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
         parameters.push(("replication", "database"));
     }
     let mut startup = BytesMut::new();
-    frontend::startup_message(parameters, &mut startup).map_err(|e| ConnectError::io(stage, &e))?;
-    let mut pending = PendingAuth { stream, buffer: BytesMut::new() };
-    pending.send(stage, &startup).await?;
+    frontend::startup_message(parameters, &mut startup)
+        .map_err(|e| ConnectError::io(Stage::AuthRequest, &e))?;
+    Ok(startup)
+}
+
+/// A server that received the user name and requested the token.
+pub(super) struct PendingAuth<S = TlsStream<TcpStream>> {
+    stream: S,
+    buffer: BytesMut,
+    /// For a client's startup message: messages that it expects before AuthenticationOk, complete.
+    kept: Option<Vec<u8>>,
+}
+
+/// Sends the startup message and reads the authentication request that answers it. `keep`: keep the messages that a client
+/// expects (NegotiateProtocolVersion, notices) instead of refusing or dropping them.
+pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    startup: &[u8],
+    keep: bool,
+) -> Result<(AuthRequest, PendingAuth<S>), ConnectError> {
+    let stage = Stage::AuthRequest;
+    let mut pending = PendingAuth { stream, buffer: BytesMut::new(), kept: keep.then(Vec::new) };
+    pending.send(stage, startup).await?;
     let auth_request = match pending.message(stage).await? {
         Message::AuthenticationCleartextPassword => AuthRequest::Cleartext,
         Message::AuthenticationOk => AuthRequest::Nothing,
@@ -108,15 +117,8 @@ pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> PendingAuth<S> {
-    /// Sends the password message, then passes the session to the driver.
-    pub(super) async fn log_in(
-        mut self,
-        token: &Secret,
-        redactor: Redactor,
-    ) -> Result<PostgresSession, ConnectError>
-    where
-        S: Send + 'static,
-    {
+    /// Sends the password message and reads AuthenticationOk.
+    pub(super) async fn authenticate(mut self, token: &Secret) -> Result<Authenticated<S>, ConnectError> {
         let stage = Stage::Login;
         let mut password = BytesMut::new();
         frontend::password_message(token.reveal().as_bytes(), &mut password)
@@ -128,15 +130,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingAuth<S> {
             Message::AuthenticationOk => {}
             _ => return Err(ConnectError::protocol(stage, "sent no AuthenticationOk after the token")),
         }
-        let pre_authenticated = PreAuthenticated::new(LimitedStream::new(self.stream), &self.buffer);
-        let mut config = tokio_postgres::Config::new();
-        config.user("pipeprobe").ssl_mode(SslMode::Disable); // TLS and login are behind us
-        let (client, connection) =
-            config.connect_raw(pre_authenticated, NoTls).await.map_err(|e| driver_error(&e))?;
-        let server_version = connection.parameter("server_version").unwrap_or_default();
-        let server_version = redactor.clean(server_version).into_owned();
-        let driver = Task::spawn(async move { drop(connection.await) });
-        Ok(PostgresSession { client, driver, server_version, redactor })
+        Ok(Authenticated {
+            stream: self.stream,
+            read_beyond: self.buffer,
+            kept: self.kept.unwrap_or_default(),
+        })
     }
 
     async fn send(&mut self, stage: Stage, message: &[u8]) -> Result<(), ConnectError> {
@@ -151,6 +149,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingAuth<S> {
                 && u32::from_be_bytes([a, b, c, d]) as usize > LONGEST
             {
                 return Err(ConnectError::protocol(stage, "sent a message of more than 64 KiB"));
+            }
+            if let Some(kept) = &mut self.kept
+                && let Some(message) = for_client(&mut self.buffer)
+            {
+                if kept.len() + message.len() > LONGEST {
+                    return Err(ConnectError::protocol(
+                        stage,
+                        "sent more than 64 KiB before it authenticated",
+                    ));
+                }
+                kept.extend_from_slice(&message);
+                continue;
             }
             match Message::parse(&mut self.buffer).map_err(|e| malformed(stage, &e))? {
                 Some(Message::ErrorResponse(body)) => {
@@ -171,6 +181,55 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingAuth<S> {
             }
         }
     }
+}
+
+/// The first message of the buffer, if it is complete and is a notice or NegotiateProtocolVersion.
+fn for_client(buffer: &mut BytesMut) -> Option<BytesMut> {
+    let [b'N' | b'v', a, b, c, d, ..] = buffer[..] else { return None };
+    let length = 1 + u32::from_be_bytes([a, b, c, d]) as usize;
+    (length >= 5 && buffer.len() >= length).then(|| buffer.split_to(length))
+}
+
+/// A session after AuthenticationOk.
+pub(super) struct Authenticated<S = TlsStream<TcpStream>> {
+    stream: S,
+    read_beyond: BytesMut,
+    kept: Vec<u8>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Authenticated<S> {
+    /// The stream, and what a client that sent the startup message must read before it.
+    pub(super) fn into_relay(self) -> (S, Vec<u8>) {
+        let said = [&self.kept[..], &pre_authenticated::AUTHENTICATION_OK, &self.read_beyond].concat();
+        (self.stream, said)
+    }
+
+    /// Passes the session to the driver.
+    pub(super) async fn into_session(self, redactor: Redactor) -> Result<PostgresSession, ConnectError>
+    where
+        S: Send + 'static,
+    {
+        let pre_authenticated = PreAuthenticated::new(LimitedStream::new(self.stream), &self.read_beyond);
+        let mut config = tokio_postgres::Config::new();
+        config.user("pipeprobe").ssl_mode(SslMode::Disable); // TLS and login are behind us
+        let (client, connection) =
+            config.connect_raw(pre_authenticated, NoTls).await.map_err(|e| driver_error(&e))?;
+        let server_version = connection.parameter("server_version").unwrap_or_default();
+        let server_version = redactor.clean(server_version).into_owned();
+        let driver = Task::spawn(async move { drop(connection.await) });
+        Ok(PostgresSession { client, driver, server_version, redactor })
+    }
+}
+
+/// Sends a request to cancel a query. The server closes the connection when it has processed the request.
+pub(super) async fn cancel(mut stream: TlsStream<TcpStream>, request: &[u8]) -> Result<(), ConnectError> {
+    let io = |e: io::Error| ConnectError::io(Stage::AuthRequest, &e);
+    stream.write_all(request).await.map_err(io)?;
+    stream.flush().await.map_err(io)?;
+    // Nothing is expected. A connection that the server resets has also been processed.
+    let mut nothing = [0; 64];
+    while stream.read(&mut nothing).await.is_ok_and(|read| read > 0) {}
+    Ok(())
 }
 
 /// An authenticated session and the task that drives it.

@@ -10,7 +10,7 @@ use aws_credential_types::Credentials;
 use jiff::Timestamp;
 use lab::{ACCESS_ROLE, Engine, Instance, Lab};
 use pipeprobe::{
-    connection::{self, ConnectError, ConnectionEvidence, Purpose, Stage},
+    connection::{self, ConnectError, ConnectionEvidence, Opening, Purpose, Stage},
     secret::{Redactor, Secret},
     target::{CaCertificate, Host, Target},
     token, trust,
@@ -63,9 +63,15 @@ fn log_in(target: &Target, token: &Secret) -> Result<(), ConnectError> {
         let deadline = Instant::now() + Duration::from_secs(20);
         let mut evidence = ConnectionEvidence::default();
         let (purpose, redactor) = (Purpose::Queries, Redactor::default());
-        let pending =
-            connection::connect_until_auth(target, purpose, &roots, &redactor, deadline, &mut evidence)
-                .await?;
+        let pending = connection::connect_until_auth(
+            target,
+            Opening::Check(purpose),
+            &roots,
+            &redactor,
+            deadline,
+            &mut evidence,
+        )
+        .await?;
         pending.log_in(token, deadline, &mut evidence).await.map(drop)
     })
 }

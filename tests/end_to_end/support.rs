@@ -132,7 +132,7 @@ impl<'a> Run<'a> {
         command
     }
 
-    fn config_file(&self) -> PathBuf {
+    pub(crate) fn config_file(&self) -> PathBuf {
         use std::hash::{DefaultHasher, Hash, Hasher};
         let mut hasher = DefaultHasher::new();
         self.config.hash(&mut hasher);

@@ -6,7 +6,8 @@ use tokio::{
 };
 
 use super::{
-    AuthRequest, Can, ConnectError, Greeted, MysqlSession, Packets, Stage, ask, greeting, refused, relay,
+    AuthRequest, Can, ConnectError, Greeted, MysqlSession, Opening, Packets, Stage, ask, greeting, refused,
+    relay,
 };
 use crate::{secret::Secret, target::Target};
 
@@ -27,9 +28,10 @@ pub async fn connect_until_auth(
     }
     let greeting =
         greeting(&packet).ok_or_else(|| ConnectError::protocol(stage, "did not send a greeting"))?;
-    let agreed = super::required() | Can::CLIENT_LONG_PASSWORD | Can::CLIENT_CONNECT_WITH_DB;
-    match ask(Greeted { packets, greeting, agreed }, target).await? {
-        (AuthRequest::Cleartext, pending) => pending.log_in(token, crate::secret::Redactor::default()).await,
+    match ask(Greeted { packets, greeting }, &Opening::of(target), target.engine()).await? {
+        (AuthRequest::Cleartext, pending) => {
+            pending.authenticate(token).await?.into_session(crate::secret::Redactor::default()).await
+        }
         (auth_request, _) => Err(ConnectError::NotIam(auth_request)),
     }
 }

@@ -2,7 +2,7 @@
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{PostgresSession, Purpose, ask};
+use super::{PostgresSession, Purpose, ask, startup};
 use crate::{
     connection::{AuthRequest, ConnectError},
     secret::Secret,
@@ -18,8 +18,10 @@ pub async fn connect_until_auth(
     target: &Target,
     token: &Secret,
 ) -> Result<PostgresSession, ConnectError> {
-    match ask(stream, target, Purpose::Queries).await? {
-        (AuthRequest::Cleartext, pending) => pending.log_in(token, crate::secret::Redactor::default()).await,
+    match ask(stream, &startup(target, Purpose::Queries)?, false).await? {
+        (AuthRequest::Cleartext, pending) => {
+            pending.authenticate(token).await?.into_session(crate::secret::Redactor::default()).await
+        }
         (auth_request, _) => Err(ConnectError::NotIam(auth_request)),
     }
 }

@@ -10,7 +10,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// What the driver reads first: the end of an authentication it did not take part in.
-const AUTHENTICATION_OK: [u8; 9] = [b'R', 0, 0, 0, 8, 0, 0, 0, 0];
+pub(super) const AUTHENTICATION_OK: [u8; 9] = [b'R', 0, 0, 0, 8, 0, 0, 0, 0];
 
 /// Swallows the driver's own StartupMessage (ours has been sent), and gives it AuthenticationOk and
 /// whatever had been read beyond; then it is the stream itself.

@@ -1,0 +1,127 @@
+//! The auth token agent: private local endpoints that log in to a database with a new IAM token for each connection.
+//!
+//! ```text
+//! client ─▶ Listener ─▶ caller ─▶ postgres | mysql: the client's first words ─▶ login ─▶ splice: bytes, both ways
+//!          (Unix socket) (uid)                      ▲ a refusal in the client's protocol ◀┘ (same causes as `check`)
+//! ```
+//!
+//! The client gets no secret. The token is sent only to a server whose TLS certificate is verified and that requests it, as
+//! in `check`. The client learns that it is logged in only after the server has said so, so every failure can be
+//! explained in its own protocol.
+
+mod caller;
+mod cancel_keys;
+mod listener;
+mod login;
+mod mysql;
+mod postgres;
+mod refusal;
+mod splice;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use rustls::RootCertStore;
+use tokio::net::UnixStream;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    connection::RateLimit,
+    identity::Sessions,
+    target::{Engine, Invalid, Target},
+    trust,
+    verify::Clock,
+};
+
+use caller::Caller;
+use cancel_keys::CancelKeys;
+pub use listener::{Listener, PrivateDirectory};
+
+/// What one target's connections share.
+#[derive(Debug)]
+pub struct Endpoint {
+    target: Target,
+    roots: Arc<RootCertStore>,
+    sessions: Arc<Sessions>,
+    rate_limit: Arc<RateLimit>,
+    clock: Clock,
+    cancel_keys: CancelKeys,
+}
+
+impl Endpoint {
+    /// # Errors
+    /// If the trust anchors of the database cannot be used.
+    pub fn new(
+        target: Target,
+        sessions: Arc<Sessions>,
+        rate_limit: Arc<RateLimit>,
+        clock: Clock,
+    ) -> Result<Self, Invalid> {
+        let roots = Arc::new(trust::database_roots(&target)?);
+        Ok(Self { target, roots, sessions, rate_limit, clock, cancel_keys: CancelKeys::default() })
+    }
+
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The name of the socket, by which clients find it in its directory.
+    pub fn socket_name(&self) -> &'static str {
+        match self.target.engine() {
+            Engine::Postgres => postgres::SOCKET,
+            Engine::Mysql | Engine::Mariadb => mysql::SOCKET,
+        }
+    }
+
+    /// The environment of a program that is to use the socket in this directory: variables with their values, and
+    /// variables that would lead it elsewhere (`None`).
+    ///
+    /// # Errors
+    /// If no program can use this endpoint.
+    pub fn environment(&self, directory: &Path) -> Result<Vec<(&'static str, Option<String>)>, Invalid> {
+        match self.target.engine() {
+            Engine::Postgres => Ok(postgres::environment(&self.target, directory)),
+            Engine::Mysql | Engine::Mariadb => mysql::environment(&self.target, directory),
+        }
+    }
+
+    /// Accepts clients until `stop`. Their sessions end with `end`, or when one of both sides closes.
+    pub async fn serve(
+        self: Arc<Self>,
+        listener: Listener,
+        sessions: TaskTracker,
+        stop: CancellationToken,
+        end: CancellationToken,
+    ) {
+        loop {
+            let accepted = tokio::select! {
+                () = stop.cancelled() => return,
+                accepted = listener.accept() => accepted,
+            };
+            let client = match accepted {
+                Ok(client) => client,
+                Err(error) => {
+                    // Most likely no file descriptors are free. Wait, instead of retrying in a busy loop.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let (endpoint, end) = (Arc::clone(&self), end.clone());
+            sessions.spawn(async move { end.run_until_cancelled(endpoint.welcome(client)).await });
+        }
+    }
+
+    async fn welcome(&self, client: UnixStream) {
+        let target = &self.target.name;
+        let caller = match Caller::of(&client) {
+            Ok(caller) if caller.is_allowed() => caller,
+            Ok(caller) => return tracing::warn!(target, ?caller, "refused: another user"),
+            Err(error) => return tracing::warn!(target, %error, "refused: the caller is not known"),
+        };
+        tracing::debug!(target, ?caller, "a client connected");
+        match self.target.engine() {
+            Engine::Postgres => postgres::serve(client, self, caller).await,
+            Engine::Mysql | Engine::Mariadb => mysql::serve(client, self, caller).await,
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! One login: identity and connection in parallel, then the token.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use aws_credential_types::Credentials;
+use rustls::RootCertStore;
+
+use super::{Endpoint, refusal::Refusal};
+use crate::{
+    checks::Observations,
+    connection::{Authenticated, ConnectError, ConnectionEvidence, PendingAuth},
+    identity::{self, IdentityError, IdentityEvidence},
+    secret::Redactor,
+    token, trust,
+};
+
+/// From the first words of a client to the server's OK, also the wait for the rate limit.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A session from which bytes can be copied.
+pub(super) struct LoggedIn {
+    pub(super) session: Authenticated,
+    /// The address of the server.
+    pub(super) peer: Option<SocketAddr>,
+}
+
+/// Logs in to the endpoint's target. `connect` opens a connection with what the client announced.
+///
+/// # Errors
+/// Why, in words for the client.
+pub(super) async fn log_in(
+    endpoint: &Endpoint,
+    connect: impl AsyncFnOnce(&Redactor, Instant, &mut ConnectionEvidence) -> Result<PendingAuth, ConnectError>,
+) -> Result<LoggedIn, Refusal> {
+    let deadline = Instant::now() + TIMEOUT;
+    let redactor = endpoint.sessions.redactor().for_run();
+    let mut seen = Observations::default();
+    let result = attempt(endpoint, &redactor, deadline, connect, &mut seen).await;
+    result.ok_or_else(|| Refusal::of(&endpoint.target, &seen, &redactor))
+}
+
+/// `None` after a stage failed; `seen` says which.
+async fn attempt(
+    endpoint: &Endpoint,
+    redactor: &Redactor,
+    deadline: Instant,
+    connect: impl AsyncFnOnce(&Redactor, Instant, &mut ConnectionEvidence) -> Result<PendingAuth, ConnectError>,
+    seen: &mut Observations,
+) -> Option<LoggedIn> {
+    let target = &endpoint.target;
+    let Observations { connect: connected, connection, identity, identity_evidence, .. } = seen;
+    // The first failure ends both: a client does not wait for an STS that hangs if the database refused.
+    let pending = async {
+        // After a long wait no time is left to connect; the connection stage reports that timeout.
+        let _ = tokio::time::timeout_at(deadline.into(), endpoint.rate_limit.acquire()).await;
+        let pending = connect(redactor, deadline, connection).await;
+        *connected = Some(pending.as_ref().map(drop).map_err(Clone::clone));
+        pending.ok().ok_or(())
+    };
+    let credentials = async {
+        let credentials = credentials(endpoint, redactor, deadline, identity_evidence).await;
+        *identity = Some(credentials.as_ref().map(drop).map_err(Clone::clone));
+        credentials.ok().ok_or(())
+    };
+    let (pending, credentials) = tokio::try_join!(pending, credentials).ok()?;
+    let token = token::sign(&credentials, &target.sign, &target.region, &target.user, (endpoint.clock)());
+    seen.token = Some(token.clone());
+    let session = pending.authenticate(&token.ok()?.text, deadline, &mut seen.connection).await;
+    seen.login = Some(session.as_ref().map(drop).map_err(Clone::clone));
+    Some(LoggedIn { session: session.ok()?, peer: seen.connection.peer })
+}
+
+async fn credentials(
+    endpoint: &Endpoint,
+    redactor: &Redactor,
+    deadline: Instant,
+    evidence: &mut IdentityEvidence,
+) -> Result<Credentials, IdentityError> {
+    let access = &endpoint.target.access;
+    let roots =
+        || Arc::new(trust::web_roots(access.ca_bundle.as_ref()).unwrap_or_else(|_| RootCertStore::empty()));
+    let (region, now) = (&endpoint.target.region, (endpoint.clock)());
+    let assume = endpoint.sessions.assume(access, region, roots, Duration::MAX, now, evidence);
+    let assumed = tokio::time::timeout_at(deadline.into(), assume).await;
+    let identity = assumed.unwrap_or_else(|_| {
+        Err(IdentityError::Unreachable {
+            role: access.roles.last().map(ToString::to_string).unwrap_or_default(),
+            what: format!("no answer within {} s", TIMEOUT.as_secs()),
+        })
+    })?;
+    identity::learn(redactor, &identity.credentials);
+    Ok(identity.credentials)
+}

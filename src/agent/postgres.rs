@@ -1,0 +1,205 @@
+//! Clients of PostgreSQL: what they send first, the login, and the cancellation of queries.
+//!
+//! Source: PostgreSQL documentation, "Frontend/Backend Protocol: Message Flow" and "Message Formats".
+
+mod backend_key;
+mod startup;
+
+use std::{io, path::Path, time::Duration};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::UnixStream,
+    time::Instant,
+};
+
+use super::{
+    Endpoint,
+    caller::Caller,
+    login::{LoggedIn, log_in},
+    refusal::{Class, Refusal},
+    splice::splice,
+};
+use crate::{
+    connection::{self, Opening},
+    target::Target,
+};
+use backend_key::BackendKey;
+use startup::First;
+
+/// What libpq appends to a directory in PGHOST, with the port that [`environment`] names.
+pub(super) const SOCKET: &str = ".s.PGSQL.5432";
+
+/// For a client to send its startup message.
+const STARTUP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// For a request to cancel a query, until the server has processed it.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Variables of libpq that take precedence over those that are set, that demand what a local socket does not have, or that
+/// contain a secret that the program does not need. Source: PostgreSQL documentation, "Environment Variables".
+const REMOVED: &[&str] = &[
+    "PGHOSTADDR",
+    "PGSERVICE",
+    "PGPASSWORD",
+    "PGREQUIREAUTH",
+    "PGCHANNELBINDING",
+    "PGSSLNEGOTIATION",
+    "PGGSSENCMODE",
+    "PGREQUIRESSL",
+];
+
+pub(super) fn environment(target: &Target, directory: &Path) -> Vec<(&'static str, Option<String>)> {
+    let set = |name, value: &str| (name, Some(value.to_owned()));
+    let mut variables: Vec<_> = REMOVED.iter().map(|name| (*name, None)).collect();
+    variables.extend([
+        ("PGHOST", Some(directory.display().to_string())),
+        set("PGPORT", "5432"),
+        set("PGUSER", target.user.as_str()),
+        // The socket never leaves this machine. From here on the agent encrypts and verifies.
+        set("PGSSLMODE", "disable"),
+    ]);
+    variables.extend(target.database.as_deref().map(|database| set("PGDATABASE", database)));
+    variables
+}
+
+/// Serves one client until its session has ended.
+pub(super) async fn serve(mut client: UnixStream, endpoint: &Endpoint, caller: Caller) {
+    let target = &endpoint.target;
+    let deadline = Instant::now() + STARTUP_TIMEOUT;
+    let first = match tokio::time::timeout_at(deadline, first(&mut client)).await {
+        Ok(Ok(Some(first))) => first,
+        Ok(Ok(None)) => return, // it only tried the socket, or expects TLS
+        Ok(Err(error)) => return tracing::debug!(target = target.name, %error, "the client closed"),
+        Err(_) => {
+            let late = Refusal::new(Class::Protocol, "pipeprobe: no startup message within 10 s");
+            return refuse(&mut client, target, &late).await;
+        }
+    };
+    let startup = match first {
+        First::Startup(startup) => startup,
+        First::Cancel(request) => return cancel(endpoint, &request).await,
+        First::Encryption => return, // a third request for encryption
+        First::Invalid(refusal) => return refuse(&mut client, target, &refusal).await,
+    };
+    if let Err(refusal) = startup.check_user(target.user.as_str()) {
+        return refuse(&mut client, target, &refusal).await;
+    }
+    let connect = async |redactor: &_, deadline, evidence: &mut _| {
+        let opening = Opening::Startup(startup.message());
+        connection::connect_until_auth(target, opening, &endpoint.roots, redactor, deadline, evidence).await
+    };
+    let start = Instant::now();
+    let LoggedIn { session, peer } = tokio::select! {
+        result = log_in(endpoint, connect) => match result {
+            Ok(logged_in) => logged_in,
+            Err(refusal) => return refuse(&mut client, target, &refusal).await,
+        },
+        () = closed(&client) => return tracing::debug!(target = target.name, "the client did not wait"),
+    };
+    tracing::info!(
+        target = target.name,
+        pid = caller.pid,
+        database = startup.database(),
+        took = start.elapsed().as_millis(),
+        "logged in"
+    );
+    let mut key = BackendKey::default();
+    let mut remembered = None;
+    let mut inspect = |bytes: &[u8]| {
+        if let (Some(key), Some(peer)) = (key.find(bytes), peer) {
+            remembered = Some(endpoint.cancel_keys.remember(key, peer));
+        }
+    };
+    inspect(&session.said);
+    if client.write_all(&session.said).await.is_err() {
+        return;
+    }
+    let totals = splice(client, session.stream, inspect).await;
+    tracing::info!(
+        target = target.name,
+        pid = caller.pid,
+        sent = totals.to_server,
+        received = totals.to_client,
+        took = start.elapsed().as_secs(),
+        "session ended"
+    );
+}
+
+/// The first message that is no request for encryption. Both kinds of encryption are declined, at most once each.
+async fn first(client: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<Option<First>> {
+    for _ in 0..3 {
+        match startup::read(client).await? {
+            Some(First::Encryption) => client.write_all(b"N").await?,
+            first => return Ok(first),
+        }
+    }
+    Ok(Some(First::Encryption))
+}
+
+/// Waits until the client has closed its socket.
+async fn closed(client: &UnixStream) {
+    use tokio::io::Interest;
+    while client.ready(Interest::ERROR).await.is_ok_and(|ready| !ready.is_write_closed()) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Sends a request to cancel a query to the address of the backend that it names. An unknown key goes nowhere.
+async fn cancel(endpoint: &Endpoint, request: &[u8]) {
+    let target = &endpoint.target;
+    let Some(address) = endpoint.cancel_keys.address(startup::key(request)) else {
+        return tracing::warn!(target = target.name, "a request to cancel a query has an unknown key");
+    };
+    let deadline = std::time::Instant::now() + CANCEL_TIMEOUT;
+    match connection::cancel(target, address, request, &endpoint.roots, deadline).await {
+        Ok(()) => tracing::debug!(target = target.name, "forwarded a request to cancel a query"),
+        Err(error) => tracing::error!(target = target.name, %error, "cannot cancel a query"),
+    }
+}
+
+/// Sends an ErrorResponse and closes.
+async fn refuse(client: &mut UnixStream, target: &Target, refusal: &Refusal) {
+    tracing::warn!(target = target.name, why = refusal.message, detail = refusal.detail, "refused");
+    let sent = async {
+        client.write_all(&error_response(refusal)).await?;
+        client.shutdown().await?;
+        // What the client still sends is read, so that closing does not discard the error.
+        let mut rest = [0; 1024];
+        while client.read(&mut rest).await? > 0 {}
+        io::Result::Ok(())
+    };
+    let _ = tokio::time::timeout(Duration::from_secs(1), sent).await;
+}
+
+fn error_response(refusal: &Refusal) -> Vec<u8> {
+    // Appendix A, "PostgreSQL Error Codes".
+    let code = match &refusal.class {
+        Class::Server(code) if code.len() == 5 => code,
+        Class::Server(_) | Class::NotConnected => "08006",
+        Class::NotAuthorized => "28000",
+        Class::Resources => "53000",
+        Class::Protocol => "08P01",
+        Class::NotSupported => "0A000",
+    };
+    let fields = [
+        (b'S', Some("FATAL")),
+        (b'V', Some("FATAL")),
+        (b'C', Some(code)),
+        (b'M', Some(refusal.message.as_str())),
+        (b'D', refusal.detail.as_deref()),
+        (b'H', refusal.hint.as_deref()),
+    ];
+    let mut body = Vec::new();
+    for (name, value) in fields {
+        let Some(value) = value else { continue };
+        body.push(name);
+        body.extend(value.bytes().filter(|byte| *byte != 0));
+        body.push(0);
+    }
+    body.push(0);
+    [b"E", &(body.len() as u32 + 4).to_be_bytes()[..], &body].concat()
+}
+
+#[cfg(test)]
+mod tests;

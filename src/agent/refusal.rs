@@ -1,0 +1,86 @@
+//! Why a client is refused: the cause and the fix, from the same code as in `check`.
+
+use crate::{
+    checks::{self, Observations},
+    connection::{ConnectError, Stage},
+    diagnostic::Outcome,
+    secret::Redactor,
+    target::Target,
+};
+
+/// What a client must know. Each protocol has its own form for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) class: Class,
+    /// One sentence; the server's own words if it refused.
+    pub(super) message: String,
+    /// The cause, with its code of `pipeprobe explain`.
+    pub(super) detail: Option<String>,
+    /// What to type or change.
+    pub(super) hint: Option<String>,
+}
+
+/// Which kind of error code a refusal has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// The server's own code.
+    Server(String),
+    /// The login is not allowed, or has no token.
+    NotAuthorized,
+    /// The database cannot be reached over verified TLS.
+    NotConnected,
+    /// This machine has no descriptors, memory or permissions left.
+    Resources,
+    /// What the client sent is no valid message.
+    Protocol,
+    /// The agent does not support it.
+    NotSupported,
+}
+
+impl Refusal {
+    /// Of the agent itself.
+    pub(super) fn new(class: Class, message: impl Into<String>) -> Self {
+        Self { class, message: message.into(), detail: None, hint: None }
+    }
+
+    #[must_use]
+    pub(super) fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// Of a login that failed.
+    pub(super) fn of(target: &Target, seen: &Observations, redactor: &Redactor) -> Self {
+        let failed = checks::judge(target, seen).into_iter().find(|diagnostic| {
+            diagnostic.cause.is_some() && matches!(diagnostic.outcome, Outcome::Fail | Outcome::Unknown)
+        });
+        let error =
+            [&seen.connect, &seen.login].into_iter().flatten().find_map(|result| result.as_ref().err());
+        let identity = seen.identity.as_ref().is_some_and(Result::is_err);
+        let (class, message) = match error {
+            // The identity is judged first, as in `check`.
+            _ if identity => (Class::NotAuthorized, None),
+            Some(ConnectError::Refused { refusal, .. }) if !refusal.is_silence() => {
+                (Class::Server(refusal.code.clone()), Some(refusal.message.clone()))
+            }
+            Some(ConnectError::Local { .. }) => (Class::Resources, None),
+            Some(ConnectError::NotIam(_) | ConnectError::NoToken) => (Class::NotAuthorized, None),
+            Some(ConnectError::Closed { stage: Stage::Login }) => (Class::NotAuthorized, None),
+            Some(_) => (Class::NotConnected, None),
+            None => (Class::NotAuthorized, None),
+        };
+        let message = message.filter(|message| !message.is_empty()).unwrap_or_else(|| {
+            format!("cannot log in to target {} ({}) as {}", target.name, target.dial, target.user)
+        });
+        let (detail, hint) = match failed {
+            Some(failed) => {
+                let cause = failed.cause.unwrap_or_default();
+                let title = checks::check(failed.check).title_for(target);
+                let hint = failed.remedy.unwrap_or_else(|| format!("run `pipeprobe explain {cause}`"));
+                (Some(format!("{cause}: {} (check: {title})", failed.found)), Some(hint))
+            }
+            None => (None, None),
+        };
+        let clean = |text: String| redactor.clean(&text).into_owned();
+        Self { class, message: clean(message), detail: detail.map(clean), hint: hint.map(clean) }
+    }
+}

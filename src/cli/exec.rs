@@ -1,0 +1,42 @@
+//! `pipeprobe exec`.
+
+use std::ffi::OsString;
+
+use clap::Args;
+
+use super::{ConfigFile, fields::TargetFields};
+
+/// Run a program whose database connections log in with IAM; it gets no secret
+///
+/// The program finds a private Unix socket in its environment (PGHOST). Each connection to it is logged in to the target
+/// with a new IAM token, over verified TLS. The socket is removed when the program ends. AWS_* variables are removed
+/// from the environment of the program. Without --iam-role the source credentials sign the tokens.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Exec {
+    /// Target of the configuration file, or a URL, postgres://USER@HOST
+    #[arg(value_name = "TARGET")]
+    pub name: Option<String>,
+
+    #[command(flatten)]
+    pub file: ConfigFile,
+
+    /// Leave AWS_* variables in the environment of the program
+    #[arg(long)]
+    pub keep_aws: bool,
+
+    #[command(flatten)]
+    pub target: TargetFields,
+
+    /// The program and its arguments, after --
+    #[arg(last = true, required = true, value_name = "PROGRAM")]
+    pub program: Vec<OsString>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  pipeprobe exec -c pipeprobe.toml orders -- psql
+  pipeprobe exec -c pipeprobe.toml orders -- pg_dump --schema-only
+
+Exit codes: those of the program; 128+N if signal N ended it; 127 program not found, 126 cannot be run, \
+2 bad usage or configuration";
