@@ -230,6 +230,8 @@ pub enum CheckId {
     PostgresGenerated,
     PostgresToast,
     PostgresIdleSlotTimeout,
+    PostgresPipeSlot,
+    PostgresTransactionAge,
     PostgresOpenTransactions,
     PostgresSlotWalKeep,
     MysqlAccountLimits,

@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use crate::{
     connection::{BinlogPosition, ConnectError, Refusal, Rows},
     sql::ServerText,
-    target::{TablePattern, like},
+    target::{Pipe, TablePattern, like},
 };
 
-pub use measurements::Measurements;
+pub use measurements::{Measurements, PipeSlot};
 pub use mysql::{ask as ask_mysql, unanswered as unanswered_mysql};
 pub use postgres::{ask as ask_postgres, identify_system};
 pub use version::Version;
@@ -134,6 +134,15 @@ pub struct PostgresFacts {
     pub replication_slots_in_use: Fact<u32>,
     /// A logical replication slot that is valid.
     pub has_logical_slot: Fact<bool>,
+    /// Logical slots of this database.
+    #[cfg_attr(test, serde(default = "tests::no_slots"))]
+    pub slots: Fact<Vec<ReplicationSlot>>,
+    /// In bytes from the start of the WAL.
+    #[cfg_attr(test, serde(default))]
+    pub wal_position: Fact<u64>,
+    /// `max(age(datfrozenxid))` of all databases.
+    #[cfg_attr(test, serde(default = "tests::young"))]
+    pub transaction_age: Fact<u32>,
     /// Transactions of the whole server that stayed open while the check watched.
     #[cfg_attr(test, serde(default))]
     pub open_transactions: Fact<Vec<OpenTransaction>>,
@@ -188,6 +197,58 @@ pub struct PostgresTable {
     /// Columns that can be stored as TOAST, unless the replica identity is FULL.
     #[cfg_attr(test, serde(default))]
     pub toast_columns: Vec<ServerText>,
+}
+
+/// A row of `pg_replication_slots`. What the version does not have is `None` or false.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(serde::Deserialize), serde(default, deny_unknown_fields))]
+pub struct ReplicationSlot {
+    pub name: ServerText,
+    pub plugin: String,
+    /// A session uses it: a consumer reads it.
+    pub active: bool,
+    /// That session is a WAL sender.
+    pub has_wal_sender: bool,
+    /// User of that session.
+    pub user: Option<ServerText>,
+    /// `restart_lsn`: the server keeps the WAL from here on.
+    pub restart_position: Option<u64>,
+    /// `confirmed_flush_lsn`: the consumer has everything before.
+    pub confirmed_position: Option<u64>,
+    /// `reserved`, `extended`, `unreserved` or `lost`.
+    pub wal_status: Option<String>,
+    /// Bytes that can be written before the slot can be lost. `None` without a limit.
+    pub safe_wal_bytes: Option<i64>,
+    /// Since `inactive_since`.
+    pub inactive_seconds: Option<u64>,
+    pub conflicting: bool,
+    pub invalidation_reason: Option<String>,
+    pub failover: bool,
+    pub synced: bool,
+    pub catalog_xmin_age: Option<u32>,
+}
+
+/// Beginning of the names that ClickPipes' engine gives to its slots (PeerDB, flow/connectors/postgres/client.go).
+const PIPE_SLOTS: &str = "peerflow_slot_";
+
+impl ReplicationSlot {
+    /// Whether it is the slot of this pipe, or, if the pipe does not name one, of any pipe.
+    pub fn belongs_to(&self, pipe: &Pipe) -> bool {
+        match &pipe.slot {
+            Some(name) => self.name.raw() == name,
+            None => self.plugin == "pgoutput" && self.name.raw().starts_with(PIPE_SLOTS),
+        }
+    }
+
+    /// Nothing can be read from it any more.
+    pub fn is_lost(&self) -> bool {
+        self.wal_status.as_deref() == Some("lost") || self.conflicting || self.invalidation_reason.is_some()
+    }
+
+    /// WAL that the server keeps for it.
+    pub fn retained_bytes(&self, wal_position: u64) -> Option<u64> {
+        self.restart_position.map(|restart| wal_position.saturating_sub(restart))
+    }
 }
 
 /// A transaction that has an id. `CREATE_REPLICATION_SLOT` waits until it ends (PostgreSQL documentation, "Logical Decoding

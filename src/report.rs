@@ -233,7 +233,11 @@ impl Report {
                 })
                 .collect(),
             aws_diagnostics: aws_diagnostics(target, seen, &diagnostics),
-            measurements: seen.facts.as_ref().map(Measurements::of).unwrap_or_default(),
+            measurements: seen
+                .facts
+                .as_ref()
+                .map(|facts| Measurements::of(facts, &target.pipe))
+                .unwrap_or_default(),
             timings: stage::timings(seen, timing),
         };
         if let Some(declaration) = &target.declaration {

@@ -1,6 +1,7 @@
 //! What a PostgreSQL server allows. What holds for its tables is in [`tables`].
 
 mod publication;
+mod slot;
 
 use std::collections::BTreeSet;
 
@@ -46,6 +47,8 @@ pub(super) fn judge(target: &Target, facts: &PostgresFacts) -> Vec<Diagnostic> {
         server.replication_slots(),
         server.slot_wal_keep(),
         server.idle_slot_timeout(),
+        server.pipe_slot(),
+        server.transaction_age(),
         server.open_transactions(),
         server.tables_read(tables),
     ];
@@ -241,10 +244,19 @@ impl Server<'_> {
         }
         if let Fact::Read(Err(ConnectError::Refused { refusal, .. })) = &self.facts.replication
             && is_out_of_wal_senders(refusal)
+            && !self.pipe_slots().iter().any(|slot| slot.has_wal_sender)
         {
             return Diagnostic::fail(check, "PG_NO_WAL_SENDER", refusal.to_string());
         }
+        let own = self.pipe_slots().iter().filter(|slot| slot.has_wal_sender).count();
         match used.read() {
+            Some(used) if *used >= most && own > 0 => slot::fixed(Diagnostic::warn(
+                check,
+                "PG_NO_OTHER_WAL_SENDER",
+                format!(
+                    "{used} of {most} in use, of which {own} by the pipe; none is free for another pipe or a resync"
+                ),
+            )),
             Some(used) if *used >= most => {
                 Diagnostic::fail(check, "PG_NO_WAL_SENDER", format!("{used} of {most} in use"))
             }
@@ -288,7 +300,7 @@ impl Server<'_> {
                 // The right to replicate is looked at after the authentication.
                 "42501" => Diagnostic::pass(check, "the token was accepted"),
                 // … and the number of WAL senders before it.
-                _ if is_out_of_wal_senders(refusal) => Diagnostic::skipped(check, "no WAL sender was free"),
+                _ if is_out_of_wal_senders(refusal) => self.iam_replication_without_a_sender(is_on, refusal),
                 // "RDS Proxy currently doesn't support streaming replication mode", whatever its name.
                 "0A000" => Diagnostic::fail(check, "DB_ENDPOINT_PROXY", refusal.to_string())
                     .remedy("give the endpoint of the instance or the cluster itself"),
@@ -378,7 +390,15 @@ impl Server<'_> {
     fn replication_slots(&self) -> Diagnostic {
         let (check, used) = (CheckId::PostgresReplicationSlots, &self.facts.replication_slots_in_use);
         let most = self.setting("max_replication_slots").and_then(|value| value.parse::<u32>().ok());
+        let own = self.pipe_slots().len();
         match (used.read(), most) {
+            (Some(used), Some(most)) if *used >= most && own > 0 => slot::fixed(Diagnostic::warn(
+                check,
+                "PG_NO_OTHER_SLOT",
+                format!(
+                    "{used} of {most} in use, of which {own} by the pipe; none is free for another pipe or a resync"
+                ),
+            )),
             (Some(used), Some(most)) if *used >= most => {
                 Diagnostic::fail(check, "PG_NO_REPLICATION_SLOT", format!("{used} of {most} in use"))
             }

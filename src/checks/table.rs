@@ -356,6 +356,16 @@ pub static CHECKS: &[Check] = &[
         .expected("idle_replication_slot_timeout = 0: otherwise a paused pipe loses its slot and needs a resync")
         .fix("set idle_replication_slot_timeout = 0 in the {group} (takes effect at once)")
         .source("PostgreSQL 18 documentation, Replication, Sending Servers"),
+    Check::changes(Id::PostgresPipeSlot, "PG_PIPE_SLOT", "replication slot of the pipe (pg_replication_slots)", POSTGRES)
+        .expected("the slot of the pipe, if it exists, is active and not lost: replication_slot_name, otherwise peerflow_slot_…")
+        .source("PostgreSQL documentation, pg_replication_slots; ClickPipes documentation, Postgres FAQ"),
+    Check::changes(Id::PostgresTransactionAge, "PG_TRANSACTION_AGE", "transaction ID wraparound (age of datfrozenxid)", POSTGRES)
+        .severity(Advisory)
+        .expected("an age of datfrozenxid below 1 billion: near 2 billion, the server refuses writes")
+        .fix("find what holds back VACUUM (open and prepared transactions, replication slots), then VACUUM (FREEZE) in the oldest database: \
+             SELECT datname, age(datfrozenxid) FROM pg_database ORDER BY 2 DESC;")
+        .source("PostgreSQL documentation, Preventing Transaction ID Wraparound Failures; AWS Database Blog, Early Warning System for \
+                 Transaction ID Wraparound"),
     Check::changes(Id::PostgresSlotWalKeep, "PG_SLOT_WAL_KEEP", "WAL retention (max_slot_wal_keep_size)", POSTGRES)
         .severity(Advisory)
         .versions("13+")

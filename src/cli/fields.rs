@@ -183,6 +183,9 @@ fields! {
         /// Publication that the pipe uses (PostgreSQL) [default: one that covers the tables]
         #[arg(long, env = "PIPEPROBE_PUBLICATION", value_name = "NAME", hide_short_help = true)]
         "publication" => publication: Given,
+        /// Replication slot of the pipe (PostgreSQL) [default: every slot that begins with peerflow_slot_]
+        #[arg(long, env = "PIPEPROBE_REPLICATION_SLOT_NAME", value_name = "NAME", hide_short_help = true)]
+        "replication_slot_name" => replication_slot_name: Given,
     }
 }
 

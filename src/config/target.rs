@@ -57,6 +57,7 @@ pub(super) fn read(selected: Selected, needs: Needs, context: &Context<'_>) -> R
             &[Engine::Mysql, Engine::Mariadb][..],
         ),
         ("publication", &selected.fields.pipe.publication, &[Engine::Postgres]),
+        ("replication_slot_name", &selected.fields.pipe.replication_slot_name, &[Engine::Postgres]),
     ] {
         errors.take(only_for(field, given.as_ref(), engines, database.source_type));
     }
@@ -216,8 +217,21 @@ fn pipe(fields: &Fields) -> Result<Pipe, ConfigErrors> {
     let publication = optional(e, p.publication.as_ref(), |text| {
         no_known_placeholder("publication", text).map(|()| text.to_owned())
     });
+    let slot = optional(e, p.replication_slot_name.as_ref(), |text| slot_name(text));
     e.check()?;
-    Ok(Pipe { mode, mechanism: mechanism.unwrap_or_default(), tables, publication })
+    Ok(Pipe { mode, mechanism: mechanism.unwrap_or_default(), tables, publication, slot })
+}
+
+/// As the server accepts it (PostgreSQL, `ReplicationSlotValidateName`).
+fn slot_name(text: &str) -> Result<String, Invalid> {
+    let is_valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    match text.len() < 64 && text.chars().all(is_valid) {
+        true => Ok(text.to_owned()),
+        false => {
+            let expected = "at most 63 lower-case letters, digits and underscores";
+            Err(Invalid::new("replication_slot_name", expected, quoted(text)))
+        }
+    }
 }
 
 fn source_types() -> String {

@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
-use super::{Fact, Facts, MysqlFacts, PostgresFacts};
+use super::{Fact, Facts, MysqlFacts, PostgresFacts, ReplicationSlot};
+use crate::target::Pipe;
 
-/// Free capacity and retention. `None` if it does not apply or is not known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+/// Free capacity, retention and the position of the pipe. `None` if it does not apply or is not known.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Measurements {
     /// PostgreSQL: `max_replication_slots` minus existing slots.
@@ -15,14 +16,72 @@ pub struct Measurements {
     /// MySQL and MariaDB on RDS: `binlog retention hours`, in seconds. 0 if it is NULL: RDS deletes the log as soon as
     /// it can.
     pub binlog_retention_seconds: Option<u64>,
+    /// PostgreSQL: the replication slots of the pipe; of all pipes of the database without `replication_slot_name`.
+    pub slots: Vec<PipeSlot>,
+}
+
+/// The replication slot of a pipe.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct PipeSlot {
+    pub name: String,
+    /// A consumer reads it.
+    pub active: bool,
+    /// Nothing can be read from it any more: the pipe needs a resync.
+    pub lost: bool,
+    /// `reserved`, `extended`, `unreserved` or `lost`; null before PostgreSQL 13.
+    pub wal_status: Option<String>,
+    /// Null before PostgreSQL 17, and if it is valid.
+    pub invalidation_reason: Option<String>,
+    /// WAL that the server keeps for it; null if the position of the WAL is not known.
+    pub retained_bytes: Option<u64>,
+    /// WAL that the consumer has not confirmed.
+    pub lag_bytes: Option<u64>,
+    /// WAL that can be written before the slot can be lost; null without max_slot_wal_keep_size.
+    pub safe_wal_bytes: Option<i64>,
+    /// How long it has been inactive; null before PostgreSQL 17, and if it is active.
+    pub inactive_seconds: Option<u64>,
+    /// It is synchronized to standbys.
+    pub failover: bool,
+    /// It is a copy of a slot of the primary.
+    pub synced: bool,
+    /// Age of `catalog_xmin`, in transactions.
+    pub catalog_xmin_age: Option<u32>,
+}
+
+impl PipeSlot {
+    fn of(slot: &ReplicationSlot, wal_position: Option<u64>) -> Self {
+        Self {
+            name: slot.name.to_string(),
+            active: slot.active,
+            lost: slot.is_lost(),
+            wal_status: slot.wal_status.clone(),
+            invalidation_reason: slot.invalidation_reason.clone(),
+            retained_bytes: wal_position.and_then(|now| slot.retained_bytes(now)),
+            lag_bytes: wal_position.zip(slot.confirmed_position).map(|(now, end)| now.saturating_sub(end)),
+            safe_wal_bytes: slot.safe_wal_bytes,
+            inactive_seconds: slot.inactive_seconds.filter(|_| !slot.active),
+            failover: slot.failover,
+            synced: slot.synced,
+            catalog_xmin_age: slot.catalog_xmin_age,
+        }
+    }
 }
 
 impl Measurements {
-    pub fn of(facts: &Facts) -> Self {
+    pub fn of(facts: &Facts, pipe: &Pipe) -> Self {
         match facts {
             Facts::Postgres(facts) => Self {
                 replication_slots_free: free(facts, "max_replication_slots", &facts.replication_slots_in_use),
                 wal_senders_free: free(facts, "max_wal_senders", &facts.wal_senders_in_use),
+                slots: facts
+                    .slots
+                    .read()
+                    .into_iter()
+                    .flatten()
+                    .filter(|slot| pipe.follows_changes() && slot.belongs_to(pipe))
+                    .map(|slot| PipeSlot::of(slot, facts.wal_position.read().copied()))
+                    .collect(),
                 ..Self::default()
             },
             Facts::Mysql(facts) => Self { binlog_retention_seconds: retention(facts), ..Self::default() },
@@ -60,9 +119,9 @@ mod tests {
             wal_senders_in_use: Fact::Read(9),
             ..PostgresFacts::default()
         };
-        let measurements = Measurements::of(&Facts::Postgres(Box::new(facts)));
+        let measurements = Measurements::of(&Facts::Postgres(Box::new(facts)), &Pipe::default());
         assert_eq!((measurements.replication_slots_free, measurements.wal_senders_free), (Some(2), Some(0)));
-        let nothing = Measurements::of(&Facts::Postgres(Box::default()));
+        let nothing = Measurements::of(&Facts::Postgres(Box::default()), &Pipe::default());
         assert_eq!(nothing, Measurements::default());
     }
 
@@ -70,11 +129,39 @@ mod tests {
     fn retention_is_in_seconds_and_null_is_zero() {
         let of = |hours: Fact<String>| {
             let facts = MysqlFacts { retention_hours: hours, ..MysqlFacts::default() };
-            Measurements::of(&Facts::Mysql(Box::new(facts))).binlog_retention_seconds
+            Measurements::of(&Facts::Mysql(Box::new(facts)), &Pipe::default()).binlog_retention_seconds
         };
         assert_eq!(of(Fact::Read("72".into())), Some(259_200));
         assert_eq!(of(Fact::Read(String::new())), Some(0));
         assert_eq!(of(Fact::Read("soon".into())), None);
         assert_eq!(of(Fact::Absent), None);
+    }
+
+    #[test]
+    fn slots_are_those_of_the_pipe_measured_against_the_wal() {
+        let slot = |name: &str| ReplicationSlot {
+            name: crate::sql::ServerText::new(name),
+            plugin: "pgoutput".into(),
+            restart_position: Some(1000),
+            confirmed_position: Some(4000),
+            inactive_seconds: Some(5),
+            ..ReplicationSlot::default()
+        };
+        let of = |wal_position, pipe: &Pipe| {
+            let slots = vec![slot("peerflow_slot_a"), slot("other")];
+            let facts = PostgresFacts { slots: Fact::Read(slots), wal_position, ..PostgresFacts::default() };
+            Measurements::of(&Facts::Postgres(Box::new(facts)), pipe).slots
+        };
+        let [slot] = &of(Fact::Read(5000), &Pipe::default())[..] else { panic!("one slot") };
+        assert_eq!(slot.name, "peerflow_slot_a");
+        assert_eq!(
+            (slot.retained_bytes, slot.lag_bytes, slot.inactive_seconds),
+            (Some(4000), Some(1000), Some(5))
+        );
+        let named = Pipe { slot: Some("other".into()), ..Pipe::default() };
+        let [slot] = &of(Fact::Absent, &named)[..] else { panic!("one slot") };
+        assert_eq!((slot.name.as_str(), slot.retained_bytes, slot.lag_bytes), ("other", None, None));
+        let snapshot = Pipe { mode: Some(crate::target::ReplicationMode::Snapshot), ..Pipe::default() };
+        assert_eq!(of(Fact::Read(5000), &snapshot), []);
     }
 }

@@ -1,6 +1,8 @@
 //! PostgreSQL queries, one per fact. They are sent together in one round trip; if one fails, the
 //! others still succeed. A second round tries to read the tables that the first one found.
 
+mod slots;
+
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -88,6 +90,9 @@ pub async fn ask(
             session.rows(&tables, deadline),
             ask(LOGICAL_SLOT),
             ask(OPEN_TRANSACTIONS),
+            ask(slots::SLOTS),
+            ask(slots::WAL_POSITION),
+            ask(slots::TRANSACTION_AGE),
         )
     };
     let questions = async {
@@ -117,6 +122,9 @@ pub async fn ask(
         publications: all(first.15, publications_of),
         tables,
         has_logical_slot: fact(first.17, boolean),
+        slots: all(first.19, slots::slots_of),
+        wal_position: fact(first.20, number),
+        transaction_age: fact(first.21, number),
         replication,
     }
 }

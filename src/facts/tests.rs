@@ -105,3 +105,12 @@ pub(super) fn replication<'de, D: Deserializer<'de>>(
         }
     })
 }
+
+/// A server without logical slots.
+pub(super) fn no_slots() -> Fact<Vec<ReplicationSlot>> {
+    Fact::Read(Vec::new())
+}
+
+pub(super) fn young() -> Fact<u32> {
+    Fact::Read(1_000_000)
+}

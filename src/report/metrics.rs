@@ -6,6 +6,7 @@
 pub mod table;
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -21,7 +22,10 @@ use prometheus_client::{
 };
 
 use super::{CheckResult, Report, Status};
-use crate::diagnostic::{Basis, Capability, printable};
+use crate::{
+    diagnostic::{Basis, Capability, printable},
+    facts::PipeSlot,
+};
 use table::MetricDef;
 
 /// The samples of one report.
@@ -36,7 +40,7 @@ struct Samples {
 struct Sample {
     metric: &'static MetricDef,
     /// Value of the second label; the first is `target`.
-    label: Option<&'static str>,
+    label: Option<Cow<'static, str>>,
     value: f64,
 }
 
@@ -83,7 +87,7 @@ impl Collector for Gauges {
                 ConstGauge::new(value).encode(family.encode_family(&labels)?)
             };
             for (target, sample) in samples {
-                let values: Vec<&str> = [target].into_iter().chain(sample.label).collect();
+                let values: Vec<&str> = [target].into_iter().chain(sample.label.as_deref()).collect();
                 encode(&values, sample.value)?;
             }
             if is_build {
@@ -110,7 +114,9 @@ pub fn exposition(reports: &[Report]) -> String {
 
 fn samples(report: &Report) -> Samples {
     let mut samples = Vec::new();
-    let mut add = |metric, label, value| samples.push(Sample { metric, label, value });
+    let mut add = |metric, label: Option<&'static str>, value| {
+        samples.push(Sample { metric, label: label.map(Cow::Borrowed), value });
+    };
     let verdict = &report.verdict;
     for (basis, capability) in [(Basis::Guide, verdict.guide), (Basis::Server, verdict.server)] {
         add(&table::CAPABILITY, Some(basis.name()), number(capability));
@@ -157,7 +163,32 @@ fn samples(report: &Report) -> Samples {
             add(metric, None, value);
         }
     }
+    samples.extend(measured.slots.iter().flat_map(slot_samples));
     Samples { target: printable(&report.target), samples }
+}
+
+/// The position of a pipe.
+fn slot_samples(slot: &PipeSlot) -> impl Iterator<Item = Sample> {
+    let label = printable(&slot.name);
+    let is = |yes: bool| Some(f64::from(u8::from(yes)));
+    // More than 2^53 bytes, which a float cannot count exactly, are 9 petabytes.
+    #[expect(clippy::cast_precision_loss)]
+    let bytes = |bytes: Option<u64>| bytes.map(|bytes| bytes as f64);
+    #[expect(clippy::cast_precision_loss)]
+    let safe = slot.safe_wal_bytes.map(|bytes| bytes as f64);
+    [
+        (&table::SLOT_ACTIVE, is(slot.active)),
+        (&table::SLOT_LOST, is(slot.lost)),
+        (&table::SLOT_RETAINED, bytes(slot.retained_bytes)),
+        (&table::SLOT_LAG, bytes(slot.lag_bytes)),
+        (&table::SLOT_SAFE, safe),
+        (&table::SLOT_INACTIVE, bytes(slot.inactive_seconds)),
+        (&table::SLOT_XMIN_AGE, slot.catalog_xmin_age.map(f64::from)),
+    ]
+    .into_iter()
+    .filter_map(move |(metric, value)| {
+        Some(Sample { metric, label: Some(Cow::Owned(label.clone())), value: value? })
+    })
 }
 
 /// Codes of the checks with this status, without duplicates: several checks may have the same cause.

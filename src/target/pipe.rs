@@ -18,6 +18,8 @@ pub struct Pipe {
     pub tables: Vec<TablePattern>,
     /// The publication that the pipe uses; `None` if ClickPipes creates one, or if any existing one will do.
     pub publication: Option<String>,
+    /// The replication slot of the pipe; `None` if ClickPipes named it.
+    pub slot: Option<String>,
 }
 
 impl Pipe {

@@ -41,6 +41,7 @@ impl Kind {
 }
 
 const TARGET: &[&str] = &["target"];
+const SLOT: &[&str] = &["target", "slot"];
 
 impl MetricDef {
     const fn gauge(base: &'static str, labels: &'static [&'static str], help: &'static str) -> Self {
@@ -155,11 +156,43 @@ pub static BINLOG_RETENTION: MetricDef = MetricDef::seconds(
     TARGET,
     "MySQL, MariaDB: binlog retention hours of RDS; 0 for NULL, which means as soon as possible",
 );
+pub static SLOT_ACTIVE: MetricDef = MetricDef::gauge(
+    "pipeprobe_slot_active",
+    SLOT,
+    "PostgreSQL: whether a consumer reads the replication slot of the pipe: 1 or 0",
+);
+pub static SLOT_LOST: MetricDef = MetricDef::gauge(
+    "pipeprobe_slot_lost",
+    SLOT,
+    "PostgreSQL: whether the replication slot of the pipe is lost, so that the pipe needs a resync: 1 or 0",
+);
+pub static SLOT_RETAINED: MetricDef = MetricDef::gauge(
+    "pipeprobe_slot_retained_bytes",
+    SLOT,
+    "PostgreSQL: WAL that the server keeps for the replication slot of the pipe",
+);
+pub static SLOT_LAG: MetricDef =
+    MetricDef::gauge("pipeprobe_slot_lag_bytes", SLOT, "PostgreSQL: WAL that the pipe has not confirmed yet");
+pub static SLOT_SAFE: MetricDef = MetricDef::gauge(
+    "pipeprobe_slot_safe_wal_bytes",
+    SLOT,
+    "PostgreSQL: WAL that can be written before the slot can be lost; absent without max_slot_wal_keep_size",
+);
+pub static SLOT_INACTIVE: MetricDef = MetricDef::seconds(
+    "pipeprobe_slot_inactive",
+    SLOT,
+    "PostgreSQL 17 and newer: how long the slot has been inactive; absent if it is active",
+);
+pub static SLOT_XMIN_AGE: MetricDef = MetricDef::gauge(
+    "pipeprobe_slot_catalog_xmin_age",
+    SLOT,
+    "PostgreSQL: age of the slot's catalog_xmin, in transactions",
+);
 pub static BUILD_INFO: MetricDef =
     MetricDef::gauge("pipeprobe_build_info", &["version"], "1, with the version of pipeprobe");
 
 /// From every check: `check -o prometheus`, `/metrics` and `/probe`.
-pub static OF_CHECK: [&MetricDef; 17] = [
+pub static OF_CHECK: [&MetricDef; 24] = [
     &CAPABILITY,
     &SUCCESS,
     &REQUIRED_CAPABILITY,
@@ -176,6 +209,13 @@ pub static OF_CHECK: [&MetricDef; 17] = [
     &REPLICATION_SLOTS_FREE,
     &WAL_SENDERS_FREE,
     &BINLOG_RETENTION,
+    &SLOT_ACTIVE,
+    &SLOT_LOST,
+    &SLOT_RETAINED,
+    &SLOT_LAG,
+    &SLOT_SAFE,
+    &SLOT_INACTIVE,
+    &SLOT_XMIN_AGE,
     &BUILD_INFO,
 ];
 
@@ -357,6 +397,7 @@ pub fn page() -> String {
          - `by`: `require`, `replication_mode`, `default` (neither is set), or `best_so_far` (neither is set, and `serve` has \
          found more or the same before)\n\
          - `code`: a code of [the checks and causes](../checks/checks.md)\n\
+         - `slot`: name of the replication slot of a pipe\n\
          - `stage`: one of {stages}\n\
          - `reason`: {reasons}\n\n\
          A histogram has the series `_bucket` (with the label `le`), `_count` and `_sum`.\n"

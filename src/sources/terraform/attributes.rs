@@ -44,6 +44,7 @@ pub(super) struct Settings {
     pub(super) replication_mode: Option<String>,
     pub(super) replication_mechanism: Option<String>,
     pub(super) publication_name: Option<String>,
+    pub(super) replication_slot_name: Option<String>,
 }
 
 #[derive(Deserialize)]

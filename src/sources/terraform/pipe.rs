@@ -174,6 +174,8 @@ impl<'a> PipeReader<'a> {
         p.replication_mode = setting("replication_mode", "replication_mode", settings.replication_mode);
         p.replication_mechanism =
             setting("replication_mechanism", "replication_mechanism", settings.replication_mechanism);
+        p.replication_slot_name =
+            setting("replication_slot_name", "replication_slot_name", settings.replication_slot_name);
         p.publication = setting("publication", "publication_name", settings.publication_name);
         p.tables = self.tables(engine, source.table_mappings);
         fields
