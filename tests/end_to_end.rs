@@ -33,6 +33,8 @@ mod local_failures;
 mod languages;
 #[path = "end_to_end/outputs.rs"]
 mod outputs;
+#[path = "end_to_end/pipe.rs"]
+mod pipe;
 #[path = "end_to_end/refusals.rs"]
 mod refusals;
 #[path = "end_to_end/retries.rs"]

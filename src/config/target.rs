@@ -217,7 +217,7 @@ fn pipe(fields: &Fields) -> Result<Pipe, ConfigErrors> {
     let publication = optional(e, p.publication.as_ref(), |text| {
         no_known_placeholder("publication", text).map(|()| text.to_owned())
     });
-    let slot = optional(e, p.replication_slot_name.as_ref(), |text| slot_name(text));
+    let slot = optional(e, p.replication_slot_name.as_ref(), slot_name);
     e.check()?;
     Ok(Pipe { mode, mechanism: mechanism.unwrap_or_default(), tables, publication, slot })
 }

@@ -17,9 +17,9 @@ use crate::instance::Instance;
 use crate::python;
 use crate::server_version::Engine;
 
-const COMMON: &str = include_str!("consumers/common.py");
-const POSTGRES: &str = include_str!("consumers/postgres.py");
-const MYSQL: &str = include_str!("consumers/mysql.py");
+pub(crate) const COMMON: &str = include_str!("consumers/common.py");
+pub(crate) const POSTGRES: &str = include_str!("consumers/postgres.py");
+pub(crate) const MYSQL: &str = include_str!("consumers/mysql.py");
 
 /// Limit for the whole run of a consumer. Its own limits are shorter.
 const LONGEST: Duration = Duration::from_mins(1);

@@ -78,6 +78,7 @@ pub mod service;
 
 // Real consumers of a database.
 mod consumer;
+mod holder;
 pub mod truth;
 
 pub use cache::folder as cache_folder;
@@ -92,6 +93,7 @@ pub use fixture::{
 pub use guide::{
     DATABASE, MARIADB_BEYOND_THE_GUIDE, MYSQL_GRANTS, MYSQL_USER, POSTGRES_GRANTS, POSTGRES_USER, USER,
 };
+pub use holder::Holder;
 pub use installed::{Installed, Skipped, obtain};
 pub use instance::Instance;
 pub use lab::Lab;

@@ -1,0 +1,144 @@
+//! The pipe itself: real consumers hold replication slots and read binary logs while pipeprobe checks.
+
+use lab::{Engine, Holder, Instance, Lab, ServerVersion};
+use serde_json::Value;
+
+use crate::support::{Answer, Run, server_versions, skipped, text};
+
+const SLOT: &str = "peerflow_slot_orders";
+const PUBLICATION: &str = "clickpipes_publication";
+
+pub(crate) fn token(lab: &Lab, name: &str) -> String {
+    let output = Run::check(lab, &[name]).command("token").output();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// A consumer as the user of the guide; `None` without Python's libraries.
+pub(crate) fn hold(lab: &Lab, server: &Instance, slot: &str) -> Option<Holder> {
+    if lab::python().is_none() {
+        skipped("a consumer that holds a slot: its libraries could not be installed");
+        return None;
+    }
+    let token = token(lab, &server.name);
+    Some(Holder::start(server, "clickpipes_iam_user", &token, slot, PUBLICATION).unwrap())
+}
+
+/// So many segments of 16 MB are written.
+pub(crate) fn write_wal(server: &Instance, segments: usize) {
+    let write = "SELECT pg_logical_emit_message(false, 'lab', 'x'); SELECT pg_switch_wal();\n";
+    server.sql(&format!("{}CHECKPOINT;\n", write.repeat(segments))).unwrap();
+}
+
+pub(crate) fn create_slot(server: &Instance, slot: &str) {
+    server.sql(&format!("SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput');")).unwrap();
+}
+
+pub(crate) fn drop_slot(server: &Instance, slot: &str) {
+    server.sql(&format!("SELECT pg_drop_replication_slot('{slot}');")).unwrap();
+}
+
+fn check(lab: &Lab, server: &Instance, more: &[&str]) -> Answer {
+    Run::check(lab, &[&[&*server.name, "--basis", "server"], more].concat()).json()
+}
+
+fn row(answer: &Answer, code: &str) -> (String, String) {
+    let row = answer.row(code);
+    (text(&row["outcome"]).to_owned(), row["cause"].as_str().unwrap_or_default().to_owned())
+}
+
+fn is(outcome: &str, cause: &str) -> (String, String) {
+    (outcome.to_owned(), cause.to_owned())
+}
+
+fn slot(answer: &Answer) -> &Value {
+    let slots = answer.report()["measurements"]["slots"].as_array().unwrap();
+    slots.first().unwrap_or_else(|| panic!("{:#}", answer.report()))
+}
+
+#[test]
+fn the_slot_of_a_pipe_is_seen_from_its_creation_to_its_loss() {
+    for version in server_versions().into_iter().filter(|version| version.engine() == Engine::Postgres) {
+        let lab = Lab::start(&[version]).unwrap();
+        a_life(&lab, lab.instance(version), version);
+    }
+}
+
+fn a_life(lab: &Lab, server: &Instance, version: ServerVersion) {
+    server.set(&[("rds.iam_auth_for_replication", "1")]).unwrap();
+    server
+        .restart_with(&[
+            ("max_replication_slots", "3"),
+            ("max_slot_wal_keep_size", "64MB"),
+            ("max_wal_senders", "2"),
+        ])
+        .unwrap();
+    let before = check(lab, server, &[]);
+    assert_eq!(row(&before, "PG_PIPE_SLOT"), is("pass", ""), "{version}");
+    assert_eq!(before.report()["measurements"]["slots"], serde_json::json!([]));
+
+    create_slot(server, SLOT);
+    let idle = check(lab, server, &[]);
+    assert_eq!(row(&idle, "PG_PIPE_SLOT"), is("warn", "PG_SLOT_INACTIVE"), "{version}");
+    assert_eq!(slot(&idle)["active"], false);
+
+    // It runs, and uses the last slot and the last WAL sender.
+    let Some(consumer) = hold(lab, server, SLOT) else { return };
+    create_slot(server, "peerflow_slot_second");
+    let Some(second) = hold(lab, server, "peerflow_slot_second") else { return };
+    server.sql("SELECT pg_create_physical_replication_slot('other');").unwrap();
+    let running = check(lab, server, &["--replication-slot-name", SLOT]);
+    assert_eq!(row(&running, "PG_PIPE_SLOT"), is("pass", ""), "{version}");
+    assert_eq!(row(&running, "PG_REPLICATION_SLOTS"), is("warn", "PG_NO_OTHER_SLOT"), "{version}");
+    assert_eq!(row(&running, "PG_WAL_SENDERS"), is("warn", "PG_NO_OTHER_WAL_SENDER"), "{version}");
+    assert_eq!(row(&running, "PG_IAM_REPLICATION"), is("pass", ""), "{version}");
+    assert_eq!(running.report()["verdict"]["server"], "cdc", "{version}: {:#}", running.report()["verdict"]);
+    let found = slot(&running);
+    assert_eq!((&found["active"], &found["wal_status"]), (&true.into(), &"reserved".into()), "{found}");
+    assert!(found["retained_bytes"].as_u64().unwrap() < 64 << 20, "{found}");
+    assert!(found["safe_wal_bytes"].as_i64().unwrap() > 0, "{found}");
+    drop(second);
+    drop_slot_when_free(server, "peerflow_slot_second");
+
+    // The consumer stops, and the server writes more than it may keep.
+    drop(consumer);
+    write_wal(server, 10);
+    let lost = check(lab, server, &[]);
+    assert_eq!(
+        row(&lost, "PG_PIPE_SLOT"),
+        is("fail", "PG_SLOT_LOST"),
+        "{version}: {:#}",
+        lost.row("PG_PIPE_SLOT")
+    );
+    assert_eq!(lost.report()["verdict"]["server"], "initial_load_only");
+    assert!(text(&lost.row("PG_PIPE_SLOT")["remedy"]).starts_with("resync the pipe in ClickPipes"));
+    assert_eq!(slot(&lost)["lost"], true);
+    if version >= ServerVersion::Postgres17 {
+        assert_eq!(slot(&lost)["invalidation_reason"], "wal_removed", "{version}");
+    }
+
+    drop_slot(server, SLOT);
+    assert_eq!(check(lab, server, &[]).report()["verdict"]["server"], "cdc");
+
+    if version >= ServerVersion::Postgres18 {
+        server.set(&[("idle_replication_slot_timeout", "1s")]).unwrap();
+        create_slot(server, SLOT);
+        std::thread::sleep(std::time::Duration::from_millis(1500));
+        server.sql("CHECKPOINT").unwrap();
+        let lost = check(lab, server, &[]);
+        assert_eq!(slot(&lost)["invalidation_reason"], "idle_timeout");
+        let remedy = text(&lost.row("PG_PIPE_SLOT")["remedy"]);
+        assert!(remedy.contains("set idle_replication_slot_timeout = 0"), "{remedy}");
+    }
+}
+
+/// The server frees a slot some time after its consumer has gone.
+pub(crate) fn drop_slot_when_free(server: &Instance, slot: &str) {
+    let drop = format!("SELECT pg_drop_replication_slot('{slot}');");
+    for _ in 0..100 {
+        if server.sql(&drop).is_ok() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    server.sql(&drop).unwrap();
+}
