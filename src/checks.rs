@@ -125,6 +125,18 @@ pub fn judge(target: &Target, seen: &Observations) -> Vec<Diagnostic> {
     declared.chain(answered).collect()
 }
 
+/// A refused login on a replication connection has one more possible cause than others. Its code, what it means and its
+/// remedy; `None` if the token was not refused.
+pub(crate) fn replication_cause(
+    target: &Target,
+    seen: &Observations,
+) -> Option<(&'static str, &'static str, String)> {
+    let Some(Err(ConnectError::Refused { refusal, .. })) = &seen.login else { return None };
+    let cause = cause_of("PG_REPLICATION_NOT_IAM").filter(|_| is_refused_token(refusal))?;
+    let remedy = check(CheckId::PostgresIamReplication).remedy(&kind(target, seen));
+    Some((cause.code, cause.means, remedy))
+}
+
 /// What was seen of it; the declaration only where nothing was.
 fn kind(target: &Target, seen: &Observations) -> Kind {
     let declared = target.source_type.is_aurora();

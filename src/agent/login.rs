@@ -12,7 +12,7 @@ use rustls::RootCertStore;
 use super::{Endpoint, refusal::Refusal};
 use crate::{
     checks::Observations,
-    connection::{Authenticated, ConnectError, ConnectionEvidence, PendingAuth},
+    connection::{Authenticated, ConnectError, ConnectionEvidence, PendingAuth, Purpose},
     identity::{self, IdentityError, IdentityEvidence},
     secret::Redactor,
     token, trust,
@@ -28,19 +28,20 @@ pub(super) struct LoggedIn {
     pub(super) peer: Option<SocketAddr>,
 }
 
-/// Logs in to the endpoint's target. `connect` opens a connection with what the client announced.
+/// Logs in to the endpoint's target. The purpose only matters to the explanation of a refusal. `connect` opens a connection with what the client announced.
 ///
 /// # Errors
 /// Why, in words for the client.
 pub(super) async fn log_in(
     endpoint: &Endpoint,
+    purpose: Purpose,
     connect: impl AsyncFnOnce(&Redactor, Instant, &mut ConnectionEvidence) -> Result<PendingAuth, ConnectError>,
 ) -> Result<LoggedIn, Refusal> {
     let deadline = Instant::now() + TIMEOUT;
     let redactor = endpoint.sessions.redactor().for_run();
     let mut seen = Observations::default();
     let result = attempt(endpoint, &redactor, deadline, connect, &mut seen).await;
-    result.ok_or_else(|| Refusal::of(&endpoint.target, &seen, &redactor))
+    result.ok_or_else(|| Refusal::of(&endpoint.target, purpose, &seen, &redactor))
 }
 
 /// `None` after a stage failed; `seen` says which.

@@ -91,7 +91,7 @@ pub(super) async fn serve(mut client: UnixStream, endpoint: &Endpoint, caller: C
     };
     let start = Instant::now();
     let LoggedIn { session, peer } = tokio::select! {
-        result = log_in(endpoint, connect) => match result {
+        result = log_in(endpoint, startup.purpose(), connect) => match result {
             Ok(logged_in) => logged_in,
             Err(refusal) => return refuse(&mut client, target, &refusal).await,
         },

@@ -2,7 +2,7 @@
 
 use crate::{
     checks::{self, Observations},
-    connection::{ConnectError, Stage},
+    connection::{ConnectError, Purpose, Stage},
     diagnostic::Outcome,
     secret::Redactor,
     target::Target,
@@ -49,7 +49,7 @@ impl Refusal {
     }
 
     /// Of a login that failed.
-    pub(super) fn of(target: &Target, seen: &Observations, redactor: &Redactor) -> Self {
+    pub(super) fn of(target: &Target, purpose: Purpose, seen: &Observations, redactor: &Redactor) -> Self {
         let failed = checks::judge(target, seen).into_iter().find(|diagnostic| {
             diagnostic.cause.is_some() && matches!(diagnostic.outcome, Outcome::Fail | Outcome::Unknown)
         });
@@ -79,6 +79,15 @@ impl Refusal {
                 (Some(format!("{cause}: {} (check: {title})", failed.found)), Some(hint))
             }
             None => (None, None),
+        };
+        let replication = (purpose == Purpose::Replication).then(|| checks::replication_cause(target, seen));
+        let (detail, hint) = match (replication.flatten(), detail, hint) {
+            // Both are possible: a replication connection is refused in the same words.
+            (Some((cause, meaning, remedy)), Some(detail), Some(hint)) => (
+                Some(format!("{cause}: {meaning}; or {detail}")),
+                Some(format!("{remedy}; if a login without replication is refused too: {hint}")),
+            ),
+            (_, detail, hint) => (detail, hint),
         };
         let clean = |text: String| redactor.clean(&text).into_owned();
         Self { class, message: clean(message), detail: detail.map(clean), hint: hint.map(clean) }

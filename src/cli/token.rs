@@ -6,8 +6,9 @@ use super::{ConfigFile, Format, Output, fields::TargetFields};
 
 /// Sign an RDS auth token and print it
 ///
-/// For psql, mysql and other clients: PGPASSWORD="$(pipeprobe token …)". The token is a secret that is
-/// valid for 15 minutes. If the inputs cannot work, warnings are printed on stderr. Without --iam-role the
+/// The token is a secret that is valid for 15 minutes. A client sends it also to a server without TLS, unless it verifies
+/// TLS: PGSSLMODE=verify-full, --ssl-mode=VERIFY_IDENTITY. Do not use MYSQL_PWD: the MariaDB client then sends it in plaintext.
+/// `pipeprobe exec` needs no secret. If the inputs cannot work, warnings are printed on stderr. Without --iam-role the
 /// source credentials sign the token.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -28,6 +29,7 @@ pub struct Token {
 
 const EXAMPLES: &str = "\
 Examples:
-  PGPASSWORD=\"$(pipeprobe token -c pipeprobe.toml orders)\" psql 'host=… user=clickpipes_iam_user sslmode=verify-full'
+  PGSSLMODE=verify-full PGSSLROOTCERT=global-bundle.pem PGPASSWORD=\"$(pipeprobe token -c pipeprobe.toml orders)\" \\
+      psql 'host=… user=clickpipes_iam_user dbname=…'
 
 Exit codes: 0 printed, 1 internal error, 2 bad usage or configuration, 3 no credentials";

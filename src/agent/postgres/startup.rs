@@ -6,6 +6,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::{
     agent::refusal::{Class, Refusal},
+    connection::Purpose,
     target::quoted,
 };
 
@@ -109,6 +110,20 @@ impl Startup {
     fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         let parameters = self.parameters().unwrap_or_default().into_iter();
         parameters.filter(move |(found, _)| *found == name.as_bytes()).map(|(_, value)| value)
+    }
+
+    /// A replication connection has `replication` with another value than false, in one of the spellings of a boolean.
+    pub(super) fn purpose(&self) -> Purpose {
+        let is_false = |value: &[u8]| {
+            let value = value.to_ascii_lowercase();
+            value == b"0"
+                || value == b"off"
+                || [&b"false"[..], b"no"].iter().any(|word| word.starts_with(&value))
+        };
+        match self.values("replication").last() {
+            Some(value) if !is_false(value) => Purpose::Replication,
+            _ => Purpose::Queries,
+        }
     }
 
     /// For the log.

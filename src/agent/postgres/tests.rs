@@ -1,6 +1,7 @@
 use tokio::io::duplex;
 
 use super::*;
+use crate::connection::Purpose;
 
 fn startup(parameters: &[u8]) -> Vec<u8> {
     let length = (8 + parameters.len()) as u32;
@@ -80,6 +81,23 @@ async fn only_the_user_of_the_target_may_be_named_and_also_not_beside_it() {
         let (first, _) = read(&startup(parameters)).await;
         let Some(First::Startup(startup)) = first else { panic!("{first:?}") };
         assert_eq!(startup.check_user("u").is_ok(), is_allowed, "{parameters:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_replication_connection_is_one_with_a_value_that_is_not_false() {
+    for (parameters, expected) in [
+        (&b"user\0u\0\0"[..], Purpose::Queries),
+        (b"user\0u\0replication\0database\0\0", Purpose::Replication),
+        (b"user\0u\0replication\0true\0\0", Purpose::Replication),
+        (b"user\0u\0replication\x001\0\0", Purpose::Replication),
+        (b"user\0u\0replication\0OFF\0\0", Purpose::Queries),
+        (b"user\0u\0replication\0f\0\0", Purpose::Queries),
+        (b"user\0u\0database\0replication\0\0", Purpose::Queries),
+    ] {
+        let (first, _) = read(&startup(parameters)).await;
+        let Some(First::Startup(startup)) = first else { panic!("{first:?}") };
+        assert_eq!(startup.purpose(), expected, "{parameters:?}");
     }
 }
 
