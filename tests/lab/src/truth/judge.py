@@ -223,26 +223,48 @@ def blocked_by(verdict):
     return verdict.error or "; ".join(f"{row['cause']}: {row['found']}" for row in deciding(verdict))[:300]
 
 
-def compare(table, source, copy, cause):
+def compare(table, source, copy, cause, key, first_columns):
     """Losses of one table. Both are pairs of column names and rows (dicts). `cause` explains a difference: `missing` or `differ`
-    and the column, or `rows` and how many are missing and too many."""
+    and the column, or `rows` and how many are missing and too many. `key`: the columns of the primary key, or []."""
     losses = []
     source_columns, source_rows = source
     copy_columns, copy_rows = copy
-    missing = [column for column in source_columns if column not in copy_columns]
+    # An added column reaches the copy with the first row that has a value in it. Until then its values are NULL in both.
+    is_lost = lambda column: column in first_columns or any(row[column] is not None for row in source_rows)
+    missing = [column for column in source_columns if column not in copy_columns and is_lost(column)]
     losses += by_cause(table, "missing", missing, cause)
     columns = [column for column in source_columns if column in copy_columns]
     ours, theirs = as_multiset(source_rows, columns), as_multiset(copy_rows, columns)
     if ours == theirs:
         return losses
+    if set(key) <= set(columns) and key:
+        return losses + compare_by_key(table, source_rows, copy_rows, columns, cause, key)
     differing = differing_columns(source_rows, copy_rows, columns)
     if differing:
         examples = ", ".join(example(source_rows, copy_rows, column) for column in differing)
         losses += by_cause(table, "differ", differing, cause, examples)
     else:
-        lacking, extra = sum((ours - theirs).values()), sum((theirs - ours).values())
-        losses.append(Loss(table, cause("rows", (lacking, extra)), [], f"{lacking} rows missing, {extra} too many"))
+        losses += rows_differ(table, cause, sum((ours - theirs).values()), sum((theirs - ours).values()))
     return losses
+
+
+def compare_by_key(table, source_rows, copy_rows, columns, cause, key):
+    """Rows with the same key differ by column; the others are missing or too many. One table can lose both."""
+    losses = []
+    of = lambda row: tuple(row.get(name) for name in key)
+    ours, theirs = Counter(map(of, source_rows)), Counter(map(of, copy_rows))
+    lacking, extra = sum((ours - theirs).values()), sum((theirs - ours).values())
+    if lacking or extra:
+        losses += rows_differ(table, cause, lacking, extra)
+    copies = {of(row): row for row in copy_rows}
+    pairs = [(row, copies[of(row)]) for row in source_rows if of(row) in copies]
+    differing = [name for name in columns if any(row.get(name) != other.get(name) for row, other in pairs)]
+    examples = ", ".join(example(*zip(*pairs), column) for column in differing)
+    return losses + by_cause(table, "differ", differing, cause, examples)
+
+
+def rows_differ(table, cause, lacking, extra):
+    return [Loss(table, cause("rows", (lacking, extra)), [], f"{lacking} rows missing, {extra} too many")]
 
 
 def example(source_rows, copy_rows, column):

@@ -141,6 +141,7 @@ class Mysql:
 class Copy:
     def __init__(self, columns, key, types, rows):
         self.columns, self.key, self.types, self.rows = columns, key, types, rows
+        self.first_columns = list(columns)
 
 
 class Run:
@@ -453,10 +454,21 @@ class Run:
                         return "generated column"
                     if "INVISIBLE" in extra:
                         return "hidden column"
-                return "cascade not in the log" if cascades else "rows differ" if kind == "rows" else "values differ"
+                if cascades:
+                    return "cascade not in the log"
+                if kind != "rows":
+                    return "values differ"
+                # Without a key a row is found by all its values, and MariaDB does not log those of generated columns.
+                generated = any("GENERATED" in extra.upper() for extra in extras.values())
+                return "generated column" if generated and self.mysql.mariadb and not copy.key else "rows differ"
 
             self.result.losses += compare(
-                ".".join(table), (source.columns, source.rows), (copy.columns, copy.rows), cause
+                ".".join(table),
+                (source.columns, source.rows),
+                (copy.columns, copy.rows),
+                cause,
+                copy.key,
+                copy.first_columns,
             )
 
 

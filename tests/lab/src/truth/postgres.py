@@ -435,7 +435,12 @@ class Run:
             columns = [column for column in source.columns if column not in excluded]
             explain = lambda kind, what, key=(schema, table): self.explain(key, kind, what)
             self.result.losses += compare(
-                f"{schema}.{table}", (columns, source.rows), (copy.columns, copy.rows), explain
+                f"{schema}.{table}",
+                (columns, source.rows),
+                (copy.columns, copy.rows),
+                explain,
+                self.primary_key((schema, table)),
+                self.first_columns[schema, table],
             )
 
     def explain(self, key, kind, what):
@@ -466,6 +471,14 @@ class Run:
             if not truncate and any("TRUNCATE" in s for transaction in self.world.workload for s in transaction):
                 return "truncate not published"
         return "rows differ"
+
+    def primary_key(self, table):
+        rows = self.ask(
+            """SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+                WHERE i.indrelid = %s::regclass AND i.indisprimary""",
+            quoted(*table),
+        )
+        return [name for (name,) in rows]
 
     def parts_not_logged(self, key):
         return self.ask(
@@ -582,12 +595,7 @@ class Relations:
     def key_of(self, table, row):
         """The primary key, by which ClickHouse replaces rows, if the message has it."""
         if table not in self.keys:
-            rows = self.run.ask(
-                """SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
-                    WHERE i.indrelid = %s::regclass AND i.indisprimary""",
-                quoted(*table),
-            )
-            self.keys[table] = [name for (name,) in rows]
+            self.keys[table] = self.run.primary_key(table)
         names = self.keys[table]
         return names if all(row.get(name) is not None for name in names) else []
 
