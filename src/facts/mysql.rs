@@ -24,9 +24,14 @@ const VARIABLES: &str = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version'
 
 const RETENTION: &str = "SELECT value FROM mysql.rds_configuration WHERE name = 'binlog retention hours'";
 
-const INACTIVE_ROLES: &str = "SELECT DISTINCT ROLE_NAME FROM information_schema.APPLICABLE_ROLES \
-     WHERE ROLE_NAME NOT IN \
-       (SELECT ROLE_NAME FROM information_schema.ENABLED_ROLES WHERE ROLE_NAME IS NOT NULL) ORDER BY 1";
+const ACCOUNT: &str = "SELECT CURRENT_USER(), CONNECTION_ID()";
+
+/// The account, next to each granted role that is not active. The first row is there without roles too.
+const ACCOUNT_AND_INACTIVE_ROLES: &str = "SELECT account.name, account.connection, role.name \
+     FROM (SELECT CURRENT_USER() AS name, CONNECTION_ID() AS connection) AS account \
+     LEFT JOIN (SELECT DISTINCT ROLE_NAME AS name FROM information_schema.APPLICABLE_ROLES WHERE ROLE_NAME NOT IN \
+       (SELECT ROLE_NAME FROM information_schema.ENABLED_ROLES WHERE ROLE_NAME IS NOT NULL)) AS role ON TRUE \
+     ORDER BY role.name";
 
 /// The server does not know the statement.
 const PARSE_ERROR: &str = "1064";
@@ -38,13 +43,13 @@ const UNKNOWN_TABLE: &str = "1109";
 pub async fn ask(session: MysqlSession, deadline: Instant, close_by: Instant, pipe: &Pipe) -> MysqlFacts {
     let mut queries = Queries { session, deadline };
     let variables = queries.rows(VARIABLES).await.map(settings);
-    let who = queries.rows("SELECT CURRENT_USER(), CONNECTION_ID()").await;
+    let account = queries.account().await;
     let mut facts = MysqlFacts {
         tables: queries.tables(&pipe.tables).await,
-        current_user: fact(who.clone(), text),
+        current_user: account.user,
         settings: variables.map_or_else(Fact::Refused, Fact::Read),
         account_limits: queries.account_limits().await,
-        inactive_roles: queries.inactive_roles().await,
+        inactive_roles: account.inactive_roles,
         ..MysqlFacts::default()
     };
     if !pipe.follows_changes() {
@@ -97,8 +102,7 @@ pub async fn ask(session: MysqlSession, deadline: Instant, close_by: Instant, pi
         queries.session.close(close_by).await;
         return facts;
     };
-    let connection_id = who.ok().and_then(|rows| number(rows.first()?.get(1)?.as_ref()?.raw())).unwrap_or(0);
-    let server_id = free_server_id(connection_id, facts.settings.read(), facts.replicas.read());
+    let server_id = free_server_id(account.connection_id.unwrap_or(0), facts.settings.read(), facts.replicas.read());
     facts.stream = match queries.session.stream_binlog(server_id, from, deadline, close_by).await {
         Ok(events) => Fact::Read(BinlogStream { server_id, events }),
         Err(refusal) => Fact::Refused(refusal),
@@ -167,6 +171,12 @@ fn free_server_id(connection_id: u32, settings: Option<&Settings>, replicas: Opt
     (0..u32::MAX).map(|i| first.wrapping_add(i) | 0x8000_0000).find(|id| !taken(id)).unwrap_or(first)
 }
 
+struct Account {
+    user: Fact<String>,
+    connection_id: Option<u32>,
+    inactive_roles: Fact<Vec<String>>,
+}
+
 struct Queries {
     session: MysqlSession,
     deadline: Instant,
@@ -194,15 +204,19 @@ impl Queries {
         }
     }
 
-    async fn inactive_roles(&mut self) -> Fact<Vec<String>> {
-        match self.rows(INACTIVE_ROLES).await {
-            Ok(rows) => {
-                let names = rows.iter().filter_map(|row| row.first()?.as_ref());
-                Fact::Read(names.map(ToString::to_string).collect())
-            }
-            Err(refusal) if refusal.code == UNKNOWN_TABLE => Fact::Absent,
-            Err(refusal) => Fact::Refused(refusal),
-        }
+    async fn account(&mut self) -> Account {
+        let (rows, has_roles) = match self.rows(ACCOUNT_AND_INACTIVE_ROLES).await {
+            // MySQL 5.7 has no roles.
+            Err(refusal) if refusal.code == UNKNOWN_TABLE => (self.rows(ACCOUNT).await, false),
+            other => (other, true),
+        };
+        let field = |row: &[Option<ServerText>], i: usize| row.get(i)?.as_ref().map(ToString::to_string);
+        let connection_id = rows.as_ref().ok().and_then(|rows| number(&field(rows.first()?, 1)?));
+        let inactive_roles = match has_roles {
+            true => all(rows.clone(), |rows| rows.iter().filter_map(|row| field(row, 2)).collect()),
+            false => Fact::Absent,
+        };
+        Account { user: fact(rows, text), connection_id, inactive_roles }
     }
 }
 
