@@ -48,6 +48,9 @@ pub struct Tally {
     pub confusion: BTreeMap<(String, String), u64>,
     /// How often each choice (`dimension=option`) was made.
     pub choices: BTreeMap<String, u64>,
+    /// Every capability check of the server, and in how many worlds, case files included, the report would be wrong if this
+    /// check always passed.
+    pub noticed: BTreeMap<String, u64>,
     /// Disagreements of random worlds, each with the world's number and, if it was made smaller, its case file.
     pub disagreements: Vec<String>,
     /// Cases of known faults that still show them.
@@ -143,6 +146,12 @@ impl Tally {
             self.failures.push(format!("{world}: {failure}"));
             return;
         }
+        for check in strings(&line["checks"]) {
+            self.noticed.entry(check).or_default();
+        }
+        for check in strings(&line["noticed"]) {
+            *self.noticed.entry(check).or_default() += 1;
+        }
         let problems = strings(&line["problems"]);
         if line["case"] == true {
             let known = text(&line["known"]);
@@ -194,6 +203,9 @@ mod tests {
         let agrees = tally(&line);
         assert!(agrees.passed());
         assert_eq!(agrees.choices["key=none"], 2);
+        let line =
+            json!({"world": 1, "checks": ["DB_ENGINE", "PG_SLOTS"], "noticed": ["PG_SLOTS"], "problems": []});
+        assert_eq!(tally(&line).noticed, [("DB_ENGINE".to_owned(), 0), ("PG_SLOTS".to_owned(), 1)].into());
         assert_eq!(agrees.confusion[&("cdc".to_owned(), "loss".to_owned())], 1);
         assert!(!tally(&json!({"world": 1, "problems": ["silent loss"]})).passed());
         assert!(!tally(&json!({"world": 1, "error": "Traceback"})).passed());

@@ -96,6 +96,18 @@ fn print(tallies: &BTreeMap<ServerVersion, Tally>, arguments: &Arguments) -> io:
         for ((verdict, truth), count) in &tally.confusion {
             writeln!(out, "  {verdict:<18} {truth:<24} {count}")?;
         }
+        let (unnoticed, noticed): (Vec<_>, Vec<_>) =
+            tally.noticed.iter().partition(|(_, count)| **count == 0);
+        writeln!(
+            out,
+            "  checks that are noticed if they always pass: {} of {}",
+            noticed.len(),
+            tally.noticed.len()
+        )?;
+        let unnoticed: Vec<&str> = unnoticed.iter().map(|(check, _)| check.as_str()).collect();
+        if !unnoticed.is_empty() {
+            writeln!(out, "    not: {}", unnoticed.join(", "))?;
+        }
         for (title, lines) in [
             ("known faults", &tally.known),
             ("disagreements", &tally.disagreements),

@@ -109,6 +109,9 @@ WORDS = {
     "unlogged or foreign partition": r"unlogged|foreign",
     "row filter": r"row filter",
     "cascade not in the log": r"foreign key|CASCADE",
+    "system versioning": r"system.?version",
+    "rows not stored": r"storage engine",
+    "published as its root": r"partitioned table",
     "hidden column": r"invisible|hidden",
 }
 # Findings that explain a loss of values. They do not say that a table cannot be copied or followed.
@@ -118,12 +121,16 @@ WAITS = "the slot waits for an open transaction"
 
 
 # What a workload of a few statements does not always touch: rows outside a filter, columns outside a list, kinds of changes
-# that are not published, and writes to one of many partitions. A verdict below CDC for these causes alone is right.
+# that are not published, writes to one of many partitions, and tables whose changes are not logged. A verdict below CDC for these causes alone is right.
 STRUCTURAL = {
     "PG_PARENT_AND_PART",
     "MYSQL_CASCADES",
     "MARIADB_SYSTEM_VERSIONED",
+    "PG_UNLOGGED",
     "PG_UNLOGGED_PART",
+    "MYSQL_NOT_A_TABLE",
+    "MYSQL_ROWS_ELSEWHERE",
+    "PG_PUBLICATION_VIA_ROOT",
     "PG_PUBLICATION_ROW_FILTER",
     "PG_PUBLICATION_COLUMN_LIST",
     "PG_PUBLICATION_LEAVES_OUT",
@@ -172,6 +179,33 @@ def disagreements(verdict, outcome, pipe):
     if outcome.broken:
         found.append(Problem(f"wrong CDC: application fails {code(outcome.broken[0])}", "; ".join(outcome.broken)))
     return found + silent(verdict, outcome.losses)
+
+
+SEVERITIES = {"advisory": CDC, "blocks_cdc": LOAD, "blocks": BLOCKED}
+
+
+def capability_checks(verdict):
+    return sorted(row["code"] for row in verdict.rows if row["group"] == "capability")
+
+
+def noticed_mutants(verdict, outcome, pipe):
+    """The checks that found something here, and without which the report would be wrong: as if each always passed."""
+    return [
+        row["code"]
+        for row in verdict.findings(Names)
+        if row["code"] in capability_checks(verdict) and disagreements(without(verdict, row), outcome, pipe)
+    ]
+
+
+def without(verdict, row):
+    """The report if this check had passed. Rows that were not reached stay so."""
+    rows = [{**row, "outcome": "pass", "cause": None, "found": "", "remedy": ""} if other is row else other for other in verdict.rows]
+    counted = [other for other in rows if other["applies"] and other["outcome"] in ("fail", "unknown", "not_reached")]
+    capability = max((SEVERITIES[other["severity"]] for other in counted), key=(CDC, LOAD, BLOCKED).index, default=CDC)
+    # An unknown result can have no effect. A check that passes never makes the verdict worse.
+    capability = min(capability, verdict.capability, key=(CDC, LOAD, BLOCKED).index)
+    blocked_by = tuple(other["code"] for other in counted if SEVERITIES[other["severity"]] == capability)
+    return Verdict(capability, rows, blocked_by, verdict.error)
 
 
 def code(error):

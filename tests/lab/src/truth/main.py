@@ -8,7 +8,7 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
-from judge import disagreements
+from judge import capability_checks, disagreements, noticed_mutants
 from login import Login, Pipeprobe
 from shrink import Shrinker
 from world import Invalid, from_toml
@@ -61,6 +61,8 @@ class Judge:
             "verdict": verdict.capability,
             "truth": outcome.truth(),
             "problems": [f"{problem.kind}: {problem.text}" for problem in problems],
+            "checks": capability_checks(verdict),
+            "noticed": noticed_mutants(verdict, outcome, world.pipe),
             "seconds": round(time.monotonic() - start, 3),
         }
 

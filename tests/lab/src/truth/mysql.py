@@ -447,7 +447,16 @@ class Run:
                 table,
             )[0][0]
 
-            def cause(kind, what):
+            [(kind, engine)] = self.ask(
+                "SELECT table_type, engine FROM information_schema.tables WHERE table_schema = %s AND table_name = %s", table
+            )
+            stored = engine.upper() not in ("BLACKHOLE", "FEDERATED", "MRG_MYISAM", "SPIDER", "CONNECT")
+
+            def cause(kind, what, is_versioned=kind == "SYSTEM VERSIONED", stored=stored):
+                if not stored:
+                    return "rows not stored"
+                if is_versioned:
+                    return "system versioning"
                 if kind != "rows":
                     extra = extras.get(what, "").upper()
                     if "GENERATED" in extra:
