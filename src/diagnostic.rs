@@ -235,6 +235,7 @@ pub enum CheckId {
     PostgresOpenTransactions,
     PostgresSlotWalKeep,
     MysqlAccountLimits,
+    MysqlHourlyLimits,
     MysqlTableKinds,
     MysqlBinlogFilters,
     MysqlForeignKeys,

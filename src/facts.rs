@@ -105,6 +105,8 @@ pub enum TableKind {
     View,
     /// MariaDB: `CREATE SEQUENCE`.
     Sequence,
+    /// Its storage engine does not store the rows in this table: BLACKHOLE, FEDERATED, `MRG_MyISAM`, SPIDER, CONNECT.
+    RowsElsewhere,
 }
 
 /// Facts about a PostgreSQL server.
@@ -287,6 +289,10 @@ pub struct Publication {
     /// row filters do not cover: the application's own UPDATE and DELETE fail. Quoted names.
     #[cfg_attr(test, serde(default))]
     pub breaks_writes_of: Vec<ServerText>,
+    /// Named partitions whose changes it publishes as those of an ancestor (`publish_via_partition_root`), so a pipe of
+    /// the partition gets none. Quoted names.
+    #[cfg_attr(test, serde(default))]
+    pub published_as_root: Vec<ServerText>,
 }
 
 /// One table of a publication (PostgreSQL documentation, "pg_publication_tables").

@@ -41,6 +41,7 @@ pub(super) fn judge(target: &Target, facts: &MysqlFacts, account: &str) -> Vec<D
         server.engine(),
         server.version(),
         server.account_limits(),
+        server.hourly_limits(),
         server.binlog_filters(&mut candidates),
         server.foreign_keys(&mut candidates),
         server.vitess(),
@@ -118,8 +119,15 @@ fn table_kinds(facts: &MysqlFacts, candidates: &mut Candidates<'_>) -> Diagnosti
         )
         .remedy("name the tables behind the view (--table), or use --replication-mode snapshot");
     }
-    let versioned = of_kind(&[TableKind::SystemVersioned]);
-    let failing = Failing { names: versioned, all: tables.total };
+    let failing = Failing { names: of_kind(&[TableKind::RowsElsewhere]), all: tables.total };
+    if !failing.names.is_empty() {
+        let engines =
+            "their storage engine (BLACKHOLE, FEDERATED, MERGE, SPIDER or CONNECT) does not store rows";
+        return candidates.judge((check, "MYSQL_ROWS_ELSEWHERE"), &failing, engines).remedy(
+            "leave these tables out (--table), use --replication-mode snapshot, or ALTER TABLE … ENGINE = InnoDB",
+        );
+    }
+    let failing = Failing { names: of_kind(&[TableKind::SystemVersioned]), all: tables.total };
     let diagnostic = candidates.judge((check, "MARIADB_SYSTEM_VERSIONED"), &failing, "system-versioned");
     match failing.names.is_empty() {
         true => diagnostic,
@@ -424,12 +432,31 @@ impl Server<'_> {
             other @ Fact::Refused(_) => return unanswered(check, other),
         };
         let global = self.get("max_user_connections").and_then(|value| value.parse().ok()).unwrap_or(0);
-        let simultaneous =
-            if limits.simultaneous_connections == 0 { global } else { limits.simultaneous_connections };
+        let simultaneous = match limits.simultaneous_connections {
+            0 => global,
+            own => own,
+        };
+        match (1..PIPE_CONNECTIONS).contains(&simultaneous) {
+            true => Diagnostic::fail(
+                check,
+                "MYSQL_ACCOUNT_LIMIT",
+                format!("the account is limited to {simultaneous} connections at a time"),
+            ),
+            false => Diagnostic::pass(check, "no limit that a pipe could reach"),
+        }
+    }
+
+    /// These limits also apply to the initial load, and a session that exists does not show that more can be opened.
+    fn hourly_limits(&self) -> Diagnostic {
+        let check = CheckId::MysqlHourlyLimits;
+        let limits = match &self.facts.account_limits {
+            Fact::Read(limits) => limits,
+            Fact::Absent => return Diagnostic::pass(check, "this version has no limits in SHOW CREATE USER"),
+            other @ Fact::Refused(_) => return unanswered(check, other),
+        };
         let low: Vec<String> = [
-            ("connections at a time", simultaneous, PIPE_CONNECTIONS),
-            ("connections per hour", limits.connections_per_hour, PIPE_CONNECTIONS_PER_HOUR),
-            ("queries per hour", limits.queries_per_hour, u32::MAX),
+            ("connections", limits.connections_per_hour, PIPE_CONNECTIONS_PER_HOUR),
+            ("queries", limits.queries_per_hour, u32::MAX),
         ]
         .into_iter()
         .filter(|(_, limit, needed)| (1..*needed).contains(limit))
@@ -438,11 +465,10 @@ impl Server<'_> {
         if low.is_empty() {
             return Diagnostic::pass(check, "no limit that a pipe could reach");
         }
-        let found = format!("the account is limited to {}", low.join(", "));
-        let fails = |limit: u32| (1..PIPE_CONNECTIONS).contains(&limit);
-        match fails(simultaneous) || fails(limits.connections_per_hour) {
-            true => Diagnostic::fail(check, "MYSQL_ACCOUNT_LIMIT", found),
-            false => Diagnostic::warn(check, "MYSQL_ACCOUNT_LIMIT", found),
+        let found = format!("the account is limited to {} per hour", low.join(" and "));
+        match (1..PIPE_CONNECTIONS).contains(&limits.connections_per_hour) {
+            true => Diagnostic::fail(check, "MYSQL_HOURLY_LIMIT", found),
+            false => Diagnostic::warn(check, "MYSQL_HOURLY_LIMIT", found),
         }
     }
 

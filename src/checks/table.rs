@@ -193,6 +193,9 @@ pub struct Kind {
 }
 
 const PROVIDER: &str = "ClickHouse's Terraform provider, resource clickhouse_clickpipe";
+/// The document that replaced the rule of the guide: PostgreSQL 11 and newer with `rds.iam_auth_for_replication`.
+pub(crate) const NEWER_THAN_GUIDE: &str =
+    "the ClickPipes documentation of 2026-06-29 (PostgreSQL, IAM authentication)";
 const GUIDE: &str = "ClickPipes guide, secure RDS access";
 const STS: &str = "AWS STS API reference, AssumeRole";
 const IAM_DB: &str = "Amazon RDS User Guide, IAM database authentication";
@@ -271,9 +274,13 @@ pub static CHECKS: &[Check] = &[
         .source(PG_FAQ),
     Check { severity: BlocksCdc, severity_if_unknown: Advisory, ..Check::capability(Id::MysqlAccountLimits, "MYSQL_ACCOUNT_LIMITS",
             "account limits (MAX_USER_CONNECTIONS)", MYSQL_FAMILY) }
-        .expected("no limit, or at least 5 connections at a time (4 for the initial copy, 1 for changes) and 100 per hour, and \
-                   no limit on queries")
-        .fix("ALTER USER {user} WITH MAX_USER_CONNECTIONS 0 MAX_CONNECTIONS_PER_HOUR 0 MAX_QUERIES_PER_HOUR 0;")
+        .expected("no limit, or at least 5 connections at a time (4 for the initial copy, 1 for changes)")
+        .fix("ALTER USER {user} WITH MAX_USER_CONNECTIONS 0;")
+        .source("MySQL Reference Manual, Setting Account Resource Limits; ClickPipes documentation, parallel initial load"),
+    Check { severity_if_unknown: Advisory, ..Check::capability(Id::MysqlHourlyLimits, "MYSQL_HOURLY_LIMITS",
+            "hourly account limits (MAX_CONNECTIONS_PER_HOUR)", MYSQL_FAMILY) }
+        .expected("no limit; the initial copy alone opens 5 connections")
+        .fix("ALTER USER {user} WITH MAX_CONNECTIONS_PER_HOUR 0 MAX_QUERIES_PER_HOUR 0;")
         .source("MySQL Reference Manual, Setting Account Resource Limits; ClickPipes documentation, parallel initial load"),
     // Prerequisites of CDC.
     Check::changes(Id::Endpoint, "DB_ENDPOINT", "endpoint supports replication", ALL)

@@ -106,7 +106,8 @@ pub(super) fn read<'a>(
             format!("no table{} is called {}", in_database(target), some_of(&missing)),
         )
         .remedy(format!(
-            "{}give tables that exist, as SCHEMA.TABLE; a table that may not be seen is missing too",
+            "{}give tables that exist, as SCHEMA.TABLE; a table that the user is not allowed to see counts as missing, \
+             and views are not tables",
             name_the_database(target)
         ));
     }

@@ -102,7 +102,8 @@ pub async fn ask(session: MysqlSession, deadline: Instant, close_by: Instant, pi
         queries.session.close(close_by).await;
         return facts;
     };
-    let server_id = free_server_id(account.connection_id.unwrap_or(0), facts.settings.read(), facts.replicas.read());
+    let server_id =
+        free_server_id(account.connection_id.unwrap_or(0), facts.settings.read(), facts.replicas.read());
     facts.stream = match queries.session.stream_binlog(server_id, from, deadline, close_by).await {
         Ok(events) => Fact::Read(BinlogStream { server_id, events }),
         Err(refusal) => Fact::Refused(refusal),

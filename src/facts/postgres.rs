@@ -176,13 +176,18 @@ fn is_meant(patterns: &[TablePattern], schema: &str, table: &str) -> String {
     )
 }
 
-/// Skips partitions unless they are named explicitly.
-fn tables_in_question(patterns: &[TablePattern]) -> String {
+/// A condition on `n.nspname` and `c.relname`: the table was named exactly.
+fn is_named(patterns: &[TablePattern]) -> String {
     let exact = patterns.iter().filter(|pattern| pattern.is_exact());
     let named: Vec<String> = exact
         .map(|p| format!("(n.nspname = {} AND c.relname = {})", literal(&p.schema), literal(&p.table)))
         .collect();
-    let named = if named.is_empty() { "false".to_owned() } else { named.join(" OR ") };
+    if named.is_empty() { "false".to_owned() } else { named.join(" OR ") }
+}
+
+/// Skips partitions unless they are named explicitly.
+fn tables_in_question(patterns: &[TablePattern]) -> String {
+    let named = is_named(patterns);
     let meant = is_meant(patterns, "n.nspname", "c.relname");
     let (leaves, has_identity, below) = (descendants_of("c.oid"), has_identity("l"), below("c.oid"));
     format!(
@@ -349,7 +354,7 @@ fn is_key(relation: &str, column: &str) -> String {
 fn published(patterns: &[TablePattern]) -> String {
     let meant = is_meant(patterns, "t.schemaname", "t.tablename");
     let (leaves, has_identity) = (leaves_of("e.oid"), has_identity("l"));
-    let covers_identity = covers_identity("l", "every");
+    let (covers_identity, named) = (covers_identity("l", "every"), is_named(patterns));
     format!(
         "SELECT p.pubname, p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate, p.puballtables,
             t.schemaname, t.tablename,
@@ -369,7 +374,14 @@ fn published(patterns: &[TablePattern]) -> String {
               WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND to_jsonb(a)->>'attgenerated' <> ''
                 AND NOT coalesce(to_jsonb(t)->'attnames' ? a.attname::text, false)),
             EXISTS (SELECT FROM pg_publication_rel pr
-              WHERE pr.prpubid = p.oid AND pr.prrelid = c.oid AND to_jsonb(pr)->>'prattrs' IS NOT NULL)
+              WHERE pr.prpubid = p.oid AND pr.prrelid = c.oid AND to_jsonb(pr)->>'prattrs' IS NOT NULL),
+            (SELECT jsonb_agg(format('%I.%I', n.nspname, c.relname) ORDER BY c.relname)
+              FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+              WHERE c.relispartition AND ({named}) AND to_jsonb(p)->>'pubviaroot' = 'true'
+                AND EXISTS (SELECT FROM pg_partition_ancestors(c.oid) ancestor
+                  JOIN pg_class a ON a.oid = ancestor.relid JOIN pg_namespace an ON an.oid = a.relnamespace
+                  JOIN pg_publication_tables every ON every.schemaname = an.nspname AND every.tablename = a.relname
+                  WHERE ancestor.relid <> c.oid AND every.pubname = p.pubname))
          FROM pg_publication p LEFT JOIN (pg_publication_tables t
            JOIN pg_namespace n ON n.nspname = t.schemaname JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.tablename)
            ON t.pubname = p.pubname AND {meant}
@@ -394,6 +406,7 @@ fn publications_of(rows: Rows) -> Vec<Publication> {
                 leaves_out,
                 tables: Vec::new(),
                 breaks_writes_of,
+                published_as_root: list(column(13).raw()),
             });
         }
         if let (Some(Some(schema)), Some(Some(table)), Some(last)) =

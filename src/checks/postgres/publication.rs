@@ -49,7 +49,10 @@ impl Server<'_> {
         };
         // ClickPipes' engine takes FOR ALL TABLES at its word, and finds the root of a partition itself.
         let lacking = |publication: &Publication| -> Vec<&PostgresTable> {
-            let has = |t: &&PostgresTable| publication.all_tables || published(publication, t).is_some();
+            let has = |t: &&PostgresTable| {
+                publication.all_tables && !is_published_as_root(publication, t)
+                    || published(publication, t).is_some()
+            };
             tables.iter().copied().filter(|t| !has(t)).collect()
         };
         if let Some(name) = chosen {
@@ -111,7 +114,10 @@ impl Server<'_> {
             // Where no table was named, a pipe can be made for those that are published.
             let is_note = self.target.pipe.tables.is_empty() && lacking.len() < all;
             let into = if is_note { &mut notes } else { &mut problems };
-            into.push(lacks(name, lacking, all));
+            let (by_root, others): (Vec<_>, Vec<_>) =
+                lacking.iter().copied().partition(|table| is_published_as_root(publication, table));
+            into.extend((!by_root.is_empty()).then(|| sends_as_root(name, &by_root)));
+            into.extend((!others.is_empty()).then(|| lacks(name, &others, all)));
         }
         match left_out(publication, tables) {
             Some(problem) if problem.cause == WITHOUT_DELETE => notes.push(problem),
@@ -241,6 +247,24 @@ fn lacks(name: &str, lacking: &[&PostgresTable], all: usize) -> Problem {
         cause: "PG_PUBLICATION_LACKS_TABLES",
         found: format!("lacks {} (of {})", some_of(&names), counted(all)),
         remedy: add(name, lacking),
+    }
+}
+
+fn is_published_as_root(publication: &Publication, table: &PostgresTable) -> bool {
+    let name = qualified(table.table.schema.raw(), table.table.name.raw());
+    publication.published_as_root.iter().any(|partition| partition.raw() == name)
+}
+
+fn sends_as_root(name: &str, partitions: &[&PostgresTable]) -> Problem {
+    let names: Vec<String> = partitions.iter().map(|t| t.table.full_name()).collect();
+    Problem {
+        cause: "PG_PUBLICATION_VIA_ROOT",
+        found: format!("publishes the changes of {} as those of the partitioned table", some_of(&names)),
+        remedy: format!(
+            "name the partitioned table in the pipe instead, or as the owner: ALTER PUBLICATION {} SET \
+             (publish_via_partition_root = false);",
+            identifier(name)
+        ),
     }
 }
 

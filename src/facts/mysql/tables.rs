@@ -144,9 +144,13 @@ fn examined(table: &Listed, select: Result<(), Refusal>) -> Table {
     Table { schema, name, kind, select }
 }
 
+/// Storage engines without rows of their own, in upper case (MySQL Reference Manual, Alternative Storage Engines; MariaDB
+/// Knowledge Base, Storage Engines).
+const ROWS_ELSEWHERE: [&str; 5] = ["BLACKHOLE", "FEDERATED", "MRG_MYISAM", "SPIDER", "CONNECT"];
+
 fn listing(patterns: &[TablePattern]) -> String {
     format!(
-        "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE {}",
+        "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, ENGINE FROM information_schema.TABLES WHERE {}",
         is_requested(patterns)
     )
 }
@@ -154,8 +158,11 @@ fn listing(patterns: &[TablePattern]) -> String {
 /// Views and sequences count only if they were named: a pattern means tables.
 fn listed(rows: &Rows, patterns: &[TablePattern]) -> Vec<Listed> {
     let one = |row: &Vec<Option<ServerText>>| {
-        let [Some(schema), Some(name), Some(kind)] = row.as_slice() else { return None };
+        let [Some(schema), Some(name), Some(kind), engine] = row.as_slice() else { return None };
+        let rows_elsewhere =
+            engine.as_ref().is_some_and(|name| ROWS_ELSEWHERE.contains(&name.raw().to_uppercase().as_str()));
         let kind = match kind.raw() {
+            "BASE TABLE" | "SYSTEM VERSIONED" if rows_elsewhere => TableKind::RowsElsewhere,
             "BASE TABLE" => TableKind::Table,
             "SYSTEM VERSIONED" => TableKind::SystemVersioned,
             "SEQUENCE" => TableKind::Sequence,
@@ -163,7 +170,7 @@ fn listed(rows: &Rows, patterns: &[TablePattern]) -> Vec<Listed> {
             _ => return None, // temporary tables of this session
         };
         let table = Listed { schema: schema.clone(), name: name.clone(), kind };
-        let is_table = matches!(kind, TableKind::Table | TableKind::SystemVersioned);
+        let is_table = !matches!(kind, TableKind::View | TableKind::Sequence);
         // The server compares without regard to case.
         let is_requested = match patterns {
             [] => is_table,
@@ -224,7 +231,7 @@ fn is_requested(patterns: &[TablePattern]) -> String {
 mod tests {
     use super::*;
 
-    fn rows(tables: &[[&str; 3]]) -> Rows {
+    fn rows(tables: &[[&str; 4]]) -> Rows {
         tables.iter().map(|row| row.map(|text| Some(ServerText::new(text))).to_vec()).collect()
     }
 
@@ -239,14 +246,16 @@ mod tests {
     #[test]
     fn views_and_sequences_count_only_if_they_are_named() {
         let rows = rows(&[
-            ["app", "orders", "BASE TABLE"],
-            ["app", "prices", "SYSTEM VERSIONED"],
-            ["app", "recent", "VIEW"],
-            ["app", "numbers", "SEQUENCE"],
-            ["app", "scratch", "TEMPORARY"],
+            ["app", "orders", "BASE TABLE", "InnoDB"],
+            ["app", "prices", "SYSTEM VERSIONED", "InnoDB"],
+            ["app", "sink", "BASE TABLE", "BLACKHOLE"],
+            ["app", "recent", "VIEW", ""],
+            ["app", "numbers", "SEQUENCE", "InnoDB"],
+            ["app", "scratch", "TEMPORARY", "InnoDB"],
         ]);
-        assert_eq!(names(&listed(&rows, &[])), ["app.orders", "app.prices"]);
-        assert_eq!(names(&listed(&rows, &[pattern("app.*")])), ["app.orders", "app.prices"]);
+        assert_eq!(names(&listed(&rows, &[])), ["app.orders", "app.prices", "app.sink"]);
+        assert_eq!(listed(&rows, &[])[2].kind, TableKind::RowsElsewhere);
+        assert_eq!(names(&listed(&rows, &[pattern("app.*")])), ["app.orders", "app.prices", "app.sink"]);
         let recent = listed(&rows, &[pattern("app.recent"), pattern("app.numbers")]);
         assert_eq!(recent.iter().map(|t| t.kind).collect::<Vec<_>>(), [TableKind::View, TableKind::Sequence]);
         assert_eq!(listed(&rows, &[pattern("app.ORDERS")]), []);
