@@ -30,6 +30,7 @@ use crate::{
 pub use causes::{CAUSES, Cause, cause_of};
 pub use page::{explanation, page};
 pub(crate) use reach::is_refused_token;
+pub(crate) use table::NEWER_THAN_GUIDE;
 pub use table::{CHECKS, Check, Group, Kind, Part};
 
 /// The rows that concern an engine, in order. Those about a declaration are only for pipes that have one.

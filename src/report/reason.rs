@@ -118,10 +118,14 @@ impl<'a> Answer<'a> {
         let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
         let addition = match self.basis {
             Basis::Guide if self.guide < self.server => {
-                " The server allows more than the guide (--basis server).".to_owned()
+                format!(" The server and {} allow more (--basis server).", checks::NEWER_THAN_GUIDE)
             }
             Basis::Server if self.guide < self.server => {
-                format!(" The older ClickPipes guide allows {} only.", load_only(self.guide))
+                format!(
+                    " The older ClickPipes guide allows {} only; {} allows more.",
+                    load_only(self.guide),
+                    checks::NEWER_THAN_GUIDE
+                )
             }
             Basis::Guide if self.rule().is_some() => {
                 let cause = cause_of(&self.server_blocked_by());
