@@ -55,6 +55,8 @@ pub struct Tally {
     pub disagreements: Vec<String>,
     /// Cases of known faults that still show them.
     pub known: Vec<String>,
+    /// Worlds about which nothing is known, because a library of the judge could not read what the server sent.
+    pub unjudged: Vec<String>,
     /// Failures: of a case without a known fault, of a known fault that is fixed, or of the judge itself.
     pub failures: Vec<String>,
 }
@@ -141,6 +143,10 @@ impl Tally {
         self.worlds += 1;
         for choice in strings(&line["choices"]) {
             *self.choices.entry(choice).or_default() += 1;
+        }
+        if let Some(why) = line["unjudged"].as_str() {
+            self.unjudged.push(format!("{world}: {why}"));
+            return;
         }
         if let Some(failure) = line["error"].as_str().or_else(|| line["invalid"].as_str()) {
             self.failures.push(format!("{world}: {failure}"));

@@ -111,6 +111,7 @@ fn print(tallies: &BTreeMap<ServerVersion, Tally>, arguments: &Arguments) -> io:
         for (title, lines) in [
             ("known faults", &tally.known),
             ("disagreements", &tally.disagreements),
+            ("not judged", &tally.unjudged),
             ("failures", &tally.failures),
         ] {
             if !lines.is_empty() {

@@ -114,6 +114,7 @@ WORDS = {
     "published as its root": r"partitioned table",
     "hidden column": r"invisible|hidden",
 }
+WHOLE_TABLE = ("system versioning", "rows not stored")
 # Findings that explain a loss of values. They do not say that a table cannot be copied or followed.
 VALUES = {"PG_UNCHANGED_TOAST", "PG_GENERATED", "PG_ROW_SECURITY", "MARIADB_GENERATED"}
 # The pipe waits and then works, however long that takes. A finding must say so.
@@ -230,8 +231,8 @@ def silent(verdict, losses):
 def is_excused(verdict, loss):
     if loss.cause not in WORDS:
         return False
-    # A column that does not exist yet cannot be named.
-    columns = [] if loss.cause == "later column not published" else loss.columns
+    # A column that does not exist yet cannot be named, and some causes are about the whole table.
+    columns = [] if loss.cause in ("later column not published", *WHOLE_TABLE) else loss.columns
     return is_named(verdict.findings(Names), loss.table, columns, WORDS[loss.cause])
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from judge import capability_checks, disagreements, noticed_mutants
 from login import Login, Pipeprobe
 from shrink import Shrinker
-from world import Invalid, from_toml
+from world import Invalid, Unjudged, from_toml
 
 
 def engine(request, login):
@@ -53,6 +53,8 @@ class Judge:
             verdict, outcome = self.server.run(world, self.probe.check, forgiving)
         except Invalid as why:
             return [], {"world": name, "invalid": str(why)}
+        except Unjudged as why:
+            return [], {"world": name, "unjudged": str(why)}
         except Exception:
             return [], {"world": name, "error": traceback.format_exc()}
         problems = disagreements(verdict, outcome, world.pipe)

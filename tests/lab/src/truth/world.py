@@ -10,6 +10,10 @@ class Invalid(Exception):
     """The server refuses the world itself: a statement of the setup fails."""
 
 
+class Unjudged(Exception):
+    """A library of the judge cannot read what the server sends, so nothing is known about this world."""
+
+
 @dataclass
 class Pipe:
     # Pairs of schema and table. Empty: the user chooses among all tables.
