@@ -31,6 +31,7 @@
 
 // Basic types.
 pub mod secret;
+pub mod static_ips;
 pub mod target;
 pub mod clickpipes;
 pub mod diagnostic;

@@ -27,6 +27,7 @@ use crate::{
     cli::Artefact,
     config::Setup,
     report::json::SCHEMA_VERSION,
+    static_ips::StaticIps,
     target::{ReplicationMode, Target},
 };
 
@@ -141,6 +142,7 @@ impl<'a> Artefacts<'a> {
             terraform: wants(Artefact::Terraform)
                 .then_some(Terraform { aws: &self.aws_tf, clickpipe: &self.clickpipe_tf }),
             check: &self.check,
+            static_ips: self.target.pipe.static_ips.as_ref().filter(|_| only.is_none()),
             written,
         }
     }
@@ -171,6 +173,9 @@ pub struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     terraform: Option<Terraform<'a>>,
     check: &'a str,
+    /// Where ClickPipes connects from, if the Region of the service is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    static_ips: Option<&'a StaticIps>,
     /// Paths of the files that were written.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     written: Vec<String>,

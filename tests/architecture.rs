@@ -209,6 +209,7 @@ fn only_main_reads_the_wall_clock() {
 fn pure_modules_do_no_io() {
     let pure = [
         "secret",
+        "static_ips",
         "target",
         "clickpipes",
         "diagnostic",

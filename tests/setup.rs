@@ -22,6 +22,7 @@ const KINDS: [(&str, &[&str]); 5] = [
             "--service-role",
             SERVICE_ROLE,
             "--resource-id=db-ABCDEFGHIJKL01234",
+            "--service-region=eu-west-1",
             "--table=public.orders,sales.Order Lines",
         ],
     ),
@@ -42,7 +43,14 @@ const KINDS: [(&str, &[&str]); 5] = [
             "--table=shop.orders,shop.order`lines",
         ],
     ),
-    ("auroramysql", &["--host=orders-1.abc123.eu-west-1.rds.amazonaws.com", "--database=my_shop"]),
+    (
+        "auroramysql",
+        &[
+            "--host=orders-1.abc123.eu-west-1.rds.amazonaws.com",
+            "--database=my_shop",
+            "--service-region=us-east-1",
+        ],
+    ),
     (
         "rdsmariadb",
         &[
@@ -398,4 +406,53 @@ fn initial_load_only_needs_iam_authentication_and_a_role() {
         notes("aurorapostgres", &["--replication-mode", "snapshot"], &[("SERVICE_ROLE", SERVICE_ROLE)]);
     says(&notes, &["modify-db-cluster", "--enable-iam-database-authentication --apply-immediately"]);
     assert!(!notes.iter().any(|note| note.contains("parameter") || note.contains("reboot")), "{notes:#?}");
+}
+
+#[test]
+fn every_static_address_of_the_serving_region_becomes_a_rule() {
+    let environment = [("SERVICE_ROLE", SERVICE_ROLE), ("SECURITY_GROUP", "sg-1")];
+    let rules = |notes: &[String]| {
+        let of = |note: &String| Some(note.split_once("authorize-security-group-ingress")?.1.to_owned());
+        notes.iter().filter_map(of).collect::<Vec<_>>()
+    };
+    let made = rules(&notes("auroramysql", &[], &environment));
+    assert_eq!(made.len(), 9, "{made:#?}");
+    assert!(made.iter().all(|rule| rule.contains("--group-id sg-1") && rule.contains("--port 3306 --cidr ")));
+    let terraform = stdout(setup("auroramysql", &["--only", "terraform"]));
+    for rule in &made {
+        let address = rule.rsplit(' ').next().unwrap();
+        assert!(terraform.contains(&format!("    \"{address}\",\n")), "{address}\n{terraform}");
+    }
+    for text in [stdout(setup("rdspostgres", &[])), stdout(setup("rdspostgres", &["--only", "terraform"]))] {
+        for part in
+            ["2026-08-04", "https://api.clickhouse.cloud/static-ips.json", "--service-region eu-central-1"]
+        {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+    }
+    // A pipe over PrivateLink needs no rule, so a group is not required.
+    let script = stdout(setup("auroramysql", &["--only", "steps"]));
+    let ran = run_script(&script, &["-c"], None, &environment[..1]);
+    assert!(ran.output.status.success());
+    assert!(String::from_utf8_lossy(&ran.output.stderr).contains("Set SECURITY_GROUP"));
+    assert!(rules(&ran.requests).is_empty());
+
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("list.json");
+    let path = list.to_str().unwrap();
+    fs::write(&list, r#"{"aws": [{"region": "us-east-1", "egress_ips": ["198.51.100.1"], "clickpipes_egress_ips": ["192.0.2.1"]}]}"#)
+        .unwrap();
+    let made = rules(&notes("auroramysql", &["--static-ips", path], &environment));
+    assert!(made.len() == 1 && made[0].ends_with("--cidr 192.0.2.1/32"), "{made:#?}");
+    // The Region is not in this list, and egress_ips is another list.
+    let refused = setup("rdspostgres", &["--static-ips", path]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(2) && said.contains("of Region eu-west-1"), "{said}");
+    fs::write(&list, r#"{"aws": [{"region": "eu-west-1", "egress_ips": ["198.51.100.1"]}]}"#).unwrap();
+    let refused = setup("rdspostgres", &["--static-ips", path]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(2) && said.contains("clickpipes_egress_ips"), "{said}");
+    let refused = setup("rdsmariadb", &["--service-region", "westeurope"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(2) && said.contains("eu-central-1 if it is in the EU"), "{said}");
 }

@@ -186,6 +186,12 @@ fields! {
         /// Replication slot of the pipe (PostgreSQL) [default: every slot that begins with peerflow_slot_]
         #[arg(long, env = "PIPEPROBE_REPLICATION_SLOT_NAME", value_name = "NAME", hide_short_help = true)]
         "replication_slot_name" => replication_slot_name: Given,
+        /// Region of the ClickHouse service: it decides from which static IP addresses ClickPipes connects
+        #[arg(long, env = "PIPEPROBE_SERVICE_REGION", value_name = "REGION", hide_short_help = true)]
+        "service_region" => service_region: Given,
+        /// File with the live list of these addresses, instead of the built-in list
+        #[arg(long, env = "PIPEPROBE_STATIC_IPS", value_name = "FILE", hide_short_help = true)]
+        "static_ips" => static_ips: Given,
     }
 }
 

@@ -13,6 +13,7 @@ use std::{
 use super::Context;
 use crate::{
     cli::Given,
+    static_ips::{self, List},
     target::{CaCertificate, Invalid, Origin, quoted},
     trust,
 };
@@ -21,8 +22,8 @@ use crate::{
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// 10,000 targets take about 4 MiB.
 pub(super) const CONFIG_LIMIT: u64 = 16 << 20;
-/// The bundle of all public web roots has about 0.2 MiB.
-const PEM_LIMIT: u64 = 4 << 20;
+/// The bundle of all public web roots has about 0.2 MiB, the list of static IP addresses less.
+const LIMIT: u64 = 4 << 20;
 
 /// Files that were read, by path, so that 10,000 targets with the same CA file read and store it once.
 #[derive(Debug, Default)]
@@ -33,13 +34,13 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// The text of a PEM file.
+    /// The text of a file.
     ///
     /// # Errors
     /// Why it cannot be read; without its path, which can be a secret that was pasted in place of a path.
-    pub(super) fn pem(&self, path: &Path) -> Result<Arc<str>, String> {
+    pub(super) fn text(&self, path: &Path) -> Result<Arc<str>, String> {
         let mut files = self.texts.borrow_mut();
-        let read = || read_limited(path, PEM_LIMIT).map(Arc::from);
+        let read = || read_limited(path, LIMIT).map(Arc::from);
         files.entry(path.to_owned()).or_insert_with(read).clone()
     }
 
@@ -101,6 +102,18 @@ impl Context<'_> {
         Ok(ca)
     }
 
+    /// The list of static IP addresses in a file.
+    pub(super) fn static_ips(&self, given: &Given) -> Result<List, Invalid> {
+        let text = self.files.text(&path_of(given));
+        text.and_then(|text| List::parse(&text)).map_err(|why| {
+            let expected = format!("a file with the list of {}", static_ips::LIVE);
+            let help = format!("write it with: curl -fsS {} -o FILE", static_ips::LIVE);
+            Invalid::new("static_ips", expected, format!("{}: {why}", quoted(&given.text)))
+                .at(&given.origin)
+                .help(help)
+        })
+    }
+
     /// The content of a PEM file, or the PEM text itself. A path in a file is relative to the folder of that file.
     ///
     /// # Errors
@@ -110,11 +123,8 @@ impl Context<'_> {
         if given.text.contains("-----BEGIN") {
             return Ok(given.text.as_str().into());
         }
-        let path = match &given.origin {
-            Origin::File { path, .. } => Path::new(path).parent().unwrap_or(Path::new("")).join(&given.text),
-            _ => Path::new(&given.text).to_owned(),
-        };
-        self.files.pem(&path).map_err(|why| {
+        let path = path_of(given);
+        self.files.text(&path).map_err(|why| {
             let path_like = given.text.len() <= 255 && !given.text.contains(char::is_whitespace);
             let found = match field != "tls_key" && path_like {
                 true => format!("{}: {why}", quoted(&given.text)),
@@ -123,6 +133,14 @@ impl Context<'_> {
             let expected = "the path of a PEM file that can be read, or PEM text (-----BEGIN …)";
             Invalid::new(field, expected, found).at(&given.origin)
         })
+    }
+}
+
+/// A path in a file is relative to the folder of that file.
+fn path_of(given: &Given) -> PathBuf {
+    match &given.origin {
+        Origin::File { path, .. } => Path::new(path).parent().unwrap_or(Path::new("")).join(&given.text),
+        _ => Path::new(&given.text).to_owned(),
     }
 }
 
@@ -162,8 +180,8 @@ mod tests {
         let path = folder.path().join("ca.pem");
         fs::write(&path, "one").unwrap();
         let files = Files::default();
-        let first = files.pem(&path).unwrap();
+        let first = files.text(&path).unwrap();
         fs::write(&path, "two").unwrap();
-        assert!(Arc::ptr_eq(&first, &files.pem(&path).unwrap()));
+        assert!(Arc::ptr_eq(&first, &files.text(&path).unwrap()));
     }
 }

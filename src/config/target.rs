@@ -16,6 +16,7 @@ use crate::{
         fields::{Fields, TargetFields},
     },
     clickpipes,
+    static_ips::{self, StaticIps},
     target::{
         Access, CaCertificate, ConfigErrors, DbUser, Endpoint, Engine, ErrorList, ExternalId, Host, Invalid,
         Operator, Origin, Pipe, RdsName, Region, ReplicationMechanism, ReplicationMode, RoleArn, SessionName,
@@ -42,7 +43,7 @@ pub(super) fn read(selected: Selected, needs: Needs, context: &Context<'_>) -> R
     let mut errors = ErrorList::default();
     let database = errors.take_all(Database::read(&selected, context));
     let identity = errors.take_all(identity(&selected, needs, context));
-    let pipe = errors.take_all(pipe(&selected.fields));
+    let pipe = errors.take_all(pipe(&selected.fields, context));
     let diagnose = &selected.fields.diagnose;
     let role =
         optional(&mut errors, diagnose.diagnose_role.as_ref(), |text| RoleArn::parse("diagnose_role", text));
@@ -207,7 +208,7 @@ fn identity(selected: &Selected, needs: Needs, context: &Context<'_>) -> Result<
     })
 }
 
-fn pipe(fields: &Fields) -> Result<Pipe, ConfigErrors> {
+fn pipe(fields: &Fields, context: &Context<'_>) -> Result<Pipe, ConfigErrors> {
     let p = &fields.pipe;
     let mut errors = ErrorList::default();
     let e = &mut errors;
@@ -218,8 +219,9 @@ fn pipe(fields: &Fields) -> Result<Pipe, ConfigErrors> {
         no_known_placeholder("publication", text).map(|()| text.to_owned())
     });
     let slot = optional(e, p.replication_slot_name.as_ref(), slot_name);
+    let static_ips = e.take(static_ips(fields, context)).flatten();
     e.check()?;
-    Ok(Pipe { mode, mechanism: mechanism.unwrap_or_default(), tables, publication, slot })
+    Ok(Pipe { mode, mechanism: mechanism.unwrap_or_default(), tables, publication, slot, static_ips })
 }
 
 /// As the server accepts it (PostgreSQL, `ReplicationSlotValidateName`).
@@ -232,6 +234,21 @@ fn slot_name(text: &str) -> Result<String, Invalid> {
             Err(Invalid::new("replication_slot_name", expected, quoted(text)))
         }
     }
+}
+
+/// The addresses of ClickPipes, if the Region of the service is given.
+fn static_ips(fields: &Fields, context: &Context<'_>) -> Result<Option<StaticIps>, Invalid> {
+    let (region, file) = (&fields.pipe.service_region, &fields.pipe.static_ips);
+    let list = file.as_ref().map(|given| context.static_ips(given)).transpose()?;
+    let Some(region) = region else { return Ok(None) };
+    let found = static_ips::of_service(&region.text, list.as_ref());
+    found.map(Some).map_err(|why| match file {
+        Some(file) if static_ips::is_known(&region.text) => {
+            Invalid::new("static_ips", "a list with the Regions that serve the service", why).at(&file.origin)
+        }
+        _ => Invalid::new("service_region", static_ips::EXPECTED, format!("{}: {why}", quoted(&region.text)))
+            .at(&region.origin),
+    })
 }
 
 fn source_types() -> String {

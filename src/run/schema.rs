@@ -46,7 +46,7 @@ mod tests {
     #[schemars(untagged)]
     #[expect(dead_code, reason = "only its schema is used")]
     enum Setup {
-        Made(setup::Document<'static>),
+        Made(Box<setup::Document<'static>>),
         Refused(Refused),
     }
 

@@ -94,6 +94,15 @@ pub(super) fn remarks(plan: &Setup) -> Vec<String> {
              role by a policy of its own."
             .to_owned());
     }
+    if let Some([serving, other, ..]) = target.pipe.static_ips.as_ref().map(|ips| &*ips.candidates) {
+        say(format!(
+            "The security group rules are for {} ({}). For {}, use --service-region {}.",
+            serving.services_or_all(),
+            serving.region,
+            other.services_or_all(),
+            other.region
+        ));
+    }
     if target.resource_kind() == ResourceKind::Proxy {
         say("Behind a proxy without end-to-end IAM the user logs in to the database with a password from Secrets \
              Manager: then create it with that password, without rds_iam or AWSAuthenticationPlugin."

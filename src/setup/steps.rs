@@ -1,7 +1,7 @@
 //! The steps in order of execution (`templates/steps/`): for the screen, and as a script (`templates/aws.sh`). Steps
 //! outside AWS are comments in the script.
 
-use std::cell::Cell;
+use std::{cell::Cell, net::Ipv4Addr};
 
 use askama::Template;
 
@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     config::Setup,
+    static_ips::Candidate,
     target::{DbUser, Engine, ReplicationMode, ResourceKind, RoleArn, Target},
 };
 
@@ -69,10 +70,26 @@ impl<'a> Steps<'a> {
         })
     }
 
+    /// The Region that serves a service that was created now.
+    pub(super) fn serving(&self) -> Option<Serving<'_>> {
+        self.target.pipe.static_ips.as_ref()?.candidates.first().map(Serving)
+    }
+
     /// The number of the next step.
     pub(super) fn step(&self) -> u8 {
         self.number.set(self.number.get() + 1);
         self.number.get()
+    }
+}
+
+/// Addresses as words of a shell variable.
+pub(super) struct Serving<'a>(&'a Candidate);
+
+impl Serving<'_> {
+    pub(super) fn addresses_on_lines(&self, columns: usize) -> String {
+        let lines = self.0.addresses.chunks(columns);
+        let line = |ips: &[Ipv4Addr]| ips.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        lines.map(line).collect::<Vec<_>>().join("\n    ")
     }
 }
 

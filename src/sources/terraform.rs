@@ -20,6 +20,7 @@ use super::Declared;
 use crate::{
     cli::Given,
     diagnostic::is_unprintable,
+    static_ips,
     target::{ConfigErrors, ErrorList, Invalid, Origin, Skipped, quoted},
 };
 use attributes::Attributes;
@@ -135,20 +136,38 @@ fn usable_address(kind: Kind, address: &str) -> Result<(), Invalid> {
 struct Service {
     id: Option<String>,
     iam_role: Option<String>,
+    cloud_provider: Option<String>,
+    region: Option<String>,
 }
 
-/// The roles of the ClickHouse services, by the id of the service. A service can be a resource or a data source.
-fn services(document: &Document<'_>, kind: Kind, name: &str) -> BTreeMap<String, Given> {
-    let mut services = BTreeMap::new();
+/// What a document says about a ClickHouse service.
+#[derive(Clone, Default)]
+struct ServiceFacts {
+    role: Option<Given>,
+    /// Its Region, if the rules of the static IP addresses know it.
+    region: Option<Given>,
+}
+
+/// The ClickHouse services, by their id. A service can be a resource or a data source.
+fn services(document: &Document<'_>, kind: Kind, name: &str) -> BTreeMap<String, ServiceFacts> {
+    let mut services: BTreeMap<String, ServiceFacts> = BTreeMap::new();
     let all = document.resources(kind).into_iter().chain(document.prior_resources());
     for resource in all.filter(|resource| resource.kind == SERVICE) {
         let values = resource.values.map_or("{}", RawValue::get);
         // A service of another form does not prevent the check of its pipes.
-        if let Ok(Service { id: Some(id), iam_role: Some(text) }) = serde_json::from_str(values) {
+        let Ok(Service { id: Some(id), iam_role, cloud_provider, region }) = serde_json::from_str(values)
+        else {
+            continue;
+        };
+        let given = |text| {
             let address = resource.address.to_string();
-            let origin = Origin::Resource { document: name.to_owned(), address };
-            services.entry(id).or_insert(Given { text, key: None, origin });
-        }
+            Given { text, key: None, origin: Origin::Resource { document: name.to_owned(), address } }
+        };
+        let has_rules = cloud_provider.is_none_or(|provider| provider == "aws" || provider == "gcp");
+        let region = region.filter(|region| has_rules && static_ips::is_known(region));
+        let facts: &mut ServiceFacts = services.entry(id).or_default();
+        facts.role = facts.role.take().or(iam_role.map(given));
+        facts.region = facts.region.take().or(region.map(given));
     }
     services
 }

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::{Invalid, choice, no_known_placeholder, quoted};
+use crate::static_ips::StaticIps;
 
 /// Settings of the pipe. By default everything is checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub struct Pipe {
     pub publication: Option<String>,
     /// The replication slot of the pipe; `None` if ClickPipes named it.
     pub slot: Option<String>,
+    /// The addresses that ClickPipes connects from; `None` if the Region of the service is not known.
+    pub static_ips: Option<StaticIps>,
 }
 
 impl Pipe {

@@ -46,6 +46,35 @@ resource "aws_iam_role_policy" "clickpipes" {
   })
 }
 
+# Static IP addresses of ClickPipes in us-east-1. All are needed: some are for failover.
+# Addresses change: built-in list of 2026-08-04; live list: https://api.clickhouse.cloud/static-ips.json
+# With AWS PrivateLink, remove this variable and the rules.
+variable "security_group_id" {
+  type        = string
+  description = "Security group of the database"
+}
+
+resource "aws_vpc_security_group_ingress_rule" "clickpipes" {
+  for_each = toset([
+    "54.82.38.199/32",
+    "3.90.133.29/32",
+    "52.5.177.8/32",
+    "3.227.227.145/32",
+    "3.216.6.184/32",
+    "54.84.202.92/32",
+    "3.131.130.196/32",
+    "3.23.172.68/32",
+    "3.20.208.150/32",
+  ])
+
+  security_group_id = var.security_group_id
+  description       = "ClickPipes"
+  ip_protocol       = "tcp"
+  from_port         = 3306
+  to_port           = 3306
+  cidr_ipv4         = each.value
+}
+
 # Add to the existing aws_rds_cluster:
 #   iam_database_authentication_enabled = true
 

@@ -66,6 +66,8 @@ resource "aws_rds_cluster_parameter_group" "clickpipes" {
   }
 }
 
+# The security group of the database must allow the static IP addresses of ClickPipes: --service-region adds the rules.
+
 # Add to the existing aws_rds_cluster:
 #   iam_database_authentication_enabled = true
 #   db_cluster_parameter_group_name     = aws_rds_cluster_parameter_group.clickpipes.name

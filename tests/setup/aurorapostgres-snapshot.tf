@@ -42,6 +42,8 @@ resource "aws_iam_role_policy" "clickpipes" {
   })
 }
 
+# The security group of the database must allow the static IP addresses of ClickPipes: --service-region adds the rules.
+
 # Add to the existing aws_rds_cluster:
 #   iam_database_authentication_enabled = true
 

@@ -75,6 +75,8 @@ resource "aws_db_parameter_group" "clickpipes" {
   }
 }
 
+# The security group of the database must allow the static IP addresses of ClickPipes: --service-region adds the rules.
+
 # Add to the existing aws_db_instance:
 #   iam_database_authentication_enabled = true
 #   parameter_group_name                = aws_db_parameter_group.clickpipes.name

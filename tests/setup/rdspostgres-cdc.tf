@@ -57,6 +57,34 @@ resource "aws_db_parameter_group" "clickpipes" {
   }
 }
 
+# Static IP addresses of ClickPipes in eu-west-1. All are needed: some are for failover.
+# This Region serves services created on or after 2026-01-20.
+# eu-central-1 serves services created before 2026-01-20: for them, use --service-region eu-central-1.
+# Addresses change: built-in list of 2026-08-04; live list: https://api.clickhouse.cloud/static-ips.json
+# With AWS PrivateLink, remove this variable and the rules.
+variable "security_group_id" {
+  type        = string
+  description = "Security group of the database"
+}
+
+resource "aws_vpc_security_group_ingress_rule" "clickpipes" {
+  for_each = toset([
+    "54.228.1.92/32",
+    "54.72.101.254/32",
+    "54.228.16.208/32",
+    "54.76.200.104/32",
+    "52.211.2.177/32",
+    "54.77.10.134/32",
+  ])
+
+  security_group_id = var.security_group_id
+  description       = "ClickPipes"
+  ip_protocol       = "tcp"
+  from_port         = 5432
+  to_port           = 5432
+  cidr_ipv4         = each.value
+}
+
 # Add to the existing aws_db_instance:
 #   iam_database_authentication_enabled = true
 #   parameter_group_name                = aws_db_parameter_group.clickpipes.name

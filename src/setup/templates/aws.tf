@@ -63,6 +63,43 @@ resource "{{ group_type }}" "clickpipes" {
 {%- endfor %}
 }
 {%- endif %}
+
+{%- if let Some(ips) = target.pipe.static_ips %}
+{%- if let Some(serving) = ips.candidates.first() %}
+
+# Static IP addresses of ClickPipes in {{ serving.region }}. All are needed: some are for failover.
+{%- if let Some(services) = serving.services %}
+# This Region serves {{ services }}.
+{%- for other in ips.candidates[1..] %}
+# {{ other.region }} serves {{ other.services_or_all() }}: for them, use --service-region {{ other.region }}.
+{%- endfor %}
+{%- endif %}
+# Addresses change: {{ ips.list() }}
+# With AWS PrivateLink, remove this variable and the rules.
+variable "security_group_id" {
+  type        = string
+  description = "Security group of the database"
+}
+
+resource "aws_vpc_security_group_ingress_rule" "clickpipes" {
+  for_each = toset([
+{%- for address in serving.addresses %}
+    "{{ address }}/32",
+{%- endfor %}
+  ])
+
+  security_group_id = var.security_group_id
+  description       = "ClickPipes"
+  ip_protocol       = "tcp"
+  from_port         = {{ target.sign.port }}
+  to_port           = {{ target.sign.port }}
+  cidr_ipv4         = each.value
+}
+{%- endif %}
+{%- else %}
+
+# The security group of the database must allow the static IP addresses of ClickPipes: --service-region adds the rules.
+{%- endif %}
 {% if place.kind == ResourceKind::Proxy %}
 # Add to each auth block of the existing aws_db_proxy: iam_auth = "REQUIRED"
 {%- else %}

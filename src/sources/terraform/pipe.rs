@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::{
     super::DeclaredPipe,
+    ServiceFacts,
     attributes::{Attributes, Credentials, Source},
     marks::Marks,
 };
@@ -43,9 +44,9 @@ impl<'a> PipeReader<'a> {
         Self { origin, unknown, sensitive, document, declaration: Declaration::default() }
     }
 
-    pub(super) fn read(mut self, attributes: Attributes, services: &BTreeMap<String, Given>) -> Read {
+    pub(super) fn read(mut self, attributes: Attributes, services: &BTreeMap<String, ServiceFacts>) -> Read {
         self.declaration.pipe_name = attributes.name.filter(|_| !self.sensitive.is(&["name"]));
-        let service_role = attributes.service_id.and_then(|id| services.get(&id).cloned());
+        let service = attributes.service_id.and_then(|id| services.get(&id).cloned()).unwrap_or_default();
         let sources = attributes.source.unwrap_or_default();
         let source = sources.into_iter().find_map(|(name, value)| Some((name, value?)));
         let (engine, source) = match source {
@@ -55,7 +56,7 @@ impl<'a> PipeReader<'a> {
                     Err(_) => {
                         let path = ["source", &*name];
                         self.invalid(None, &path, "the attributes of ClickHouse's provider", "another form");
-                        return self.pipe(Fields::default(), service_role);
+                        return self.pipe(Fields::default(), service);
                     }
                 }
             }
@@ -67,24 +68,30 @@ impl<'a> PipeReader<'a> {
                 };
                 let whole = if self.unknown.is(&["source"]) { &["source"][..] } else { &["source", name] };
                 self.known_after_apply(None, whole);
-                return self.pipe(Fields::default(), service_role);
+                return self.pipe(Fields::default(), service);
             }
         };
         if let Some(reason) = self.authentication(&engine, &source) {
             return Read::Skipped(reason);
         }
         let fields = self.fields(&engine, source);
-        self.pipe(fields, service_role)
+        self.pipe(fields, service)
     }
 
-    fn pipe(self, fields: Fields, service_role: Option<Given>) -> Read {
+    fn pipe(self, mut fields: Fields, service: ServiceFacts) -> Read {
+        fields.pipe.service_region = service.region;
         let name = match self.origin {
             Origin::Resource { address, .. } => address,
             _ => String::new(),
         };
         let fields =
             Fields { target: fields.target.without_empty(), pipe: fields.pipe.without_empty(), ..fields };
-        Read::Pipe(Box::new(DeclaredPipe { name, fields, declaration: self.declaration, service_role }))
+        Read::Pipe(Box::new(DeclaredPipe {
+            name,
+            fields,
+            declaration: self.declaration,
+            service_role: service.role,
+        }))
     }
 
     /// The reason to skip the pipe, if it does not log in with IAM.

@@ -362,6 +362,23 @@ fn the_service_role_comes_from_the_service_of_the_pipe() {
     document["prior_state"] =
         json!({ "format_version": "1.0", "values": { "root_module": { "resources": [prior] } } });
     assert_eq!(text(only(&document).service_role.as_ref()), Some("arn:own"));
+    assert_eq!(only(&document).fields.pipe.service_region, None);
+    // Its Region decides from which addresses ClickPipes connects. No rule names the Regions of Azure.
+    for (provider, region, expected) in [
+        ("aws", "eu-west-1", Some("eu-west-1")),
+        ("gcp", "europe-west4", Some("europe-west4")),
+        ("azure", "eastus2", None),
+        ("azure", "eu-west-1", None),
+        ("aws", "\u{1b}[31m", None),
+    ] {
+        let values = json!({ "id": "s1", "cloud_provider": provider, "region": region });
+        let service = json!({ "address": "clickhouse_service.own", "mode": "managed", "type": SERVICE, "values": values });
+        let mut document = document.clone();
+        document["planned_values"]["root_module"]["resources"].as_array_mut().unwrap().push(service);
+        let pipe = only(&document);
+        assert_eq!(text(pipe.fields.pipe.service_region.as_ref()), expected, "{provider} {region}");
+        assert_eq!(text(pipe.service_role.as_ref()), Some("arn:own"));
+    }
     // A service that is created by the same plan.
     document["prior_state"] = Value::Null;
     let resources = document["planned_values"]["root_module"]["resources"].as_array_mut().unwrap();
