@@ -115,8 +115,10 @@ pub enum IdentityError {
     Refused { role: String, code: String, message: String, request_id: Option<String> },
     /// This machine could not do its part. Without `role`: while it looked for credentials.
     Local { role: Option<String>, failure: LocalFailure },
-    /// STS did not respond, or sent an invalid response.
+    /// STS did not respond.
     Unreachable { role: String, what: String },
+    /// An HTTP answer that is not one of STS, or is not complete: of a proxy, a login page, another service.
+    NotSts { role: String, what: String },
 }
 
 impl IdentityEvidence {
@@ -148,6 +150,7 @@ impl IdentityError {
             Self::Refused { code, .. } => code,
             Self::Local { .. } => "LOCAL_FAILURE",
             Self::Unreachable { .. } => "no answer of STS",
+            Self::NotSts { .. } => "an answer that is not from STS",
         }
     }
 
@@ -163,6 +166,7 @@ impl IdentityError {
             },
             Self::Local { .. } => self,
             Self::Unreachable { role, what } => Self::Unreachable { role, what: clean(what) },
+            Self::NotSts { role, what } => Self::NotSts { role, what: clean(what) },
         }
     }
 }
@@ -201,6 +205,29 @@ pub fn learn(redactor: &Redactor, credentials: &Credentials) {
         redactor.learn(secret);
     }
     redactor.learn(credentials.session_token().unwrap_or_default());
+}
+
+/// The source credentials themselves, without a call of STS. A provider of credentials can need the network.
+///
+/// # Errors
+/// If there are none.
+pub async fn source_credentials(
+    access: &Access,
+    region: &Region,
+    roots: Arc<RootCertStore>,
+    evidence: &mut IdentityEvidence,
+) -> Result<Identity, IdentityError> {
+    let start = Instant::now();
+    let redactor = Redactor::default();
+    let http = http::client(roots, http::SharedClock::default(), access.plaintext_endpoints)
+        .map_err(IdentityError::NoCredentials)?;
+    let sdk = load(access.profile.as_ref(), region, http).await;
+    let credentials = source(&sdk, access.profile.as_ref()).await;
+    evidence.took = start.elapsed();
+    let credentials = credentials.map_err(|error| error.redacted(&redactor))?;
+    evidence.source_key = Some(shortened(credentials.access_key_id()));
+    evidence.source_expires_at = expiry(&credentials);
+    Ok(Identity { expires_at: expiry(&credentials), credentials })
 }
 
 async fn assume_in_turn(
@@ -352,7 +379,11 @@ impl Chain<'_> {
         Some(match self.hop(i, credentials, &[], external_id).await {
             Ok(_) => Ok(()),
             Err(IdentityError::Refused { code, message, .. }) => Err(format!("{code}: {message}")),
-            Err(IdentityError::Unreachable { what, .. } | IdentityError::NoCredentials(what)) => Err(what),
+            Err(
+                IdentityError::Unreachable { what, .. }
+                | IdentityError::NotSts { what, .. }
+                | IdentityError::NoCredentials(what),
+            ) => Err(what),
             Err(IdentityError::Local { failure, .. }) => Err(failure.to_string()),
         })
     }
@@ -390,7 +421,10 @@ async fn hop(
                 && !c.secret_access_key().is_empty()
                 && !c.session_token().is_empty()
         })
-        .ok_or_else(|| unreachable("the answer has no (whole) credentials".into()))?;
+        .ok_or_else(|| IdentityError::NotSts {
+            role: role.to_string(),
+            what: "the answer contains no complete credentials".into(),
+        })?;
     let credentials = as_credentials(issued);
     let hop = Hop {
         role: role.to_string(),
@@ -433,17 +467,17 @@ where
     let role = role.to_string();
     match error {
         SdkError::ServiceError(service) => match service.err().code() {
-            Some(code) => IdentityError::Refused {
+            Some(code) if http::is_error_of_query_api(service.raw()) => IdentityError::Refused {
                 role,
                 code: printable(code),
                 message: printable(service.err().message().unwrap_or_default()),
                 request_id: service.err().request_id().map(str::to_owned),
             },
-            None => IdentityError::Unreachable {
-                role,
-                what: format!("HTTP status {} without an STS error", service.raw().status().as_u16()),
-            },
+            _ => IdentityError::NotSts { role, what: http::description(service.raw()) },
         },
+        SdkError::ResponseError(response) => {
+            IdentityError::NotSts { role, what: http::description(response.raw()) }
+        }
         SdkError::TimeoutError(_) => {
             IdentityError::Unreachable { role, what: format!("no answer within {} s", CALL_BUDGET.as_secs()) }
         }

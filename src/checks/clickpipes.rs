@@ -53,10 +53,12 @@ fn role(target: &Target, evidence: &IdentityEvidence) -> Diagnostic {
             ),
         )
         .remedy(remedy),
-        Some(Err(IdentityError::Unreachable { what, .. } | IdentityError::NoCredentials(what))) => {
-            Diagnostic::unknown(check, CAUSE, format!("{no_external_id}; AssumeRole without it: {what}"))
-                .remedy("remove `external_id` and check again")
-        }
+        Some(Err(
+            IdentityError::Unreachable { what, .. }
+            | IdentityError::NotSts { what, .. }
+            | IdentityError::NoCredentials(what),
+        )) => Diagnostic::unknown(check, CAUSE, format!("{no_external_id}; AssumeRole without it: {what}"))
+            .remedy("remove `external_id` and check again"),
         Some(Err(IdentityError::Local { failure, .. })) => {
             Diagnostic::unknown(check, "LOCAL_FAILURE", format!("AssumeRole without external id: {failure}"))
                 .remedy(failure.remedy)

@@ -112,6 +112,12 @@ fn refused(target: &Target, evidence: &IdentityEvidence, error: &IdentityError) 
                 target.region
             ));
         }
+        IdentityError::NotSts { role, what } => {
+            return fail("STS_OTHER_ANSWER", format!("{role}: {what}")).expected("an answer of AWS STS").remedy(format!(
+                "find what answers in place of sts.{}.*: a proxy or a login page that intercepts HTTPS, a VPC endpoint or                  AWS_ENDPOINT_URL_STS that leads to another service",
+                target.region
+            ));
+        }
         IdentityError::NoCredentials(why) => return no_credentials(why),
         IdentityError::Local { failure, .. } => return local(CheckId::AccessRole, failure),
     };

@@ -45,7 +45,7 @@ pub(crate) async fn operator(
     let mut credentials = source(&sdk, profile).await.map_err(|error| match error {
         IdentityError::NoCredentials(why) => why,
         IdentityError::Refused { code, message, .. } => format!("{code}: {message}"),
-        IdentityError::Unreachable { what, .. } => what,
+        IdentityError::Unreachable { what, .. } | IdentityError::NotSts { what, .. } => what,
         IdentityError::Local { failure, .. } => failure.to_string(),
     })?;
     if let Some(role) = &operator.role {
@@ -91,18 +91,13 @@ impl<E: ProvideErrorMetadata + std::error::Error + 'static> SdkFailure for SdkEr
                     let words = printable(&format!("{code}: {message}"));
                     Said { code: Some(code.to_owned()), words }
                 }
-                None => Said {
-                    code: None,
-                    words: format!(
-                        "HTTP status {} without an error of AWS's",
-                        service.raw().status().as_u16()
-                    ),
-                },
+                None => Said { code: None, words: http::description(service.raw()) },
             },
             Self::TimeoutError(_) => {
                 let words = format!("no answer within {} s", super::CALL_BUDGET.as_secs());
                 Said { code: None, words }
             }
+            Self::ResponseError(response) => Said { code: None, words: http::description(response.raw()) },
             other => Said { code: None, words: in_words(other) },
         }
     }

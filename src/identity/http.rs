@@ -31,7 +31,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use crate::{local_failure::LocalFailure, trust};
+use crate::{diagnostic::printable, local_failure::LocalFailure, trust};
 
 /// AWS's clock minus ours, in seconds, from the last answer that had a `Date`.
 pub(super) type SharedClock = Arc<Mutex<Option<i64>>>;
@@ -78,14 +78,72 @@ impl HttpConnector for Connector {
         let this = self.clone();
         HttpConnectorFuture::new(async move {
             let request = request.try_into_http1x().map_err(|e| ConnectorError::user(e.into()))?;
+            let host = host_and_port(request.uri());
             let connected = dial(request.uri(), this.tls, this.plaintext);
             let stream = within(this.settings.connect_timeout(), connected).await?;
             let response = within(this.settings.read_timeout(), exchange(stream, request)).await?;
             note_date(&response, &this.clock);
             let response =
                 response.map(|body| SdkBody::from_body_1_x(LimitedStream { body, left: LONGEST_ANSWER }));
-            HttpResponse::try_from(response).map_err(|e| ConnectorError::other(e.into(), None))
+            let mut response =
+                HttpResponse::try_from(response).map_err(|e| ConnectorError::other(e.into(), None))?;
+            response.add_extension(Endpoint(host));
+            Ok(response)
         })
+    }
+}
+
+/// Without user and password, which a URL can contain.
+fn host_and_port(uri: &Uri) -> String {
+    let host = uri.host().unwrap_or_default();
+    uri.port_u16().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// Host and port that a response came from.
+#[derive(Clone, Debug)]
+struct Endpoint(String);
+
+/// What answered, if it was not the service: status, kind of content, host. Nothing else of its content, which can contain
+/// what it has received.
+pub(super) fn description(response: &HttpResponse) -> String {
+    let status = response.status().as_u16();
+    let host = response.extension::<Endpoint>().map_or("the endpoint", |endpoint| endpoint.0.as_str());
+    let declared = response.headers().get("content-type").and_then(|value| value.split(';').next());
+    let declared = printable(declared.unwrap_or_default().trim());
+    let kind = content_kind(response.body().bytes());
+    match declared.as_str() {
+        "" => format!("{host} answered with HTTP status {status} and {kind}"),
+        declared => format!("{host} answered with HTTP status {status} and {kind} ({declared})"),
+    }
+}
+
+/// Whether an error is in the form of the Query API: the SDK accepts the errors of other services too (Query API,
+/// `ErrorResponse`).
+pub(super) fn is_error_of_query_api(response: &HttpResponse) -> bool {
+    response.body().bytes().is_some_and(|body| content_kind(Some(body)).contains("(<ErrorResponse>)"))
+}
+
+/// The first bytes of a body say what it is. The root element of XML names the service that sent it.
+fn content_kind(body: Option<&[u8]>) -> String {
+    let Some(body) = body else { return "content that could not be read".to_owned() };
+    let start = String::from_utf8_lossy(&body[..body.len().min(512)]);
+    let mut start = start.trim_start_matches('\u{feff}').trim_start();
+    while start.starts_with("<?") || start.starts_with("<!--") {
+        let Some((_, rest)) = start.split_once('>') else { break };
+        start = rest.trim_start();
+    }
+    let lower = start.to_ascii_lowercase();
+    if start.is_empty() {
+        "no content".to_owned()
+    } else if lower.starts_with("<!doctype html") || lower.starts_with("<html") {
+        "an HTML page".to_owned()
+    } else if start.starts_with(['{', '[']) {
+        "JSON".to_owned()
+    } else if let Some(rest) = start.strip_prefix('<') {
+        let root: String = rest.chars().take_while(char::is_ascii_alphanumeric).take(40).collect();
+        format!("XML that is not a complete answer of the service (<{root}>)")
+    } else {
+        "text".to_owned()
     }
 }
 
@@ -192,6 +250,25 @@ fn note_date(response: &Response<Incoming>, clock: &SharedClock) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_kind_of_an_answer_is_named_without_its_content() {
+        for (body, kind) in [
+            ("<!DOCTYPE HTML><title>secret</title>", "an HTML page"),
+            ("\u{feff} <?xml version=\"1.0\"?><!-- x --><html>secret", "an HTML page"),
+            ("{\"message\":\"secret\"}", "JSON"),
+            (
+                "<?xml version=\"1.0\"?>\n<Response><Errors>",
+                "XML that is not a complete answer of the service (<Response>)",
+            ),
+            ("<a\u{1b}[2J>", "XML that is not a complete answer of the service (<a>)"),
+            (" ", "no content"),
+            ("secret", "text"),
+            ("<?xml", "XML that is not a complete answer of the service (<>)"),
+        ] {
+            assert_eq!(content_kind(Some(body.as_bytes())), kind, "{body}");
+        }
+    }
 
     #[test]
     fn plain_http_is_for_this_host_and_the_services_beside_it() {

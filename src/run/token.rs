@@ -54,8 +54,15 @@ pub async fn token(
         Ok(roots) => roots,
         Err(invalid) => return super::refuse(&invalid.into(), format, out),
     };
-    let assume = identity::assume(&target.access, &target.region, roots.into(), true, &mut evidence);
-    let assumed = tokio::time::timeout(timeout, assume).await;
+    let assumed = tokio::time::timeout(timeout, async {
+        let (access, region) = (&target.access, &target.region);
+        match access.roles.is_empty() {
+            // A token is signed here, so without a role nothing has to be asked of STS.
+            true => identity::source_credentials(access, region, roots.into(), &mut evidence).await,
+            false => identity::assume(access, region, roots.into(), true, &mut evidence).await,
+        }
+    })
+    .await;
     let identity = match assumed {
         Ok(Ok(identity)) => identity,
         Ok(Err(error)) => return fail(why(target, evidence, error), format, Exit::NotMet, out),

@@ -1,3 +1,9 @@
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpListener},
+    time::Duration,
+};
+
 use lab::{ACCESS_ROLE, Lab, SERVICE_ROLE, ServerVersion};
 use lab_aws::Fault;
 use serde_json::json;
@@ -128,7 +134,7 @@ fn faults_of_sts_end_in_a_report() {
     for (fault, cause) in [
         (Fault::Throttle, "STS_THROTTLED"),
         (Fault::InternalFailure, "STS_REFUSED"),
-        (Fault::Malformed, "STS_UNREACHABLE"),
+        (Fault::Malformed, "STS_OTHER_ANSWER"),
     ] {
         lab.aws().set_fault(fault.clone());
         let answer = Run::check(&lab, &[]).json();
@@ -141,4 +147,88 @@ fn faults_of_sts_end_in_a_report() {
     // One bad answer is no verdict: the SDK tries again.
     lab.aws().set_fault(Fault::Next { count: 1, fault: Box::new(Fault::ServiceUnavailable) });
     assert_eq!(Run::check(&lab, &[]).json().status, 0);
+}
+
+/// Answers every request with this status and content.
+fn answers(status: &str, kind: &str, body: &str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let answer = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut stream = BufReader::new(stream);
+            let (mut line, mut length) = (String::new(), 0);
+            while stream.read_line(&mut line).is_ok_and(|n| n > 2) {
+                if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                    length = value.trim().parse().unwrap();
+                }
+                line.clear();
+            }
+            let _ = stream.read_exact(&mut vec![0; length]);
+            let _ = stream.get_mut().write_all(answer.as_bytes());
+        }
+    });
+    address
+}
+
+#[test]
+fn what_answers_in_place_of_sts_is_named() {
+    let lab = lab();
+    let ec2 = "<?xml version=\"1.0\"?><Response><Errors><Error><Code>AuthFailure</Code><Message>hunter2</Message>\
+               </Error></Errors><RequestID>1</RequestID></Response>";
+    let s3 = "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code><Message>hunter2</Message></Error>";
+    let page = "<!DOCTYPE html><html><title>hunter2</title></html>";
+    for (status, kind, body, found) in [
+        ("401 Unauthorized", "text/xml;charset=UTF-8", ec2, "HTTP status 401 and XML"),
+        (
+            "400 Bad Request",
+            "text/xml",
+            "<Errors><Error><Code>x</Code></Error></Errors>",
+            "(<Errors>) (text/xml)",
+        ),
+        ("403 Forbidden", "application/xml", s3, "HTTP status 403 and XML"),
+        ("200 OK", "text/html", page, "HTTP status 200 and an HTML page (text/html)"),
+        ("403 Forbidden", "text/html", page, "HTTP status 403 and an HTML page (text/html)"),
+        ("503 Service Unavailable", "text/html", page, "HTTP status 503 and an HTML page"),
+        ("407 Proxy Authentication Required", "text/plain", "hunter2", "HTTP status 407 and text"),
+        ("404 Not Found", "application/json", r#"{"message":"hunter2"}"#, "HTTP status 404 and JSON"),
+        ("200 OK", "application/json", r#"{"AssumeRoleResponse":"hunter2"}"#, "HTTP status 200 and JSON"),
+    ] {
+        let server = answers(status, kind, body);
+        let answer = Run::check(&lab, &[]).env("AWS_ENDPOINT_URL_STS", &format!("http://{server}")).json();
+        let row = answer.fails_at("STS_ACCESS_ROLE", "STS_OTHER_ANSWER");
+        let said = text(&row["found"]);
+        assert!(said.contains(found) && said.contains(&server.to_string()), "{status} {kind}: {row:#}");
+        assert!(!answer.document.to_string().contains("hunter2"), "{:#}", answer.report());
+        assert!(text(&row["remedy"]).contains("AWS_ENDPOINT_URL_STS"), "{row:#}");
+    }
+}
+
+#[test]
+fn a_token_without_a_role_is_signed_without_the_network() {
+    let lab = lab();
+    let token = || Run::check(&lab, &[]).command("token").with("iam_role", "");
+    let calls = lab.aws().calls().len();
+    let answer = token().json();
+    assert_eq!((answer.status, &answer.document["identity"]), (0, &serde_json::Value::Null));
+    assert_eq!(lab.aws().calls().len(), calls, "STS was called");
+    // The token ends with the credentials, if their end is known.
+    let end = (jiff::Timestamp::now() + Duration::from_secs(400)).to_string();
+    let keys = json!({ "Version": 1, "AccessKeyId": lab::CALLER_ACCESS_KEY_ID,
+        "SecretAccessKey": lab.secret_access_key(), "SessionToken": "t", "Expiration": end });
+    let (file, config) = (lab.dir().join("ends.json"), lab.dir().join("ends-config"));
+    std::fs::write(&file, keys.to_string()).unwrap();
+    std::fs::write(&config, format!("[profile ends]\ncredential_process = cat {}\n", file.display()))
+        .unwrap();
+    let answer = token()
+        .env("PATH", &std::env::var("PATH").unwrap())
+        .env("AWS_CONFIG_FILE", config.to_str().unwrap())
+        .env("PIPEPROBE_PROFILE", "ends")
+        .json();
+    let expires_at: jiff::Timestamp = text(&answer.document["expires_at"]).parse().unwrap();
+    assert_eq!(expires_at.as_second(), end.parse::<jiff::Timestamp>().unwrap().as_second());
+    assert_eq!(lab.aws().calls().len(), calls, "STS was called");
 }

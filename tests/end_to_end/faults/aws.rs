@@ -139,7 +139,12 @@ pub(super) fn faults() -> Vec<Fault> {
     );
     for (name, fault, cause, to_do) in [
         ("STS throttles", lab_aws::Fault::Throttle, "STS_THROTTLED", "again in a minute"),
-        ("STS answers with half an answer", lab_aws::Fault::Malformed, "STS_UNREACHABLE", "port 443"),
+        (
+            "STS answers with half an answer",
+            lab_aws::Fault::Malformed,
+            "STS_OTHER_ANSWER",
+            "AWS_ENDPOINT_URL_STS",
+        ),
         ("STS never answers", lab_aws::Fault::Hang, "STS_UNREACHABLE", "port 443"),
     ] {
         let made = role(name, cause, to_do).lab(move |lab, _| {
