@@ -17,6 +17,7 @@ mod mysql;
 mod postgres;
 mod refusal;
 mod splice;
+mod supervisor;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -35,6 +36,8 @@ use crate::{
 use caller::Caller;
 use cancel_keys::CancelKeys;
 pub use listener::{Listener, PrivateDirectory};
+pub(crate) use supervisor::LOGINS_PER_SECOND;
+pub use supervisor::{Reread, RunError, run};
 
 /// What one target's connections share.
 #[derive(Debug)]
@@ -44,7 +47,7 @@ pub struct Endpoint {
     sessions: Arc<Sessions>,
     rate_limit: Arc<RateLimit>,
     clock: Clock,
-    cancel_keys: CancelKeys,
+    cancel_keys: Arc<CancelKeys>,
 }
 
 impl Endpoint {
@@ -57,7 +60,16 @@ impl Endpoint {
         clock: Clock,
     ) -> Result<Self, Invalid> {
         let roots = Arc::new(trust::database_roots(&target)?);
-        Ok(Self { target, roots, sessions, rate_limit, clock, cancel_keys: CancelKeys::default() })
+        Ok(Self { target, roots, sessions, rate_limit, clock, cancel_keys: Arc::default() })
+    }
+
+    /// With the open sessions of an endpoint that it replaces: their queries can still be cancelled.
+    #[must_use]
+    fn after(self, before: Option<&Self>) -> Self {
+        match before {
+            Some(before) => Self { cancel_keys: Arc::clone(&before.cancel_keys), ..self },
+            None => self,
+        }
     }
 
     pub fn target(&self) -> &Target {

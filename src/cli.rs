@@ -2,6 +2,7 @@
 
 #![expect(clippy::doc_markdown, reason = "doc comments are help texts")]
 
+mod agent;
 mod check;
 mod config_file;
 mod exec;
@@ -18,6 +19,7 @@ use std::{path::PathBuf, sync::LazyLock};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+pub use agent::Agent;
 pub use check::{Check, FailOn, Require};
 pub use config_file::{ConfigCheck, ConfigCommand, ConfigExample, ConfigFile, Example, Sources};
 pub use exec::Exec;
@@ -38,7 +40,7 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 
-    /// Log level on stderr; no level logs a secret [default: error; serve: info]
+    /// Log level on stderr; no level logs a secret [default: error; serve and agent: info]
     #[arg(long, global = true, env = "PIPEPROBE_LOG_LEVEL", value_name = "LEVEL", ignore_case = true)]
     #[arg(hide_short_help = true, help_heading = "Log")]
     pub log_level: Option<LogLevel>,
@@ -81,6 +83,7 @@ pub enum Command {
     Check(Box<Check>),
     Token(Box<Token>),
     Exec(Box<Exec>),
+    Agent(Agent),
     Explain(Explain),
     Setup(Box<Setup>),
     Lint(Box<Lint>),

@@ -1,6 +1,7 @@
 //! What the input means: targets and options, from flags over environment variables over the file over defaults.
 //! Everything is read and checked here, before any connection is made.
 
+mod agent;
 mod declared;
 mod endpoints;
 mod field;
@@ -13,8 +14,9 @@ mod subject;
 mod target;
 mod url;
 
-use std::{ffi::OsString, time::Duration};
+use std::time::Duration;
 
+pub use agent::{Agent, Exec};
 use declared::Candidate;
 use field::{duration, optional};
 pub use select::target_names;
@@ -278,32 +280,6 @@ pub fn token_target(args: cli::Token, environment: Environment<'_>) -> Result<Ta
     let purpose = ("TARGET", "one target to sign for");
     let selected = select::one_target(&args.file.into(), args.name, typed, purpose)?;
     target::read(selected, Needs::NoRole, &context)
-}
-
-/// What `exec` does.
-#[derive(Clone, Debug)]
-pub struct Exec {
-    pub target: Target,
-    /// The program and its arguments; not empty.
-    pub program: Vec<OsString>,
-    pub keep_aws: bool,
-}
-
-impl Exec {
-    /// # Errors
-    /// Everything that cannot be used, or if not exactly one target is named.
-    pub fn read(args: cli::Exec, environment: Environment<'_>) -> Result<Self, ConfigErrors> {
-        let context = Context::new(environment);
-        let typed = Fields { target: select::typed(args.target, &context), ..Fields::default() };
-        let purpose = ("TARGET", "one target for the program");
-        let selected = select::one_target(&args.file.into(), args.name, typed, purpose)?;
-        let long_session = selected.fields.target.duration.is_none();
-        let mut target = target::read(selected, Needs::NoRole, &context)?;
-        if long_session {
-            target.access.duration = serve::SESSION;
-        }
-        Ok(Self { target, program: args.program, keep_aws: args.keep_aws })
-    }
 }
 
 fn non_empty(given: Option<Given>) -> Option<Given> {

@@ -66,6 +66,7 @@ pub mod ship;
 
 // One run, continuous runs, local endpoints, and the commands.
 pub mod verify;
+pub mod service;
 pub mod serve;
 pub mod agent;
 pub mod run;

@@ -58,10 +58,16 @@ fn main() -> ExitCode {
 }
 
 fn start(cli: Cli) -> io::Result<Exit> {
-    let default = if matches!(cli.command, Command::Serve(_)) { LogLevel::Info } else { LogLevel::Error };
+    let default = if matches!(cli.command, Command::Serve(_) | Command::Agent(_)) {
+        LogLevel::Info
+    } else {
+        LogLevel::Error
+    };
     let _flush = log::to_stderr(cli.log_level.unwrap_or(default), cli.log_format);
-    if matches!(cli.command, Command::Serve(_) | Command::Check(_) | Command::Token(_) | Command::Exec(_))
-        && let Err(error) = secret::protect_memory()
+    if matches!(
+        cli.command,
+        Command::Serve(_) | Command::Check(_) | Command::Token(_) | Command::Exec(_) | Command::Agent(_)
+    ) && let Err(error) = secret::protect_memory()
     {
         tracing::warn!(%error, "other processes of this user can read the memory of this one");
     }
@@ -70,6 +76,7 @@ fn start(cli: Cli) -> io::Result<Exit> {
         // It stops by itself when the running checks have ended.
         let command = match cli.command {
             Command::Serve(args) => return serve(args).await,
+            Command::Agent(args) => return agent(args).await,
             // Signals are the program's.
             Command::Exec(args) => return exec(*args).await,
             command => command,
@@ -113,6 +120,14 @@ async fn serve(args: cli::Serve) -> io::Result<Exit> {
     match reread() {
         Ok(config) => run::serve(config, Arc::new(reread), Timestamp::now, &mut out).await,
         Err(errors) => run::refuse(&errors, Format::Text, &mut out),
+    }
+}
+
+async fn agent(args: cli::Agent) -> io::Result<Exit> {
+    let reread = move || config::Agent::read(args.clone(), &environment);
+    match reread() {
+        Ok(config) => run::agent(config, Arc::new(reread), Timestamp::now).await,
+        Err(errors) => run::refuse(&errors, Format::Text, &mut io::sink()),
     }
 }
 
@@ -179,6 +194,7 @@ async fn dispatch(command: Command) -> io::Result<Exit> {
         Command::Config { command: ConfigCommand::Example(args) } => run::example(args.name, &mut out),
         Command::Serve(args) => serve(args).await,
         Command::Exec(args) => exec(*args).await,
+        Command::Agent(args) => agent(args).await,
         Command::Health(args) => match read(|| config::Serve::read(args.serve, &environment)).await? {
             Ok(config) => run::health(&config, &mut out).await,
             Err(errors) => run::refuse(&errors, Format::Text, &mut out),

@@ -1,5 +1,6 @@
 //! What each command does: targets in parallel, output, exit code.
 
+mod agent;
 mod check;
 mod completions;
 mod example;
@@ -18,6 +19,7 @@ mod wait;
 
 use std::io::{self, Write};
 
+pub use agent::agent;
 pub use check::{check, refuse_check};
 pub use completions::{answer_completion, completions};
 pub use example::example;

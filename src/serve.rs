@@ -13,14 +13,12 @@ mod bodies;
 mod connections;
 mod check;
 mod status_store;
-mod descriptors;
 mod guesses;
 mod scheduler;
 mod http;
 mod listener;
 mod log_limit;
 mod metrics;
-mod notify;
 mod origin;
 mod page;
 mod probe;
@@ -59,6 +57,7 @@ use status_store::{Health, StatusStore};
 use crate::{
     config::{MonitoredTarget, Serve},
     diagnostic::Requirement,
+    service::{descriptors, notify},
     target::{ConfigErrors, Invalid},
     verify::Clock,
 };
@@ -144,7 +143,7 @@ pub async fn serve(config: Serve, reread: Reread, clock: Clock) -> Result<(), Se
     let stop = CancellationToken::new();
     let answering = tokio::spawn(listener::serve(listener, Arc::clone(&serve), limits, stop.clone()));
     tracing::info!(%address, targets = scheduler.len(), version = env!("CARGO_PKG_VERSION"), "serving");
-    notify::ready(scheduler.len());
+    notify::ready(&format!("watching {} targets", scheduler.len()));
     let mut watchdog = notify::watchdog();
     let mut reading: Option<Reading> = None;
     loop {
@@ -224,7 +223,7 @@ fn reload(
         }
     };
     serve.metrics.reloaded(result.is_ok(), (serve.clock)());
-    notify::ready(scheduler.len());
+    notify::ready(&format!("watching {} targets", scheduler.len()));
     result
 }
 

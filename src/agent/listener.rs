@@ -57,6 +57,29 @@ impl PrivateDirectory {
     }
 }
 
+/// Creates the directory of all sockets, unless it exists. Only its owner and root may change it.
+///
+/// # Errors
+/// If it cannot be created, or another user can change it.
+pub(super) fn create_parent(directory: &Path) -> Result<(), Invalid> {
+    let refused = |found: String| {
+        Invalid::new("socket_dir", "a directory that only this user or root can change", found)
+            .help("give another one: --socket-dir DIR")
+    };
+    let failed = |error: io::Error| refused(format!("{}: {error}", quoted(directory.display())));
+    match fs::DirBuilder::new().mode(0o700).create(directory) {
+        Ok(()) => fs::set_permissions(directory, Permissions::from_mode(0o700)).map_err(failed)?,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(failed(error)),
+    }
+    let metadata = fs::metadata(directory).map_err(failed)?;
+    let (mode, owner) = (metadata.mode() & 0o7777, metadata.uid());
+    if !metadata.is_dir() || ![geteuid().as_raw(), 0].contains(&owner) || mode & 0o022 != 0 {
+        return Err(refused(format!("{}: mode {mode:04o}, owner {owner}", quoted(directory.display()))));
+    }
+    Ok(())
+}
+
 /// A listening Unix socket that belongs to the user of this process. It is removed when it is dropped.
 #[derive(Debug)]
 pub struct Listener {
@@ -207,6 +230,19 @@ mod tests {
         std::os::unix::fs::symlink(&real, &link).unwrap();
         Listener::bind(&link, "socket").unwrap_err();
         Listener::bind(&real, "socket").unwrap();
+    }
+
+    #[test]
+    fn the_parent_of_sockets_is_created_private_and_refused_if_others_can_change_it() {
+        let directory = directory();
+        let parent = directory.path().join("pipeprobe");
+        create_parent(&parent).unwrap();
+        assert_eq!(mode(&parent), 0o700);
+        fs::set_permissions(&parent, Permissions::from_mode(0o755)).unwrap();
+        create_parent(&parent).unwrap();
+        fs::set_permissions(&parent, Permissions::from_mode(0o777)).unwrap();
+        create_parent(&parent).unwrap_err();
+        create_parent(&parent.join("a/b")).unwrap_err();
     }
 
     #[tokio::test]

@@ -15,7 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Exit, refuse};
 use crate::{
-    agent::{Endpoint, Listener, PrivateDirectory},
+    agent::{Endpoint, LOGINS_PER_SECOND, Listener, PrivateDirectory},
     cli::Format,
     config::Exec,
     connection::RateLimit,
@@ -23,9 +23,6 @@ use crate::{
     target::ConfigErrors,
     verify::Clock,
 };
-
-/// Half of the maximum that AWS recommends, as in `serve`.
-const LOGINS_PER_SECOND: std::num::NonZeroU32 = std::num::NonZeroU32::new(100).expect("not zero");
 
 /// Runs the program in this environment, with the endpoint added, until it ends.
 ///

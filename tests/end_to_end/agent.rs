@@ -36,7 +36,7 @@ fn exec_with(lab: &Lab, config: &Path, target: &str, program: &[&str]) -> Comman
 }
 
 #[track_caller]
-fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     let stderr = String::from_utf8_lossy(&output.stderr);
     let stdout = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{}: {stderr}{stdout}", output.status);
@@ -44,7 +44,7 @@ fn stdout(output: &Output) -> String {
 }
 
 #[track_caller]
-fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     assert!(!output.status.success());
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
@@ -70,7 +70,7 @@ fn script(name: &str) -> Option<(String, String)> {
 
 /// Waits until the query returns this text.
 #[track_caller]
-fn wait_for(instance: &Instance, sql: &str, expected: &str, patience: Duration) {
+pub(crate) fn wait_for(instance: &Instance, sql: &str, expected: &str, patience: Duration) {
     let start = Instant::now();
     loop {
         let found = instance.sql(sql).unwrap();
@@ -82,7 +82,7 @@ fn wait_for(instance: &Instance, sql: &str, expected: &str, patience: Duration) 
     }
 }
 
-fn sessions_named(name: &str) -> String {
+pub(crate) fn sessions_named(name: &str) -> String {
     format!("select count(*) from pg_stat_activity where application_name = '{name}'")
 }
 

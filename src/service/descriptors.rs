@@ -1,9 +1,9 @@
-//! File descriptor limit of this process: each running check needs one or two.
+//! File descriptor limit of this process: a running check needs one or two, a session of the agent two.
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 /// Raises the soft limit to the hard limit, and returns it. The soft limit is low for programs that use select(2).
-pub(super) fn raise_limit() -> usize {
+pub(crate) fn raise_limit() -> usize {
     let before = getrlimit(Resource::Nofile);
     // `None` means unlimited.
     let number =

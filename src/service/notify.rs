@@ -11,23 +11,23 @@ fn tell(states: &[NotifyState<'_>]) {
     }
 }
 
-pub(super) fn ready(targets: usize) {
-    tell(&[NotifyState::Ready, NotifyState::Status(&format!("watching {targets} targets"))]);
+pub(crate) fn ready(status: &str) {
+    tell(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
-pub(super) fn reloading() {
+pub(crate) fn reloading() {
     let Ok(now) = NotifyState::monotonic_usec_now() else { return };
     tell(&[NotifyState::Reloading, now]);
 }
 
-pub(super) fn stopping() {
+pub(crate) fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
 /// Sends watchdog notifications, twice as often as the service manager requires.
-pub(super) struct Watchdog(Option<Interval>);
+pub(crate) struct Watchdog(Option<Interval>);
 
-pub(super) fn watchdog() -> Watchdog {
+pub(crate) fn watchdog() -> Watchdog {
     Watchdog(sd_notify::watchdog_enabled().map(|every: Duration| {
         let mut beats = interval(every / 2);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -37,7 +37,7 @@ pub(super) fn watchdog() -> Watchdog {
 
 impl Watchdog {
     /// Never completes if the watchdog is off.
-    pub(super) async fn tick(&mut self) {
+    pub(crate) async fn tick(&mut self) {
         match &mut self.0 {
             Some(beats) => {
                 beats.tick().await;

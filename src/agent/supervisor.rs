@@ -1,0 +1,215 @@
+//! The endpoints of a configuration, until a signal stops them.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    io,
+    path::Path,
+    sync::Arc,
+};
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    task::JoinHandle,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    Endpoint,
+    listener::{Listener, create_parent},
+};
+use crate::{
+    config::Agent,
+    connection::RateLimit,
+    identity::Sessions,
+    service::{descriptors, notify},
+    target::{self, ConfigErrors, ErrorList, Invalid, Target},
+    verify::Clock,
+};
+
+/// Reads the configuration again.
+pub type Reread = Arc<dyn Fn() -> Result<Agent, ConfigErrors> + Send + Sync>;
+
+/// Half of the maximum that AWS recommends, as in `serve`.
+pub(crate) const LOGINS_PER_SECOND: std::num::NonZeroU32 = std::num::NonZeroU32::new(100).expect("not zero");
+
+/// Serves every target until SIGTERM or SIGINT. Open sessions then have the time that the configuration gives; a second signal
+/// ends them at once.
+///
+/// # Errors
+/// If an endpoint cannot be created at the start, or the system's error.
+pub async fn run(config: Agent, reread: Reread, clock: Clock) -> Result<(), RunError> {
+    descriptors::raise_limit();
+    let mut drain = config.drain;
+    let mut supervisor = Supervisor::new(clock);
+    supervisor.apply(&config).await.map_err(RunError::Invalid)?;
+    let io = RunError::Io;
+    let mut hangup = signal(SignalKind::hangup()).map_err(io)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(io)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(io)?;
+    tracing::info!(targets = supervisor.running.len(), version = env!("CARGO_PKG_VERSION"), "serving");
+    supervisor.say_ready();
+    let mut watchdog = notify::watchdog();
+    let mut reading: Option<JoinHandle<Result<Agent, ConfigErrors>>> = None;
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+            () = watchdog.tick() => {}
+            _ = hangup.recv(), if reading.is_none() => {
+                notify::reloading();
+                let reread = Arc::clone(&reread);
+                // On another thread, so that a file that hangs blocks no client.
+                reading = Some(tokio::task::spawn_blocking(move || reread()));
+            }
+            read = finish(&mut reading), if reading.is_some() => {
+                reading = None;
+                match read {
+                    Ok(config) => {
+                        drain = config.drain;
+                        match supervisor.apply(&config).await {
+                            Ok(()) => tracing::info!(targets = supervisor.running.len(), "configuration reloaded"),
+                            Err(errors) => tracing::error!(%errors, "not every target is served"),
+                        }
+                    }
+                    Err(errors) => tracing::error!(%errors, "configuration not reloaded: the previous one stays active"),
+                }
+                supervisor.say_ready();
+            }
+        }
+    }
+    tracing::info!(sessions = supervisor.sessions.len(), "stopping");
+    notify::stopping();
+    supervisor.stop_all().await;
+    supervisor.sessions.close();
+    tokio::select! {
+        () = supervisor.sessions.wait() => {}
+        () = tokio::time::sleep(drain) => {
+            tracing::warn!(sessions = supervisor.sessions.len(), "ending sessions that are still open");
+        }
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    supervisor.end.cancel();
+    supervisor.sessions.wait().await;
+    Ok(())
+}
+
+/// Why the agent did not start, or stopped.
+#[derive(Debug)]
+pub enum RunError {
+    Invalid(ConfigErrors),
+    Io(io::Error),
+}
+
+/// Waits for the configuration; forever if none is being read.
+async fn finish(
+    reading: &mut Option<JoinHandle<Result<Agent, ConfigErrors>>>,
+) -> Result<Agent, ConfigErrors> {
+    let Some(reading) = reading else { return std::future::pending().await };
+    reading.await.unwrap_or_else(|error| {
+        Err(Invalid::new("config_file", "a configuration", format!("an internal error: {error}")).into())
+    })
+}
+
+struct Supervisor {
+    clock: Clock,
+    /// By name of the target.
+    running: BTreeMap<String, Running>,
+    access: Arc<Sessions>,
+    rate_limits: HashMap<target::Endpoint, Arc<RateLimit>>,
+    /// The sessions of all clients, also of targets that a reload has removed.
+    sessions: TaskTracker,
+    end: CancellationToken,
+}
+
+/// A target that is served.
+struct Running {
+    endpoint: Arc<Endpoint>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Supervisor {
+    fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            running: BTreeMap::new(),
+            access: Arc::default(),
+            rate_limits: HashMap::new(),
+            sessions: TaskTracker::new(),
+            end: CancellationToken::new(),
+        }
+    }
+
+    fn say_ready(&self) {
+        notify::ready(&format!("serving {} targets", self.running.len()));
+    }
+
+    /// Serves these targets and no others. A target that did not change is left alone, and open sessions stay.
+    ///
+    /// # Errors
+    /// Of the targets that cannot be served; the others are.
+    async fn apply(&mut self, config: &Agent) -> Result<(), ConfigErrors> {
+        create_parent(&config.directory)?;
+        let is_same =
+            |running: &Running| config.targets.iter().any(|target| running.endpoint.target == *target);
+        let stale: Vec<String> =
+            self.running.iter().filter(|(_, r)| !is_same(r)).map(|(name, _)| name.clone()).collect();
+        let mut before = HashMap::new();
+        for name in stale {
+            if let Some(running) = self.running.remove(&name) {
+                before.insert(name, running.stop().await);
+            }
+        }
+        let mut errors = ErrorList::default();
+        for target in &config.targets {
+            if !self.running.contains_key(&target.name) {
+                let before = before.get(&target.name).map(Arc::as_ref);
+                if let Some(running) = errors.take(self.start(target, &config.directory, before)) {
+                    self.running.insert(target.name.clone(), running);
+                }
+            }
+        }
+        let roles: HashSet<_> =
+            config.targets.iter().map(|target| (&target.access, &target.region)).collect();
+        self.access.retain(|access, region| roles.contains(&(access, region)));
+        let databases: HashSet<_> = config.targets.iter().map(|target| &target.sign).collect();
+        self.rate_limits.retain(|database, _| databases.contains(database));
+        errors.check()
+    }
+
+    fn start(
+        &mut self,
+        target: &Target,
+        directory: &Path,
+        before: Option<&Endpoint>,
+    ) -> Result<Running, Invalid> {
+        let rate_limit = self.rate_limits.entry(target.sign.clone());
+        let rate_limit =
+            Arc::clone(rate_limit.or_insert_with(|| Arc::new(RateLimit::new(LOGINS_PER_SECOND))));
+        let endpoint = Endpoint::new(target.clone(), Arc::clone(&self.access), rate_limit, self.clock)?;
+        let endpoint = Arc::new(endpoint.after(before));
+        let listener = Listener::bind(&directory.join(&target.name), endpoint.socket_name())?;
+        tracing::info!(target = target.name, socket = %listener.path().display(), "listening");
+        let stop = CancellationToken::new();
+        let serving =
+            Arc::clone(&endpoint).serve(listener, self.sessions.clone(), stop.clone(), self.end.clone());
+        Ok(Running { endpoint, stop, task: tokio::spawn(serving) })
+    }
+
+    /// Accepts no more clients.
+    async fn stop_all(&mut self) {
+        while let Some((_, running)) = self.running.pop_first() {
+            running.stop().await;
+        }
+    }
+}
+
+impl Running {
+    /// Removes the socket.
+    async fn stop(self) -> Arc<Endpoint> {
+        self.stop.cancel();
+        let _ = self.task.await;
+        self.endpoint
+    }
+}

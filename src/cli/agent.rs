@@ -1,0 +1,35 @@
+//! `pipeprobe agent`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{ConfigFile, Given};
+
+/// Serve a private local socket for each target, whose connections log in with IAM
+///
+/// As `exec`, for programs that are started elsewhere. The socket of a target is in DIR/NAME. PostgreSQL clients connect to it
+/// with PGHOST=DIR/NAME and sslmode=disable. Only this user and root can use it. On SIGTERM no new connections are accepted,
+/// and open sessions have the time of --drain to end; a second SIGTERM ends them. On SIGHUP the file is read again: open
+/// sessions stay, and an invalid file changes nothing. MySQL and MariaDB clients get an error: not supported yet.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Agent {
+    #[command(flatten)]
+    pub file: ConfigFile,
+
+    /// Directory of the sockets [default: $XDG_RUNTIME_DIR/pipeprobe, otherwise /run/pipeprobe]
+    #[arg(long, env = "PIPEPROBE_SOCKET_DIR", value_name = "DIR")]
+    pub socket_dir: Option<PathBuf>,
+
+    /// How long open sessions may continue after SIGTERM [default: 30s]
+    #[arg(long, env = "PIPEPROBE_DRAIN", value_name = "DURATION")]
+    pub drain: Option<Given>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  pipeprobe agent -c pipeprobe.toml
+  PGHOST=$XDG_RUNTIME_DIR/pipeprobe/orders PGSSLMODE=disable psql -U clickpipes_iam_user app
+
+Exit codes: 0 stopped (SIGTERM, SIGINT), 1 internal error, 2 bad usage or configuration, or a socket is in use";
