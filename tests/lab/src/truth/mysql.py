@@ -222,7 +222,12 @@ class Run:
             except (pymysql.Error, Refused) as why:
                 if self.pipe.tables:
                     raise
-                self.result.unusable[f"{schema}.{table}"] = words(why)
+                # The server does not show a table without any privilege on it, so no report can name it.
+                cursor.execute(
+                    "SELECT 1 FROM information_schema.tables WHERE table_schema = %s AND table_name = %s", (schema, table)
+                )
+                if cursor.fetchone():
+                    self.result.unusable[f"{schema}.{table}"] = words(why)
         if not usable:
             raise Refused("no table can be read")
         self.tables = usable
