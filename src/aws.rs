@@ -1,4 +1,4 @@
-//! AWS diagnostics: records of RDS and IAM about the database and the access role. They are read only on request
+//! AWS diagnostics: records of RDS, EC2 and IAM about the database and the access role. They are read only on request
 //! (`--diagnose-profile`, `--diagnose-role`), with separate credentials and with read-only calls.
 //!
 //! If a call is denied or fails, its fact is unknown and the message of AWS is kept. [`crate::checks`] interprets the
@@ -8,6 +8,8 @@
 //! Reference, `GetRole` and the calls that list and read policies.
 
 #[cfg(feature = "aws-diagnostics")]
+mod ec2;
+#[cfg(feature = "aws-diagnostics")]
 mod iam;
 #[cfg(feature = "aws-diagnostics")]
 mod notes;
@@ -16,6 +18,7 @@ mod rds;
 
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use crate::target::{Operator, Target};
@@ -30,6 +33,8 @@ pub struct AwsRecords {
     pub asked: Vec<ApiCall>,
     pub database: Lookup<DatabaseRecord>,
     pub role: Lookup<Role>,
+    /// Read only if the addresses of ClickPipes are known.
+    pub network: Option<Network>,
     #[cfg_attr(test, serde(skip))]
     pub took: Duration,
 }
@@ -96,6 +101,47 @@ pub struct DatabaseRecord {
     pub proxy: Option<Proxy>,
 }
 
+impl DatabaseRecord {
+    /// The security groups of the endpoint.
+    pub fn security_groups(&self) -> &[String] {
+        let proxy = self.proxy.as_ref().map(|proxy| &proxy.security_groups);
+        let instance = self.instance.as_ref().map(|instance| &instance.security_groups);
+        let cluster = self.cluster.as_ref().map(|cluster| &cluster.security_groups);
+        let all = [proxy, instance, cluster].into_iter().flatten();
+        all.into_iter().find(|groups| !groups.is_empty()).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// What is in front of the database.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(serde::Deserialize), serde(default, deny_unknown_fields))]
+pub struct Network {
+    /// Whether its name has a public address (`PubliclyAccessible`).
+    pub public: Option<bool>,
+    pub groups: Lookup<Vec<SecurityGroup>>,
+}
+
+/// The inbound rules of a security group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(serde::Deserialize), serde(default, deny_unknown_fields))]
+pub struct SecurityGroup {
+    pub id: String,
+    pub rules: Vec<Rule>,
+}
+
+/// Without IPv6 ranges and references to security groups, which allow no address of ClickPipes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(serde::Deserialize), serde(default, deny_unknown_fields))]
+pub struct Rule {
+    /// `tcp`, `udp`, `icmp`, a number, or `-1` for all.
+    pub protocol: String,
+    pub from: Option<i32>,
+    pub to: Option<i32>,
+    pub cidrs: Vec<String>,
+    /// `pl-…`: their addresses are not read.
+    pub prefix_lists: Vec<String>,
+}
+
 /// A setting, and its value after pending changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(test, derive(serde::Deserialize), serde(default, deny_unknown_fields))]
@@ -130,6 +176,8 @@ pub struct Instance {
     /// 0: automated backups are off, and with them the binary log of MySQL and MariaDB.
     pub backup_retention_days: Option<u16>,
     pub parameter_groups: Vec<ParameterGroup>,
+    pub public: Option<bool>,
+    pub security_groups: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -145,6 +193,11 @@ pub struct Cluster {
     pub backup_retention_days: Option<u16>,
     /// The parameter group of the cluster, with its status on each member.
     pub parameter_groups: Vec<ParameterGroup>,
+    /// Only of a Multi-AZ DB cluster; in Aurora, each instance has its own.
+    pub public: Option<bool>,
+    pub security_groups: Vec<String>,
+    /// Identifier of the writer instance.
+    pub writer: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -157,6 +210,7 @@ pub struct Proxy {
     pub iam_auth: Vec<String>,
     /// `DefaultAuthScheme` is `IAM_AUTH`: IAM for the connection to the database too, without secrets.
     pub end_to_end: bool,
+    pub security_groups: Vec<String>,
 }
 
 impl Proxy {
@@ -198,13 +252,14 @@ pub struct Boundary {
 
 /// Reads the records until `deadline`. Later results are unknown.
 #[cfg(feature = "aws-diagnostics")]
-pub async fn look(target: &Target, operator: &Operator, deadline: Instant) -> AwsRecords {
+pub async fn look(target: &Target, operator: &Operator, deadline: Instant, now: Timestamp) -> AwsRecords {
     use crate::{identity, target::RdsName, trust};
 
     let start = Instant::now();
     let notes = notes::Notes::until(deadline);
     let roots =
         trust::web_roots(target.access.ca_bundle.as_ref()).unwrap_or_else(|_| rustls::RootCertStore::empty());
+    let http = identity::HttpSender::new(roots.clone(), target.access.plaintext_endpoints);
     let becoming = identity::operator(operator, &target.access, &target.region, roots);
     let Some(identity) = notes.credentials(&operator.to_string(), becoming).await else {
         return AwsRecords { asked: notes.into_calls(), took: start.elapsed(), ..AwsRecords::default() };
@@ -226,14 +281,29 @@ pub async fn look(target: &Target, operator: &Operator, deadline: Instant) -> Aw
     };
     let database = rds::find(&identity.sdk, target.sign.host.as_str(), kind, &notes);
     let (database, role) = tokio::join!(database, role);
+    let network = match (&target.pipe.static_ips, database.found()) {
+        (Some(_), Some(record)) => {
+            let ec2 = ec2::Ec2 { sdk: &identity.sdk, http, region: &target.region, now };
+            let ids = record.security_groups();
+            let groups = async {
+                match ids.is_empty() {
+                    true => Lookup::NotFound,
+                    false => ec2.security_groups(ids, &notes).await,
+                }
+            };
+            let (public, groups) = tokio::join!(rds::is_public(&identity.sdk, record, &notes), groups);
+            Some(Network { public, groups })
+        }
+        _ => None,
+    };
     let took = start.elapsed();
-    AwsRecords { operator: identity.arn, asked: notes.into_calls(), database, role, took }
+    AwsRecords { operator: identity.arn, asked: notes.into_calls(), database, role, network, took }
 }
 
 /// The configuration refuses the options without the feature. This is for other callers of the library.
 #[cfg(not(feature = "aws-diagnostics"))]
 #[expect(clippy::unused_async, reason = "the same signature as with the feature")]
-pub async fn look(_: &Target, operator: &Operator, _: Instant) -> AwsRecords {
+pub async fn look(_: &Target, operator: &Operator, _: Instant, _: Timestamp) -> AwsRecords {
     let refused = Some("this pipeprobe was built without the feature aws-diagnostics".to_owned());
     let asked = ApiCall { call: CREDENTIALS.to_owned(), about: operator.to_string(), refused };
     AwsRecords { asked: vec![asked], ..AwsRecords::default() }

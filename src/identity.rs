@@ -46,6 +46,8 @@ use crate::{
 
 #[cfg(feature = "aws-diagnostics")]
 pub(crate) use diagnostics::{OperatorSdk, Said, SdkFailure, operator};
+#[cfg(feature = "aws-diagnostics")]
+pub(crate) use http::HttpSender;
 
 /// The most one STS call may take, its retries included.
 const CALL_BUDGET: Duration = Duration::from_secs(10);

@@ -76,7 +76,9 @@ pub async fn verify(target: &Target, requirement: Requirement, budget: Budget, c
     // In parallel with the check: it adds no time, and the evidence is ready when a failure is reported.
     let look = async {
         match &target.operator {
-            Some(operator) => Some(aws::look(target, operator, start + budget.timeout.mul_f32(0.9)).await),
+            Some(operator) => {
+                Some(aws::look(target, operator, start + budget.timeout.mul_f32(0.9), clock()).await)
+            }
             None => None,
         }
     };

@@ -4,7 +4,7 @@ use aws_sdk_rds::{
     Client,
     types::{
         ClusterPendingModifiedValues, DbCluster, DbClusterMember, DbInstance, DbParameterGroupStatus,
-        DbProxy, Endpoint, PendingModifiedValues,
+        DbProxy, Endpoint, PendingModifiedValues, VpcSecurityGroupMembership,
     },
 };
 
@@ -119,6 +119,26 @@ impl Asker<'_> {
     }
 }
 
+/// Whether the endpoint has a public address. In Aurora, the writer instance knows it. A proxy has none (RDS User Guide,
+/// limitations of RDS Proxy).
+pub(super) async fn is_public(sdk: &OperatorSdk, record: &DatabaseRecord, notes: &Notes) -> Option<bool> {
+    if record.proxy.is_some() {
+        return Some(false);
+    }
+    let instance = record.instance.as_ref().and_then(|instance| instance.public);
+    let cluster = record.cluster.as_ref();
+    if let Some(public) = instance.or(cluster.and_then(|cluster| cluster.public)) {
+        return Some(public);
+    }
+    let writer = cluster?.writer.as_deref()?;
+    let asking = Client::new(sdk).describe_db_instances().db_instance_identifier(writer).send();
+    notes.ask(INSTANCES, writer, asking).await.ok()?.db_instances().first()?.publicly_accessible()
+}
+
+fn groups(found: &[VpcSecurityGroupMembership]) -> Vec<String> {
+    found.iter().filter_map(|group| group.vpc_security_group_id()).map(printable).collect()
+}
+
 fn text(value: Option<&str>) -> String {
     printable(value.unwrap_or_default())
 }
@@ -148,6 +168,8 @@ fn instance(found: &DbInstance) -> Instance {
         ca: found.ca_certificate_identifier().map(str::to_owned),
         backup_retention_days: small(found.backup_retention_period()),
         parameter_groups: found.db_parameter_groups().iter().map(group).collect(),
+        public: found.publicly_accessible(),
+        security_groups: groups(found.vpc_security_groups()),
     }
 }
 
@@ -177,6 +199,13 @@ fn cluster(found: &DbCluster) -> Cluster {
         },
         backup_retention_days: small(found.backup_retention_period()),
         parameter_groups,
+        public: found.publicly_accessible(),
+        security_groups: groups(found.vpc_security_groups()),
+        writer: found
+            .db_cluster_members()
+            .iter()
+            .find(|member| member.is_cluster_writer() == Some(true))
+            .and_then(|member| member.db_instance_identifier().map(str::to_owned)),
     }
 }
 
@@ -188,5 +217,6 @@ fn proxy(found: &DbProxy) -> Proxy {
         status: found.status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
         iam_auth: auth.map(|mode| mode.as_str().to_owned()).collect(),
         end_to_end: found.default_auth_scheme() == Some("IAM_AUTH"),
+        security_groups: found.vpc_security_group_ids().iter().map(|id| printable(id)).collect(),
     }
 }

@@ -3,6 +3,7 @@
 
 mod database;
 mod permission;
+mod route;
 mod trust;
 mod rank;
 
@@ -88,6 +89,7 @@ pub fn aws_evidence(target: &Target, seen: &Observations) -> Vec<AwsEvidence> {
         ];
     }
     let mut aws_evidence = database::aws_evidence(target, look);
+    aws_evidence.extend(route::aws_evidence(target, look));
     match &look.role {
         Lookup::Found(role) => aws_evidence.extend(of_role(target, seen, look, role)),
         Lookup::NotFound => aws_evidence.push(no_such_role(target)),

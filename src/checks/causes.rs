@@ -65,6 +65,7 @@ const fn cause(
 use CheckId as Id;
 
 const OWN_WORDS: &str = "no known code; the report contains the server's code and message";
+const LOOK_AT_EC2: &str = "AWS diagnostics (--diagnose-profile) with --service-region: PubliclyAccessible in RDS, and ec2:DescribeSecurityGroups";
 const LOOK_AT_RDS: &str = "AWS diagnostics (--diagnose-profile): the RDS record of the database";
 const LOOK_AT_BOTH: &str =
     "AWS diagnostics (--diagnose-profile): the role's IAM policies, evaluated for the resource id in RDS";
@@ -167,6 +168,10 @@ pub static CAUSES: &[Cause] = &[
 
     cause(Id::Dial, "DB_NOT_AVAILABLE", "the database is stopped, starting or otherwise not available", LOOK_AT_RDS,
         "start it, or wait until its status is available"),
+    cause(Id::Dial, "ROUTE_ADDRESSES_BLOCKED", "the security groups of the database do not allow all static IP addresses of ClickPipes; it does not change the verdict",
+        LOOK_AT_EC2, "allow every address in a security group of the database: pipeprobe setup --service-region REGION"),
+    cause(Id::Dial, "ROUTE_NOT_PUBLIC", "the database is not publicly accessible, so that ClickPipes needs AWS PrivateLink; it does not change the verdict",
+        LOOK_AT_EC2, "create a PrivateLink endpoint; set `host` of the pipe to its DNS name and `tls_host` to the name of the RDS endpoint"),
 
     cause(Id::Tls, "TLS_NOT_OFFERED", "the server offers no TLS", "the server's response to the TLS request; nothing secret was sent",
         "turn TLS on, or check that the port belongs to the database"),
@@ -504,7 +509,7 @@ mod tests {
             "mysql",
             "tables",
         ];
-        let operators = ["aws/database", "aws/permission", "aws/trust"];
+        let operators = ["aws/database", "aws/permission", "aws/route", "aws/trust"];
         let mut said = BTreeSet::new();
         for file in files.into_iter().chain(operators).chain(["../clickpipes", "clickpipes"]) {
             let text = std::fs::read_to_string(folder.join(format!("{file}.rs"))).unwrap();

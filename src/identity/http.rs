@@ -31,6 +31,11 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
+#[cfg(feature = "aws-diagnostics")]
+use aws_smithy_types::byte_stream::ByteStream;
+
+#[cfg(feature = "aws-diagnostics")]
+use super::in_words;
 use crate::{diagnostic::printable, local_failure::LocalFailure, trust};
 
 /// AWS's clock minus ours, in seconds, from the last answer that had a `Date`.
@@ -144,6 +149,38 @@ fn content_kind(body: Option<&[u8]>) -> String {
         format!("XML that is not a complete answer of the service (<{root}>)")
     } else {
         "text".to_owned()
+    }
+}
+
+/// For requests of services that have no client of the SDK here.
+#[cfg(feature = "aws-diagnostics")]
+#[derive(Debug)]
+pub(crate) struct HttpSender {
+    roots: RootCertStore,
+    plaintext: bool,
+}
+
+#[cfg(feature = "aws-diagnostics")]
+impl HttpSender {
+    pub(crate) fn new(roots: RootCertStore, plaintext: bool) -> Self {
+        Self { roots, plaintext }
+    }
+
+    /// The status and the body of the response.
+    ///
+    /// # Errors
+    /// If there is no response.
+    pub(crate) async fn send(&self, request: Request<String>) -> Result<(u16, String), String> {
+        let (tls, _) = trust::client_config(self.roots.clone().into()).map_err(|e| e.to_string())?;
+        let settings = HttpConnectorSettings::default();
+        let connector = Connector { tls, settings, clock: SharedClock::default(), plaintext: self.plaintext };
+        let request = HttpRequest::try_from(request.map(SdkBody::from)).map_err(|e| e.to_string())?;
+        let response = connector.call(request).await.map_err(|error| in_words(&error))?;
+        let status = response.status().as_u16();
+        let body = ByteStream::new(response.into_body()).collect().await.map_err(|error| in_words(&error))?;
+        String::from_utf8(body.to_vec())
+            .map(|text| (status, text))
+            .map_err(|_| "a response that is not text".to_owned())
     }
 }
 

@@ -72,6 +72,7 @@ pub fn allow_aws_diagnostics() -> Value {
             "Effect": "Allow",
             "Action": [
                 "rds:DescribeDBInstances", "rds:DescribeDBClusters", "rds:DescribeDBProxies",
+                "ec2:DescribeSecurityGroups",
                 "iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy",
                 "iam:ListAttachedRolePolicies", "iam:GetPolicy", "iam:GetPolicyVersion"
             ],
