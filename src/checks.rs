@@ -19,7 +19,7 @@ use crate::{
     aws::AwsRecords,
     connection::{ConnectError, ConnectionEvidence},
     diagnostic::{CheckId, Diagnostic, Outcome, Severity},
-    facts::{Fact, Facts},
+    facts::{Fact, Facts, Position},
     identity::{IdentityError, IdentityEvidence},
     local_failure::LocalFailure,
     sql,
@@ -70,6 +70,8 @@ pub struct Observations {
     pub login: Option<Result<(), ConnectError>>,
     pub connection: ConnectionEvidence,
     pub facts: Option<Facts>,
+    /// Of an earlier full check, in a long-lived process.
+    pub earlier: Option<Position>,
     /// What an operator saw on record, where one was asked to look. Judges what a failure could be, and no row.
     pub operator: Option<AwsRecords>,
 }
@@ -104,7 +106,7 @@ pub fn judge(target: &Target, seen: &Observations) -> Vec<Diagnostic> {
     answers.extend(reach::judge(target, seen));
     answers.extend(clickpipes::judge(target, seen));
     match &seen.facts {
-        Some(Facts::Postgres(facts)) => answers.extend(postgres::judge(target, facts)),
+        Some(Facts::Postgres(facts)) => answers.extend(postgres::judge(target, facts, seen.earlier.as_ref())),
         Some(Facts::Mysql(facts)) => answers.extend(mysql::judge(target, facts, &kind.user)),
         None => {}
     }

@@ -1,5 +1,6 @@
 //! What the database answers, without interpretation. [`crate::checks`] judges it.
 
+mod forecast;
 mod measurements;
 mod mysql;
 mod postgres;
@@ -13,6 +14,7 @@ use crate::{
     target::{Pipe, TablePattern, like},
 };
 
+pub use forecast::{Position, SlotLimit, lost_after};
 pub use measurements::{Measurements, PipeSlot};
 pub use mysql::{ask as ask_mysql, unanswered as unanswered_mysql};
 pub use postgres::{ask as ask_postgres, identify_system};

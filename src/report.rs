@@ -233,11 +233,7 @@ impl Report {
                 })
                 .collect(),
             aws_diagnostics: aws_diagnostics(target, seen, &diagnostics),
-            measurements: seen
-                .facts
-                .as_ref()
-                .map(|facts| Measurements::of(facts, &target.pipe))
-                .unwrap_or_default(),
+            measurements: measurements(target, seen, timing),
             timings: stage::timings(seen, timing),
         };
         if let Some(declaration) = &target.declaration {
@@ -378,6 +374,18 @@ impl CheckResult {
 
     pub fn cause_or_code(&self) -> &'static str {
         self.cause.unwrap_or(self.code)
+    }
+}
+
+/// Only an observation before this one can show a rate: `serve` has them.
+fn measurements(target: &Target, seen: &Observations, timing: Timing) -> Measurements {
+    let Some(facts) = &seen.facts else { return Measurements::default() };
+    let measured = Measurements::of(facts, &target.pipe);
+    match timing.facts_as_of {
+        Some(as_of) => {
+            measured.with_forecast(facts, &target.pipe, seen.earlier.as_ref(), as_of, timing.started_at)
+        }
+        None => measured,
     }
 }
 

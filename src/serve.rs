@@ -57,6 +57,7 @@ use status_store::{Health, StatusStore};
 use crate::{
     config::{MonitoredTarget, Serve},
     diagnostic::Requirement,
+    facts::Position,
     service::{descriptors, notify},
     target::{ConfigErrors, Invalid},
     verify::Clock,
@@ -263,6 +264,12 @@ impl Monitor {
         entry.map_or(watched.requirement, status_store::Entry::requirement)
     }
 
+    fn position_before(&self, watched: &Arc<MonitoredTarget>, at: Timestamp) -> Option<Position> {
+        let status_store = self.status_store();
+        let entry = status_store.entry(&watched.target.name).filter(|entry| entry.watched == *watched);
+        entry.and_then(|entry| entry.position_before(at)).cloned()
+    }
+
     /// Records the result of a scheduled check. A failure of this machine changes no state.
     fn note(&self, watched: &Arc<MonitoredTarget>, checked: &Checked) {
         let shared = self.shared();
@@ -282,6 +289,10 @@ impl Monitor {
                 return; // a reload removed or changed the target during this check
             };
             let before = entry.requirement();
+            if let Some(known) = &checked.facts {
+                let position = Position::of(&known.facts, &watched.target.pipe, known.as_of);
+                status_store.observe(watched, position);
+            }
             let change =
                 status_store.note(watched, Arc::clone(report), shared.thresholds, shared.history, now);
             (change, before, status_store.entry(name).map_or(before, status_store::Entry::requirement))

@@ -399,6 +399,10 @@ pub static CAUSES: &[Cause] = &[
     cause(Id::PostgresPipeSlot, "PG_SLOT_LOST_OF_SEVERAL", "the slot of one of several pipes of this database is lost",
         "wal_status, conflicting or invalidation_reason of one of the slots peerflow_slot_…",
         "resync that pipe; set replication_slot_name to check one pipe alone"),
+    cause(Id::PostgresPipeSlot, "PG_SLOT_GONE", "the slot of the pipe was there before and has been dropped, or a failover went to a server without it",
+        "`serve` has seen the slot before",
+        "resync the pipe in ClickPipes; if it was deleted on purpose, restart pipeprobe or remove the target. A slot survives a failover \
+         only if it is a failover slot (PostgreSQL 17 and newer)"),
     cause(Id::PostgresPipeSlot, "PG_SLOT_MISSING", "the pipe needs a slot that does not exist (replication_mode = \"cdc_only\")",
         "no row in pg_replication_slots for replication_slot_name",
         "create the slot with the plugin pgoutput in this database, or correct replication_slot_name"),

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     connection::{AuthRequest, ConnectError, Refusal},
     diagnostic::{CheckId, Diagnostic},
-    facts::{Fact, OpenTransaction, PostgresFacts, PostgresTable},
+    facts::{Fact, OpenTransaction, Position, PostgresFacts, PostgresTable},
     sql::{
         self, ServerText,
         postgres::{identifier, qualified},
@@ -30,9 +30,9 @@ const ADVISED_SLOT_WAL_MB: u64 = 200 * 1024;
 /// A transaction that two-phase commit prepared is committed within moments, unless its coordinator is gone.
 const FORGOTTEN_AFTER_SECONDS: u64 = 60;
 
-pub(super) fn judge(target: &Target, facts: &PostgresFacts) -> Vec<Diagnostic> {
+pub(super) fn judge(target: &Target, facts: &PostgresFacts, earlier: Option<&Position>) -> Vec<Diagnostic> {
     let tables = facts.tables.read().map(|tables| tables.seen.as_slice()).unwrap_or_default();
-    let server = Server { target, facts };
+    let server = Server { target, facts, earlier };
     let mut diagnostics = vec![
         server.engine(),
         server.version(),
@@ -84,6 +84,7 @@ pub(super) fn judge(target: &Target, facts: &PostgresFacts) -> Vec<Diagnostic> {
 struct Server<'a> {
     target: &'a Target,
     facts: &'a PostgresFacts,
+    earlier: Option<&'a Position>,
 }
 
 /// 150018 → 15.18; before version 10, 90624 → 9.6.24.

@@ -324,3 +324,35 @@ fn a_name_of_a_blue_green_deployment_is_no_tls_host() {
         assert!(remedy(&[name]).contains(&format!("set `tls_host` to {name}")), "{name}");
     }
 }
+
+#[test]
+fn a_slot_that_was_there_before_is_missed_and_one_that_never_was_is_not() {
+    use crate::facts::{Position, PostgresFacts, ReplicationSlot};
+    let slot = |name: &str| ReplicationSlot {
+        name: sql::ServerText::new(name),
+        plugin: "pgoutput".into(),
+        active: true,
+        ..ReplicationSlot::default()
+    };
+    let facts = |slots: &[&str]| {
+        let slots = Fact::Read(slots.iter().map(|name| slot(name)).collect());
+        Facts::Postgres(Box::new(PostgresFacts { slots, ..PostgresFacts::default() }))
+    };
+    let target = target("rdspostgres");
+    let at = "2026-01-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap();
+    let judged = |before: Option<&[&str]>, now: &[&str]| {
+        let earlier = before.map(|slots| Position::of(&facts(slots), &target.pipe, at));
+        let seen = Observations { facts: Some(facts(now)), earlier, ..complete() };
+        let row = found(&judge(&target, &seen), CheckId::PostgresPipeSlot).clone();
+        (row.outcome, row.cause, row.found)
+    };
+    let (a, b) = ("peerflow_slot_a", "peerflow_slot_b");
+    let gone = judged(Some(&[a]), &[]);
+    assert_eq!((gone.0, gone.1), (Outcome::Fail, Some("PG_SLOT_GONE")));
+    assert_eq!(gone.2, "peerflow_slot_a was there at 2026-01-01T00:00:00Z, and is not any more");
+    // Nothing before, another slot of a pipe after a resync, and the slot of another program.
+    for (before, now) in [(None, &[][..]), (Some(&[][..]), &[]), (Some(&[a]), &[b]), (Some(&["other"]), &[])]
+    {
+        assert_eq!(judged(before, now).0, Outcome::Pass, "{before:?} {now:?}");
+    }
+}

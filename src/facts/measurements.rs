@@ -1,8 +1,9 @@
 //! The facts that are numbers, for metrics.
 
+use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Fact, Facts, MysqlFacts, PostgresFacts, ReplicationSlot};
+use super::{Fact, Facts, MysqlFacts, Position, PostgresFacts, ReplicationSlot, SlotLimit, lost_after};
 use crate::target::Pipe;
 
 /// Free capacity, retention and the position of the pipe. `None` if it does not apply or is not known.
@@ -18,6 +19,8 @@ pub struct Measurements {
     pub binlog_retention_seconds: Option<u64>,
     /// PostgreSQL: the replication slots of the pipe; of all pipes of the database without `replication_slot_name`.
     pub slots: Vec<PipeSlot>,
+    /// PostgreSQL, under `serve`: WAL per second between the last two full checks.
+    pub wal_bytes_per_second: Option<f64>,
 }
 
 /// The replication slot of a pipe.
@@ -41,6 +44,11 @@ pub struct PipeSlot {
     pub safe_wal_bytes: Option<i64>,
     /// How long it has been inactive; null before PostgreSQL 17, and if it is active.
     pub inactive_seconds: Option<u64>,
+    /// Under `serve`: seconds until it is lost if nothing more is read from it, at the rate between the last two full checks. Null
+    /// if no limit is set (`max_slot_wal_keep_size`, `idle_replication_slot_timeout`) or the rate is not known.
+    pub lost_after_seconds: Option<f64>,
+    /// The limit that ends it first.
+    pub lost_by: Option<SlotLimit>,
     /// It is synchronized to standbys.
     pub failover: bool,
     /// It is a copy of a slot of the primary.
@@ -63,6 +71,8 @@ impl PipeSlot {
             inactive_seconds: slot.inactive_seconds.filter(|_| !slot.active),
             failover: slot.failover,
             synced: slot.synced,
+            lost_after_seconds: None,
+            lost_by: None,
             catalog_xmin_age: slot.catalog_xmin_age,
         }
     }
@@ -86,6 +96,34 @@ impl Measurements {
             },
             Facts::Mysql(facts) => Self { binlog_retention_seconds: retention(facts), ..Self::default() },
         }
+    }
+}
+
+impl Measurements {
+    /// With how long the slots last: from an earlier observation, and the facts as of `as_of`, at the time `now`.
+    #[must_use]
+    pub fn with_forecast(
+        mut self,
+        facts: &Facts,
+        pipe: &Pipe,
+        earlier: Option<&Position>,
+        as_of: Timestamp,
+        now: Timestamp,
+    ) -> Self {
+        let Facts::Postgres(facts_of) = facts else { return self };
+        let rate = earlier.and_then(|earlier| earlier.wal_rate(&Position::of(facts, pipe, as_of)));
+        self.wal_bytes_per_second = rate;
+        let age = now.duration_since(as_of).as_secs_f64().max(0.0);
+        for slot in facts_of.slots.read().into_iter().flatten() {
+            let name = slot.name.to_string();
+            let measured = self.slots.iter_mut().find(|measured| measured.name == name);
+            if let (Some(measured), Some((seconds, limit))) =
+                (measured, lost_after(slot, facts_of, rate, age))
+            {
+                (measured.lost_after_seconds, measured.lost_by) = (Some(seconds), Some(limit));
+            }
+        }
+        self
     }
 }
 

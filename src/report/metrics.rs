@@ -152,6 +152,7 @@ fn samples(report: &Report) -> Samples {
                 .clock_offset_seconds
                 .map(|seconds| SignedDuration::from_secs(seconds).as_secs_f64()),
         ),
+        (&table::WAL_RATE, measured.wal_bytes_per_second),
         (&table::REPLICATION_SLOTS_FREE, measured.replication_slots_free.map(f64::from)),
         (&table::WAL_SENDERS_FREE, measured.wal_senders_free.map(f64::from)),
         (
@@ -183,6 +184,7 @@ fn slot_samples(slot: &PipeSlot) -> impl Iterator<Item = Sample> {
         (&table::SLOT_LAG, bytes(slot.lag_bytes)),
         (&table::SLOT_SAFE, safe),
         (&table::SLOT_INACTIVE, bytes(slot.inactive_seconds)),
+        (&table::SLOT_LOST_AFTER, slot.lost_after_seconds),
         (&table::SLOT_XMIN_AGE, slot.catalog_xmin_age.map(f64::from)),
     ]
     .into_iter()
@@ -261,7 +263,13 @@ mod tests {
 
     #[test]
     fn all_series_are_in_the_table_and_label_values_are_bounded() {
-        let text = exposition(&[report(false, Basis::Guide), unreached("empty")]);
+        let mut piped = report(false, Basis::Guide);
+        piped.measurements.slots = vec![PipeSlot { name: "peerflow_slot_a".into(), ..PipeSlot::default() }];
+        let text = exposition(&[piped, unreached("empty")]);
+        assert!(
+            text.contains("pipeprobe_slot_lost{target=\"orders\",slot=\"peerflow_slot_a\"} 0.0\n"),
+            "{text}"
+        );
         let codes: BTreeSet<&str> =
             CHECKS.iter().map(|c| c.code).chain(CAUSES.iter().map(|c| c.code)).collect();
         for line in lines(&text) {
@@ -275,6 +283,7 @@ mod tests {
                 let value = value.trim_matches('"');
                 match key {
                     "target" => assert!(["orders", "empty"].contains(&value)),
+                    "slot" => assert_eq!(value, "peerflow_slot_a"),
                     "basis" => assert!(["guide", "server"].contains(&value)),
                     "by" => assert_eq!(value, "require"),
                     "code" => assert!(codes.contains(value), "{value}"),

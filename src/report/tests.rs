@@ -92,6 +92,7 @@ fn seen(replication: Result<SystemIdentity, ConnectError>) -> Observations {
             ],
             ..ConnectionEvidence::default()
         },
+        earlier: None,
         facts: Some(facts(replication)),
         operator: None,
     }

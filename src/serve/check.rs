@@ -77,7 +77,8 @@ impl Monitor {
         let target = &watched.target;
         let requirement = self.requirement(watched);
         Some(match looked {
-            Ok(RunResult { seen, timing }) => {
+            Ok(RunResult { mut seen, timing }) => {
+                seen.earlier = timing.facts_as_of.and_then(|as_of| self.position_before(watched, as_of));
                 let report = Report::new(target, &seen, requirement, timing);
                 let local_failure = seen.local_failure().cloned();
                 let facts = seen.facts.zip(timing.facts_as_of);

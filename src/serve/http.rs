@@ -6,7 +6,7 @@ use axum::{
     Extension, Router,
     body::Body,
     extract::{Path, Request, State},
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -29,7 +29,10 @@ use super::{
 };
 use crate::{
     config::Web,
-    report::{json::SCHEMA_VERSION, metrics::table::Refusal},
+    report::{
+        json::SCHEMA_VERSION,
+        metrics::table::{self, Refusal},
+    },
     target::Invalid,
     trust,
 };
@@ -44,6 +47,8 @@ const RELOAD: &str = "/-/reload";
 pub(super) struct SharedBodies {
     index: Shared,
     metrics: Shared,
+    /// In the older text format.
+    plain_metrics: Shared,
     targets: Shared,
 }
 
@@ -180,6 +185,9 @@ const JSON: &str = "application/json";
 /// OpenMetrics 1.0.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// Prometheus text format.
+const PLAIN_METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
 /// The body of an address that shows all targets, rendered for several clients at a time.
 async fn shared<R: FnOnce() -> Vec<u8> + Send + 'static>(
     serve: &Monitor,
@@ -233,17 +241,34 @@ async fn style() -> Response {
     (kind, page::STYLE).into_response()
 }
 
-async fn metrics(State(serve): State<Arc<Monitor>>) -> Response {
+async fn metrics(State(serve): State<Arc<Monitor>>, headers: HeaderMap) -> Response {
+    let is_open = accepts_openmetrics(&headers);
     shared(
         &serve,
-        OPENMETRICS,
-        |bodies| &bodies.metrics,
+        if is_open { OPENMETRICS } else { PLAIN_METRICS },
+        |bodies| if is_open { &bodies.metrics } else { &bodies.plain_metrics },
         || {
             let (status_store, serve) = (serve.status_store().clone(), Arc::clone(&serve));
-            move || serve.metrics.text(&status_store).into_bytes()
+            move || {
+                let text = serve.metrics.text(&status_store);
+                if is_open { text.into_bytes() } else { table::plain(&text).into_bytes() }
+            }
         },
     )
     .await
+}
+
+/// Prometheus names OpenMetrics if it is to be used; `promtool` and people do not.
+fn accepts_openmetrics(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let mut ranges = accepted.flat_map(|value| value.split(','));
+    ranges.any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let is_type =
+            parts.next().is_some_and(|name| name.eq_ignore_ascii_case("application/openmetrics-text"));
+        let refused = parts.any(|part| part.strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0)));
+        is_type && !refused
+    })
 }
 
 pub(super) fn exposition(text: String) -> Response {
@@ -296,5 +321,40 @@ async fn reload(State(serve): State<Arc<Monitor>>) -> Response {
         )
             .into_response(),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn openmetrics_is_for_clients_that_name_it() {
+        for (accept, expected) in [
+            (None, false),
+            (Some("*/*"), false),
+            (Some("text/plain;version=0.0.4"), false),
+            (Some("application/openmetrics-text;q=0"), false),
+            (Some("application/openmetrics-text"), true),
+            // Prometheus 2.42 and 3.
+            (
+                Some(
+                    "application/openmetrics-text; version=1.0.0; charset=utf-8; q=0.5, text/plain;q=0.2,*/*;q=0.1",
+                ),
+                true,
+            ),
+            (
+                Some(
+                    "application/vnd.google.protobuf;q=0.6,Application/OpenMetrics-Text;version=1.0.0;q=0.5",
+                ),
+                true,
+            ),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(accept) = accept {
+                headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+            }
+            assert_eq!(accepts_openmetrics(&headers), expected, "{accept:?}");
+        }
     }
 }

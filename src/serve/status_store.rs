@@ -13,6 +13,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 use crate::{
     config::{MonitoredTarget, Thresholds},
     diagnostic::{Capability, RequiredBy, Requirement, milliseconds},
+    facts::Position,
     report::Report,
 };
 
@@ -40,7 +41,12 @@ pub(super) struct Entry {
     pub failures: u32,
     /// The best that a check has found: on the basis of the target, and by the server.
     best: Option<(Capability, Capability)>,
+    /// Of the last two full checks, the newer one last.
+    positions: VecDeque<Position>,
 }
+
+/// Two are enough for a rate.
+const POSITIONS: usize = 2;
 
 /// Whether a target meets its requirement, confirmed by as many results as the thresholds require.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -101,6 +107,14 @@ impl StatusStore {
         self.entries.iter().map(|(name, entry)| (name.as_str(), &**entry))
     }
 
+    /// Records what a check has seen of the pipe.
+    pub(super) fn observe(&mut self, watched: &Arc<MonitoredTarget>, position: Position) {
+        let entry = self.entries.get_mut(&watched.target.name).filter(|entry| entry.watched == *watched);
+        if let Some(entry) = entry {
+            Arc::make_mut(entry).observe(position);
+        }
+    }
+
     /// Records a result. Ignores targets that were removed or changed.
     pub(super) fn note(
         &mut self,
@@ -135,6 +149,7 @@ impl Entry {
             pending_change: None,
             failures: 0,
             best: None,
+            positions: VecDeque::new(),
         }
     }
 
@@ -188,6 +203,24 @@ impl Entry {
         self.since = Some(first);
         self.pending_change = None;
         Some(Change { from, to })
+    }
+
+    /// Records what a full check has seen of the pipe. A light check repeats it.
+    fn observe(&mut self, position: Position) {
+        let position = match self.positions.back() {
+            Some(last) if last.at >= position.at => return,
+            Some(last) => position.after(last),
+            None => position,
+        };
+        if self.positions.len() >= POSITIONS {
+            self.positions.pop_front();
+        }
+        self.positions.push_back(position);
+    }
+
+    /// The last position before this time.
+    pub(super) fn position_before(&self, at: Timestamp) -> Option<&Position> {
+        self.positions.iter().rev().find(|position| position.at < at)
     }
 
     /// What the next check is judged by. If the configuration does not say what the target is for, it is held to the best

@@ -3,6 +3,7 @@
 use lab::{Engine, Holder, Instance, Lab, ServerVersion};
 use serde_json::Value;
 
+use crate::serve::{MetricDef, QUICK, wait};
 use crate::support::{Answer, Run, server_versions, skipped, text};
 
 const SLOT: &str = "peerflow_slot_orders";
@@ -141,4 +142,56 @@ pub(crate) fn drop_slot_when_free(server: &Instance, slot: &str) {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     server.sql(&drop).unwrap();
+}
+
+/// The forecast of `serve` is compared with what the server does. The error is printed: it depends on the speed of this machine.
+#[test]
+fn the_forecast_comes_true() {
+    let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
+    let server = &lab.instances()[0];
+    server.set(&[("rds.iam_auth_for_replication", "1")]).unwrap();
+    server.restart_with(&[("max_slot_wal_keep_size", "320MB")]).unwrap();
+    create_slot(server, SLOT);
+    let head = format!("{QUICK}full_interval = \"1s\"\n[serve]\nbasis = \"server\"\n");
+    let serve = MetricDef::start(&lab, &head, &lab.config_toml());
+    serve.becomes(&server.name, "healthy");
+
+    let start = std::time::Instant::now();
+    let mut forecasts = Vec::new();
+    let series = format!("pipeprobe_slot_lost_after_seconds{{target=\"{}\",slot=\"{SLOT}\"}}", server.name);
+    let mut page = String::new();
+    // A segment of 16 MB every half second.
+    let lost_at = loop {
+        write_wal(server, 1);
+        let now = start.elapsed().as_secs_f64();
+        if server.sql("SELECT wal_status FROM pg_replication_slots").unwrap().contains("lost") {
+            break now;
+        }
+        if let Some(after) = serve.metric(&series) {
+            forecasts.push((now, now + after));
+            page = serve.get(&format!("/targets/{}", server.name)).body;
+        }
+        assert!(now < 120.0, "the slot is not lost");
+        std::thread::sleep(std::time::Duration::from_millis(500));
+    };
+    assert!(page.contains("lost in about") && page.contains("(max_slot_wal_keep_size)"), "{page}");
+    assert!(!forecasts.is_empty());
+    for (at, expected) in &forecasts {
+        eprintln!(
+            "at {at:.1} s: lost at {expected:.1} s expected, {:+.1} s from {lost_at:.1} s",
+            expected - lost_at
+        );
+    }
+    let unhealthy = serve.becomes(&server.name, "unhealthy");
+    assert_eq!(unhealthy["last"]["verdict"]["blocked_by"][0], "PG_PIPE_SLOT");
+
+    // Someone drops the slot: it is missed, and not forgotten.
+    drop_slot(server, SLOT);
+    wait("the loss of the slot is named", || {
+        let page = serve.get("/").body;
+        if page.contains("PG_SLOT_GONE") { Ok(()) } else { Err(page) }
+    });
+    // After the resync, the pipe has another one.
+    create_slot(server, "peerflow_slot_resync");
+    serve.becomes(&server.name, "healthy");
 }

@@ -145,7 +145,7 @@ impl MetricDef {
 
     /// The value of a series of `/metrics`.
     #[track_caller]
-    fn metric(&self, series: &str) -> Option<f64> {
+    pub(crate) fn metric(&self, series: &str) -> Option<f64> {
         self.get("/metrics").series(series)
     }
 

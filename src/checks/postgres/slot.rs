@@ -38,6 +38,12 @@ impl Server<'_> {
             return unanswered(check, &self.facts.slots);
         }
         let slots = self.pipe_slots();
+        if slots.is_empty()
+            && let Some((name, at)) = self.earlier.and_then(|earlier| earlier.slots.iter().next_back())
+        {
+            let found = format!("{name} was there at {at:.0}, and is not any more");
+            return fixed(Diagnostic::fail(check, "PG_SLOT_GONE", found));
+        }
         let Some(name) = &self.target.pipe.slot else { return self.of_slots(&slots) };
         match slots.first() {
             None if self.target.pipe.mode == Some(ReplicationMode::CdcOnly) => fixed(Diagnostic::fail(

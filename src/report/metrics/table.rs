@@ -183,6 +183,16 @@ pub static SLOT_INACTIVE: MetricDef = MetricDef::seconds(
     SLOT,
     "PostgreSQL 17 and newer: how long the slot has been inactive; absent if it is active",
 );
+pub static SLOT_LOST_AFTER: MetricDef = MetricDef::seconds(
+    "pipeprobe_slot_lost_after",
+    SLOT,
+    "PostgreSQL, `serve`: time until the slot is lost if nothing more is read from it; absent without a limit or a rate",
+);
+pub static WAL_RATE: MetricDef = MetricDef::gauge(
+    "pipeprobe_wal_bytes_per_second",
+    TARGET,
+    "PostgreSQL, `serve`: WAL per second between the last two full checks",
+);
 pub static SLOT_XMIN_AGE: MetricDef = MetricDef::gauge(
     "pipeprobe_slot_catalog_xmin_age",
     SLOT,
@@ -192,7 +202,7 @@ pub static BUILD_INFO: MetricDef =
     MetricDef::gauge("pipeprobe_build_info", &["version"], "1, with the version of pipeprobe");
 
 /// From every check: `check -o prometheus`, `/metrics` and `/probe`.
-pub static OF_CHECK: [&MetricDef; 24] = [
+pub static OF_CHECK: [&MetricDef; 26] = [
     &CAPABILITY,
     &SUCCESS,
     &REQUIRED_CAPABILITY,
@@ -215,6 +225,8 @@ pub static OF_CHECK: [&MetricDef; 24] = [
     &SLOT_LAG,
     &SLOT_SAFE,
     &SLOT_INACTIVE,
+    &SLOT_LOST_AFTER,
+    &WAL_RATE,
     &SLOT_XMIN_AGE,
     &BUILD_INFO,
 ];
@@ -370,6 +382,26 @@ pub static PROBE_CERTIFICATE: MetricDef = MetricDef::gauge(
 /// From `/probe` only.
 pub static OF_PROBE: [&MetricDef; 4] = [&PROBE_SUCCESS, &PROBE_DURATION, &PROBE_TIMEOUT, &PROBE_CERTIFICATE];
 
+/// OpenMetrics as the older text format of Prometheus: there, the name of a counter family ends in `_total`.
+pub fn plain(openmetrics: &str) -> String {
+    let counters = || OF_SERVE.iter().filter(|metric| metric.kind == Kind::Counter);
+    let mut out = String::with_capacity(openmetrics.len());
+    for line in openmetrics.lines() {
+        let mut words = line.splitn(4, ' ');
+        match (words.next(), words.next(), words.next()) {
+            (Some("#"), Some("EOF" | "UNIT"), _) => {}
+            (Some("#"), Some(kind), Some(name)) if counters().any(|metric| metric.base == name) => {
+                let _ = writeln!(out, "# {kind} {name}_total {}", words.next().unwrap_or_default());
+            }
+            _ => {
+                out.push_str(line);
+                out.push('\n');
+            }
+        }
+    }
+    out
+}
+
 /// The page of metrics in Markdown: `src/report/metrics.md`.
 pub fn page() -> String {
     let mut page = "# Metrics\n\n\
@@ -403,4 +435,20 @@ pub fn page() -> String {
          A histogram has the series `_bucket` (with the label `le`), `_count` and `_sum`.\n"
     );
     page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_have_their_suffix_in_the_older_format_and_nothing_else_changes() {
+        let open = "# HELP pipeprobe_checks Number.\n# TYPE pipeprobe_checks counter\npipeprobe_checks_total{target=\"a\"} 3\n\
+                    # HELP pipeprobe_check_interval_seconds Interval.\n# TYPE pipeprobe_check_interval_seconds gauge\n\
+                    # UNIT pipeprobe_check_interval_seconds seconds\npipeprobe_check_interval_seconds{target=\"a\"} 30.0\n# EOF\n";
+        let expected = "# HELP pipeprobe_checks_total Number.\n# TYPE pipeprobe_checks_total counter\n\
+                        pipeprobe_checks_total{target=\"a\"} 3\n# HELP pipeprobe_check_interval_seconds Interval.\n\
+                        # TYPE pipeprobe_check_interval_seconds gauge\npipeprobe_check_interval_seconds{target=\"a\"} 30.0\n";
+        assert_eq!(plain(open), expected);
+    }
 }

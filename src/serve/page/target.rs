@@ -1,12 +1,13 @@
 //! The page of one target: verdict, remedies, all checks, timings and history.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
 use super::{ago, badge, class, document, plot, took};
 use crate::{
     checks::Group,
     diagnostic::{Outcome, RequiredBy},
+    facts::PipeSlot,
     report::{CheckResult, Report, Verdict},
     serve::status_store::{Entry, Health, HistoryEntry},
 };
@@ -52,6 +53,9 @@ fn last(report: &Report, now: Timestamp) -> Markup {
                     None => "not reached",
                 }
             }
+            @for slot in &report.measurements.slots {
+                dt { "Slot " (slot.name) } dd { (position(slot)) }
+            }
             @if let Some(pipe) = &report.pipe { dt { "Pipe" } dd { (pipe) } }
             @if let Some(endpoints) = &report.endpoints {
                 dt { "Connected to" } dd { (endpoints.connect.host) ":" (endpoints.connect.port) }
@@ -75,6 +79,25 @@ fn last(report: &Report, now: Timestamp) -> Markup {
             }
         }
     }
+}
+
+/// The position of a pipe, and how long it can be disconnected.
+fn position(slot: &PipeSlot) -> String {
+    let mut words = vec![match (slot.lost, slot.active) {
+        (true, _) => "lost: the pipe needs a resync".to_owned(),
+        (false, true) => "active".to_owned(),
+        (false, false) => "not active".to_owned(),
+    }];
+    words.extend(slot.lag_bytes.map(|bytes| format!("{} MB behind", bytes.div_ceil(1 << 20))));
+    words.extend(slot.retained_bytes.map(|bytes| format!("{} MB of WAL retained", bytes.div_ceil(1 << 20))));
+    if let (Some(seconds), Some(limit)) = (slot.lost_after_seconds, slot.lost_by) {
+        let time = super::words(SignedDuration::try_from_secs_f64(seconds).unwrap_or(SignedDuration::MAX));
+        words.push(match slot.active {
+            true => format!("could be disconnected for about {time} ({})", limit.name()),
+            false => format!("lost in about {time} if the pipe does not continue ({})", limit.name()),
+        });
+    }
+    words.join(", ")
 }
 
 /// What is required, and why.

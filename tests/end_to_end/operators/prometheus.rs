@@ -235,3 +235,27 @@ fn over_tls_and_with_a_user_it_is_let_in_by_the_shipped_files() {
     wrong.says("up{job='pipeprobe'}", "instance", &[(&serve.address, "0")]);
     assert!(wrong.troubles().contains("401 Unauthorized"), "{}", wrong.troubles());
 }
+
+#[test]
+fn promtool_accepts_the_metrics_in_the_older_format() {
+    let Some(promtool) = find(Tool::Promtool) else { return };
+    let lab = two();
+    let serve = MetricDef::start(&lab, QUICK, &lab.config_toml());
+    serve.becomes("postgres15", "healthy");
+    serve.becomes("mariadb10_11", "healthy");
+    let plain = serve.get("/metrics");
+    assert!(plain.head.contains("text/plain; version=0.0.4"), "{}", plain.head);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), &plain.body).unwrap();
+    let said = Command::new(promtool)
+        .args(["check", "metrics"])
+        .stdin(fs::File::open(file.path()).unwrap())
+        .output()
+        .unwrap();
+    let words = [said.stdout, said.stderr].concat();
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&words));
+
+    let open = get(&serve.address, "/metrics", &[("Accept", "application/openmetrics-text; version=1.0.0")]);
+    assert!(open.head.contains("application/openmetrics-text; version=1.0.0"), "{}", open.head);
+    assert!(open.body.ends_with("# EOF\n"));
+}
