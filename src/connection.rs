@@ -29,7 +29,7 @@ use tokio_rustls::client::TlsStream;
 
 #[cfg(fuzzing)]
 pub use mysql::fuzzing as mysql_fuzzing;
-pub use mysql::{BinlogPosition, MysqlSession};
+pub use mysql::{BinlogPosition, COM_CHANGE_USER, ChangeUser, ClientResponse, MysqlSession};
 #[cfg(fuzzing)]
 pub use postgres::fuzzing as postgres_fuzzing;
 pub use postgres::{PostgresSession, Purpose};
@@ -422,21 +422,121 @@ async fn until_auth(
             };
             let greeting = &mut evidence.greeting.take();
             let tls = async |tls| {
-                let greeted = mysql::greet(stream, greeting).await?;
+                let (greeted, _) = mysql::greet(stream, greeting).await?;
                 mysql::encrypt(greeted, &opening, tls, target).await
             };
             let greeted = encrypted(roots, deadline, evidence, tls, mysql::Greeted::stream).await;
             evidence.greeting = greeting.take();
-            let greeted = greeted?;
-            timed(Stage::AuthRequest, deadline, &mut evidence.stage_durations, async {
-                let (auth_request, pending) = mysql::ask(greeted, &opening, target.engine()).await?;
-                Ok((auth_request, Inner::Mysql(pending)))
-            })
-            .await?
+            ask_mysql(greeted?, &opening, target, deadline, evidence).await?
         }
     };
+    only_cleartext(auth_request, pending, evidence)
+}
+
+async fn ask_mysql(
+    greeted: mysql::Greeted,
+    opening: &mysql::Opening,
+    target: &Target,
+    deadline: Instant,
+    evidence: &mut ConnectionEvidence,
+) -> Result<(AuthRequest, Inner), ConnectError> {
+    timed(Stage::AuthRequest, deadline, &mut evidence.stage_durations, async {
+        let (auth_request, pending) = mysql::ask(greeted, opening, target.engine()).await?;
+        Ok((auth_request, Inner::Mysql(pending)))
+    })
+    .await
+}
+
+fn only_cleartext(
+    auth_request: AuthRequest,
+    pending: Inner,
+    evidence: &mut ConnectionEvidence,
+) -> Result<Inner, ConnectError> {
     evidence.auth_request = Some(auth_request.clone());
     if auth_request == AuthRequest::Cleartext { Ok(pending) } else { Err(ConnectError::NotIam(auth_request)) }
+}
+
+/// A MySQL or MariaDB server that has greeted. TLS has not started.
+pub struct MysqlGreeted {
+    greeted: mysql::Greeted<TcpStream>,
+    /// The payload of the greeting for a client on a local socket.
+    pub offer: Vec<u8>,
+}
+
+impl fmt::Debug for MysqlGreeted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MysqlGreeted")
+    }
+}
+
+/// MySQL and MariaDB: connects and reads the greeting, which a client needs before it says anything.
+///
+/// # Errors
+/// The first stage that failed.
+pub async fn greet(
+    target: &Target,
+    redactor: &Redactor,
+    deadline: Instant,
+    evidence: &mut ConnectionEvidence,
+) -> Result<MysqlGreeted, ConnectError> {
+    let greeted = async {
+        let stream = dial(target, deadline, evidence).await?;
+        let greet = mysql::greet(stream, &mut evidence.greeting);
+        timed(Stage::Tls, deadline, &mut evidence.stage_durations, greet).await
+    };
+    let greeted = greeted.await;
+    evidence.redact(redactor);
+    let (greeted, offer) = greeted.map_err(|error| error.redacted(redactor))?;
+    Ok(MysqlGreeted { greeted, offer })
+}
+
+/// Continues after [`greet`] with what the client answered, as [`connect_until_auth`]. Without a client, the answer is that of
+/// a check.
+///
+/// # Errors
+/// The first stage that failed.
+pub async fn answer(
+    greeted: MysqlGreeted,
+    client: Option<&ClientResponse<'_>>,
+    target: &Target,
+    roots: &Arc<RootCertStore>,
+    redactor: &Redactor,
+    deadline: Instant,
+    evidence: &mut ConnectionEvidence,
+) -> Result<PendingAuth, ConnectError> {
+    let opening = match client {
+        Some(response) => mysql::Opening::of_client(response, target),
+        None => mysql::Opening::of(target),
+    };
+    let pending = async {
+        let tls = |tls| mysql::encrypt(greeted.greeted, &opening, tls, target);
+        let greeted = encrypted(roots, deadline, evidence, tls, mysql::Greeted::stream).await?;
+        let (auth_request, pending) = ask_mysql(greeted, &opening, target, deadline, evidence).await?;
+        only_cleartext(auth_request, pending, evidence)
+    };
+    let pending = pending.await;
+    evidence.redact(redactor);
+    let inner = pending.map_err(|error| error.redacted(redactor))?;
+    Ok(PendingAuth { inner: Box::new(inner), redactor: redactor.clone() })
+}
+
+/// MySQL and MariaDB: authenticates an open session again, with a new token. Returns the payload of the server's OK.
+///
+/// # Errors
+/// If the server rejects it, or asks for something else than the token.
+pub async fn change_user(
+    stream: &mut TlsStream<TcpStream>,
+    change: &ChangeUser<'_>,
+    target: &Target,
+    token: &Secret,
+    redactor: &Redactor,
+    deadline: Instant,
+) -> Result<Vec<u8>, ConnectError> {
+    redactor.learn_token(token);
+    let mut stage_durations = Vec::new();
+    let changed = mysql::change_user(stream, change, target, token);
+    let changed = timed(Stage::Login, deadline, &mut stage_durations, changed).await;
+    changed.map_err(|error| error.redacted(redactor))
 }
 
 /// Resolves the name and connects to one of its addresses.

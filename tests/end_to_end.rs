@@ -10,6 +10,8 @@ mod support;
 
 #[path = "end_to_end/agent.rs"]
 mod agent;
+#[path = "end_to_end/agent_mysql.rs"]
+mod agent_mysql;
 #[path = "end_to_end/agent/service.rs"]
 mod agent_service;
 #[path = "end_to_end/capability.rs"]

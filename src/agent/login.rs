@@ -14,12 +14,12 @@ use crate::{
     checks::Observations,
     connection::{Authenticated, ConnectError, ConnectionEvidence, PendingAuth, Purpose},
     identity::{self, IdentityError, IdentityEvidence},
-    secret::Redactor,
+    secret::{Redactor, Secret},
     token, trust,
 };
 
 /// From the first words of a client to the server's OK, also the wait for the rate limit.
-const TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A session from which bytes can be copied.
 pub(super) struct LoggedIn {
@@ -73,6 +73,23 @@ async fn attempt(
     let session = pending.authenticate(&token.ok()?.text, deadline, &mut seen.connection).await;
     seen.login = Some(session.as_ref().map(drop).map_err(Clone::clone));
     Some(LoggedIn { session: session.ok()?, peer: seen.connection.peer })
+}
+
+/// A new token for a session that authenticates again. `None` after a stage failed; `seen` says which.
+pub(super) async fn new_token(
+    endpoint: &Endpoint,
+    redactor: &Redactor,
+    deadline: Instant,
+    seen: &mut Observations,
+) -> Option<Secret> {
+    let _ = tokio::time::timeout_at(deadline.into(), endpoint.rate_limit.acquire()).await;
+    let credentials = credentials(endpoint, redactor, deadline, &mut seen.identity_evidence).await;
+    seen.identity = Some(credentials.as_ref().map(drop).map_err(Clone::clone));
+    let target = &endpoint.target;
+    let token =
+        token::sign(&credentials.ok()?, &target.sign, &target.region, &target.user, (endpoint.clock)());
+    seen.token = Some(token.clone());
+    Some(token.ok()?.text)
 }
 
 async fn credentials(

@@ -1,35 +1,261 @@
-//! MySQL and MariaDB: not supported yet. A client gets an error instead of a greeting.
+//! Clients of MySQL and MariaDB: the greeting, the login, and COM_CHANGE_USER.
+//!
+//! The server speaks first, so it is connected before the client says anything. The client gets the server's greeting with the real
+//! connection id (KILL QUERY needs it), and the server gets the client's capabilities, so that bytes can be copied
+//! afterwards.
 
-use std::path::Path;
+mod option_file;
+mod packet;
+mod relay;
 
-use tokio::{io::AsyncWriteExt, net::UnixStream};
+use std::{
+    io,
+    path::Path,
+    time::{Duration, Instant},
+};
 
-use super::{Endpoint, caller::Caller};
-use crate::target::{Invalid, Target};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpStream, UnixStream},
+};
+use tokio_rustls::client::TlsStream;
+
+use super::{
+    Endpoint,
+    caller::Caller,
+    login::{LoggedIn, TIMEOUT, log_in, new_token},
+    refusal::{Class, Refusal},
+};
+use crate::{
+    checks::Observations,
+    connection::{self, ChangeUser, ClientResponse, ConnectionEvidence, MysqlGreeted, Purpose},
+    target::{Invalid, Target},
+};
+use packet::Packet;
+use relay::Relay;
 
 pub(super) const SOCKET: &str = "mysql.sock";
 
-const WHY: &str = "pipeprobe does not support MySQL and MariaDB clients yet; use `pipeprobe token`";
+/// For a client to answer the greeting. The server waits 10 s by default (`connect_timeout`).
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(8);
 
+/// The second packet of `caching_sha2_password`: the password is accepted.
+const FAST_AUTH_OK: [u8; 2] = [1, 3];
+
+const COM_QUIT: [u8; 1] = [1];
+
+/// Variables that would lead a program elsewhere, or that contain a secret that the program does not need. Sources: MySQL Reference
+/// Manual, "Environment Variables"; MariaDB Knowledge Base, "MariaDB Environment Variables".
+const REMOVED: &[&str] =
+    &["MYSQL_HOST", "MYSQL_PWD", "MYSQL_GROUP_SUFFIX", "MARIADB_HOME", "LIBMYSQL_ENABLE_CLEARTEXT_PLUGIN"];
+
+/// Creates the option file that MYSQL_HOME leads to.
 pub(super) fn environment(
     target: &Target,
-    _directory: &Path,
+    directory: &Path,
 ) -> Result<Vec<(&'static str, Option<String>)>, Invalid> {
-    let found = format!("{} is {}: not supported yet", target.name, target.engine().name());
-    Err(Invalid::new("TARGET", "a PostgreSQL target", found).help("use `pipeprobe token`"))
+    let socket = directory.join(SOCKET);
+    option_file::create(target, directory, &socket)?;
+    let mut variables: Vec<_> = REMOVED.iter().map(|name| (*name, None)).collect();
+    variables.extend([
+        ("MYSQL_HOME", Some(directory.display().to_string())),
+        ("MYSQL_UNIX_PORT", Some(socket.display().to_string())),
+    ]);
+    Ok(variables)
 }
 
-/// An error packet in place of the greeting: ER_UNKNOWN_ERROR. Before the handshake it has no SQLSTATE.
-pub(super) async fn serve(mut client: UnixStream, _endpoint: &Endpoint, _caller: Caller) {
-    let payload = [&[0xff, 0x51, 0x04], WHY.as_bytes()].concat();
-    let packet = [&[payload.len() as u8, 0, 0, 0], &payload[..]].concat();
-    let _ = client.write_all(&packet).await;
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_error_fits_one_byte_of_length() {
-        assert!(super::WHY.len() + 3 < 256);
+/// Serves one client until its session has ended.
+pub(super) async fn serve(mut client: UnixStream, endpoint: &Endpoint, caller: Caller) {
+    let target = &endpoint.target;
+    let start = Instant::now();
+    let (greeted, seen) = match greet(endpoint).await {
+        Ok(greeted) => greeted,
+        Err(refusal) => {
+            let error = packet::error(&refusal, false);
+            return refuse(&mut client, target, 0, &error, &refusal).await;
+        }
+    };
+    let hello = async {
+        packet::write(&mut client, 0, &greeted.offer).await?;
+        packet::read(&mut client).await
+    };
+    let hello = tokio::time::timeout(HANDSHAKE_TIMEOUT, hello).await;
+    let Packet { sequence, payload } = match hello {
+        Ok(Ok(packet)) => packet,
+        Ok(Err(error)) => {
+            tracing::debug!(target = target.name, %error, "the client closed");
+            return finish(endpoint, greeted, seen).await;
+        }
+        Err(_) => Packet { sequence: 0, payload: Vec::new() },
+    };
+    let sequence = sequence.wrapping_add(1);
+    let response = match understand(&payload, target) {
+        Ok(response) => response,
+        Err(refusal) => {
+            refuse(&mut client, target, sequence, &packet::error(&refusal, true), &refusal).await;
+            return finish(endpoint, greeted, seen).await;
+        }
+    };
+    // A client that does not wait is noticed after the login: a handshake that ends early counts against this host.
+    let LoggedIn { session, .. } = match log_in_after(endpoint, greeted, seen, Some(&response)).await {
+        Ok(logged_in) => logged_in,
+        Err(refusal) => {
+            let error = packet::error(&refusal, true);
+            return refuse(&mut client, target, sequence, &error, &refusal).await;
+        }
+    };
+    tracing::info!(
+        target = target.name,
+        pid = caller.pid,
+        database = response.database().map(|database| String::from_utf8_lossy(database).into_owned()),
+        took = start.elapsed().as_millis(),
+        "logged in"
+    );
+    let mut stream = session.stream;
+    let welcomed = async {
+        let mut sequence = sequence;
+        if response.expects_fast_auth() {
+            packet::write(&mut client, sequence, &FAST_AUTH_OK).await?;
+            sequence = sequence.wrapping_add(1);
+        }
+        packet::write(&mut client, sequence, &session.said).await
+    };
+    if welcomed.await.is_err() {
+        return quit(stream).await;
     }
+    let mut relay = Relay::default();
+    while let Some(change) = relay.run(&mut client, &mut stream).await {
+        let changed = async {
+            relay.finish_responses(&mut client).await?;
+            io::Result::Ok(change_user(endpoint, &mut stream, &change, response.flags()).await)
+        };
+        match changed.await {
+            Ok(Ok(ok)) => {
+                if packet::write(&mut client, 1, &ok).await.is_err() {
+                    break;
+                }
+            }
+            Ok(Err(refusal)) => {
+                refuse(&mut client, target, 1, &packet::error(&refusal, true), &refusal).await;
+                break;
+            }
+            Err(_) => break,
+        }
+    }
+    let _ = stream.shutdown().await;
+    tracing::info!(
+        target = target.name,
+        pid = caller.pid,
+        sent = relay.totals.to_server,
+        received = relay.totals.to_client,
+        took = start.elapsed().as_secs(),
+        "session ended"
+    );
+}
+
+/// Connects, and reads the server's greeting.
+async fn greet(endpoint: &Endpoint) -> Result<(MysqlGreeted, ConnectionEvidence), Refusal> {
+    let redactor = endpoint.sessions.redactor().for_run();
+    let mut seen = Observations::default();
+    let deadline = Instant::now() + TIMEOUT;
+    let greeted = connection::greet(&endpoint.target, &redactor, deadline, &mut seen.connection).await;
+    match greeted {
+        Ok(greeted) => Ok((greeted, seen.connection)),
+        Err(error) => {
+            seen.connect = Some(Err(error));
+            Err(Refusal::of(&endpoint.target, Purpose::Queries, &seen, &redactor))
+        }
+    }
+}
+
+/// The answer to the greeting, if it is for the target's user.
+fn understand<'a>(payload: &'a [u8], target: &Target) -> Result<ClientResponse<'a>, Refusal> {
+    if payload.is_empty() {
+        return Err(Refusal::new(Class::Protocol, "pipeprobe: no handshake response within 8 s"));
+    }
+    let response = ClientResponse::parse(payload)
+        .map_err(|what| Refusal::new(Class::Protocol, format!("pipeprobe: the handshake response {what}")))?;
+    check_user(response.user(), target)?;
+    Ok(response)
+}
+
+fn check_user(user: &[u8], target: &Target) -> Result<(), Refusal> {
+    let expected = target.user.as_str();
+    if user == expected.as_bytes() {
+        return Ok(());
+    }
+    let user: String = String::from_utf8_lossy(user).chars().filter(|c| !c.is_control()).take(80).collect();
+    let message = format!("pipeprobe logs in as user {expected} only, not as {user}");
+    Err(Refusal::new(Class::NotAuthorized, message).hint(format!("connect with --user={expected}")))
+}
+
+/// Logs in after the greeting.
+async fn log_in_after(
+    endpoint: &Endpoint,
+    greeted: MysqlGreeted,
+    greeting_seen: ConnectionEvidence,
+    response: Option<&ClientResponse<'_>>,
+) -> Result<LoggedIn, Refusal> {
+    let (target, roots) = (&endpoint.target, &endpoint.roots);
+    let connect = async move |redactor: &_, deadline, seen: &mut _| {
+        *seen = greeting_seen;
+        connection::answer(greeted, response, target, roots, redactor, deadline, seen).await
+    };
+    log_in(endpoint, Purpose::Queries, connect).await
+}
+
+/// Completes the handshake without a client. The server would count it as an error of this host, and block the host after 100
+/// (`max_connect_errors`).
+async fn finish(endpoint: &Endpoint, greeted: MysqlGreeted, seen: ConnectionEvidence) {
+    match log_in_after(endpoint, greeted, seen, None).await {
+        Ok(LoggedIn { session, .. }) => quit(session.stream).await,
+        Err(refusal) => {
+            tracing::debug!(target = endpoint.target.name, why = refusal.message, "unfinished handshake");
+        }
+    }
+}
+
+async fn quit(mut stream: TlsStream<TcpStream>) {
+    let goodbye = async {
+        packet::write(&mut stream, 0, &COM_QUIT).await?;
+        stream.shutdown().await
+    };
+    let _ = tokio::time::timeout(Duration::from_secs(1), goodbye).await;
+}
+
+/// Answers COM_CHANGE_USER. Returns the payload of the server's OK.
+async fn change_user(
+    endpoint: &Endpoint,
+    stream: &mut TlsStream<TcpStream>,
+    payload: &[u8],
+    flags: u32,
+) -> Result<Vec<u8>, Refusal> {
+    let target = &endpoint.target;
+    let change = ChangeUser::parse(payload, flags)
+        .ok_or_else(|| Refusal::new(Class::Protocol, "pipeprobe: COM_CHANGE_USER is cut off"))?;
+    check_user(change.user(), target)?;
+    let redactor = endpoint.sessions.redactor().for_run();
+    let deadline = Instant::now() + TIMEOUT;
+    let mut seen = Observations::default();
+    if let Some(token) = new_token(endpoint, &redactor, deadline, &mut seen).await {
+        match connection::change_user(stream, &change, target, &token, &redactor, deadline).await {
+            Ok(ok) => return Ok(ok),
+            Err(error) => seen.login = Some(Err(error)),
+        }
+    }
+    Err(Refusal::of(target, Purpose::Queries, &seen, &redactor))
+}
+
+/// Sends an error packet and closes.
+async fn refuse(client: &mut UnixStream, target: &Target, sequence: u8, error: &[u8], refusal: &Refusal) {
+    tracing::warn!(target = target.name, why = refusal.message, detail = refusal.detail, "refused");
+    let sent = async {
+        packet::write(client, sequence, error).await?;
+        client.shutdown().await?;
+        // What the client still sends is read, so that closing does not discard the error.
+        let mut rest = [0; 1024];
+        while client.read(&mut rest).await? > 0 {}
+        io::Result::Ok(())
+    };
+    let _ = tokio::time::timeout(Duration::from_secs(1), sent).await;
 }

@@ -9,9 +9,9 @@ use super::{ConfigFile, Given};
 /// Serve a private local socket for each target, whose connections log in with IAM
 ///
 /// As `exec`, for programs that are started elsewhere. The socket of a target is in DIR/NAME. PostgreSQL clients connect to it
-/// with PGHOST=DIR/NAME and sslmode=disable. Only this user and root can use it. On SIGTERM no new connections are accepted,
+/// with PGHOST=DIR/NAME and sslmode=disable, those of MySQL and MariaDB with the socket DIR/NAME/mysql.sock. Only this user and root can use it. On SIGTERM no new connections are accepted,
 /// and open sessions have the time of --drain to end; a second SIGTERM ends them. On SIGHUP the file is read again: open
-/// sessions stay, and an invalid file changes nothing. MySQL and MariaDB clients get an error: not supported yet.
+/// sessions stay, and an invalid file changes nothing.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Agent {

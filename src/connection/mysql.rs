@@ -4,6 +4,7 @@
 //! Sources: MySQL Internals Manual, "Connection Phase"; MariaDB Knowledge Base, "Connection". The packet types come
 //! from mysql_common, the framing is in this file.
 
+mod client;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod handover;
@@ -15,6 +16,7 @@ use std::{
     time::Instant,
 };
 
+pub use client::{COM_CHANGE_USER, ChangeUser, ClientResponse};
 use futures_util::StreamExt;
 use handover::Handover;
 use mysql_async::{BinlogStreamRequest, Conn, Row, from_value_opt, prelude::Queryable};
@@ -113,19 +115,27 @@ impl Greeted {
     }
 }
 
-/// The greeting, in plaintext.
+impl Opening {
+    /// Of a client that speaks the protocol itself.
+    pub(super) fn of_client(response: &ClientResponse<'_>, target: &Target) -> Self {
+        response.opening(target.user.as_str())
+    }
+}
+
+/// The greeting, in plaintext, and what a client can be offered of it.
 pub(super) async fn greet(
     stream: TcpStream,
     seen: &mut Option<Greeting>,
-) -> Result<Greeted<TcpStream>, ConnectError> {
+) -> Result<(Greeted<TcpStream>, Vec<u8>), ConnectError> {
     let stage = Stage::Tls;
     let mut packets = Packets { stream, sequence: 0 };
     let packet = packets.read(stage).await?;
     if packet.first() == Some(&0xFF) {
         return Err(refused(stage, &packet, Can::empty())); // blocked host, too many connections
     }
-    let greeting =
-        greeting(&packet).ok_or_else(|| ConnectError::protocol(stage, "did not send a greeting"))?;
+    let (greeting, offer) = greeting(&packet)
+        .zip(client::offer(&packet))
+        .ok_or_else(|| ConnectError::protocol(stage, "did not send a greeting"))?;
     *seen = Some(Greeting {
         version: printable(&greeting.server_version_str()),
         default_plugin: printable(&greeting.auth_plugin_name_str().unwrap_or_default()),
@@ -137,7 +147,7 @@ pub(super) async fn greet(
     if !missing.is_empty() {
         return Err(ConnectError::protocol(stage, format!("does not support {missing:?}")));
     }
-    Ok(Greeted { packets, greeting })
+    Ok((Greeted { packets, greeting }, offer))
 }
 
 /// SSLRequest in plaintext, then TLS.
@@ -183,15 +193,7 @@ pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
     let packet = greeted.packets.read(stage).await?;
     let auth_request = match packet.first() {
         Some(0x00) => AuthRequest::Nothing,
-        Some(0xFE) => {
-            let request = ParseBuf(&packet)
-                .parse::<AuthSwitchRequest<'_>>(())
-                .map_err(|_| ConnectError::protocol(stage, "sent a malformed AuthSwitchRequest"))?;
-            match request.auth_plugin() {
-                AuthPlugin::MysqlClearPassword => AuthRequest::Cleartext,
-                other => AuthRequest::Plugin(printable(&String::from_utf8_lossy(other.as_bytes()))),
-            }
-        }
+        Some(0xFE) => switch_request(stage, &packet)?,
         Some(0xFF) => return Err(refused(stage, &packet, opening.agreed)),
         _ => return Err(ConnectError::protocol(stage, "did not send an authentication request")),
     };
@@ -199,25 +201,66 @@ pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> PendingAuth<S> {
-    /// Sends the token, NUL-terminated as `mysql_clear_password` requires, and reads OK.
+    /// Sends the token and reads OK.
     pub(super) async fn authenticate(mut self, token: &Secret) -> Result<Authenticated<S>, ConnectError> {
-        let stage = Stage::Login;
-        let mut password = [token.reveal().as_bytes(), &[0]].concat();
-        let sent = self.greeted.packets.write(stage, &password).await;
-        password.fill(0);
-        sent?;
-        let packet = self.greeted.packets.read(stage).await?;
-        match packet.first() {
-            Some(0x00) => {}
-            Some(0xFF) => return Err(refused(stage, &packet, self.agreed)),
-            Some(0xFE) => {
-                return Err(ConnectError::protocol(stage, "switched the authentication a second time"));
-            }
-            _ => return Err(ConnectError::protocol(stage, "sent neither OK nor an error after the token")),
-        }
+        let ok = send_token(&mut self.greeted.packets, self.agreed, token).await?;
         let Self { greeted, agreed, engine } = self;
-        Ok(Authenticated { greeted, agreed, engine, ok: packet })
+        Ok(Authenticated { greeted, agreed, engine, ok })
     }
+}
+
+/// The authentication that an AuthSwitchRequest asks for.
+fn switch_request(stage: Stage, packet: &[u8]) -> Result<AuthRequest, ConnectError> {
+    let request = ParseBuf(packet)
+        .parse::<AuthSwitchRequest<'_>>(())
+        .map_err(|_| ConnectError::protocol(stage, "sent a malformed AuthSwitchRequest"))?;
+    Ok(match request.auth_plugin() {
+        AuthPlugin::MysqlClearPassword => AuthRequest::Cleartext,
+        other => AuthRequest::Plugin(printable(&String::from_utf8_lossy(other.as_bytes()))),
+    })
+}
+
+/// Sends the token, NUL-terminated as `mysql_clear_password` requires, and returns the payload of OK.
+async fn send_token<S: AsyncRead + AsyncWrite + Unpin>(
+    packets: &mut Packets<S>,
+    agreed: Can,
+    token: &Secret,
+) -> Result<Vec<u8>, ConnectError> {
+    let stage = Stage::Login;
+    let mut password = [token.reveal().as_bytes(), &[0]].concat();
+    let sent = packets.write(stage, &password).await;
+    password.fill(0);
+    sent?;
+    let packet = packets.read(stage).await?;
+    match packet.first() {
+        Some(0x00) => Ok(packet),
+        Some(0xFF) => Err(refused(stage, &packet, agreed)),
+        Some(0xFE) => Err(ConnectError::protocol(stage, "switched the authentication a second time")),
+        _ => Err(ConnectError::protocol(stage, "sent neither OK nor an error after the token")),
+    }
+}
+
+/// Authenticates an open session again, with COM_CHANGE_USER. The token is sent only if the server requests it.
+pub(super) async fn change_user(
+    stream: &mut TlsStream<TcpStream>,
+    change: &ChangeUser<'_>,
+    target: &Target,
+    token: &Secret,
+) -> Result<Vec<u8>, ConnectError> {
+    let stage = Stage::Login;
+    let mut packets = Packets { stream, sequence: 0 };
+    packets.write(stage, &change.request(target.user.as_str())).await?;
+    let packet = packets.read(stage).await?;
+    let auth_request = match packet.first() {
+        Some(0x00) => AuthRequest::Nothing,
+        Some(0xFE) => switch_request(stage, &packet)?,
+        Some(0xFF) => return Err(refused(stage, &packet, Can::CLIENT_PROTOCOL_41)),
+        _ => return Err(ConnectError::protocol(stage, "did not send an authentication request")),
+    };
+    if auth_request != AuthRequest::Cleartext {
+        return Err(ConnectError::NotIam(auth_request));
+    }
+    send_token(&mut packets, Can::CLIENT_PROTOCOL_41, token).await
 }
 
 /// A session after the server's OK.

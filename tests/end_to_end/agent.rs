@@ -100,17 +100,6 @@ fn psql_logs_in_to_every_postgres_without_a_secret() {
 }
 
 #[test]
-fn mysql_and_mariadb_are_refused_before_the_program_starts() {
-    let lab = shared();
-    for instance in lab.instances().iter().filter(|i| i.server_version.engine() != Engine::Postgres) {
-        let output = exec(lab, &instance.name, &["echo", "started"]).output().unwrap();
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &b""[..]), "{stderr}");
-        assert!(stderr.contains("not supported yet"), "{stderr}");
-    }
-}
-
-#[test]
 fn the_environment_of_the_program_has_an_endpoint_and_no_secret() {
     let lab = shared();
     let instance = postgres_15();
