@@ -237,6 +237,7 @@ printf '%s\n' "$*" >> "$NOTES"
 case "$*" in
 *get-caller-identity*) echo "${ACCOUNT:-123456789012}" ;;
 *DBClusterIdentifier*) echo orders ;;
+*describe-db-*parameter-groups*-name\ clickpipes-*) exit 254 ;;
 *describe-db-*s*ParameterGroups\[0\].DBParameterGroupFamily*) echo family1 ;;
 *DBParameterGroupName*|*DBClusterParameterGroup\ *) echo "${GROUP:-default.family1}" ;;
 *ParameterApplyStatus*|*GroupStatus*) echo "${STATUS:-in-sync}" ;;

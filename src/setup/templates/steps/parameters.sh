@@ -15,7 +15,9 @@ default.*)
         --query '{{ s.aws.family_of }}' --output text)
     group=clickpipes-$db
     attach=yes
-    aws rds describe-{{ s.aws.group }}s --{{ s.aws.group }}-name "$group" >/dev/null 2>&1 ||
+    existing=$(aws rds describe-{{ s.aws.group }}s --{{ s.aws.group }}-name "$group" \
+        --query '{{ s.aws.family_of }}' --output text 2>/dev/null) || true
+    [ "$existing" = "$family" ] ||
         aws rds create-{{ s.aws.group }} --{{ s.aws.group }}-name "$group" \
             --db-parameter-group-family "$family" --description 'Change data capture by ClickPipes'
     ;;
