@@ -148,7 +148,7 @@ fn write_target(out: &mut impl Write, report: &Report, layout: Layout) -> io::Re
     let mode = verdict.replication_mode.map(|mode| format!(", replication_mode = \"{}\"", mode.name()));
     let by = match verdict.required_by {
         RequiredBy::Require | RequiredBy::ReplicationMode => "",
-        RequiredBy::Default => " (default without a replication mode)",
+        RequiredBy::Default => " (default)",
         RequiredBy::BestSoFar => " (the best so far)",
     };
     let required = format!("{}{by}: {met}{}", verdict.required, mode.unwrap_or_default());

@@ -103,8 +103,8 @@ fn a_change_of_the_database_is_seen_by_the_next_full_check() {
         let held = &known["last"]["verdict"]["blocked_by"];
         if held[0] == "MYSQL_BINLOG_FORMAT" { Ok(()) } else { Err(format!("{held}")) }
     });
-    // Initial Load Only was all that was required, so it is as healthy as before.
-    assert_eq!(serve.target("maria")["health"], "healthy");
+    // No mode is set, so it is held to the best that it has had.
+    serve.becomes("maria", "unhealthy");
     assert_eq!(serve.metric("pipeprobe_capability{target=\"maria\",basis=\"guide\"}"), Some(1.0));
 }
 
