@@ -36,7 +36,6 @@ use crate::{
 use caller::Caller;
 use cancel_keys::CancelKeys;
 pub use listener::{Listener, PrivateDirectory};
-pub(crate) use supervisor::LOGINS_PER_SECOND;
 pub use supervisor::{Reread, RunError, run};
 
 /// What one target's connections share.

@@ -14,7 +14,7 @@ mod subject;
 mod target;
 mod url;
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 pub use agent::{Agent, Exec};
 use declared::Candidate;
@@ -33,6 +33,9 @@ use crate::{
     diagnostic::{Basis, Capability, RequiredBy, Requirement},
     target::{ConfigErrors, ErrorList, Invalid, ReplicationMode, Skipped, Target, Unchecked, choice, quoted},
 };
+
+/// Logins to one database, by default: half of the maximum that AWS recommends.
+pub const LOGINS_PER_SECOND: NonZeroU32 = NonZeroU32::new(100).expect("not zero");
 
 /// What `check` does.
 #[derive(Clone, Debug)]

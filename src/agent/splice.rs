@@ -8,7 +8,7 @@ use tokio::{
 };
 
 /// For each direction: the size of a TLS record.
-const BUFFER: usize = 16 * 1024;
+pub(super) const BUFFER: usize = 16 * 1024;
 
 /// How long one direction may continue after the other has ended.
 const LINGER: Duration = Duration::from_secs(30);
@@ -50,7 +50,8 @@ pub(super) async fn splice<S: AsyncRead + AsyncWrite>(
     totals
 }
 
-async fn linger(direction: impl Future<Output = ()>) {
+/// Waits for one direction after the other has ended.
+pub(super) async fn linger(direction: impl Future<Output = ()>) {
     let _ = tokio::time::timeout(LINGER, direction).await;
 }
 

@@ -18,7 +18,7 @@ use super::{
     listener::{Listener, create_parent},
 };
 use crate::{
-    config::Agent,
+    config::{Agent, LOGINS_PER_SECOND},
     connection::RateLimit,
     identity::Sessions,
     service::{descriptors, notify},
@@ -28,9 +28,6 @@ use crate::{
 
 /// Reads the configuration again.
 pub type Reread = Arc<dyn Fn() -> Result<Agent, ConfigErrors> + Send + Sync>;
-
-/// Half of the maximum that AWS recommends, as in `serve`.
-pub(crate) const LOGINS_PER_SECOND: std::num::NonZeroU32 = std::num::NonZeroU32::new(100).expect("not zero");
 
 /// Serves every target until SIGTERM or SIGINT. Open sessions then have the time that the configuration gives; a second signal
 /// ends them at once.

@@ -133,10 +133,9 @@ impl Serve {
                 .unwrap_or(1),
         };
         let history = number(e, "history", written.history.as_ref(), 1..=10_000).unwrap_or(100) as usize;
-        // Half of the maximum that AWS recommends.
         let logins_per_second = number(e, "logins_per_second", written.logins_per_second.as_ref(), 1..=200)
             .and_then(NonZeroU32::new)
-            .unwrap_or(const { NonZeroU32::new(100).expect("not zero") });
+            .unwrap_or(super::LOGINS_PER_SECOND);
         let web = e.take_all(web(&args.serve.without_empty().over(written), &context));
         errors.check()?;
         let Some((web, Judge { timeout, .. })) = web.zip(judge) else {

@@ -15,9 +15,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Exit, refuse};
 use crate::{
-    agent::{Endpoint, LOGINS_PER_SECOND, Listener, PrivateDirectory},
+    agent::{Endpoint, Listener, PrivateDirectory},
     cli::Format,
-    config::Exec,
+    config::{Exec, LOGINS_PER_SECOND},
     connection::RateLimit,
     identity::Sessions,
     target::ConfigErrors,

@@ -1,21 +1,18 @@
 //! Copies bytes between a client and a server, until both sides have closed or the client sends COM_CHANGE_USER.
 
-use std::{future::Future, io, time::Duration};
+use std::io;
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest, Ready, split},
     net::UnixStream,
 };
 
-use crate::{agent::splice::Totals, connection::COM_CHANGE_USER};
+use crate::{
+    agent::splice::{BUFFER, Totals, linger},
+    connection::COM_CHANGE_USER,
+};
 
 use super::packet::LONGEST;
-
-/// For each direction: the size of a TLS record.
-const BUFFER: usize = 16 * 1024;
-
-/// How long one direction may continue after the other has ended.
-const LINGER: Duration = Duration::from_secs(30);
 
 /// A packet of this length is continued by the next one.
 const LONGEST_PAYLOAD: usize = 0xFF_FFFF;
@@ -72,10 +69,6 @@ impl Relay {
         let left = std::mem::take(&mut self.responses);
         client.write_all(&left).await
     }
-}
-
-async fn linger(direction: impl Future<Output = ()>) {
-    let _ = tokio::time::timeout(LINGER, direction).await;
 }
 
 /// Copies until the end. It can be dropped at any await: `pending` has what was read and not written.
