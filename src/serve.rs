@@ -260,13 +260,13 @@ impl Monitor {
     /// What the next check of a target is judged by.
     fn requirement(&self, watched: &Arc<MonitoredTarget>) -> Requirement {
         let status_store = self.status_store();
-        let entry = status_store.entry(&watched.target.name).filter(|entry| entry.watched == *watched);
+        let entry = status_store.entry_of(watched);
         entry.map_or(watched.requirement, status_store::Entry::requirement)
     }
 
     fn position_before(&self, watched: &Arc<MonitoredTarget>, at: Timestamp) -> Option<Position> {
         let status_store = self.status_store();
-        let entry = status_store.entry(&watched.target.name).filter(|entry| entry.watched == *watched);
+        let entry = status_store.entry_of(watched);
         entry.and_then(|entry| entry.position_before(at)).cloned()
     }
 
@@ -285,7 +285,7 @@ impl Monitor {
         }
         let (change, before, after) = {
             let mut status_store = self.status_store();
-            let Some(entry) = status_store.entry(name).filter(|entry| entry.watched == *watched) else {
+            let Some(entry) = status_store.entry_of(watched) else {
                 return; // a reload removed or changed the target during this check
             };
             let before = entry.requirement();

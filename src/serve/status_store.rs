@@ -102,6 +102,17 @@ impl StatusStore {
         self.entries.get(name).map(Arc::as_ref)
     }
 
+    /// Of this very target: `None` if a reload has removed or changed it.
+    pub(super) fn entry_of(&self, watched: &Arc<MonitoredTarget>) -> Option<&Entry> {
+        self.entry(&watched.target.name).filter(|entry| entry.watched == *watched)
+    }
+
+    /// As [`Self::entry_of`]. Copies the entry only if a reader holds a snapshot.
+    fn entry_to_change(&mut self, watched: &Arc<MonitoredTarget>) -> Option<&mut Entry> {
+        let entry = self.entries.get_mut(&watched.target.name).filter(|entry| entry.watched == *watched);
+        entry.map(Arc::make_mut)
+    }
+
     /// Sorted by name.
     pub(super) fn entries(&self) -> impl ExactSizeIterator<Item = (&str, &Entry)> {
         self.entries.iter().map(|(name, entry)| (name.as_str(), &**entry))
@@ -109,9 +120,8 @@ impl StatusStore {
 
     /// Records what a check has seen of the pipe.
     pub(super) fn observe(&mut self, watched: &Arc<MonitoredTarget>, position: Position) {
-        let entry = self.entries.get_mut(&watched.target.name).filter(|entry| entry.watched == *watched);
-        if let Some(entry) = entry {
-            Arc::make_mut(entry).observe(position);
+        if let Some(entry) = self.entry_to_change(watched) {
+            entry.observe(position);
         }
     }
 
@@ -124,9 +134,7 @@ impl StatusStore {
         history: usize,
         now: Timestamp,
     ) -> Option<Change> {
-        let entry = self.entries.get_mut(&watched.target.name).filter(|entry| entry.watched == *watched)?;
-        // Copies only if a reader holds a snapshot.
-        Arc::make_mut(entry).note(report, thresholds, history, now)
+        self.entry_to_change(watched)?.note(report, thresholds, history, now)
     }
 }
 
