@@ -4,7 +4,7 @@ use super::tables::{self, Candidates, Failing, counted, some_of};
 use crate::{
     connection::Refusal,
     diagnostic::{CheckId, Diagnostic},
-    facts::{self, BinlogFilters, Fact, MysqlFacts, Settings, Table, TableKind, Version},
+    facts::{self, AccountLimits, BinlogFilters, Fact, MysqlFacts, Settings, Table, TableKind, Version},
     sql::{self, ServerText},
     target::{Engine, ReplicationMechanism, SourceType, Target},
 };
@@ -424,12 +424,21 @@ impl Server<'_> {
         candidates.judge((check, "MYSQL_CASCADES"), &failing, "foreign keys with CASCADE or SET NULL")
     }
 
+    /// # Errors
+    /// The result of the check, if there are no limits to judge.
+    fn limits_of_account(&self, check: CheckId) -> Result<&AccountLimits, Diagnostic> {
+        match &self.facts.account_limits {
+            Fact::Read(limits) => Ok(limits),
+            Fact::Absent => Err(Diagnostic::pass(check, "this version has no limits in SHOW CREATE USER")),
+            other @ Fact::Refused(_) => Err(unanswered(check, other)),
+        }
+    }
+
     fn account_limits(&self) -> Diagnostic {
         let check = CheckId::MysqlAccountLimits;
-        let limits = match &self.facts.account_limits {
-            Fact::Read(limits) => limits,
-            Fact::Absent => return Diagnostic::pass(check, "this version has no limits in SHOW CREATE USER"),
-            other @ Fact::Refused(_) => return unanswered(check, other),
+        let limits = match self.limits_of_account(check) {
+            Ok(limits) => limits,
+            Err(diagnostic) => return diagnostic,
         };
         let global = self.get("max_user_connections").and_then(|value| value.parse().ok()).unwrap_or(0);
         let simultaneous = match limits.simultaneous_connections {
@@ -449,10 +458,9 @@ impl Server<'_> {
     /// These limits also apply to the initial load, and a session that exists does not show that more can be opened.
     fn hourly_limits(&self) -> Diagnostic {
         let check = CheckId::MysqlHourlyLimits;
-        let limits = match &self.facts.account_limits {
-            Fact::Read(limits) => limits,
-            Fact::Absent => return Diagnostic::pass(check, "this version has no limits in SHOW CREATE USER"),
-            other @ Fact::Refused(_) => return unanswered(check, other),
+        let limits = match self.limits_of_account(check) {
+            Ok(limits) => limits,
+            Err(diagnostic) => return diagnostic,
         };
         let low: Vec<String> = [
             ("connections", limits.connections_per_hour, PIPE_CONNECTIONS_PER_HOUR),
