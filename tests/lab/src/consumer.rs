@@ -5,7 +5,7 @@
 //! order, and clean up. They do not know how the lab was set up.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ use crate::server_version::Engine;
 
 pub(crate) const COMMON: &str = include_str!("consumers/common.py");
 pub(crate) const POSTGRES: &str = include_str!("consumers/postgres.py");
-pub(crate) const MYSQL: &str = include_str!("consumers/mysql.py");
+const MYSQL: &str = include_str!("consumers/mysql.py");
 
 /// Limit for the whole run of a consumer. Its own limits are shorter.
 const LONGEST: Duration = Duration::from_mins(1);
@@ -95,28 +95,12 @@ impl Consumer<'_> {
     }
 
     fn run(&self, token: &str, changes: Option<&Changes<'_>>) -> io::Result<Result<Vec<Value>, String>> {
-        let python = python().ok_or_else(|| {
-            io::Error::new(io::ErrorKind::NotFound, "Python's libraries are not there: run `cargo lab setup`")
-        })?;
         let script = match self.instance.server_version.engine() {
             Engine::Postgres => [COMMON, POSTGRES].concat(),
             Engine::Mysql | Engine::MariaDb => [COMMON, MYSQL].concat(),
         };
-        let mut child = Command::new(python)
-            .args(["-I", "-c", &script])
-            .env_clear()
-            .env("LC_ALL", "C.UTF-8")
-            .env("PIPEPROBE_LAB_TOKEN", token)
-            .current_dir("/")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let mut child = Running(child);
-        let (Some(mut input), Some(output), Some(mut complaints)) = pipes else {
-            return Err(io::Error::other("a child without pipes"));
-        };
+        let Program { running: mut child, mut input, output, mut complaints } =
+            Program::start(&script, token)?;
         // If the consumer has exited, its stderr is the better error.
         let _ = writeln!(input, "{}", self.request(changes));
 
@@ -210,8 +194,42 @@ fn count(table: &Value, what: &str) -> u64 {
     table[what].as_u64().unwrap_or_default()
 }
 
+/// A Python program of the lab, with its pipes.
+pub(crate) struct Program {
+    pub(crate) running: Running,
+    pub(crate) input: ChildStdin,
+    pub(crate) output: ChildStdout,
+    pub(crate) complaints: ChildStderr,
+}
+
+impl Program {
+    /// Starts a script with only the token in its environment.
+    pub(crate) fn start(script: &str, token: &str) -> io::Result<Self> {
+        let python = python().ok_or_else(|| {
+            io::Error::new(io::ErrorKind::NotFound, "Python's libraries are not there: run `cargo lab setup`")
+        })?;
+        let mut child = Command::new(python)
+            .args(["-I", "-c", script])
+            .env_clear()
+            .env("LC_ALL", "C.UTF-8")
+            .env("PIPEPROBE_LAB_TOKEN", token)
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let running = Running(child);
+        let (Some(input), Some(output), Some(complaints)) = pipes else {
+            return Err(io::Error::other("a child without pipes"));
+        };
+        Ok(Self { running, input, output, complaints })
+    }
+}
+
 /// Killed when the value is dropped.
-struct Running(Child);
+#[derive(Debug)]
+pub(crate) struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
