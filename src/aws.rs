@@ -2,7 +2,7 @@
 //! (`--diagnose-profile`, `--diagnose-role`), with separate credentials and with read-only calls.
 //!
 //! If a call is denied or fails, its fact is unknown and the message of AWS is kept. [`crate::checks`] interprets the
-//! records. Reading them requires the cargo feature `aws-diagnostics`; the types exist without it.
+//! records. Reading them requires the cargo feature `aws-diagnostics`, which is on by default; the types exist without it.
 //!
 //! Source: Amazon RDS API Reference, `DescribeDBInstances`, `DescribeDBClusters`, `DescribeDBProxies`; AWS IAM API
 //! Reference, `GetRole` and the calls that list and read policies.
@@ -14,7 +14,11 @@ mod iam;
 #[cfg(feature = "aws-diagnostics")]
 mod notes;
 #[cfg(feature = "aws-diagnostics")]
+mod query;
+#[cfg(feature = "aws-diagnostics")]
 mod rds;
+#[cfg(feature = "aws-diagnostics")]
+mod xml;
 
 use std::time::{Duration, Instant};
 
@@ -259,11 +263,11 @@ pub async fn look(target: &Target, operator: &Operator, deadline: Instant, now: 
     let notes = notes::Notes::until(deadline);
     let roots =
         trust::web_roots(target.access.ca_bundle.as_ref()).unwrap_or_else(|_| rustls::RootCertStore::empty());
-    let http = identity::HttpSender::new(roots.clone(), target.access.plaintext_endpoints);
     let becoming = identity::operator(operator, &target.access, &target.region, roots);
     let Some(identity) = notes.credentials(&operator.to_string(), becoming).await else {
         return AwsRecords { asked: notes.into_calls(), took: start.elapsed(), ..AwsRecords::default() };
     };
+    let api = query::QueryApi { identity: &identity, region: &target.region, now, start };
     let kind = RdsName::parse(&target.sign.host).map(|name| name.kind);
     let role = async {
         let Some(role) = target.access.roles.last() else { return Lookup::Unavailable };
@@ -277,21 +281,20 @@ pub async fn look(target: &Target, operator: &Operator, deadline: Instant, now: 
             notes.refused("iam:GetRole", role.as_str(), why);
             return Lookup::Unavailable;
         }
-        iam::read(&identity.sdk, role, &notes).await
+        iam::read(&api, role, &notes).await
     };
-    let database = rds::find(&identity.sdk, target.sign.host.as_str(), kind, &notes);
+    let database = rds::find(&api, target.sign.host.as_str(), kind, &notes);
     let (database, role) = tokio::join!(database, role);
     let network = match (&target.pipe.static_ips, database.found()) {
         (Some(_), Some(record)) => {
-            let ec2 = ec2::Ec2 { sdk: &identity.sdk, http, region: &target.region, now };
             let ids = record.security_groups();
             let groups = async {
                 match ids.is_empty() {
                     true => Lookup::NotFound,
-                    false => ec2.security_groups(ids, &notes).await,
+                    false => ec2::security_groups(&api, ids, &notes).await,
                 }
             };
-            let (public, groups) = tokio::join!(rds::is_public(&identity.sdk, record, &notes), groups);
+            let (public, groups) = tokio::join!(rds::is_public(&api, record, &notes), groups);
             Some(Network { public, groups })
         }
         _ => None,

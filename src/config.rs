@@ -238,7 +238,7 @@ fn can_be_required(require: Option<Capability>, target: &Target) -> Result<(), I
     }
 }
 
-/// AWS diagnostics need two large SDK crates, so not every build has them.
+/// A build without default features has no AWS diagnostics.
 fn require_feature(fields: &Fields) -> Result<(), Invalid> {
     let diagnose = &fields.diagnose;
     let given =
@@ -247,7 +247,7 @@ fn require_feature(fields: &Fields) -> Result<(), Invalid> {
         Some((field, given)) if !cfg!(feature = "aws-diagnostics") => {
             Err(Invalid::new(field, "a pipeprobe with the feature aws-diagnostics", "a build without it")
                 .at(&given.origin)
-                .help("cargo install --path . --features aws-diagnostics"))
+                .help("cargo install --path ."))
         }
         _ => Ok(()),
     }

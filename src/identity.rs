@@ -45,12 +45,14 @@ use crate::{
 };
 
 #[cfg(feature = "aws-diagnostics")]
-pub(crate) use diagnostics::{OperatorSdk, Said, SdkFailure, operator};
+pub(crate) use diagnostics::{OperatorIdentity, Said, operator};
 #[cfg(feature = "aws-diagnostics")]
-pub(crate) use http::HttpSender;
+pub(crate) use http::HttpAnswer;
 
-/// The most one STS call may take, its retries included.
-const CALL_BUDGET: Duration = Duration::from_secs(10);
+/// The most one call of AWS may take, its retries included.
+pub(crate) const CALL_BUDGET: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The credentials that sign the token, and how they came about.
 #[derive(Clone, Debug)]
@@ -269,8 +271,8 @@ async fn assume_in_turn(
 /// Where credentials come from, with our HTTP.
 async fn load(profile: Option<&String>, region: &Region, http: http::Client) -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(3))
-        .read_timeout(Duration::from_secs(5))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
         .operation_timeout(CALL_BUDGET)
         .build();
     let mut loader =

@@ -23,7 +23,7 @@ use crate::{
 pub const LIFETIME: Duration = Duration::from_secs(900);
 
 /// RFC 3986: everything but `A-Z a-z 0-9 - . _ ~` is escaped, a space as `%20`.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(crate) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A signed token and how long it can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -80,11 +80,10 @@ fn each_external_crate_is_used_only_in_its_files() {
             &["identity.rs", "identity/diagnostics.rs"],
             "STS is spoken to in one place; its errors become plain data there",
         ),
-        ("aws_sdk_rds", &["aws/rds.rs"], "records become plain data where they are read"),
-        ("aws_sdk_iam", &["aws/iam.rs"], "records become plain data where they are read"),
         ("aws_config", &["identity.rs", "identity/diagnostics.rs"], "credential sources belong to identity"),
         ("aws_smithy_runtime_api", &["identity/http.rs"], "the SDK's HTTP is ours, in one file"),
-        ("aws_smithy_xml", &["aws/ec2.rs"], "records become plain data where they are read"),
+        ("aws_types", &["identity/diagnostics.rs"], "credential sources belong to identity"),
+        ("roxmltree", &["aws/xml.rs"], "answers of AWS are read in one place"),
         ("aws_smithy_types", &["identity/http.rs"], "the SDK's HTTP is ours, in one file"),
         (
             "hyper",
@@ -132,8 +131,8 @@ fn each_external_crate_is_used_only_in_its_files() {
         ("subtle", &["serve/auth.rs"], "passwords are compared in one place"),
         (
             "aws_sigv4",
-            &["token.rs", "aws/ec2.rs"],
-            "tokens are signed in one place; EC2 has no client of the SDK",
+            &["token.rs", "aws/query.rs"],
+            "tokens are signed in one place; RDS, IAM and EC2 have no client of the SDK",
         ),
         ("tokio_postgres", &["connection/postgres.rs"], "drivers stop at the door"),
         ("postgres_protocol", &["connection/postgres.rs"], "drivers stop at the door"),
@@ -189,7 +188,7 @@ fn each_external_crate_is_used_only_in_its_files() {
     }
 }
 
-/// The token signer of aws-sdk-rds signs another user than requested if the name is unusual, and falls back to a
+/// The token signer of the SDK (aws-sdk-rds) signs another user than requested if the name is unusual, and falls back to a
 /// default Region silently.
 #[test]
 fn no_sdk_makes_the_token() {

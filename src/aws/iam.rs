@@ -1,39 +1,35 @@
-//! The records of IAM for the access role. The only file that uses aws_sdk_iam.
+//! The records of IAM for the access role.
 
-use aws_sdk_iam::{Client, types::AttachedPolicy};
 use futures_util::future::join_all;
 
-use super::{Boundary, Lookup, Policy, Role, notes::Notes};
-use crate::{identity::OperatorSdk, target::RoleArn};
+use super::{
+    Boundary, Lookup, Policy, Role,
+    notes::Notes,
+    query::{IAM, QueryApi, said},
+    xml::{Element, Malformed},
+};
+use crate::{identity::Said, target::RoleArn};
 
 /// The role, its trust policy and all its permission policies.
-pub(super) async fn read(sdk: &OperatorSdk, role: &RoleArn, notes: &Notes) -> Lookup<Role> {
-    let asker = Asker { client: Client::new(sdk), name: role.name(), notes };
-    let getting = asker.client.get_role().role_name(asker.name).send();
-    let (got, inline, attached) =
-        tokio::join!(notes.ask("iam:GetRole", asker.name, getting), asker.inline(), asker.attached());
-    let got = match got {
-        Ok(answer) => answer,
+pub(super) async fn read(api: &QueryApi<'_>, role: &RoleArn, notes: &Notes) -> Lookup<Role> {
+    let records = Records { api, name: role.name(), notes };
+    let (got, inline, attached) = tokio::join!(records.role(), records.inline(), records.attached());
+    let (arn, trust, boundary) = match got {
+        Ok(got) => got,
         Err(said) if said.code.as_deref() == Some("NoSuchEntity") => return Lookup::NotFound,
         Err(_) => return Lookup::Unavailable,
     };
-    let Some(found) = got.role() else { return Lookup::Unavailable };
-    let boundary = match found.permissions_boundary().and_then(|b| b.permissions_boundary_arn()) {
-        Some(arn) => Some(Boundary { arn: arn.to_owned(), text: asker.managed(arn).await }),
+    let boundary = match boundary {
+        Some(arn) => Some(Boundary { text: records.managed(&arn).await, arn }),
         None => None,
     };
     let complete = inline.1 && attached.1;
-    Lookup::Found(Role {
-        arn: found.arn().to_owned(),
-        trust: found.assume_role_policy_document().unwrap_or_default().to_owned(),
-        policies: inline.0.into_iter().chain(attached.0).collect(),
-        complete,
-        boundary,
-    })
+    let policies = inline.0.into_iter().chain(attached.0).collect();
+    Lookup::Found(Role { arn, trust, policies, complete, boundary })
 }
 
-struct Asker<'a> {
-    client: Client,
+struct Records<'a> {
+    api: &'a QueryApi<'a>,
     name: &'a str,
     notes: &'a Notes,
 }
@@ -41,39 +37,97 @@ struct Asker<'a> {
 /// The policies that could be read, and whether these are all.
 type Policies = (Vec<Policy>, bool);
 
-impl Asker<'_> {
+impl Records<'_> {
+    /// ARN, trust policy, and ARN of the permissions boundary.
+    async fn role(&self) -> Result<(String, String, Option<String>), Said> {
+        self.one("GetRole", self.name, &[("RoleName", self.name)], |result| {
+            let role = result.required("Role")?;
+            let arn = role.required("Arn")?.content();
+            let boundary = role.child("PermissionsBoundary");
+            let boundary =
+                boundary.map(|boundary| boundary.required("PermissionsBoundaryArn")).transpose()?;
+            let trust = role.required("AssumeRolePolicyDocument")?.content();
+            Ok((arn, trust, boundary.map(Element::content)))
+        })
+        .await
+    }
+
     async fn inline(&self) -> Policies {
-        let pages = self.client.list_role_policies().role_name(self.name).into_paginator().items().send();
-        let listing = self.notes.ask("iam:ListRolePolicies", self.name, pages.try_collect());
-        let Ok(names) = listing.await else { return (Vec::new(), false) };
+        let names = self.list("ListRolePolicies", "PolicyNames", |name| Ok(name.content())).await;
+        let Ok(names) = names else { return (Vec::new(), false) };
         let read = names.iter().map(|name| async move {
-            let getting = self.client.get_role_policy().role_name(self.name).policy_name(name).send();
-            let answer = self.notes.ask("iam:GetRolePolicy", name, getting).await.ok()?;
-            Some(Policy { name: name.clone(), text: answer.policy_document().to_owned() })
+            let of_policy = [("RoleName", self.name), ("PolicyName", name.as_str())];
+            let document = self.one("GetRolePolicy", name, &of_policy, |result| {
+                Ok(result.required("PolicyDocument")?.content())
+            });
+            Some(Policy { name: name.clone(), text: document.await.ok()? })
         });
         gathered(join_all(read).await)
     }
 
     async fn attached(&self) -> Policies {
-        let pages = self.client.list_attached_role_policies().role_name(self.name).into_paginator();
-        let listing = pages.items().send().try_collect();
-        let listed = self.notes.ask("iam:ListAttachedRolePolicies", self.name, listing).await;
+        let arn = |policy: Element<'_>| Ok(policy.required("PolicyArn")?.content());
+        let listed = self.list("ListAttachedRolePolicies", "AttachedPolicies", arn).await;
         let Ok(attached) = listed else { return (Vec::new(), false) };
         let read = attached
             .iter()
-            .filter_map(AttachedPolicy::policy_arn)
-            .map(|arn| async move { Some(Policy { name: arn.to_owned(), text: self.managed(arn).await? }) });
+            .map(|arn| async move { Some(Policy { name: arn.clone(), text: self.managed(arn).await? }) });
         gathered(join_all(read).await)
     }
 
     /// The default version of a managed policy, which is in effect.
     async fn managed(&self, arn: &str) -> Option<String> {
-        let getting = self.client.get_policy().policy_arn(arn).send();
-        let answer = self.notes.ask("iam:GetPolicy", arn, getting).await.ok()?;
-        let version = answer.policy()?.default_version_id()?.to_owned();
-        let getting = self.client.get_policy_version().policy_arn(arn).version_id(version).send();
-        let answer = self.notes.ask("iam:GetPolicyVersion", arn, getting).await.ok()?;
-        answer.policy_version()?.document().map(str::to_owned)
+        let of_policy = [("PolicyArn", arn)];
+        let version = self.one("GetPolicy", arn, &of_policy, |result| {
+            Ok(result.required("Policy")?.required("DefaultVersionId")?.content())
+        });
+        let version = version.await.ok()?;
+        let of_version = [("PolicyArn", arn), ("VersionId", version.as_str())];
+        let document = self.one("GetPolicyVersion", arn, &of_version, |result| {
+            Ok(result.required("PolicyVersion")?.required("Document")?.content())
+        });
+        document.await.ok()
+    }
+
+    async fn one<T>(
+        &self,
+        action: &str,
+        about: &str,
+        parameters: &[(&str, &str)],
+        of: impl FnOnce(Element<'_>) -> Result<T, Malformed>,
+    ) -> Result<T, Said> {
+        let asking = self.api.call(&IAM, action, parameters, of);
+        self.notes.ask(&format!("iam:{action}"), about, asking).await
+    }
+
+    /// All pages of a list about the role.
+    async fn list(
+        &self,
+        action: &str,
+        list: &str,
+        item: impl Fn(Element<'_>) -> Result<String, Malformed>,
+    ) -> Result<Vec<String>, Said> {
+        let pages = async {
+            let (mut items, mut marker) = (Vec::new(), None::<String>);
+            loop {
+                let mut parameters = vec![("RoleName", self.name)];
+                parameters.extend(marker.as_deref().map(|marker| ("Marker", marker)));
+                let page = self.api.call(&IAM, action, &parameters, |result| {
+                    let more = result.value("IsTruncated")? == Some(true);
+                    let next = if more { Some(result.required("Marker")?.content()) } else { None };
+                    let items = result.required(list)?.children().map(&item);
+                    Ok((items.collect::<Result<Vec<_>, _>>()?, next))
+                });
+                let (page, next) = page.await?;
+                items.extend(page);
+                match next {
+                    None => return Ok(items),
+                    next if next == marker => return Err(said("the same page again")),
+                    next => marker = next,
+                }
+            }
+        };
+        self.notes.ask(&format!("iam:{action}"), self.name, pages).await
     }
 }
 

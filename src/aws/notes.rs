@@ -6,10 +6,7 @@ use std::{
 };
 
 use super::{ApiCall, CREDENTIALS};
-use crate::{
-    diagnostic::printable,
-    identity::{Said, SdkFailure},
-};
+use crate::{diagnostic::printable, identity::Said};
 
 #[derive(Debug)]
 pub(super) struct Notes {
@@ -45,16 +42,16 @@ impl Notes {
     ///
     /// # Errors
     /// AWS refused the call or did not respond; the message is recorded.
-    pub(super) async fn ask<T, E: SdkFailure>(
+    pub(super) async fn ask<T>(
         &self,
         call: &str,
         about: &str,
-        answer: impl Future<Output = Result<T, E>>,
+        answer: impl Future<Output = Result<T, Said>>,
     ) -> Result<T, Said> {
         self.place(call, about);
         let said = match self.within(answer).await {
             Some(Ok(answer)) => return Ok(answer),
-            Some(Err(error)) => error.said(),
+            Some(Err(said)) => said,
             None => Said { code: None, words: TOO_LATE.to_owned() },
         };
         self.refused(call, about, said.words.clone());

@@ -1,40 +1,52 @@
-//! The records of RDS. The database is found by the address of its endpoint. The only file that uses aws_sdk_rds.
+//! The records of RDS. The database is found by the address of its endpoint.
 
-use aws_sdk_rds::{
-    Client,
-    types::{
-        ClusterPendingModifiedValues, DbCluster, DbClusterMember, DbInstance, DbParameterGroupStatus,
-        DbProxy, Endpoint, PendingModifiedValues, VpcSecurityGroupMembership,
-    },
+use super::{
+    Cluster, DatabaseRecord, Instance, Lookup, ParameterGroup, Proxy, Switch,
+    notes::Notes,
+    query::{QueryApi, RDS, said},
+    xml::{Element, Malformed},
 };
-
-use super::{Cluster, DatabaseRecord, Instance, Lookup, ParameterGroup, Proxy, Switch, notes::Notes};
-use crate::{diagnostic::printable, identity::OperatorSdk, target::RdsNameKind};
+use crate::{diagnostic::printable, identity::Said, target::RdsNameKind};
 
 /// Records per page. The default of AWS is 100. The record of an instance has several kilobytes of XML, and a response is
 /// limited to 1 MiB.
-const PAGE: i32 = 50;
-
-const INSTANCES: &str = "rds:DescribeDBInstances";
-const CLUSTERS: &str = "rds:DescribeDBClusters";
-const PROXIES: &str = "rds:DescribeDBProxies";
+const PAGE: &str = "50";
 
 /// Kinds of endpoints.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum List {
     Instances,
     Clusters,
     Proxies,
 }
 
+impl List {
+    fn action(self) -> &'static str {
+        match self {
+            Self::Instances => "DescribeDBInstances",
+            Self::Clusters => "DescribeDBClusters",
+            Self::Proxies => "DescribeDBProxies",
+        }
+    }
+
+    /// The element that contains the records.
+    fn element(self) -> &'static str {
+        match self {
+            Self::Instances => "DBInstances",
+            Self::Clusters => "DBClusters",
+            Self::Proxies => "DBProxies",
+        }
+    }
+}
+
 /// The record of the database behind `host`. `kind`: the kind of endpoint that the name shows, which limits the search.
 pub(super) async fn find(
-    sdk: &OperatorSdk,
+    api: &QueryApi<'_>,
     host: &str,
     kind: Option<RdsNameKind>,
     notes: &Notes,
 ) -> Lookup<DatabaseRecord> {
-    let asked = Asker { client: Client::new(sdk), host, notes };
+    let records = Records { api, host, notes };
     let lists: &[List] = match kind {
         Some(RdsNameKind::Instance) => &[List::Instances],
         Some(RdsNameKind::Proxy) => &[List::Proxies],
@@ -44,9 +56,9 @@ pub(super) async fn find(
     let mut result = Lookup::NotFound;
     for list in lists {
         let found = match list {
-            List::Instances => asked.instance().await,
-            List::Clusters => asked.cluster().await,
-            List::Proxies => asked.proxy().await,
+            List::Instances => records.instance().await,
+            List::Clusters => records.cluster().await,
+            List::Proxies => records.proxy().await,
         };
         match found {
             Lookup::Found(record) => return Lookup::Found(record),
@@ -57,71 +69,9 @@ pub(super) async fn find(
     result
 }
 
-/// The first record that matches; does not read further pages. A macro, because the paginators have no common trait.
-macro_rules! first {
-    ($notes:expr, $call:expr, $all:expr, $its:expr) => {
-        loop {
-            match $notes.ask($call, "", $all.try_next()).await {
-                Ok(Some(found)) if $its(&found) => break Lookup::Found(found),
-                Ok(Some(_)) => {}
-                Ok(None) => break Lookup::NotFound,
-                Err(_) => break Lookup::Unavailable,
-            }
-        }
-    };
-}
-
-struct Asker<'a> {
-    client: Client,
-    host: &'a str,
-    notes: &'a Notes,
-}
-
-impl Asker<'_> {
-    fn is_it(&self, address: Option<&str>) -> bool {
-        address.is_some_and(|address| address.trim_end_matches('.').eq_ignore_ascii_case(self.host))
-    }
-
-    async fn instance(&self) -> Lookup<DatabaseRecord> {
-        let mut all = self.client.describe_db_instances().into_paginator().page_size(PAGE).items().send();
-        let its = |found: &DbInstance| self.is_it(found.endpoint().and_then(Endpoint::address));
-        let found = first!(self.notes, INSTANCES, all, its);
-        let found = found.map(|found| instance(&found));
-        let cluster = match found.found().and_then(|instance| instance.cluster.as_deref()) {
-            Some(identifier) => self.cluster_of(identifier).await,
-            None => None,
-        };
-        found.map(|instance| DatabaseRecord { instance: Some(instance), cluster, proxy: None })
-    }
-
-    /// The cluster that an instance belongs to.
-    async fn cluster_of(&self, identifier: &str) -> Option<Cluster> {
-        let one = self.client.describe_db_clusters().db_cluster_identifier(identifier).send();
-        let answer = self.notes.ask(CLUSTERS, identifier, one).await.ok()?;
-        answer.db_clusters().first().map(cluster)
-    }
-
-    async fn cluster(&self) -> Lookup<DatabaseRecord> {
-        let mut all = self.client.describe_db_clusters().into_paginator().page_size(PAGE).items().send();
-        let its = |found: &DbCluster| {
-            let customs = found.custom_endpoints().iter().map(String::as_str).map(Some);
-            [found.endpoint(), found.reader_endpoint()].into_iter().chain(customs).any(|at| self.is_it(at))
-        };
-        let found = first!(self.notes, CLUSTERS, all, its);
-        found.map(|found| DatabaseRecord { cluster: Some(cluster(&found)), ..DatabaseRecord::default() })
-    }
-
-    async fn proxy(&self) -> Lookup<DatabaseRecord> {
-        let mut all = self.client.describe_db_proxies().into_paginator().page_size(PAGE).items().send();
-        let its = |found: &DbProxy| self.is_it(found.endpoint());
-        let found = first!(self.notes, PROXIES, all, its);
-        found.map(|found| DatabaseRecord { proxy: Some(proxy(&found)), ..DatabaseRecord::default() })
-    }
-}
-
 /// Whether the endpoint has a public address. In Aurora, the writer instance knows it. A proxy has none (RDS User Guide,
 /// limitations of RDS Proxy).
-pub(super) async fn is_public(sdk: &OperatorSdk, record: &DatabaseRecord, notes: &Notes) -> Option<bool> {
+pub(super) async fn is_public(api: &QueryApi<'_>, record: &DatabaseRecord, notes: &Notes) -> Option<bool> {
     if record.proxy.is_some() {
         return Some(false);
     }
@@ -131,92 +81,169 @@ pub(super) async fn is_public(sdk: &OperatorSdk, record: &DatabaseRecord, notes:
         return Some(public);
     }
     let writer = cluster?.writer.as_deref()?;
-    let asking = Client::new(sdk).describe_db_instances().db_instance_identifier(writer).send();
-    notes.ask(INSTANCES, writer, asking).await.ok()?.db_instances().first()?.publicly_accessible()
+    one(api, List::Instances, ("DBInstanceIdentifier", writer), notes, instance_of).await?.public
 }
 
-fn groups(found: &[VpcSecurityGroupMembership]) -> Vec<String> {
-    found.iter().filter_map(|group| group.vpc_security_group_id()).map(printable).collect()
+struct Records<'a> {
+    api: &'a QueryApi<'a>,
+    host: &'a str,
+    notes: &'a Notes,
 }
 
-fn text(value: Option<&str>) -> String {
-    printable(value.unwrap_or_default())
-}
+impl Records<'_> {
+    fn is_it(&self, address: Option<String>) -> bool {
+        address.is_some_and(|address| address.trim_end_matches('.').eq_ignore_ascii_case(self.host))
+    }
 
-fn small(number: Option<i32>) -> Option<u16> {
-    number.and_then(|number| u16::try_from(number).ok())
-}
+    async fn instance(&self) -> Lookup<DatabaseRecord> {
+        let its = |found: Element<'_>| {
+            self.is_it(found.child("Endpoint").and_then(|endpoint| endpoint.raw("Address")))
+        };
+        let found = self.first(List::Instances, its, instance_of).await;
+        let cluster = match found.found().and_then(|instance| instance.cluster.as_deref()) {
+            Some(name) => {
+                one(self.api, List::Clusters, ("DBClusterIdentifier", name), self.notes, cluster_of).await
+            }
+            None => None,
+        };
+        found.map(|instance| DatabaseRecord { instance: Some(instance), cluster, proxy: None })
+    }
 
-fn instance(found: &DbInstance) -> Instance {
-    let group = |group: &DbParameterGroupStatus| ParameterGroup {
-        name: text(group.db_parameter_group_name()),
-        status: text(group.parameter_apply_status()),
-    };
-    Instance {
-        identifier: text(found.db_instance_identifier()),
-        arn: text(found.db_instance_arn()),
-        resource_id: text(found.dbi_resource_id()),
-        status: text(found.db_instance_status()),
-        port: small(found.endpoint().and_then(Endpoint::port)),
-        iam: Switch {
-            on: found.iam_database_authentication_enabled(),
-            pending: found
-                .pending_modified_values()
-                .and_then(PendingModifiedValues::iam_database_authentication_enabled),
-        },
-        cluster: found.db_cluster_identifier().map(str::to_owned),
-        ca: found.ca_certificate_identifier().map(str::to_owned),
-        backup_retention_days: small(found.backup_retention_period()),
-        parameter_groups: found.db_parameter_groups().iter().map(group).collect(),
-        public: found.publicly_accessible(),
-        security_groups: groups(found.vpc_security_groups()),
+    async fn cluster(&self) -> Lookup<DatabaseRecord> {
+        let its = |found: Element<'_>| {
+            let customs = found.items("CustomEndpoints").map(|endpoint| Some(endpoint.content()));
+            let named = [found.raw("Endpoint"), found.raw("ReaderEndpoint")];
+            named.into_iter().chain(customs).any(|address| self.is_it(address))
+        };
+        let found = self.first(List::Clusters, its, cluster_of).await;
+        found.map(|cluster| DatabaseRecord { cluster: Some(cluster), ..DatabaseRecord::default() })
+    }
+
+    async fn proxy(&self) -> Lookup<DatabaseRecord> {
+        let its = |found: Element<'_>| self.is_it(found.raw("Endpoint"));
+        let found = self.first(List::Proxies, its, proxy_of).await;
+        found.map(|proxy| DatabaseRecord { proxy: Some(proxy), ..DatabaseRecord::default() })
+    }
+
+    /// The first record that matches; does not read further pages.
+    async fn first<T>(
+        &self,
+        list: List,
+        its: impl Fn(Element<'_>) -> bool,
+        make: impl Fn(Element<'_>) -> Result<T, Malformed>,
+    ) -> Lookup<T> {
+        let mut marker: Option<String> = None;
+        loop {
+            let mut parameters = vec![("MaxRecords", PAGE)];
+            parameters.extend(marker.as_deref().map(|marker| ("Marker", marker)));
+            let page = self.api.call(&RDS, list.action(), &parameters, |result| {
+                // Without its list, an answer does not show that the database is not in it.
+                let mut records = result.required(list.element())?.children();
+                let found = records.find(|record| its(*record)).map(&make).transpose()?;
+                Ok((found, result.raw("Marker")))
+            });
+            let page = async {
+                match page.await? {
+                    (None, next) if next.is_some() && next == marker => Err(said("the same page again")),
+                    page => Ok::<_, Said>(page),
+                }
+            };
+            match self.notes.ask(&format!("rds:{}", list.action()), "", page).await {
+                Ok((Some(found), _)) => return Lookup::Found(found),
+                Ok((None, None)) => return Lookup::NotFound,
+                Ok((None, next)) => marker = next,
+                Err(_) => return Lookup::Unavailable,
+            }
+        }
     }
 }
 
-fn cluster(found: &DbCluster) -> Cluster {
-    let name = text(found.db_cluster_parameter_group());
-    let member = |member: &DbClusterMember| ParameterGroup {
-        name: name.clone(),
-        status: text(member.db_cluster_parameter_group_status()),
+/// The record with this identifier.
+async fn one<T>(
+    api: &QueryApi<'_>,
+    list: List,
+    (parameter, identifier): (&str, &str),
+    notes: &Notes,
+    make: impl Fn(Element<'_>) -> Result<T, Malformed>,
+) -> Option<T> {
+    let parameters = [(parameter, identifier)];
+    let asking = api.call(&RDS, list.action(), &parameters, |result| {
+        result.items(list.element()).next().map(make).transpose()
+    });
+    notes.ask(&format!("rds:{}", list.action()), identifier, asking).await.ok()?
+}
+
+fn iam(found: Element<'_>) -> Result<Switch, Malformed> {
+    const IAM: &str = "IAMDatabaseAuthenticationEnabled";
+    let pending = found.child("PendingModifiedValues");
+    let pending = pending.map(|pending| pending.value(IAM)).transpose()?.flatten();
+    Ok(Switch { on: found.value(IAM)?, pending })
+}
+
+fn security_groups(found: Element<'_>) -> Vec<String> {
+    let groups = found.items("VpcSecurityGroups");
+    groups.filter_map(|group| group.raw("VpcSecurityGroupId")).map(|id| printable(&id)).collect()
+}
+
+fn instance_of(found: Element<'_>) -> Result<Instance, Malformed> {
+    let group = |group: Element<'_>| ParameterGroup {
+        name: group.text("DBParameterGroupName"),
+        status: group.text("ParameterApplyStatus"),
     };
+    let port = found.child("Endpoint").map(|endpoint| endpoint.value("Port")).transpose()?;
+    Ok(Instance {
+        identifier: found.text("DBInstanceIdentifier"),
+        arn: found.text("DBInstanceArn"),
+        resource_id: found.text("DbiResourceId"),
+        status: found.text("DBInstanceStatus"),
+        port: port.flatten(),
+        iam: iam(found)?,
+        cluster: found.raw("DBClusterIdentifier"),
+        ca: found.raw("CACertificateIdentifier"),
+        backup_retention_days: found.value("BackupRetentionPeriod")?,
+        parameter_groups: found.items("DBParameterGroups").map(group).collect(),
+        public: found.value("PubliclyAccessible")?,
+        security_groups: security_groups(found),
+    })
+}
+
+fn cluster_of(found: Element<'_>) -> Result<Cluster, Malformed> {
+    let name = found.text("DBClusterParameterGroup");
     let mut parameter_groups: Vec<ParameterGroup> = Vec::new();
-    for group in found.db_cluster_members().iter().map(member) {
+    let mut writer = None;
+    for member in found.items("DBClusterMembers") {
+        let status = member.text("DBClusterParameterGroupStatus");
+        let group = ParameterGroup { name: name.clone(), status };
         if !parameter_groups.contains(&group) {
             parameter_groups.push(group);
         }
+        if writer.is_none() && member.value("IsClusterWriter")? == Some(true) {
+            writer = member.raw("DBInstanceIdentifier");
+        }
     }
-    Cluster {
-        identifier: text(found.db_cluster_identifier()),
-        arn: text(found.db_cluster_arn()),
-        resource_id: text(found.db_cluster_resource_id()),
-        status: text(found.status()),
-        port: small(found.port()),
-        iam: Switch {
-            on: found.iam_database_authentication_enabled(),
-            pending: found
-                .pending_modified_values()
-                .and_then(ClusterPendingModifiedValues::iam_database_authentication_enabled),
-        },
-        backup_retention_days: small(found.backup_retention_period()),
+    Ok(Cluster {
+        identifier: found.text("DBClusterIdentifier"),
+        arn: found.text("DBClusterArn"),
+        resource_id: found.text("DbClusterResourceId"),
+        status: found.text("Status"),
+        port: found.value("Port")?,
+        iam: iam(found)?,
+        backup_retention_days: found.value("BackupRetentionPeriod")?,
         parameter_groups,
-        public: found.publicly_accessible(),
-        security_groups: groups(found.vpc_security_groups()),
-        writer: found
-            .db_cluster_members()
-            .iter()
-            .find(|member| member.is_cluster_writer() == Some(true))
-            .and_then(|member| member.db_instance_identifier().map(str::to_owned)),
-    }
+        public: found.value("PubliclyAccessible")?,
+        security_groups: security_groups(found),
+        writer,
+    })
 }
 
-fn proxy(found: &DbProxy) -> Proxy {
-    let auth = found.auth().iter().filter_map(|auth| auth.iam_auth());
-    Proxy {
-        name: text(found.db_proxy_name()),
-        arn: text(found.db_proxy_arn()),
-        status: found.status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
-        iam_auth: auth.map(|mode| mode.as_str().to_owned()).collect(),
-        end_to_end: found.default_auth_scheme() == Some("IAM_AUTH"),
-        security_groups: found.vpc_security_group_ids().iter().map(|id| printable(id)).collect(),
-    }
+fn proxy_of(found: Element<'_>) -> Result<Proxy, Malformed> {
+    let auth = found.items("Auth").filter_map(|auth| auth.raw("IAMAuth"));
+    Ok(Proxy {
+        name: found.text("DBProxyName"),
+        arn: found.text("DBProxyArn"),
+        status: found.text("Status"),
+        iam_auth: auth.map(|mode| printable(&mode)).collect(),
+        end_to_end: found.raw("DefaultAuthScheme").as_deref() == Some("IAM_AUTH"),
+        security_groups: found.items("VpcSecurityGroupIds").map(|id| printable(&id.content())).collect(),
+    })
 }

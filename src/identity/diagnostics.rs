@@ -1,23 +1,28 @@
-//! Credentials of an operator, for the clients of other services than STS, and what those clients' errors say.
+//! Credentials of an operator, for calls of other services than STS.
+
+use std::sync::Arc;
 
 use aws_config::SdkConfig;
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::Credentials;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+use aws_types::service_config::ServiceConfigKey;
 use rustls::RootCertStore;
 
-use super::{IdentityError, SdkRegion, as_credentials, caller, http, in_words, load, source, sts};
+use super::{IdentityError, as_credentials, caller, http, in_words, load, source, sts};
 use crate::{
     diagnostic::printable,
     target::{Access, Operator, Region},
 };
 
-/// Configuration for AWS service clients.
-pub(crate) type OperatorSdk = SdkConfig;
-
 /// The identity that reads the AWS records.
 #[derive(Debug)]
 pub(crate) struct OperatorIdentity {
-    pub(crate) sdk: OperatorSdk,
+    /// Endpoints, as environment and profile configure them.
+    pub(crate) sdk: SdkConfig,
+    pub(crate) credentials: Credentials,
+    pub(crate) http: http::HttpSender,
+    /// The clock of AWS minus ours, from the answers of STS.
+    pub(crate) clock_offset_seconds: Option<i64>,
     /// `None` if STS did not return it.
     pub(crate) arn: Option<String>,
 }
@@ -26,10 +31,20 @@ impl OperatorIdentity {
     pub(crate) fn account(&self) -> Option<&str> {
         self.arn.as_ref().and_then(|arn| arn.split(':').nth(4))
     }
+
+    /// `AWS_ENDPOINT_URL_<service>`, `AWS_ENDPOINT_URL`, and the same of the profile (AWS SDKs Reference Guide,
+    /// "Service-specific endpoints").
+    pub(crate) fn endpoint_url(&self, service: &str) -> Option<String> {
+        let key =
+            ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url");
+        let of_service =
+            self.sdk.service_config().zip(key.build().ok()).and_then(|(c, key)| c.load_config(key));
+        of_service.or_else(|| self.sdk.endpoint_url().map(str::to_owned))
+    }
 }
 
 /// Finds the operator's credentials: the profile's, and of the role assumed from them; without a profile the
-/// role is assumed from the source credentials. Clients made from the result ask in `region`.
+/// role is assumed from the source credentials.
 ///
 /// # Errors
 /// In AWS's words, or those of the source of credentials that failed.
@@ -39,7 +54,8 @@ pub(crate) async fn operator(
     region: &Region,
     roots: RootCertStore,
 ) -> Result<OperatorIdentity, String> {
-    let http = http::client(roots.into(), http::SharedClock::default(), access.plaintext_endpoints)?;
+    let (roots, clock) = (Arc::new(roots), http::SharedClock::default());
+    let http = http::client(roots.clone(), clock.clone(), access.plaintext_endpoints)?;
     let profile = operator.profile.as_ref().or(access.profile.as_ref());
     let sdk = load(profile, region, http).await;
     let mut credentials = source(&sdk, profile).await.map_err(|error| match error {
@@ -61,12 +77,9 @@ pub(crate) async fn operator(
         credentials = as_credentials(issued);
     }
     let arn = caller(&sts(&sdk, region, credentials.clone())).await.map(|arn| printable(&arn));
-    let sdk = sdk
-        .into_builder()
-        .region(SdkRegion::new(region.to_string()))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .build();
-    Ok(OperatorIdentity { sdk, arn })
+    let clock_offset_seconds = http::offset(&clock);
+    let http = http::HttpSender::new(roots, clock, access.plaintext_endpoints)?;
+    Ok(OperatorIdentity { sdk, credentials, http, clock_offset_seconds, arn })
 }
 
 /// An error from AWS.
@@ -77,8 +90,8 @@ pub(crate) struct Said {
     pub(crate) words: String,
 }
 
-/// An error of any of the SDK's operations.
-pub(crate) trait SdkFailure {
+/// An error of any of the operations of STS.
+trait SdkFailure {
     fn said(&self) -> Said;
 }
 

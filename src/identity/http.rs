@@ -155,32 +155,44 @@ fn content_kind(body: Option<&[u8]>) -> String {
 /// For requests of services that have no client of the SDK here.
 #[cfg(feature = "aws-diagnostics")]
 #[derive(Debug)]
-pub(crate) struct HttpSender {
-    roots: RootCertStore,
-    plaintext: bool,
+pub(crate) struct HttpSender(Connector);
+
+#[cfg(feature = "aws-diagnostics")]
+#[derive(Debug)]
+pub(crate) struct HttpAnswer {
+    pub(crate) status: u16,
+    pub(crate) text: String,
+    /// What answered, if it was not the service.
+    pub(crate) description: String,
 }
 
 #[cfg(feature = "aws-diagnostics")]
 impl HttpSender {
-    pub(crate) fn new(roots: RootCertStore, plaintext: bool) -> Self {
-        Self { roots, plaintext }
+    /// # Errors
+    /// If trust anchors cannot be used.
+    pub(super) fn new(
+        roots: Arc<RootCertStore>,
+        clock: SharedClock,
+        plaintext: bool,
+    ) -> Result<Self, String> {
+        let (tls, _) = trust::client_config(roots).map_err(|e| e.to_string())?;
+        let settings = HttpConnectorSettings::builder()
+            .connect_timeout(super::CONNECT_TIMEOUT)
+            .read_timeout(super::READ_TIMEOUT)
+            .build();
+        Ok(Self(Connector { tls, settings, clock, plaintext }))
     }
 
-    /// The status and the body of the response.
-    ///
     /// # Errors
     /// If there is no response.
-    pub(crate) async fn send(&self, request: Request<String>) -> Result<(u16, String), String> {
-        let (tls, _) = trust::client_config(self.roots.clone().into()).map_err(|e| e.to_string())?;
-        let settings = HttpConnectorSettings::default();
-        let connector = Connector { tls, settings, clock: SharedClock::default(), plaintext: self.plaintext };
+    pub(crate) async fn send(&self, request: Request<String>) -> Result<HttpAnswer, String> {
         let request = HttpRequest::try_from(request.map(SdkBody::from)).map_err(|e| e.to_string())?;
-        let response = connector.call(request).await.map_err(|error| in_words(&error))?;
-        let status = response.status().as_u16();
-        let body = ByteStream::new(response.into_body()).collect().await.map_err(|error| in_words(&error))?;
-        String::from_utf8(body.to_vec())
-            .map(|text| (status, text))
-            .map_err(|_| "a response that is not text".to_owned())
+        let mut response = self.0.call(request).await.map_err(|error| in_words(&error))?;
+        let body = ByteStream::new(response.take_body()).collect().await.map_err(|error| in_words(&error))?;
+        let body = body.into_bytes();
+        let text = String::from_utf8(body.to_vec()).map_err(|_| "a response that is not text".to_owned())?;
+        *response.body_mut() = SdkBody::from(body);
+        Ok(HttpAnswer { status: response.status().as_u16(), text, description: description(&response) })
     }
 }
 

@@ -13,8 +13,7 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> io::Result<ExitC
     let mut skipped = Vec::new();
     let folder = lab::setup::target_folder()?;
     let status = setup::cargo()
-        // AWS diagnostics are not in ordinary builds, because they double the build time. All tests include them.
-        .args(["test", "--workspace", "--features", "pipeprobe/aws-diagnostics", "--target-dir"])
+        .args(["test", "--workspace", "--target-dir"])
         .arg(folder.parent().unwrap_or(&folder))
         .args(&arguments)
         .env("PIPEPROBE_LAB_CACHE", lab::cache_folder())
