@@ -19,8 +19,8 @@ const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 pub(crate) fn run(arguments: &Arguments) -> io::Result<ExitCode> {
     let debug = lab::setup::target_folder()?;
     let target = debug.parent().unwrap_or(&debug).to_owned();
-    let profile = if arguments.debug { "dev" } else { "release" };
-    let built = target.join(if arguments.debug { "debug" } else { "release" });
+    let profile = if arguments.debug { "dev" } else { "dist" };
+    let built = target.join(if arguments.debug { "debug" } else { "dist" });
     let mut build = setup::cargo();
     build.args(["build", "--package", "pipeprobe", "--profile", profile, "--target-dir"]).arg(&target);
     finished(build.current_dir(REPOSITORY))?;
