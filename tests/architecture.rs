@@ -119,6 +119,7 @@ fn each_external_crate_is_used_only_in_its_files() {
             &[
                 "agent/caller.rs",
                 "agent/listener.rs",
+                "connection/dial.rs",
                 "local_failure.rs",
                 "run/exec.rs",
                 "secret/memory.rs",

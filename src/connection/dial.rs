@@ -11,6 +11,12 @@ use crate::{diagnostic::printable, local_failure::LocalFailure, target::Endpoint
 /// "Connection Attempt Delay" of RFC 8305 section 5.
 const STAGGER: Duration = Duration::from_millis(250);
 
+/// A connection without packets is tested after this time, then at the interval, and ends after so many probes without an
+/// answer: two minutes in all.
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
+const KEEPALIVE_PROBES: u32 = 4;
+
 /// Asks for the name at the end of the aliases (POSIX, getaddrinfo); the same number everywhere.
 const AI_CANONNAME: i32 = 2;
 
@@ -91,7 +97,7 @@ pub(super) async fn race(
             Some(Ok((address, result))) = running.join_next() => match result {
                 Ok(stream) => {
                     attempts.push(Attempt { address, error: None });
-                    let _ = stream.set_nodelay(true); // a hint; the handshake works without it
+                    let _ = prepare(&stream); // hints; the handshake works without them
                     return Ok(stream);
                 }
                 Err(error) => {
@@ -102,6 +108,17 @@ pub(super) async fn race(
             },
         }
     }
+}
+
+/// Small packets are sent at once. Keepalive notices a server that is gone, also in a session of the agent that is idle for
+/// hours, and keeps a connection through a load balancer open (Network Load Balancer: 350 s without a packet).
+fn prepare(stream: &TcpStream) -> std::io::Result<()> {
+    use rustix::net::sockopt::{set_socket_keepalive, set_tcp_keepcnt, set_tcp_keepidle, set_tcp_keepintvl};
+    stream.set_nodelay(true)?;
+    set_socket_keepalive(stream, true)?;
+    set_tcp_keepidle(stream, KEEPALIVE_AFTER)?;
+    set_tcp_keepintvl(stream, KEEPALIVE_INTERVAL)?;
+    Ok(set_tcp_keepcnt(stream, KEEPALIVE_PROBES)?)
 }
 
 /// The error of all attempts. An attempt that this machine could not make says nothing about the address, so without
