@@ -11,10 +11,11 @@ use rustls::RootCertStore;
 
 use super::{Endpoint, refusal::Refusal};
 use crate::{
-    checks::Observations,
+    checks::{self, Observations},
     connection::{Authenticated, ConnectError, ConnectionEvidence, PendingAuth, Purpose},
     identity::{self, IdentityError, IdentityEvidence},
     secret::{Redactor, Secret},
+    target::{Access, Target},
     token, trust,
 };
 
@@ -41,7 +42,19 @@ pub(super) async fn log_in(
     let redactor = endpoint.sessions.redactor().for_run();
     let mut seen = Observations::default();
     let result = attempt(endpoint, &redactor, deadline, connect, &mut seen).await;
+    if let Some(Err(ConnectError::Refused { refusal, .. })) = &seen.login
+        && checks::is_refused_token(refusal)
+    {
+        // The next login has a token of a new session. This one is not tried again: an account may be locked after a few
+        // refusals (FAILED_LOGIN_ATTEMPTS).
+        let Target { access, region, .. } = &endpoint.target;
+        endpoint.sessions.renew(access, region, || web_roots(access));
+    }
     result.ok_or_else(|| Refusal::of(&endpoint.target, purpose, &seen, &redactor))
+}
+
+fn web_roots(access: &Access) -> Arc<RootCertStore> {
+    Arc::new(trust::web_roots(access.ca_bundle.as_ref()).unwrap_or_else(|_| RootCertStore::empty()))
 }
 
 /// `None` after a stage failed; `seen` says which.
@@ -99,8 +112,7 @@ async fn credentials(
     evidence: &mut IdentityEvidence,
 ) -> Result<Credentials, IdentityError> {
     let access = &endpoint.target.access;
-    let roots =
-        || Arc::new(trust::web_roots(access.ca_bundle.as_ref()).unwrap_or_else(|_| RootCertStore::empty()));
+    let roots = || web_roots(access);
     let (region, now) = (&endpoint.target.region, (endpoint.clock)());
     let assume = endpoint.sessions.assume(access, region, roots, Duration::MAX, now, evidence);
     let assumed = tokio::time::timeout_at(deadline.into(), assume).await;

@@ -93,19 +93,32 @@ impl Sessions {
         now: Timestamp,
         evidence: &mut IdentityEvidence,
     ) -> Result<Identity, IdentityError> {
-        let renew = || {
-            let (access, region, roots) = (access.clone(), region.clone(), roots());
-            let redactor = self.redactor.clone();
-            async move {
-                let mut evidence = IdentityEvidence::default();
-                let result = assume(&access, &region, roots, true, &mut evidence).await;
-                if let Ok(identity) = &result {
-                    learn(&redactor, &identity.credentials);
-                }
-                (result, evidence)
-            }
-        };
+        let renew = || self.renewal(access, region, roots());
         self.slot(access, region).identity(oldest, now, renew, evidence).await
+    }
+
+    /// Renews the session of a role in the background, because a database refused a token of it: AWS may have revoked the
+    /// sessions of the role that were assumed before some time (IAM User Guide, "Revoke IAM role temporary security
+    /// credentials"). A session that is younger than a few seconds is left alone, as after a failure.
+    pub fn renew(&self, access: &Access, region: &Region, roots: impl FnOnce() -> Arc<RootCertStore>) {
+        self.slot(access, region).renew_early(|| self.renewal(access, region, roots()));
+    }
+
+    fn renewal(
+        &self,
+        access: &Access,
+        region: &Region,
+        roots: Arc<RootCertStore>,
+    ) -> impl Future<Output = Answer> + Send + 'static {
+        let (access, region, redactor) = (access.clone(), region.clone(), self.redactor.clone());
+        async move {
+            let mut evidence = IdentityEvidence::default();
+            let result = assume(&access, &region, roots, true, &mut evidence).await;
+            if let Ok(identity) = &result {
+                learn(&redactor, &identity.credentials);
+            }
+            (result, evidence)
+        }
     }
 
     /// Waits for the renewal of a role's session that is in progress, at most until `deadline`. Returns the failure if STS
@@ -172,6 +185,17 @@ impl Slot {
         };
         *evidence = if ours { of.clone() } else { kept(of) };
         result
+    }
+
+    fn renew_early<F>(self: &Arc<Self>, renew: impl FnOnce() -> F)
+    where
+        F: Future<Output = Answer> + Send + 'static,
+    {
+        let mut state = self.state();
+        let is_old = state.session.as_ref().is_some_and(|session| session.assumed_at.elapsed() >= PAUSE);
+        if is_old && !state.pauses() && state.renewal.is_none() {
+            state.renewal = Some(self.start(renew()));
+        }
     }
 
     /// Starts a renewal that does not depend on the caller.

@@ -158,3 +158,36 @@ async fn a_panic_in_a_renewal_is_not_the_last_renewal() {
     assert!(result.is_err());
     world.ask(Sts::Issues).await.0.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_session_whose_token_was_refused_is_renewed_at_most_once_in_a_while() {
+    let world = World::new();
+    let refused = async |sts: Sts| {
+        let (calls, end) = (Arc::clone(&world.calls), world.now() + Duration::from_secs(3600));
+        world.slot.renew_early(|| async move {
+            calls.fetch_add(1, Ordering::Relaxed);
+            let credentials = Credentials::new("renewed", "s", None, None, "test");
+            let result = match sts {
+                Sts::Issues => Ok(Identity { credentials, expires_at: Some(end) }),
+                _ => Err(IdentityError::Unreachable { role: "r".into(), what: "no answer".into() }),
+            };
+            (result, IdentityEvidence::default())
+        });
+        seconds(1).await;
+        world.calls()
+    };
+    assert_eq!(refused(Sts::Issues).await, 0, "there is no session");
+    world.ask(Sts::Issues).await.0.unwrap();
+    world.calls();
+    assert_eq!(refused(Sts::Issues).await, 0, "it is new");
+    seconds(10).await;
+    assert_eq!(refused(Sts::Stopped).await, 1);
+    let identity = world.ask(Sts::Issues).await.0.unwrap();
+    assert_eq!(identity.credentials.access_key_id(), "a", "the session is kept if STS fails");
+    assert_eq!(refused(Sts::Issues).await, 0, "STS failed a short time ago");
+    seconds(10).await;
+    assert_eq!(refused(Sts::Issues).await, 1);
+    let identity = world.ask(Sts::Issues).await.0.unwrap();
+    assert_eq!(identity.credentials.access_key_id(), "renewed");
+    assert_eq!(refused(Sts::Issues).await, 0);
+}
