@@ -28,7 +28,7 @@ pub use lint::Lint;
 pub use output::{CheckFormat, Detail, Format, LogFormat, LogLevel, Output};
 pub use serve::{Health, Serve};
 pub use setup::{Artefact, Setup};
-pub use token::Token;
+pub use token::{Client, Token};
 pub use value::{Given, Written};
 
 use crate::trust::BUNDLE_DATE;

@@ -12,6 +12,7 @@ mod serve;
 mod setup;
 mod subject;
 mod target;
+mod token;
 mod url;
 
 use std::{num::NonZeroU32, time::Duration};
@@ -24,6 +25,7 @@ pub use serve::{MonitoredTarget, Schedule, Serve, Thresholds, Web};
 pub use setup::Setup;
 pub use subject::LintConfig;
 use target::Needs;
+pub use token::{ClientCommand, Token};
 
 use crate::{
     cli::{
@@ -271,18 +273,6 @@ fn no_target() -> Invalid {
          or start a configuration file:\n\
          \x20 pipeprobe config example config > pipeprobe.toml",
     )
-}
-
-/// The one target that `token` signs for. Without a role, the source credentials sign.
-///
-/// # Errors
-/// Everything that cannot be used, or if not exactly one target is named.
-pub fn token_target(args: cli::Token, environment: Environment<'_>) -> Result<Target, ConfigErrors> {
-    let context = Context::new(environment);
-    let typed = Fields { target: select::typed(args.target, &context), ..Fields::default() };
-    let purpose = ("TARGET", "one target to sign for");
-    let selected = select::one_target(&args.file.into(), args.name, typed, purpose)?;
-    target::read(selected, Needs::NoRole, &context)
 }
 
 fn non_empty(given: Option<Given>) -> Option<Given> {

@@ -158,8 +158,13 @@ async fn dispatch(command: Command) -> io::Result<Exit> {
         Command::Check(args) => check(*args, future::pending()).await,
         Command::Token(args) => {
             let format = args.output.format();
-            match read(|| config::token_target(*args, &environment)).await? {
-                Ok(target) => run::token(&target, TOKEN_TIMEOUT, format, Timestamp::now, &mut out).await,
+            match read(|| config::Token::read(*args, &environment)).await? {
+                Ok(config::Token { target, command: Some(command) }) => {
+                    run::client_command(&target, &command, std::env::args().collect(), &mut out)
+                }
+                Ok(config::Token { target, command: None }) => {
+                    run::token(&target, TOKEN_TIMEOUT, format, Timestamp::now, &mut out).await
+                }
                 Err(errors) => run::refuse(&errors, format, &mut out),
             }
         }

@@ -31,7 +31,7 @@ pub use man::man;
 pub use schema::schema;
 pub use serve::{config_check, serve};
 pub use setup::setup;
-pub use token::token;
+pub use token::{client_command, token};
 
 use crate::{
     cli::Format,

@@ -19,6 +19,7 @@ use askama::Template;
 use serde::Serialize;
 use serde_json::Value;
 
+pub use client::login_command;
 pub use parameters::Parameter;
 pub use remarks::Missing;
 use sql::publication;

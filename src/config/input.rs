@@ -137,7 +137,7 @@ impl Context<'_> {
 }
 
 /// A path in a file is relative to the folder of that file.
-fn path_of(given: &Given) -> PathBuf {
+pub(super) fn path_of(given: &Given) -> PathBuf {
     match &given.origin {
         Origin::File { path, .. } => Path::new(path).parent().unwrap_or(Path::new("")).join(&given.text),
         _ => Path::new(&given.text).to_owned(),

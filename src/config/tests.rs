@@ -235,7 +235,7 @@ fn only_token_works_without_a_role() {
     let Command::Token(token) = Cli::parse_from(["pipeprobe", "token"].iter().chain(&args)).command else {
         unreachable!("the command is token")
     };
-    assert!(token_target(*token, &|_| None).unwrap().access.roles.is_empty());
+    assert!(Token::read(*token, &|_| None).unwrap().target.access.roles.is_empty());
 }
 
 fn read_serve(args: &[&str]) -> Result<Serve, ConfigErrors> {

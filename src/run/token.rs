@@ -1,4 +1,4 @@
-//! `pipeprobe token`: sign a token, print it, and warn if the inputs cannot work.
+//! `pipeprobe token`: sign a token, print it, and warn if the inputs cannot work. Or print a command line that does so and logs in.
 
 use std::{
     io::{self, Write},
@@ -12,8 +12,10 @@ use super::Exit;
 use crate::{
     checks,
     cli::Format,
+    config::ClientCommand,
     identity::{self, IdentityEvidence},
     report::json::SCHEMA_VERSION,
+    setup,
     target::{Invalid, RdsName, RdsNameKind, Target},
     token::{self, AuthToken},
     trust,
@@ -111,6 +113,37 @@ pub async fn token(
         }
     }
     Ok(Exit::Met)
+}
+
+/// Prints a command line for a shell that signs a token with the same arguments and logs in with it. It contains no secret.
+///
+/// # Errors
+/// `out`'s.
+pub fn client_command(
+    target: &Target,
+    command: &ClientCommand,
+    arguments: Vec<String>,
+    out: &mut impl Write,
+) -> io::Result<Exit> {
+    let sign = without_for(arguments);
+    match setup::login_command(target, command.client, command.ca.as_deref(), &sign) {
+        Ok(lines) => writeln!(out, "{}", lines.join("\n")).map(|()| Exit::Met),
+        Err(invalid) => super::refuse(&invalid.into(), Format::Text, out),
+    }
+}
+
+/// The same command, which prints the token.
+fn without_for(arguments: Vec<String>) -> Vec<String> {
+    let mut kept = Vec::new();
+    let mut arguments = arguments.into_iter();
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--for" => drop(arguments.next()),
+            other if other.starts_with("--for=") => {}
+            _ => kept.push(argument),
+        }
+    }
+    kept
 }
 
 fn fail(why: Invalid, format: Format, exit: Exit, out: &mut impl Write) -> io::Result<Exit> {

@@ -310,6 +310,40 @@ fn a_server_without_tls_gets_no_byte_of_the_token_whatever_the_client_prefers() 
     assert_eq!(server.received.load(Ordering::SeqCst), 3 * 8);
 }
 
+/// What `token TARGET --for psql` prints, with these arguments at its end.
+fn command_for_psql(lab: &Lab, config: &Path, target: &str, arguments: &str) -> Command {
+    let output = Command::new(env!("CARGO_BIN_EXE_pipeprobe"))
+        .args(["token", "--for", "psql", target, "-c"])
+        .arg(config)
+        .env_clear()
+        .envs(lab.environment())
+        .output()
+        .unwrap();
+    let script = format!("{} {arguments}", stdout(&output));
+    assert!(!script.contains("X-Amz"), "{script}");
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).env_clear().envs(lab.environment()).env("PATH", "/usr/bin:/bin");
+    command
+}
+
+#[test]
+fn the_command_for_psql_logs_in_over_tls_and_sends_a_server_without_it_nothing() {
+    let lab = shared();
+    let query = "-XAtc 'select current_user, ssl from pg_stat_ssl where pid = pg_backend_pid()'";
+    let config = Run::check(lab, &[]).config_file();
+    for instance in postgres(lab) {
+        let output = command_for_psql(lab, &config, &instance.name, query).output().unwrap();
+        assert_eq!(stdout(&output), "clickpipes_iam_user|t", "{}", instance.name);
+    }
+    let server = Plaintext::start();
+    let address = format!("\"127.0.0.1:{}\"", server.port);
+    let config = Run::check(lab, &[]).with("connect_to", &address).config_file();
+    let mut command = command_for_psql(lab, &config, &postgres_15().name, query);
+    let said = stderr(&command.env("PGSSLMODE", "disable").output().unwrap());
+    assert!(said.contains("does not support SSL"), "{said}");
+    assert_eq!(server.received.load(Ordering::SeqCst), 8, "an SSLRequest");
+}
+
 #[test]
 fn a_request_with_an_unknown_key_dials_nothing() {
     let lab = shared();

@@ -258,3 +258,54 @@ fn a_server_that_the_option_file_of_the_user_names_gets_no_token() {
         assert!(received.is_empty() || received.windows(4).any(|bytes| bytes == b"own\0"), "{client}");
     }
 }
+
+/// What `token TARGET --for CLIENT` prints, with these arguments at its end, where the host name of the target is loopback.
+fn command_for(instance: &Instance, client: &Path, port: u16, arguments: &str) -> Command {
+    let lab = shared();
+    // The clients cannot verify a name that they did not connect to.
+    let address = format!("\"{}:{port}\"", instance.host);
+    let config = Run::check(lab, &[]).with("connect_to", &address).config_file();
+    let output = Command::new(env!("CARGO_BIN_EXE_pipeprobe"))
+        .args(["token", &instance.name, "--for", client.file_name().unwrap().to_str().unwrap(), "-c"])
+        .arg(config)
+        .env_clear()
+        .envs(lab.environment())
+        .output()
+        .unwrap();
+    let script = format!("{} {arguments}", stdout(&output));
+    assert!(!script.contains("X-Amz"), "{script}");
+    let hosts = lab.dir().join(format!("hosts-{}", instance.name));
+    std::fs::write(&hosts, format!("127.0.0.1 localhost {}\n", instance.host)).unwrap();
+    let mut command = Command::new("unshare");
+    command
+        .args(["--mount", "sh", "-c", r#"mount --bind "$0" /etc/hosts && exec sh -c "$1""#])
+        .arg(hosts)
+        .arg(script)
+        .env_clear()
+        .envs(lab.environment())
+        .env("PATH", format!("{}:/usr/bin:/bin", client.parent().unwrap().display()));
+    command
+}
+
+#[test]
+fn the_commands_for_clients_log_in_over_tls_and_send_a_server_without_it_nothing() {
+    let works = Command::new("unshare").args(["--mount", "true"]).output().is_ok_and(|o| o.status.success());
+    if !works {
+        return skipped("token --for mysql and mariadb: no mount namespace may be created here");
+    }
+    let lab = shared();
+    let server = Plaintext::start();
+    let query = "-NBe \"select substring_index(current_user(), '@', 1); show status like 'Ssl_version'\"";
+    for client in clients(lab) {
+        let client = Path::new(&client);
+        for instance in servers(lab) {
+            let output = command_for(instance, client, instance.address().port(), query).output().unwrap();
+            let expected = format!("{USER}\nSsl_version\tTLSv1.3");
+            assert_eq!(stdout(&output), expected, "{} to {}", client.display(), instance.name);
+        }
+        let instance = servers(lab).next().unwrap();
+        let said = stderr(&command_for(instance, client, server.port, query).output().unwrap());
+        assert!(said.contains("SSL"), "{}: {said}", client.display());
+        assert_eq!(server.received.lock().unwrap().len(), 0, "{}", client.display());
+    }
+}
