@@ -372,6 +372,11 @@ impl CheckResult {
         }
     }
 
+    /// Whether it failed because of this machine, which says nothing about the target.
+    pub fn is_local(&self) -> bool {
+        self.cause == Some("LOCAL_FAILURE")
+    }
+
     pub fn cause_or_code(&self) -> &'static str {
         self.cause.unwrap_or(self.code)
     }

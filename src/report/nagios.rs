@@ -7,7 +7,7 @@ use super::{CheckResult, Report};
 use crate::{diagnostic::Capability, target::ConfigErrors};
 
 /// The state of a service; its number is the exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     Ok = 0,
     Warning = 1,
@@ -16,13 +16,25 @@ pub enum State {
 }
 
 impl State {
-    /// The state of a target. Warnings count with `--fail-on warning`.
+    /// The state of a target. Warnings count with `--fail-on warning`. A failure of this machine says nothing about the
+    /// target.
     pub fn of(report: &Report, warnings_count: bool) -> Self {
+        let mut blocking = report.checks.iter().filter(|check| report.blocks_requirement(check)).peekable();
         match report.verdict.met {
+            false if blocking.peek().is_some() && blocking.all(CheckResult::is_local) => Self::Unknown,
             false => Self::Critical,
             true if warnings_count && report.has_warnings() => Self::Warning,
             true => Self::Ok,
         }
+    }
+
+    /// The worst state of several targets. A target that is known to be broken counts more than one that could not be
+    /// checked.
+    pub fn worst(reports: &[Report], warnings_count: bool) -> Self {
+        let states = reports.iter().map(|report| Self::of(report, warnings_count));
+        states
+            .max_by_key(|state| if *state == Self::Critical { 4 } else { *state as u8 })
+            .unwrap_or(Self::Unknown)
     }
 
     fn name(self) -> &'static str {
@@ -35,13 +47,13 @@ impl State {
     }
 }
 
-/// Writes all targets and returns the worst state.
+/// Writes all targets and returns the worst state: [`State::worst`].
 ///
 /// # Errors
 /// The writer's.
 pub fn write(out: &mut impl Write, reports: &[Report], warnings_count: bool) -> io::Result<State> {
     let state_of = |report: &Report| State::of(report, warnings_count);
-    let worst = reports.iter().map(state_of).max().unwrap_or(State::Unknown);
+    let worst = State::worst(reports, warnings_count);
     let summary = match reports {
         [one] => summary(one),
         many => {
@@ -201,6 +213,37 @@ mod tests {
         assert!(lines[0].ends_with(" 'it_s _ /odd duration'=0.000s;;;0 'it_s _ /odd capability'=0;;;0;2"));
         assert!(lines.iter().skip(1).all(|line| !line.contains('|')), "{lines:?}");
         assert!(lines.iter().any(|line| line.starts_with("PG_DOCUMENTED_RULE: ")), "{lines:?}");
+    }
+
+    /// As if this machine had no descriptor to connect with.
+    fn with_a_local_failure() -> Report {
+        let mut report = unreached("local");
+        for row in &mut report.checks {
+            if row.code == "NET_DIAL" {
+                (row.outcome, row.cause) = (Outcome::Fail, Some("LOCAL_FAILURE"));
+            }
+        }
+        report.verdict.blocked_by = vec!["NET_DIAL"];
+        report
+    }
+
+    #[test]
+    fn a_failure_of_this_machine_is_unknown() {
+        let (state, lines) = written(&[with_a_local_failure()], false);
+        assert_eq!(state, State::Unknown, "{lines:?}");
+        assert!(lines[0].starts_with("PIPEPROBE UNKNOWN - local: "), "{lines:?}");
+        assert_eq!(written(&[report(true, Basis::Server), with_a_local_failure()], false).0, State::Unknown);
+        assert_eq!(written(&[with_a_warning(), with_a_local_failure()], true).0, State::Unknown);
+        // One target is known not to work.
+        let reports = [with_a_local_failure(), requiring_cdc(Basis::Guide)];
+        let (state, lines) = written(&reports, false);
+        assert_eq!(state, State::Critical);
+        assert!(lines[0].contains("orders: Initial Load Only, not CDC"), "{lines:?}");
+        // So is a target with another failure beside it.
+        let mut both = with_a_local_failure();
+        let row = both.checks.iter_mut().find(|row| row.code == "STS_ACCESS_ROLE").unwrap();
+        (row.outcome, row.cause) = (Outcome::Fail, Some("STS_ASSUME_ROLE_DENIED"));
+        assert_eq!(written(&[both], false).0, State::Critical);
     }
 
     #[test]

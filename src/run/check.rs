@@ -70,10 +70,10 @@ pub async fn check(
     let exit = stopped.unwrap_or_else(|| exit(&config, &reports, broken));
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
-        _ if config.output == CheckFormat::Nagios && stopped.is_none() => {
-            let is_nothing = config.targets.is_empty() && config.unchecked.is_empty();
-            Ok(Exit::Plugin(if is_nothing { nagios::State::Unknown } else { state(exit) }))
-        }
+        _ if config.output == CheckFormat::Nagios && stopped.is_none() => Ok(Exit::Plugin(match broken {
+            true => nagios::State::Unknown,
+            false => nagios::State::worst(&reports, config.fail_on_warning),
+        })),
         _ => Ok(exit),
     }
 }
@@ -128,16 +128,6 @@ fn write_interrupted(out: &mut impl Write, config: &Config, reports: &[Report]) 
 
 fn layout(config: &Config) -> Layout {
     Layout::new(terminal::columns(), config.ascii, config.detail)
-}
-
-/// An exit code as a Nagios state.
-fn state(exit: Exit) -> nagios::State {
-    match exit {
-        Exit::Met => nagios::State::Ok,
-        Exit::MetWithWarnings => nagios::State::Warning,
-        Exit::NotMet => nagios::State::Critical,
-        _ => nagios::State::Unknown,
-    }
 }
 
 /// Checks the targets concurrently; the results are in the order of the targets. A panic in one check does not affect

@@ -11,6 +11,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
+use base64::{Engine, alphabet, engine::GeneralPurpose, engine::general_purpose::NO_PAD};
 use percent_encoding::percent_decode_str;
 
 use super::Secret;
@@ -77,8 +78,9 @@ impl Redactor {
     /// The text without the known secrets.
     pub fn clean<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut found: Vec<Range<usize>> = Vec::new();
-        for run in runs(text, |byte| is_alphanumeric(byte) || b"+/%-_.~".contains(&byte)) {
-            if !words(&text[run.clone()]).any(|word| self.knows_part_of(&text[run.clone()][word])) {
+        // With what is between the words of an encoded secret: `%2F`, `\/`, `\u002f`.
+        for run in runs(text, |byte| is_alphanumeric(byte) || b"+/%-_.~\\".contains(&byte)) {
+            if !self.is_part_of(&text[run.clone()]) {
                 continue;
             }
             match found.last_mut() {
@@ -87,6 +89,12 @@ impl Redactor {
             }
         }
         without(text, &found)
+    }
+
+    /// Whether a text contains a piece of a secret, as it is or encoded again.
+    fn is_part_of(&self, text: &str) -> bool {
+        let knows = |text: &str| words(text).any(|word| self.knows_part_of(&text[word]));
+        knows(text) || decoded(text).any(|text| knows(&text))
     }
 
     fn knows_part_of(&self, word: &str) -> bool {
@@ -123,6 +131,32 @@ impl Known {
 /// The runs of letters and digits. They are the same in every encoding of a secret, except after `%`.
 fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
     runs(text, is_alphanumeric)
+}
+
+/// What a text can mean in hexadecimal, in Base64 and with percent-encoded letters. A piece can begin anywhere.
+fn decoded(text: &str) -> impl Iterator<Item = String> {
+    const LENIENT: GeneralPurpose =
+        GeneralPurpose::new(&alphabet::STANDARD, NO_PAD.with_decode_allow_trailing_bits(true));
+    let pieces = |belongs: fn(u8) -> bool| runs(text, belongs).map(|run| &text[run]);
+    let hexadecimal = pieces(|byte| byte.is_ascii_hexdigit()).flat_map(|piece| {
+        let digits: Vec<u8> = piece.chars().filter_map(|digit| Some(digit.to_digit(16)? as u8)).collect();
+        (0..2).map(move |from| digits[from..].chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+    });
+    let base64 = pieces(|byte| is_alphanumeric(byte) || b"+/-_".contains(&byte)).flat_map(|piece| {
+        let standard = piece.replace('-', "+").replace('_', "/");
+        (0..4).filter_map(move |from| {
+            // A last letter alone has no complete byte.
+            let piece = &standard.as_bytes()[from..];
+            let length = piece.len() - usize::from(piece.len() % 4 == 1);
+            LENIENT.decode(&piece[..length]).ok()
+        })
+    });
+    let percent = text.contains('%').then(|| {
+        let once: Vec<u8> = percent_decode_str(text).collect();
+        percent_encoding::percent_decode(&once).collect()
+    });
+    let bytes = hexadecimal.chain(base64).chain(percent);
+    bytes.map(|bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn is_alphanumeric(byte: u8) -> bool {
@@ -261,6 +295,48 @@ mod tests {
             assert_eq!(redactor.clean(&SIGNATURE[start..start + 11]), "[redacted]", "from {start}");
         }
         assert_eq!(format!("{redactor:?}"), "Redactor");
+    }
+
+    #[test]
+    fn a_secret_that_is_encoded_again_is_found() {
+        use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+        let redactor = redactor();
+        let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let every = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+        let json = SESSION.replace('/', "\\/");
+        let json_of_html = SESSION.replace('/', "\\u002f").replace('+', "\\u002B").replace('=', "\\u003d");
+        let lower = encoded(SESSION).to_lowercase();
+        for encoded in [
+            hex(SESSION),
+            hex(SESSION).to_uppercase(),
+            format!("\\x{}", hex(SIGNATURE)),
+            STANDARD.encode(SESSION),
+            URL_SAFE_NO_PAD.encode(SESSION),
+            STANDARD.encode(format!("clickpipes_iam_user:{}", encoded(SESSION))),
+            every(SESSION),
+            every(SESSION).to_lowercase(),
+            encoded(&every(SESSION)),
+            lower,
+            json,
+            json_of_html,
+            SESSION.to_lowercase(),
+        ] {
+            // Padding is no secret.
+            let encoded = encoded.trim_end_matches('=');
+            assert_eq!(redactor.clean(encoded), "[redacted]", "{encoded}");
+            assert_eq!(redactor.clean(&format!("got {encoded} for it")), "got [redacted] for it");
+        }
+        // Lines of 76 letters, as in mail.
+        let lines = STANDARD.encode(SESSION.repeat(3));
+        let lines = lines.as_bytes().chunks(76).map(|line| std::str::from_utf8(line).unwrap());
+        let lines = lines.collect::<Vec<_>>().join("\r\n");
+        assert_eq!(redactor.clean(lines.trim_end_matches('=')), "[redacted]");
+        // Pieces, wherever they begin: 11 letters of the secret.
+        let (base64, hex) = (STANDARD.encode(SIGNATURE), hex(SIGNATURE));
+        for start in 0..40 {
+            assert_eq!(redactor.clean(&base64[start..start + 19]), "[redacted]", "from {start}");
+            assert_eq!(redactor.clean(&hex[start..start + 24]), "[redacted]", "from {start}");
+        }
     }
 
     #[test]

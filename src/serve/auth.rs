@@ -24,8 +24,7 @@ pub(super) struct Users {
     right: Mutex<HashMap<String, Known>>,
 }
 
-/// A correct password, and the clients that have sent it. For other clients it is hashed: a comparison would let them
-/// guess without a limit.
+/// A correct password, and the clients that have sent it. For other clients it is hashed.
 #[derive(Clone)]
 struct Known {
     password: Secret,
@@ -63,8 +62,11 @@ impl Users {
             return Ok(true);
         }
         let Some((name, password)) = authorization.and_then(credentials) else { return Ok(false) };
-        if self.is_known(&name, &password, client) {
-            return Ok(true);
+        if let Some(known) = self.known(&name, client) {
+            let fits = || bool::from(known.reveal().as_bytes().ct_eq(password.reveal().as_bytes()));
+            if guesses.compare(client, now, fits)? {
+                return Ok(true);
+            }
         }
         // An unknown user takes as long as a known one, so that timing does not reveal user names.
         let hash =
@@ -78,11 +80,10 @@ impl Users {
         Ok(fits)
     }
 
-    fn is_known(&self, name: &str, password: &Secret, client: Client) -> bool {
+    /// The remembered password of a user, if this client has sent it before.
+    fn known(&self, name: &str, client: Client) -> Option<Secret> {
         let right = self.right.lock().unwrap_or_else(PoisonError::into_inner);
-        right.get(name).filter(|known| known.clients.contains(&client)).is_some_and(|known| {
-            bool::from(known.password.reveal().as_bytes().ct_eq(password.reveal().as_bytes()))
-        })
+        right.get(name).filter(|known| known.clients.contains(&client)).map(|known| known.password.clone())
     }
 
     fn remember(&self, name: String, password: Secret, client: Client) {
@@ -112,6 +113,8 @@ fn credentials(header: &str) -> Option<(String, Secret)> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn header(text: &str) -> String {
@@ -183,5 +186,28 @@ mod tests {
         assert_eq!(login("sesame", 1).await, Ok(true), "it is remembered");
         assert!(login("sesame", 2).await.is_err(), "it guesses");
         assert_eq!(login("sesame", 3).await, Ok(true));
+    }
+
+    /// Two programs at one address: one knows the password, and the other one guesses.
+    #[tokio::test]
+    async fn a_client_that_has_logged_in_cannot_guess_without_a_limit() {
+        let users = Users::new([("ali".to_owned(), bcrypt::hash("sesame", 4).unwrap())].into());
+        let (guesses, start) = (Guesses::default(), Instant::now());
+        let login = async |password: &str, now| {
+            users.let_in(Some(&header(&format!("ali:{password}"))), client(1), &guesses, now).await
+        };
+        assert_eq!(login("sesame", start).await, Ok(true));
+        // The remembered password is compared with at most 60 guesses, and then it is compared with none.
+        for _ in 0..100 {
+            assert_ne!(login("barley", start).await, Ok(true));
+        }
+        assert!(login("sesame", start).await.is_err());
+        // A program with an old password that asks less often than once a second locks no other one out.
+        let mut now = start + Duration::from_secs(60);
+        for _ in 0..200 {
+            now += Duration::from_millis(1100);
+            assert_ne!(login("barley", now).await, Ok(true));
+            assert_eq!(login("sesame", now).await, Ok(true));
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! Limits how often a client can guess a password, and how much CPU time its guesses take from other clients.
 //!
 //! Each client address has a token bucket of wrong passwords. Of each client, one password is hashed at a time, so the
-//! first login of another client waits for at most one hash of each client that guesses.
+//! first login of another client waits for at most one hash of each client that guesses. A second, larger bucket is for
+//! passwords that are compared with a remembered one, which needs no hash: a program with an old password must not lock
+//! out another program at the same address.
 
 use std::{
     collections::HashMap,
@@ -14,8 +16,9 @@ use tokio::sync::Semaphore;
 use super::connections::Client;
 
 /// Wrong passwords at once, and the time until the next one.
-const BURST: f64 = 10.0;
-const REFILL: Duration = Duration::from_secs(5);
+const HASHED: Rate = Rate { burst: 10.0, refill: Duration::from_secs(5) };
+/// The same for passwords that are compared with a remembered one.
+const COMPARED: Rate = Rate { burst: 60.0, refill: Duration::from_secs(1) };
 /// Hashing takes about 0.1 s of CPU time, so only a few passwords are hashed at the same time.
 const HASHED_AT_ONCE: usize = 2;
 /// Clients that are remembered.
@@ -30,6 +33,7 @@ pub(super) struct Guesses {
 #[derive(Clone, Debug)]
 struct Guesser {
     bucket: Bucket,
+    compared: Bucket,
     turn: Arc<Semaphore>,
 }
 
@@ -73,22 +77,51 @@ impl Guesses {
         Ok(accepted)
     }
 
-    /// Takes a token before the password is checked, so that concurrent guesses count too.
     fn take(&self, client: Client, now: Instant) -> Result<Arc<Semaphore>, Limited> {
+        self.of_client(client, now, |guesser| guesser.bucket.take(now).map(|()| Arc::clone(&guesser.turn)))
+    }
+
+    /// Whether `fits` accepts the password, which takes no time.
+    ///
+    /// # Errors
+    /// If the client has sent too many wrong passwords; `fits` is then not run.
+    pub(super) fn compare(
+        &self,
+        client: Client,
+        now: Instant,
+        fits: impl FnOnce() -> bool,
+    ) -> Result<bool, Limited> {
+        self.of_client(client, now, |guesser| {
+            guesser.compared.take(now)?;
+            let fits = fits();
+            if fits {
+                guesser.compared.give_back();
+            }
+            Ok(fits)
+        })
+    }
+
+    /// A token is taken before a password is checked, so that concurrent guesses count too.
+    fn of_client<T>(
+        &self,
+        client: Client,
+        now: Instant,
+        of: impl FnOnce(&mut Guesser) -> Result<T, Limited>,
+    ) -> Result<T, Limited> {
         let mut clients = self.clients();
         if clients.len() >= CLIENTS && !clients.contains_key(&client) {
-            clients.retain(|_, guesser| !guesser.bucket.is_full(now));
-            let oldest =
-                clients.iter().min_by_key(|(_, guesser)| guesser.bucket.at).map(|(client, _)| *client);
+            clients.retain(|_, guesser| !(guesser.bucket.is_full(now) && guesser.compared.is_full(now)));
+            let last = |guesser: &Guesser| guesser.bucket.at.max(guesser.compared.at);
+            let oldest = clients.iter().min_by_key(|(_, guesser)| last(guesser)).map(|(client, _)| *client);
             if clients.len() >= CLIENTS {
                 oldest.and_then(|client| clients.remove(&client));
             }
         }
-        let guesser = clients
-            .entry(client)
-            .or_insert_with(|| Guesser { bucket: Bucket::new(now), turn: Arc::new(Semaphore::new(1)) });
-        guesser.bucket.take(now)?;
-        Ok(Arc::clone(&guesser.turn))
+        of(clients.entry(client).or_insert_with(|| Guesser {
+            bucket: Bucket::new(HASHED, now),
+            compared: Bucket::new(COMPARED, now),
+            turn: Arc::new(Semaphore::new(1)),
+        }))
     }
 
     fn clients(&self) -> MutexGuard<'_, HashMap<Client, Guesser>> {
@@ -97,39 +130,47 @@ impl Guesses {
     }
 }
 
+/// Tokens at once, and the time until the next one.
+#[derive(Clone, Copy, Debug)]
+struct Rate {
+    burst: f64,
+    refill: Duration,
+}
+
 /// A token bucket.
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
+    rate: Rate,
     tokens: f64,
     at: Instant,
 }
 
 impl Bucket {
-    fn new(now: Instant) -> Self {
-        Self { tokens: BURST, at: now }
+    fn new(rate: Rate, now: Instant) -> Self {
+        Self { rate, tokens: rate.burst, at: now }
     }
 
     fn take(&mut self, now: Instant) -> Result<(), Limited> {
         self.tokens = self.tokens_at(now);
         self.at = self.at.max(now);
         if self.tokens < 1.0 {
-            return Err(Limited(REFILL.mul_f64(1.0 - self.tokens)));
+            return Err(Limited(self.rate.refill.mul_f64(1.0 - self.tokens)));
         }
         self.tokens -= 1.0;
         Ok(())
     }
 
     fn give_back(&mut self) {
-        self.tokens = (self.tokens + 1.0).min(BURST);
+        self.tokens = (self.tokens + 1.0).min(self.rate.burst);
     }
 
     fn is_full(&self, now: Instant) -> bool {
-        self.tokens_at(now) >= BURST
+        self.tokens_at(now) >= self.rate.burst
     }
 
     fn tokens_at(&self, now: Instant) -> f64 {
         let passed = now.saturating_duration_since(self.at);
-        (self.tokens + passed.as_secs_f64() / REFILL.as_secs_f64()).min(BURST)
+        (self.tokens + passed.as_secs_f64() / self.rate.refill.as_secs_f64()).min(self.rate.burst)
     }
 }
 
@@ -155,14 +196,14 @@ mod tests {
         for _ in 0..10 {
             assert_eq!(wrong(1, now).await, Ok(false));
         }
-        assert_eq!(wrong(1, now).await, Err(Limited(REFILL)));
+        assert_eq!(wrong(1, now).await, Err(Limited(HASHED.refill)));
         // Nothing is hashed, so the right password is refused too.
-        assert_eq!(guesses.check(client(1), now, || unreachable!()).await, Err(Limited(REFILL)));
+        assert_eq!(guesses.check(client(1), now, || unreachable!()).await, Err(Limited(HASHED.refill)));
         assert_eq!(wrong(2, now).await, Ok(false));
-        let later = now + REFILL;
+        let later = now + HASHED.refill;
         assert_eq!(wrong(1, later).await, Ok(false));
-        assert_eq!(wrong(1, later + REFILL / 2).await, Err(Limited(REFILL / 2)));
-        let later = now + 60 * REFILL;
+        assert_eq!(wrong(1, later + HASHED.refill / 2).await, Err(Limited(HASHED.refill / 2)));
+        let later = now + 60 * HASHED.refill;
         for _ in 0..10 {
             assert_eq!(wrong(1, later).await, Ok(false));
         }
@@ -212,7 +253,7 @@ mod tests {
         }
         assert_eq!(guesses.clients().len(), CLIENTS);
         // Those that have waited long enough are forgotten first.
-        guesses.take(client(1), now + 60 * REFILL).unwrap();
+        guesses.take(client(1), now + 60 * HASHED.refill).unwrap();
         assert_eq!(guesses.clients().len(), 1);
     }
 }
