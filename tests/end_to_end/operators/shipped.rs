@@ -83,7 +83,7 @@ fn every_alert_fires_when_it_should_and_not_before() {
     fs::write(folder.path().join("alerts.yml"), &alerts).unwrap();
     fs::write(folder.path().join("alerts.test.yml"), tests).unwrap();
     let names: Vec<&str> = alerts.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
-    assert_eq!(names.len(), 17);
+    assert_eq!(names.len(), 18);
     for name in &names {
         // A pattern may name two: Pipeprobe(Credentials|Token)Short, PipeprobeCert.*.
         let short = name.strip_prefix("Pipeprobe").unwrap();
