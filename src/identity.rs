@@ -6,6 +6,7 @@
 mod http;
 #[cfg(feature = "aws-diagnostics")]
 mod diagnostics;
+mod provider;
 mod sessions;
 
 use std::{
@@ -21,20 +22,20 @@ use aws_config::{
     provider_config::ProviderConfig,
     timeout::TimeoutConfig,
 };
-use aws_credential_types::{
-    Credentials,
-    provider::{ProvideCredentials, error::CredentialsError},
-};
+use aws_credential_types::{Credentials, provider::ProvideCredentials};
 use aws_sdk_sts::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
     operation::RequestId,
     types::{self, Tag},
 };
+use aws_types::os_shim_internal::{Env, Fs};
 use jiff::Timestamp;
+use provider::Provider;
 use rustls::RootCertStore;
 use serde::Serialize;
 
+pub use provider::{FailureKind, ProviderFailure, Waiting};
 pub use sessions::{Failure, Sessions};
 
 use crate::{
@@ -113,8 +114,8 @@ pub struct Hop {
 /// Why there is no identity. Plain data, without SDK types.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdentityError {
-    /// No source had credentials; contains the provider chain's message.
-    NoCredentials(String),
+    /// No source credentials.
+    NoCredentials(ProviderFailure),
     /// STS rejected the call.
     Refused { role: String, code: String, message: String, request_id: Option<String> },
     /// This machine could not do its part. Without `role`: while it looked for credentials.
@@ -161,7 +162,9 @@ impl IdentityError {
     fn redacted(self, redactor: &Redactor) -> Self {
         let clean = |text: String| redactor.clean(&text).into_owned();
         match self {
-            Self::NoCredentials(why) => Self::NoCredentials(clean(why)),
+            Self::NoCredentials(why) => {
+                Self::NoCredentials(ProviderFailure { what: clean(why.what.clone()), ..why })
+            }
             Self::Refused { role, code, message, request_id } => Self::Refused {
                 role,
                 code: clean(code),
@@ -177,7 +180,7 @@ impl IdentityError {
 
 /// Assumes `access.roles` in order and returns the last session's credentials; the source
 /// credentials themselves where there is no role. `retry`: a role that refuses is asked once more,
-/// without tags, which only adds to the evidence.
+/// without tags, which only adds to the evidence. `waiting` names the provider while its answer is waited for.
 ///
 /// Tags: transitive ones are passed at the first hop and inherited from there (passing them again
 /// is an error), the others at the last hop, to the access role.
@@ -189,13 +192,13 @@ pub async fn assume(
     region: &Region,
     roots: Arc<RootCertStore>,
     retry: bool,
+    waiting: &Waiting,
     evidence: &mut IdentityEvidence,
 ) -> Result<Identity, IdentityError> {
     let start = Instant::now();
     let (clock, redactor) = (Arc::default(), Redactor::default());
-    let http = http::client(roots, Arc::clone(&clock), access.plaintext_endpoints)
-        .map_err(IdentityError::NoCredentials)?;
-    let result = assume_in_turn(access, region, http, retry, &redactor, evidence).await;
+    let http = http::client(roots, Arc::clone(&clock), access.plaintext_endpoints).map_err(no_client)?;
+    let result = assume_in_turn(access, region, http, retry, &redactor, waiting, evidence).await;
     evidence.clock_offset_seconds = http::offset(&clock);
     evidence.took = start.elapsed();
     // An endpoint that is not STS can return what it received.
@@ -219,14 +222,15 @@ pub async fn source_credentials(
     access: &Access,
     region: &Region,
     roots: Arc<RootCertStore>,
+    waiting: &Waiting,
     evidence: &mut IdentityEvidence,
 ) -> Result<Identity, IdentityError> {
     let start = Instant::now();
     let redactor = Redactor::default();
-    let http = http::client(roots, http::SharedClock::default(), access.plaintext_endpoints)
-        .map_err(IdentityError::NoCredentials)?;
+    let http =
+        http::client(roots, http::SharedClock::default(), access.plaintext_endpoints).map_err(no_client)?;
     let sdk = load(access.profile.as_ref(), region, http).await;
-    let credentials = source(&sdk, access.profile.as_ref()).await;
+    let credentials = source(&sdk, access.profile.as_ref(), waiting).await;
     evidence.took = start.elapsed();
     let credentials = credentials.map_err(|error| error.redacted(&redactor))?;
     evidence.source_key = Some(shortened(credentials.access_key_id()));
@@ -240,10 +244,11 @@ async fn assume_in_turn(
     http: http::Client,
     retry: bool,
     redactor: &Redactor,
+    waiting: &Waiting,
     evidence: &mut IdentityEvidence,
 ) -> Result<Identity, IdentityError> {
     let sdk = load(access.profile.as_ref(), region, http).await;
-    let source = source(&sdk, access.profile.as_ref()).await?;
+    let source = source(&sdk, access.profile.as_ref(), waiting).await?;
     learn(redactor, &source);
     evidence.source_key = Some(shortened(source.access_key_id()));
     evidence.source_expires_at = expiry(&source);
@@ -296,20 +301,28 @@ async fn load(profile: Option<&String>, region: &Region, http: http::Client) -> 
     loader.region(regions).load().await
 }
 
-async fn source(sdk: &SdkConfig, profile: Option<&String>) -> Result<Credentials, IdentityError> {
-    let none = |what: String| IdentityError::NoCredentials(what);
+async fn source(
+    sdk: &SdkConfig,
+    profile: Option<&String>,
+    waiting: &Waiting,
+) -> Result<Credentials, IdentityError> {
+    let (env, fs) = (Env::real(), Fs::real());
     let provider =
-        sdk.credentials_provider().ok_or_else(|| none("no credential source is configured".into()))?;
-    provider.provide_credentials().await.map_err(|e| match (LocalFailure::of(&e), &e) {
-        (Some(failure), _) => IdentityError::Local { role: None, failure },
-        (None, CredentialsError::CredentialsNotLoaded(_)) => none(match profile {
-            Some(profile) => format!("there is no profile {profile}, or it has none"),
-            None => "no source has any (environment, shared config and credentials files, SSO, \
-                     credential_process, web identity, container, instance metadata)"
-                .into(),
+        Provider::find(profile.map(String::as_str), &env, &fs).await.map_err(IdentityError::NoCredentials)?;
+    let credentials = sdk
+        .credentials_provider()
+        .ok_or_else(|| no_client("no credential source is configured".to_owned()))?;
+    match waiting.during(&provider, credentials.provide_credentials()).await {
+        Ok(credentials) => Ok(credentials),
+        Err(error) => Err(match LocalFailure::of(&error) {
+            Some(failure) => IdentityError::Local { role: None, failure },
+            None => IdentityError::NoCredentials(provider.failure(&error, &fs).await),
         }),
-        (None, other) => none(in_words(other)),
-    })
+    }
+}
+
+fn no_client(why: String) -> IdentityError {
+    IdentityError::NoCredentials(ProviderFailure::other(why))
 }
 
 /// The roles in turn, and what each is asked with.
@@ -383,11 +396,8 @@ impl Chain<'_> {
         Some(match self.hop(i, credentials, &[], external_id).await {
             Ok(_) => Ok(()),
             Err(IdentityError::Refused { code, message, .. }) => Err(format!("{code}: {message}")),
-            Err(
-                IdentityError::Unreachable { what, .. }
-                | IdentityError::NotSts { what, .. }
-                | IdentityError::NoCredentials(what),
-            ) => Err(what),
+            Err(IdentityError::Unreachable { what, .. } | IdentityError::NotSts { what, .. }) => Err(what),
+            Err(IdentityError::NoCredentials(why)) => Err(why.to_string()),
             Err(IdentityError::Local { failure, .. }) => Err(failure.to_string()),
         })
     }

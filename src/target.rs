@@ -18,7 +18,7 @@ pub use access::{Access, CaCertificate, Operator};
 pub use arn::{PrincipalArn, RoleArn};
 pub use declaration::{Declaration, Problem, ProblemKind, Skipped, Unchecked};
 pub use invalid::{
-    ConfigErrors, ErrorList, Invalid, Origin, choice, no_known_placeholder, no_placeholder, quoted,
+    ConfigErrors, ErrorList, Invalid, Origin, choice, nearest, no_known_placeholder, no_placeholder, quoted,
 };
 pub use pipe::{Pipe, ReplicationMechanism, ReplicationMode, TablePattern, like};
 pub use rds_name::{RdsName, RdsNameKind};

@@ -22,7 +22,7 @@ use crate::{
     },
     diagnostic::Requirement,
     facts::{self, Fact, Facts, SystemIdentity},
-    identity::{self, Failure, Identity, IdentityError, Sessions},
+    identity::{self, Failure, Identity, IdentityError, Sessions, Waiting},
     report::{Report, Timing},
     secret::Redactor,
     target::{Engine, Target},
@@ -218,18 +218,19 @@ impl Run<'_> {
         let roots = || {
             Arc::new(trust::web_roots(access.ca_bundle.as_ref()).unwrap_or_else(|_| RootCertStore::empty()))
         };
+        let waiting = Waiting::default();
         let assume = async {
             match self.sessions {
                 Some((sessions, oldest)) => {
                     sessions.assume(access, region, roots, oldest, (self.clock)(), evidence).await
                 }
-                None => identity::assume(access, region, roots(), self.retry, evidence).await,
+                None => identity::assume(access, region, roots(), self.retry, &waiting, evidence).await,
             }
         };
         tokio::time::timeout(left, assume).await.unwrap_or_else(|_| {
-            Err(IdentityError::Unreachable {
-                role: access.roles.last().map(ToString::to_string).unwrap_or_default(),
-                what: format!("no answer within {} s", left.as_secs()),
+            Err(match self.sessions {
+                Some((sessions, _)) => sessions.late(access, region, left),
+                None => waiting.late(access, left),
             })
         })
     }

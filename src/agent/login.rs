@@ -116,12 +116,7 @@ async fn credentials(
     let (region, now) = (&endpoint.target.region, (endpoint.clock)());
     let assume = endpoint.sessions.assume(access, region, roots, Duration::MAX, now, evidence);
     let assumed = tokio::time::timeout_at(deadline.into(), assume).await;
-    let identity = assumed.unwrap_or_else(|_| {
-        Err(IdentityError::Unreachable {
-            role: access.roles.last().map(ToString::to_string).unwrap_or_default(),
-            what: format!("no answer within {} s", TIMEOUT.as_secs()),
-        })
-    })?;
+    let identity = assumed.unwrap_or_else(|_| Err(endpoint.sessions.late(access, region, TIMEOUT)))?;
     identity::learn(redactor, &identity.credentials);
     Ok(identity.credentials)
 }

@@ -37,6 +37,10 @@ fn role(target: &Target, evidence: &IdentityEvidence) -> Diagnostic {
     let no_external_id = clickpipes::NO_EXTERNAL_ID;
     let remedy = "in the trust policy of the access role, allow the ClickHouse service role in a statement without \
                   sts:ExternalId; then remove `external_id` and check through that role (--via-role)";
+    let untried = |why: &str| {
+        Diagnostic::unknown(check, CAUSE, format!("{no_external_id}; AssumeRole without it: {why}"))
+            .remedy("remove `external_id` and check again")
+    };
     match &evidence.without_external_id {
         Some(Ok(())) => Diagnostic::pass(check, "AssumeRole without the external id succeeds too"),
         // Through other roles, the last one is the service role, as for ClickPipes.
@@ -53,12 +57,10 @@ fn role(target: &Target, evidence: &IdentityEvidence) -> Diagnostic {
             ),
         )
         .remedy(remedy),
-        Some(Err(
-            IdentityError::Unreachable { what, .. }
-            | IdentityError::NotSts { what, .. }
-            | IdentityError::NoCredentials(what),
-        )) => Diagnostic::unknown(check, CAUSE, format!("{no_external_id}; AssumeRole without it: {what}"))
-            .remedy("remove `external_id` and check again"),
+        Some(Err(IdentityError::Unreachable { what, .. } | IdentityError::NotSts { what, .. })) => {
+            untried(what)
+        }
+        Some(Err(IdentityError::NoCredentials(why))) => untried(&why.to_string()),
         Some(Err(IdentityError::Local { failure, .. })) => {
             Diagnostic::unknown(check, "LOCAL_FAILURE", format!("AssumeRole without external id: {failure}"))
                 .remedy(failure.remedy)

@@ -3,7 +3,7 @@
 use super::Observations;
 use crate::{
     diagnostic::{Candidate, CheckId, Diagnostic},
-    identity::{IdentityError, IdentityEvidence},
+    identity::{FailureKind, IdentityError, IdentityEvidence, ProviderFailure},
     local_failure::LocalFailure,
     target::Target,
     token::LIFETIME,
@@ -35,11 +35,65 @@ pub(super) fn judge(target: &Target, seen: &Observations) -> Vec<Diagnostic> {
     diagnostics
 }
 
-fn no_credentials(why: &str) -> Diagnostic {
-    Diagnostic::fail(CheckId::Credentials, "AWS_NO_CREDENTIALS", why).remedy(
-        "give credentials in any of AWS's standard ways, for example AWS_PROFILE=<name>, `aws sso login`, \
-         or AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY",
-    )
+/// Source: AWS CLI User Guide, "Configuration and credential file settings"; `aws configure export-credentials`.
+fn no_credentials(why: &ProviderFailure) -> Diagnostic {
+    let option = match why.profile.as_deref() {
+        None | Some("default") => String::new(),
+        Some(name) => format!(" --profile {}", shell_word(name)),
+    };
+    let (cause, remedy) = match why.kind {
+        FailureKind::NoProvider => (
+            "AWS_NO_CREDENTIALS",
+            "give credentials in any of AWS's standard ways, for example AWS_PROFILE=<name>, `aws sso login`, \
+             or AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY"
+                .to_owned(),
+        ),
+        FailureKind::NoHome => (
+            "AWS_HOME_MISSING",
+            "set HOME, or set AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE to the paths of the files".to_owned(),
+        ),
+        FailureKind::UnknownProfile => (
+            "AWS_PROFILE_UNKNOWN",
+            format!("give an existing profile with --profile or AWS_PROFILE, or create this one: aws configure{option}"),
+        ),
+        FailureKind::SsoSession => ("AWS_SSO_SESSION", format!("log in again: aws sso login{option}")),
+        FailureKind::LoginSession => ("AWS_LOGIN_SESSION", format!("log in again: aws login{option}")),
+        FailureKind::Process => (
+            "AWS_CREDENTIAL_PROCESS",
+            format!("run the same program with the AWS CLI, and correct what it reports: aws sts get-caller-identity{option}"),
+        ),
+        FailureKind::Mfa => (
+            "AWS_MFA_REQUIRED",
+            format!(
+                "let the AWS CLI ask for the code: eval \"$(aws configure export-credentials{option} --format env)\"; then \
+                 check again without --profile and AWS_PROFILE"
+            ),
+        ),
+        FailureKind::TokenFile => (
+            "AWS_TOKEN_FILE",
+            "write the token to the file without a line break, for example with printf %s; EKS does so".to_owned(),
+        ),
+        FailureKind::Slow => (
+            "AWS_CREDENTIALS_SLOW",
+            format!(
+                "find what it waits for: aws sts get-caller-identity{option}; if it only needs more time, raise --timeout \
+                 (`timeout` in a file)"
+            ),
+        ),
+        FailureKind::Other => (
+            "AWS_PROVIDER_FAILED",
+            format!("correct what the message names; the AWS CLI uses the same provider: aws sts get-caller-identity{option}"),
+        ),
+    };
+    Diagnostic::fail(CheckId::Credentials, cause, why.to_string()).remedy(remedy)
+}
+
+/// A name as one word of a shell command.
+fn shell_word(name: &str) -> String {
+    match name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.@+".contains(c)) {
+        true => name.to_owned(),
+        false => format!("'{}'", name.replace('\'', r"'\''")),
+    }
 }
 
 fn local(check: CheckId, failure: &LocalFailure) -> Diagnostic {
@@ -122,12 +176,6 @@ fn refused(target: &Target, evidence: &IdentityEvidence, error: &IdentityError) 
         IdentityError::Local { failure, .. } => return local(CheckId::AccessRole, failure),
     };
     let words = format!("{code}: {message}");
-    let untagged = match &evidence.untagged {
-        None => "",
-        Some(Ok(())) => "; a second call without tags succeeded",
-        Some(Err(_)) => "; asked once more without tags, it refuses as well",
-    };
-    let untagged = untagged.to_owned();
     let caller = evidence
         .hops
         .last()
@@ -135,34 +183,15 @@ fn refused(target: &Target, evidence: &IdentityEvidence, error: &IdentityError) 
         .or(evidence.caller.as_deref())
         .unwrap_or("the caller");
     match code {
-        "AccessDenied" | "AccessDeniedException" if message.contains("sts:TagSession") => {
-            fail("STS_TAG_SESSION_DENIED", words + &untagged).remedy(tag_session(role))
-        }
-        "AccessDenied" | "AccessDeniedException" if message.contains("explicit deny") => {
-            fail("STS_EXPLICIT_DENY", words).remedy(format!(
-                "find the policy that the message names (a service or resource control policy, a permissions boundary, \
-                 a session policy, the caller's or the role's own) and take {role} out of its Deny"
-            ))
-        }
-        "AccessDenied" | "AccessDeniedException" if message.contains("identity-based policy") => {
-            fail("STS_CALLER_NOT_ALLOWED", words).remedy(format!(
-                "allow {caller} \"Action\": [\"sts:AssumeRole\", \"sts:TagSession\"] on {role}, in its own identity policy"
-            ))
-        }
-        // The message names sts:AssumeRole, but without tags the role lets us in.
-        "AccessDenied" | "AccessDeniedException" if evidence.untagged == Some(Ok(())) => {
-            fail("STS_TAG_SESSION_DENIED", words + &untagged).remedy(tag_session(role))
-        }
-        "AccessDenied" | "AccessDeniedException" => {
-            fail("STS_ASSUME_ROLE_DENIED", words + &untagged).with_candidates(denied(target, role, caller))
-        }
+        "AccessDenied" | "AccessDeniedException" => access_denied(target, evidence, role, caller, &words, message),
         "ExpiredToken" | "ExpiredTokenException" => {
             fail("STS_CREDENTIALS_EXPIRED", words).remedy("renew the source credentials (`aws sso login`, a new session)")
         }
-        "InvalidClientTokenId" => fail("STS_CREDENTIALS_UNKNOWN", words).remedy(
-            "AWS does not know this access key: check that it exists, belongs to this partition, and that a temporary \
-             key comes with its AWS_SESSION_TOKEN",
-        ),
+        "InvalidClientTokenId" => fail("STS_CREDENTIALS_UNKNOWN", words).remedy(format!(
+            "check that the access key exists, that it belongs to partition {}, and that a temporary key comes with its \
+             AWS_SESSION_TOKEN",
+            partition(role)
+        )),
         "SignatureDoesNotMatch" if message.contains("Signature expired") || message.contains("not yet current") => {
             let offset = evidence.clock_offset_seconds.map(|s| format!(" ({s:+} s to AWS's)")).unwrap_or_default();
             fail("STS_CLOCK_SKEW", words).remedy(format!("set this machine's clock{offset}; AWS allows 15 minutes"))
@@ -187,15 +216,117 @@ fn refused(target: &Target, evidence: &IdentityEvidence, error: &IdentityError) 
     }
 }
 
-fn tag_session(role: &str) -> String {
-    format!(
-        "in the trust policy of {role}, allow both actions: \"Action\": [\"sts:AssumeRole\", \"sts:TagSession\"]"
-    )
+/// AWS names the action and, in most cases, the kind of policy that denies it (IAM User Guide, "Troubleshoot access denied error
+/// messages": "because no … allows the … action", "with an explicit deny in a …").
+fn access_denied(
+    target: &Target,
+    evidence: &IdentityEvidence,
+    role: &str,
+    caller: &str,
+    words: &str,
+    message: &str,
+) -> Diagnostic {
+    let fail = |cause, found: String| Diagnostic::fail(CheckId::AccessRole, cause, found);
+    let tag_session = |found: String| {
+        let both = "\"Action\": [\"sts:AssumeRole\", \"sts:TagSession\"]";
+        let in_caller = match account(caller) == account(role) {
+            true => String::new(),
+            false => {
+                format!(", and allow {caller} both in its identity policy, because it is of another account")
+            }
+        };
+        fail("STS_TAG_SESSION_DENIED", found)
+            .remedy(format!("in the trust policy of {role}, allow both actions: {both}{in_caller}"))
+    };
+    if message.contains("sts:SetSourceIdentity") {
+        return Diagnostic::unknown(
+            CheckId::AccessRole,
+            "STS_SOURCE_IDENTITY",
+            format!("{words}; the session of {caller} has a source identity, which ClickPipes does not have"),
+        )
+        .remedy(format!(
+            "check with credentials whose session has no source identity, or allow {caller} sts:SetSourceIdentity in the \
+             trust policy of {role}; ClickPipes does not need it"
+        ));
+    }
+    let (from, to) = (partition(caller), partition(role));
+    if caller.starts_with("arn:") && from != to {
+        return fail(
+            "STS_OTHER_PARTITION",
+            format!("{words}; the caller is of partition {from}, and the role of {to}"),
+        )
+        .remedy(format!(
+            "check with credentials of an account in partition {to}: a role there cannot name a caller of partition {from}"
+        ));
+    }
+    let is_deny = message.contains("with an explicit deny");
+    let named = DENYING_POLICIES.iter().find(|policy| {
+        message.contains(&format!("in a {}", policy.name))
+            || message.contains(&format!("in the {}", policy.name))
+            || message.contains(&format!("in an {}", policy.name))
+            || message.contains(&format!("no {} allows", policy.name))
+    });
+    if let Some(DenyingPolicy { cause, whose, .. }) = named {
+        let whose = whose.replace("{caller}", caller).replace("{role}", role);
+        return fail(cause, words.to_owned()).remedy(match is_deny {
+            true => format!("in {whose}, take {role} out of the Deny"),
+            false => {
+                format!("in {whose}, allow \"Action\": [\"sts:AssumeRole\", \"sts:TagSession\"] on {role}")
+            }
+        });
+    }
+    if is_deny {
+        let in_trust = message.contains("trust policy") || message.contains("resource-based policy");
+        return fail("STS_EXPLICIT_DENY", words.to_owned()).remedy(match in_trust {
+            true => format!("in the trust policy of {role}, take {caller} out of the Deny"),
+            false => format!("find the policy that denies it, and take {role} out of its Deny"),
+        });
+    }
+    if message.contains("sts:TagSession") || evidence.untagged == Some(Ok(())) {
+        // The message can name sts:AssumeRole although the same call without tags succeeds.
+        let second = match evidence.untagged {
+            Some(Ok(())) => "; a second call without tags succeeded",
+            Some(Err(_)) => "; asked once more without tags, it refuses as well",
+            None => "",
+        };
+        return tag_session(format!("{words}{second}"));
+    }
+    let second = match evidence.untagged {
+        Some(_) => "; asked once more without tags, it refuses as well",
+        None => "",
+    };
+    fail("STS_ASSUME_ROLE_DENIED", format!("{words}{second}")).with_candidates(denied(target, role, caller))
+}
+
+/// A kind of policy that only one cause can mean. A trust policy is not here: AWS answers the same if the role does not exist.
+struct DenyingPolicy {
+    /// In the messages of AWS.
+    name: &'static str,
+    cause: &'static str,
+    /// What to change.
+    whose: &'static str,
+}
+
+#[rustfmt::skip]
+const DENYING_POLICIES: [DenyingPolicy; 6] = [
+    DenyingPolicy { name: "identity-based policy", cause: "STS_CALLER_NOT_ALLOWED", whose: "the identity policies of {caller}" },
+    DenyingPolicy { name: "permissions boundary", cause: "STS_BOUNDARY_DENIED", whose: "the permissions boundary of {caller}" },
+    DenyingPolicy { name: "session policy", cause: "STS_SESSION_POLICY_DENIED", whose: "the session policy that was passed when {caller} was assumed" },
+    DenyingPolicy { name: "VPC endpoint policy", cause: "STS_ENDPOINT_POLICY_DENIED", whose: "the policy of the VPC endpoint for STS that this machine uses" },
+    DenyingPolicy { name: "service control policy", cause: "STS_SCP_DENIED", whose: "the service control policies (SCP) of the account of {caller}, in AWS Organizations" },
+    DenyingPolicy { name: "resource control policy", cause: "STS_RCP_DENIED", whose: "the resource control policies (RCP) of the account of {role}, in AWS Organizations" },
+];
+
+fn account(arn: &str) -> &str {
+    arn.split(':').nth(4).unwrap_or_default()
+}
+
+fn partition(arn: &str) -> &str {
+    arn.split(':').nth(1).unwrap_or_default()
 }
 
 /// AWS says no more than "not authorized", whatever the reason.
 fn denied(target: &Target, role: &str, caller: &str) -> Vec<Candidate> {
-    let account = |arn: &str| arn.split(':').nth(4).unwrap_or_default().to_owned();
     let mut causes = vec![Candidate::new(
         "STS_NOT_TRUSTED",
         "the commonest: the trust policy names someone else, or denies the caller",

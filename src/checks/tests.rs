@@ -124,6 +124,95 @@ fn sts_refusals_have_their_causes() {
     }
 }
 
+/// The row of the access role after AWS denied it with this message, as the caller of the source credentials.
+fn denied_with(caller: &str, role: &str, message: &str) -> Diagnostic {
+    let error = IdentityError::Refused {
+        role: role.into(),
+        code: "AccessDenied".into(),
+        message: message.into(),
+        request_id: None,
+    };
+    let identity_evidence = IdentityEvidence { caller: Some(caller.into()), ..IdentityEvidence::default() };
+    let seen = Observations { identity: Some(Err(error)), identity_evidence, ..Observations::default() };
+    found(&judge(&target("rdspostgres"), &seen), CheckId::AccessRole).clone()
+}
+
+#[test]
+fn the_policy_that_aws_names_is_the_cause() {
+    const CALLER: &str = "arn:aws:sts::1:assumed-role/ci/s";
+    const ROLE: &str = "arn:aws:iam::2:role/r";
+    for action in ["sts:AssumeRole", "sts:TagSession"] {
+        for (policy, cause, whose) in [
+            ("identity-based policy", "STS_CALLER_NOT_ALLOWED", "identity policies of arn:aws:sts::1"),
+            ("permissions boundary", "STS_BOUNDARY_DENIED", "permissions boundary of arn:aws:sts::1"),
+            ("session policy", "STS_SESSION_POLICY_DENIED", "session policy"),
+            ("VPC endpoint policy", "STS_ENDPOINT_POLICY_DENIED", "VPC endpoint for STS"),
+            ("service control policy", "STS_SCP_DENIED", "(SCP)"),
+            ("resource control policy", "STS_RCP_DENIED", "(RCP)"),
+        ] {
+            let an = if policy.starts_with('i') { "an" } else { "a" };
+            for (reason, does) in [
+                (format!("because no {policy} allows the {action} action"), "allow \"Action\""),
+                (format!("with an explicit deny in {an} {policy}"), "out of the Deny"),
+                (
+                    format!(
+                        "with an explicit deny in {an} {policy}: arn:aws:organizations::3:policy/o-1/x/p-1"
+                    ),
+                    "Deny",
+                ),
+            ] {
+                let message = format!(
+                    "User: {CALLER} is not authorized to perform: {action} on resource: {ROLE} {reason}"
+                );
+                let row = denied_with(CALLER, ROLE, &message);
+                assert_eq!(row.cause, Some(cause), "{message}");
+                let remedy = row.remedy.unwrap();
+                assert!(remedy.contains(whose) && remedy.contains(does), "{message}: {remedy}");
+                assert!(row.candidates.is_empty(), "{message}");
+            }
+        }
+    }
+    let denied = |action: &str, reason: &str| {
+        let message =
+            format!("User: {CALLER} is not authorized to perform: {action} on resource: {ROLE}{reason}");
+        denied_with(CALLER, ROLE, &message)
+    };
+    // The role may not exist: candidates.
+    for policy in ["role trust policy", "resource-based policy"] {
+        let row = denied("sts:AssumeRole", &format!(" because no {policy} allows the sts:AssumeRole action"));
+        assert_eq!(row.cause, Some("STS_ASSUME_ROLE_DENIED"), "{policy}");
+        assert!(row.candidates.iter().any(|candidate| candidate.cause == "STS_NO_SUCH_ROLE"));
+        let row = denied("sts:TagSession", &format!(" because no {policy} allows the sts:TagSession action"));
+        assert_eq!(row.cause, Some("STS_TAG_SESSION_DENIED"), "{policy}");
+        let row = denied("sts:AssumeRole", &format!(" with an explicit deny in the {policy}"));
+        assert_eq!(row.cause, Some("STS_EXPLICIT_DENY"), "{policy}");
+        assert!(row.remedy.unwrap().contains("in the trust policy of arn:aws:iam::2:role/r"));
+    }
+    assert_eq!(denied("sts:AssumeRole", " with an explicit deny").cause, Some("STS_EXPLICIT_DENY"));
+    // Of another account, both sides must allow it.
+    let remedy = denied("sts:TagSession", "").remedy.unwrap();
+    assert!(
+        remedy.contains("trust policy of arn:aws:iam::2") && remedy.contains("in its identity policy"),
+        "{remedy}"
+    );
+    // The session of this machine, and not of ClickPipes.
+    let row = denied("sts:SetSourceIdentity", "");
+    assert_eq!((row.outcome, row.cause), (Outcome::Unknown, Some("STS_SOURCE_IDENTITY")));
+}
+
+#[test]
+fn a_role_of_another_partition_does_not_get_a_principal_that_it_cannot_name() {
+    let role = "arn:aws-cn:iam::2:role/r";
+    let row =
+        denied_with("arn:aws:iam::1:user/u", role, "User: … is not authorized to perform: sts:AssumeRole");
+    assert_eq!(row.cause, Some("STS_OTHER_PARTITION"));
+    assert!(row.candidates.is_empty());
+    let own =
+        denied_with("arn:aws-cn:iam::1:user/u", role, "User: … is not authorized to perform: sts:AssumeRole");
+    let text = format!("{own:?}");
+    assert!(text.contains("arn:aws-cn:iam::1:user/u") && !text.contains("arn:aws:"), "{text}");
+}
+
 #[test]
 fn the_climb_is_passed_up_to_the_rung_that_failed() {
     let order = [CheckId::Resolve, CheckId::Dial, CheckId::Tls, CheckId::IamAsked, CheckId::LogIn];

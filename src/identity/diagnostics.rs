@@ -8,7 +8,7 @@ use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_types::service_config::ServiceConfigKey;
 use rustls::RootCertStore;
 
-use super::{IdentityError, as_credentials, caller, http, in_words, load, source, sts};
+use super::{IdentityError, Waiting, as_credentials, caller, http, in_words, load, source, sts};
 use crate::{
     diagnostic::printable,
     target::{Access, Operator, Region},
@@ -58,8 +58,8 @@ pub(crate) async fn operator(
     let http = http::client(roots.clone(), clock.clone(), access.plaintext_endpoints)?;
     let profile = operator.profile.as_ref().or(access.profile.as_ref());
     let sdk = load(profile, region, http).await;
-    let mut credentials = source(&sdk, profile).await.map_err(|error| match error {
-        IdentityError::NoCredentials(why) => why,
+    let mut credentials = source(&sdk, profile, &Waiting::default()).await.map_err(|error| match error {
+        IdentityError::NoCredentials(why) => why.to_string(),
         IdentityError::Refused { code, message, .. } => format!("{code}: {message}"),
         IdentityError::Unreachable { what, .. } | IdentityError::NotSts { what, .. } => what,
         IdentityError::Local { failure, .. } => failure.to_string(),

@@ -98,6 +98,15 @@ impl HttpConnector for Connector {
     }
 }
 
+/// Whether an error of the SDK means that a service did not respond.
+pub(super) fn is_connection_error(error: &(dyn std::error::Error + 'static)) -> bool {
+    // The SDK's error for a time limit is generic, so it is known by its message.
+    let is = |error: &(dyn std::error::Error + 'static)| {
+        error.is::<ConnectorError>() || error.to_string() == "request has timed out"
+    };
+    std::iter::successors(Some(error), |error| error.source()).any(is)
+}
+
 /// Without user and password, which a URL can contain.
 fn host_and_port(uri: &Uri) -> String {
     let host = uri.host().unwrap_or_default();

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use rustls::RootCertStore;
 use tokio::{sync::watch, time::Instant};
 
-use super::{Identity, IdentityError, IdentityEvidence, assume, learn};
+use super::{Identity, IdentityError, IdentityEvidence, ProviderFailure, Waiting, assume, learn};
 use crate::{
     secret::Redactor,
     target::{Access, Region},
@@ -38,7 +38,11 @@ pub struct Sessions {
 
 /// The session of one role, and what the last call of STS returned.
 #[derive(Debug, Default)]
-struct Slot(Mutex<State>);
+struct Slot {
+    state: Mutex<State>,
+    /// Apart from the state, which is locked when a renewal starts.
+    waiting: Waiting,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -97,6 +101,12 @@ impl Sessions {
         self.slot(access, region).identity(oldest, now, renew, evidence).await
     }
 
+    /// The error of a caller that has waited for `limit`.
+    pub fn late(&self, access: &Access, region: &Region, limit: Duration) -> IdentityError {
+        let waiting = self.slot(access, region).waiting.clone();
+        waiting.late(access, limit)
+    }
+
     /// Renews the session of a role in the background, because a database refused a token of it: AWS may have revoked the
     /// sessions of the role that were assumed before some time (IAM User Guide, "Revoke IAM role temporary security
     /// credentials"). A session that is younger than a few seconds is left alone, as after a failure.
@@ -110,10 +120,11 @@ impl Sessions {
         region: &Region,
         roots: Arc<RootCertStore>,
     ) -> impl Future<Output = Answer> + Send + 'static {
+        let waiting = self.slot(access, region).waiting.clone();
         let (access, region, redactor) = (access.clone(), region.clone(), self.redactor.clone());
         async move {
             let mut evidence = IdentityEvidence::default();
-            let result = assume(&access, &region, roots, true, &mut evidence).await;
+            let result = assume(&access, &region, roots, true, &waiting, &mut evidence).await;
             if let Ok(identity) = &result {
                 learn(&redactor, &identity.credentials);
             }
@@ -144,7 +155,7 @@ impl Sessions {
 
 impl Slot {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn identity<F>(
@@ -181,7 +192,9 @@ impl Slot {
         let (result, of) = match (&state.failure, &state.session) {
             (Some(failure), _) => (Err(failure.error.clone()), &failure.evidence),
             (None, Some(session)) => (Ok(session.identity.clone()), &session.evidence),
-            (None, None) => return Err(IdentityError::NoCredentials("the renewal was stopped".into())),
+            (None, None) => {
+                return Err(IdentityError::NoCredentials(ProviderFailure::other("the renewal was stopped")));
+            }
         };
         *evidence = if ours { of.clone() } else { kept(of) };
         result
@@ -207,7 +220,7 @@ impl Slot {
             let _ended = Ended { slot: Arc::clone(&slot), _sender: ended };
             let answer = tokio::time::timeout(RENEWAL, renew).await.unwrap_or_else(|_| {
                 let what = format!("no answer within {} s", RENEWAL.as_secs());
-                (Err(IdentityError::NoCredentials(what)), IdentityEvidence::default())
+                (Err(IdentityError::NoCredentials(ProviderFailure::other(what))), IdentityEvidence::default())
             });
             slot.state().note(answer);
         });

@@ -13,7 +13,7 @@ use crate::{
     checks,
     cli::Format,
     config::ClientCommand,
-    identity::{self, IdentityEvidence},
+    identity::{self, IdentityEvidence, Waiting},
     report::json::SCHEMA_VERSION,
     setup,
     target::{Invalid, RdsName, RdsNameKind, Target},
@@ -56,26 +56,20 @@ pub async fn token(
         Ok(roots) => roots,
         Err(invalid) => return super::refuse(&invalid.into(), format, out),
     };
+    let waiting = Waiting::default();
     let assumed = tokio::time::timeout(timeout, async {
         let (access, region) = (&target.access, &target.region);
         match access.roles.is_empty() {
             // A token is signed here, so without a role nothing has to be asked of STS.
-            true => identity::source_credentials(access, region, roots.into(), &mut evidence).await,
-            false => identity::assume(access, region, roots.into(), true, &mut evidence).await,
+            true => identity::source_credentials(access, region, roots.into(), &waiting, &mut evidence).await,
+            false => identity::assume(access, region, roots.into(), true, &waiting, &mut evidence).await,
         }
     })
     .await;
+    let assumed = assumed.unwrap_or_else(|_| Err(waiting.late(&target.access, timeout)));
     let identity = match assumed {
-        Ok(Ok(identity)) => identity,
-        Ok(Err(error)) => return fail(why(target, evidence, error), format, Exit::NotMet, out),
-        Err(_) => {
-            let late = Invalid::new(
-                "identity",
-                "credentials in time",
-                format!("none within {} s", timeout.as_secs()),
-            );
-            return fail(late, format, Exit::NotMet, out);
-        }
+        Ok(identity) => identity,
+        Err(error) => return fail(why(target, evidence, error), format, Exit::NotMet, out),
     };
     let signed = match token::sign(&identity.credentials, &target.sign, &target.region, &target.user, clock())
     {

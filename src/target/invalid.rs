@@ -179,7 +179,7 @@ pub fn choice<T: ValueEnum>(field: &str, text: &str) -> Result<T, Invalid> {
 }
 
 /// The candidate that `text` was probably meant to be: other letter case, `-` for `_`, or a few letters.
-fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace('-', "_");
     let likeness = |candidate: &str| strsim::jaro_winkler(&plain(text), &plain(candidate));
     let scored = candidates.into_iter().map(|candidate| (likeness(candidate), candidate));

@@ -125,7 +125,7 @@ fn profiles_and_credential_process_give_source_credentials() {
     // Keys of the environment are not taken for those of a profile that is named.
     let other = run(&["--profile", "keys"]).env("AWS_ACCESS_KEY_ID", "AKIANOBODYKNOWSTHIS0");
     assert_eq!(other.env("AWS_SECRET_ACCESS_KEY", "of-somebody-else").json().status, 0);
-    run(&["--profile", "nobody"]).json().fails_at("AWS_CREDENTIALS", "AWS_NO_CREDENTIALS");
+    run(&["--profile", "nobody"]).json().fails_at("AWS_CREDENTIALS", "AWS_PROFILE_UNKNOWN");
 }
 
 #[test]

@@ -69,6 +69,74 @@ fn a_source_without_a_region_uses_the_database_region() {
     assert!(found.contains("AssumeRoleWithWebIdentity") || found.contains("service error"), "{found}");
 }
 
+#[test]
+fn a_source_that_fails_is_named_with_what_to_do() {
+    let lab = shared();
+    let (key, secret) = (lab::CALLER_ACCESS_KEY_ID, lab.secret_access_key());
+    let (home, config) = (lab.dir().join("a-home"), lab.dir().join("failing-sources"));
+    std::fs::create_dir_all(home.join(".aws")).unwrap();
+    let profiles = format!(
+        "[profile sso]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = ReadOnly\n\
+         [sso-session corp]\nsso_start_url = https://corp.awsapps.com/start\nsso_region = eu-west-1\n\
+         [profile console]\nlogin_session = arn:aws:iam::123456789012:user/u\n\
+         [profile fails]\ncredential_process = sh -c 'echo the vault is locked >&2; exit 3' --password hunter2\n\
+         [profile nonsense]\ncredential_process = echo hello\n\
+         [profile slow]\ncredential_process = sleep 30\n\
+         [profile keys]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n\
+         [profile code]\nrole_arn = arn:aws:iam::123456789012:role/needs-mfa\nsource_profile = keys\n\
+         mfa_serial = arn:aws:iam::123456789012:mfa/u\n"
+    );
+    std::fs::write(&config, profiles).unwrap();
+    let run = |args: &[&str]| {
+        Run::check(lab, &[&["postgres15"], args].concat())
+            .env("AWS_ACCESS_KEY_ID", "")
+            .env("AWS_SECRET_ACCESS_KEY", "")
+            .env("AWS_CONFIG_FILE", config.to_str().unwrap())
+            .env("HOME", home.to_str().unwrap())
+            .env("PATH", &std::env::var("PATH").unwrap())
+    };
+    for (profile, cause, found, remedy) in [
+        ("sso", "AWS_SSO_SESSION", "(SSO session corp)", "aws sso login --profile sso"),
+        ("console", "AWS_LOGIN_SESSION", "(login_session ", "aws login --profile console"),
+        (
+            "fails",
+            "AWS_CREDENTIAL_PROCESS",
+            "the vault is locked",
+            "aws sts get-caller-identity --profile fails",
+        ),
+        (
+            "nonsense",
+            "AWS_CREDENTIAL_PROCESS",
+            "could not parse",
+            "aws sts get-caller-identity --profile nonsense",
+        ),
+        ("slow", "AWS_CREDENTIALS_SLOW", "no credentials within", "raise --timeout"),
+        ("code", "AWS_MFA_REQUIRED", "profile keys in", "aws configure export-credentials"),
+        ("ssso", "AWS_PROFILE_UNKNOWN", "did you mean sso?", "aws configure --profile ssso"),
+    ] {
+        let answer = run(&["--profile", profile, "--timeout", "4s"]).json();
+        let row = answer.fails_at("AWS_CREDENTIALS", cause);
+        let (said, to_do) = (text(&row["found"]), text(&row["remedy"]));
+        assert!(said.contains(found) && to_do.contains(remedy), "{profile}: {row:#}");
+        let names_file = said.contains(config.to_str().unwrap());
+        assert!(names_file, "{profile}: the file is named: {row:#}");
+        assert_eq!(answer.row("STS_ACCESS_ROLE")["outcome"], "not_reached", "{profile}: {row:#}");
+        assert!(!answer.document.to_string().contains("hunter2"), "{profile}: {:#}", answer.report());
+    }
+    let without_home = run(&[]).without("HOME").without("AWS_CONFIG_FILE").json();
+    without_home.fails_at("AWS_CREDENTIALS", "AWS_HOME_MISSING");
+    // Of EKS Pod Identity.
+    let token = lab.dir().join("a-pod-token");
+    std::fs::write(&token, "secret-pod-token\n").unwrap();
+    let answer = run(&[])
+        .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:1/v1/credentials")
+        .env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token.to_str().unwrap())
+        .json();
+    let row = answer.fails_at("AWS_CREDENTIALS", "AWS_TOKEN_FILE");
+    assert!(text(&row["found"]).contains("a-pod-token ends with a line break"), "{row:#}");
+    assert!(!answer.document.to_string().contains("secret-pod-token"));
+}
+
 /// A TLS proxy named `localhost` for the lab's STS.
 fn https(sts: &str) -> (SocketAddr, String) {
     let sts: SocketAddr = sts.strip_prefix("http://").unwrap().parse().unwrap();

@@ -39,18 +39,18 @@ pub(super) fn faults() -> Vec<Fault> {
         source("no source has credentials", "AWS_NO_CREDENTIALS", "AWS_PROFILE=<name>")
             .env("AWS_ACCESS_KEY_ID", "")
             .env("AWS_SECRET_ACCESS_KEY", ""),
-        source("a profile that is in no file", "AWS_NO_CREDENTIALS", "AWS_PROFILE=<name>")
+        source("a profile that is in no file", "AWS_PROFILE_UNKNOWN", "aws configure --profile")
             .env("AWS_ACCESS_KEY_ID", "")
             .env("AWS_SECRET_ACCESS_KEY", "")
             .args(&["--profile", "nobody"]),
         source("an access key without its secret", "AWS_NO_CREDENTIALS", "AWS_SECRET_ACCESS_KEY")
             .env("AWS_SECRET_ACCESS_KEY", ""),
-        source("a web identity token that is in no file", "AWS_NO_CREDENTIALS", "AWS_PROFILE=<name>")
+        source("a web identity token that is in no file", "AWS_PROVIDER_FAILED", "what the message names")
             .env("AWS_ACCESS_KEY_ID", "")
             .env("AWS_SECRET_ACCESS_KEY", "")
             .env("AWS_WEB_IDENTITY_TOKEN_FILE", "/does/not/exist")
             .env("AWS_ROLE_ARN", ACCESS_ROLE),
-        role("an access key nobody knows", "STS_CREDENTIALS_UNKNOWN", "AWS does not know this access key")
+        role("an access key nobody knows", "STS_CREDENTIALS_UNKNOWN", "check that the access key exists")
             .env("AWS_ACCESS_KEY_ID", "AKIANOBODYKNOWSTHIS0"),
         role("another key's secret", "STS_SECRET_KEY_WRONG", "does not belong to this access key id")
             .env("AWS_SECRET_ACCESS_KEY", "wrong"),
@@ -109,10 +109,14 @@ pub(super) fn faults() -> Vec<Fault> {
                 trust(world, &json!([allow(BOTH, CALLER, &Value::Null), deny]));
             },
         ),
-        role("the caller's own policy denies it", "STS_EXPLICIT_DENY", "out of its Deny").world(|world| {
-            let deny = json!({ "Effect": "Deny", "Action": "sts:AssumeRole", "Resource": "*" });
-            world.users[0].identity_policies.push(json!({ "Version": "2012-10-17", "Statement": [deny] }));
-        }),
+        role("the caller's own policy denies it", "STS_CALLER_NOT_ALLOWED", "out of the Deny").world(
+            |world| {
+                let deny = json!({ "Effect": "Deny", "Action": "sts:AssumeRole", "Resource": "*" });
+                world.users[0]
+                    .identity_policies
+                    .push(json!({ "Version": "2012-10-17", "Statement": [deny] }));
+            },
+        ),
         role(
             "the caller's own policy does not allow it",
             "STS_ASSUME_ROLE_DENIED", // of another account, so AWS names no policy
