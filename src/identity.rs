@@ -29,7 +29,6 @@ use aws_sdk_sts::{
     operation::RequestId,
     types::{self, Tag},
 };
-use aws_types::os_shim_internal::{Env, Fs};
 use jiff::Timestamp;
 use provider::Provider;
 use rustls::RootCertStore;
@@ -306,9 +305,7 @@ async fn source(
     profile: Option<&String>,
     waiting: &Waiting,
 ) -> Result<Credentials, IdentityError> {
-    let (env, fs) = (Env::real(), Fs::real());
-    let provider =
-        Provider::find(profile.map(String::as_str), &env, &fs).await.map_err(IdentityError::NoCredentials)?;
+    let provider = Provider::here(profile).await.map_err(IdentityError::NoCredentials)?;
     let credentials = sdk
         .credentials_provider()
         .ok_or_else(|| no_client("no credential source is configured".to_owned()))?;
@@ -316,7 +313,7 @@ async fn source(
         Ok(credentials) => Ok(credentials),
         Err(error) => Err(match LocalFailure::of(&error) {
             Some(failure) => IdentityError::Local { role: None, failure },
-            None => IdentityError::NoCredentials(provider.failure(&error, &fs).await),
+            None => IdentityError::NoCredentials(provider.failure(&error).await),
         }),
     }
 }

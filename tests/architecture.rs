@@ -82,7 +82,12 @@ fn each_external_crate_is_used_only_in_its_files() {
         ),
         ("aws_config", &["identity.rs", "identity/diagnostics.rs"], "credential sources belong to identity"),
         ("aws_smithy_runtime_api", &["identity/http.rs"], "the SDK's HTTP is ours, in one file"),
-        ("aws_types", &["identity/diagnostics.rs"], "credential sources belong to identity"),
+        (
+            "aws_types",
+            &["identity/diagnostics.rs", "identity/provider.rs"],
+            "credential sources belong to identity",
+        ),
+        ("aws_runtime", &["identity/provider.rs"], "profile files are read in one place"),
         ("roxmltree", &["aws/xml.rs"], "answers of AWS are read in one place"),
         ("aws_smithy_types", &["identity/http.rs"], "the SDK's HTTP is ours, in one file"),
         (

@@ -81,6 +81,8 @@ pub(super) struct Provider {
     /// A role of the profile requires an MFA code, for which the SDK does not ask.
     mfa: bool,
     hint: Option<ProviderFailure>,
+    /// To look at a token file after a failure.
+    fs: Fs,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,12 +109,17 @@ const FILES: [(&str, &str, EnvConfigFileKind); 2] = [
 ];
 
 impl Provider {
+    /// As [`Self::find`], in the environment of this process.
+    pub(super) async fn here(profile: Option<&String>) -> Result<Self, ProviderFailure> {
+        Self::find(profile.map(String::as_str), &Env::real(), &Fs::real()).await
+    }
+
     /// `profile`: of the target. It comes before everything, as in the SDK.
     ///
     /// # Errors
     /// If a profile is named that does not exist, or a file cannot be read: the chain would go on to another provider,
     /// and use credentials that are not meant.
-    pub(super) async fn find(profile: Option<&str>, env: &Env, fs: &Fs) -> Result<Self, ProviderFailure> {
+    async fn find(profile: Option<&str>, env: &Env, fs: &Fs) -> Result<Self, ProviderFailure> {
         let variable = |name: &str| env.get(name).ok().filter(|value| !value.trim().is_empty());
         let keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].map(|name| variable(name).is_some());
         if profile.is_none() && keys == [true, true] {
@@ -138,9 +145,10 @@ impl Provider {
             let at = found.profile.as_deref().unwrap_or(&name);
             found.description =
                 format!("profile {at} in {} ({})", file_of(at, env, fs).await, found.description);
+            found.fs = fs.clone();
             return Ok(found);
         }
-        let mut rest = outside(&variable);
+        let mut rest = Self { fs: fs.clone(), ..outside(&variable) };
         rest.hint = match (&named, keys) {
             (_, [true, false]) => Some("AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not".to_owned()),
             (_, [false, true]) => Some("AWS_SECRET_ACCESS_KEY is set, but AWS_ACCESS_KEY_ID is not".to_owned()),
@@ -156,7 +164,7 @@ impl Provider {
     }
 
     fn of(kind: Kind, description: impl Into<String>) -> Self {
-        Self { kind, description: description.into(), profile: None, mfa: false, hint: None }
+        Self { kind, description: description.into(), profile: None, mfa: false, hint: None, fs: Fs::real() }
     }
 
     fn failed(&self, kind: FailureKind, what: impl Into<String>) -> ProviderFailure {
@@ -169,7 +177,7 @@ impl Provider {
     }
 
     /// Why there are no credentials.
-    pub(super) async fn failure(&self, error: &CredentialsError, fs: &Fs) -> ProviderFailure {
+    pub(super) async fn failure(&self, error: &CredentialsError) -> ProviderFailure {
         if let CredentialsError::CredentialsNotLoaded(_) = error {
             return self.hint.clone().unwrap_or_else(|| {
                 let what = "no source has any (environment, shared config and credentials files, SSO, \
@@ -178,7 +186,7 @@ impl Provider {
             });
         }
         if let Kind::Container { token_file: Some(file) } = &self.kind
-            && fs.read_to_end(file).await.is_ok_and(|token| token.iter().any(u8::is_ascii_control))
+            && self.fs.read_to_end(file).await.is_ok_and(|token| token.iter().any(u8::is_ascii_control))
         {
             let what =
                 format!("the token in {file} ends with a line break or contains one, so it cannot be sent");
@@ -235,7 +243,14 @@ fn in_profile(name: &str, all: &EnvConfigSections) -> Option<Provider> {
         let role = is_set("role_arn") && !is_set("web_identity_token_file");
         mfa |= role && is_set("mfa_serial");
         let here = |kind, description: String| {
-            Some(Provider { kind, description, profile: Some(at.to_owned()), mfa, hint: None })
+            Some(Provider {
+                kind,
+                description,
+                profile: Some(at.to_owned()),
+                mfa,
+                hint: None,
+                fs: Fs::real(),
+            })
         };
         let has_keys = is_set("aws_access_key_id");
         let first = seen.is_empty();

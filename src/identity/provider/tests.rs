@@ -122,7 +122,7 @@ async fn a_profile_that_does_not_exist_is_an_error() {
 async fn a_failure_has_the_kind_of_its_provider() {
     let error = || CredentialsError::provider_error("words");
     let failure = async |profile, variables: &[(&str, &str)], error: &CredentialsError| {
-        find(profile, variables).await.unwrap().failure(error, &files()).await
+        find(profile, variables).await.unwrap().failure(error).await
     };
     for (profile, kind) in [
         ("sso", FailureKind::SsoSession),
@@ -170,7 +170,7 @@ async fn a_failure_has_the_kind_of_its_provider() {
         assert!(failure.to_string().starts_with(what), "{failure}");
     }
     let homeless = Provider::find(None, &Env::from_slice(&[]), &files()).await.unwrap();
-    assert_eq!(homeless.failure(&none, &files()).await.kind, FailureKind::NoHome);
+    assert_eq!(homeless.failure(&none).await.kind, FailureKind::NoHome);
 }
 
 #[tokio::test]
