@@ -9,8 +9,13 @@ use crate::{
 };
 
 /// Source: AWS SDKs and Tools Reference Guide, "Service-specific endpoints".
-const VARIABLES: [&str; 4] =
-    ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_RDS", "AWS_ENDPOINT_URL_IAM"];
+const VARIABLES: [&str; 5] = [
+    "AWS_ENDPOINT_URL_STS",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_RDS",
+    "AWS_ENDPOINT_URL_IAM",
+    "AWS_ENDPOINT_URL_EC2",
+];
 /// Turns plain HTTP on for test networks, such as that of the lab's containers.
 const ALLOW: &str = "PIPEPROBE_ALLOW_PLAINTEXT_AWS";
 
@@ -99,6 +104,10 @@ mod tests {
             assert!(!errors.to_string().contains("hunter2"), "{errors}");
         }
         assert_eq!(checked(&[("AWS_ENDPOINT_URL_STS", "http://aws:8080"), (ALLOW, "true")]), Ok(true));
+        for service in ["STS", "RDS", "IAM", "EC2"] {
+            let name = format!("AWS_ENDPOINT_URL_{service}");
+            assert_eq!(checked(&[(&name, "http://aws:8080")]).unwrap_err().first().field, name);
+        }
         let ignored =
             [("AWS_ENDPOINT_URL_STS", "http://aws:8080"), ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")];
         assert_eq!(checked(&ignored), Ok(false));

@@ -1,6 +1,7 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use aws_credential_types::Credentials;
+use jiff::SignedDuration;
 
 use super::*;
 
@@ -11,6 +12,8 @@ struct World {
     slot: Arc<Slot>,
     start: Instant,
     calls: Arc<AtomicUsize>,
+    /// How far the clock of this machine has jumped, in seconds.
+    jumped: AtomicI64,
 }
 
 #[derive(Clone, Copy)]
@@ -24,11 +27,16 @@ enum Sts {
 
 impl World {
     fn new() -> Self {
-        Self { slot: Arc::default(), start: Instant::now(), calls: Arc::default() }
+        Self { slot: Arc::default(), start: Instant::now(), calls: Arc::default(), jumped: AtomicI64::new(0) }
     }
 
     fn now(&self) -> Timestamp {
-        Timestamp::UNIX_EPOCH + self.start.elapsed()
+        let jumped = SignedDuration::from_secs(self.jumped.load(Ordering::Relaxed));
+        Timestamp::from_second(10_000_000).unwrap() + self.start.elapsed() + jumped
+    }
+
+    fn jump(&self, seconds: i64) {
+        self.jumped.fetch_add(seconds, Ordering::Relaxed);
     }
 
     /// Asks for a session of an hour. No answer may take time while there is one.
@@ -190,4 +198,27 @@ async fn a_session_whose_token_was_refused_is_renewed_at_most_once_in_a_while() 
     let identity = world.ask(Sts::Issues).await.0.unwrap();
     assert_eq!(identity.credentials.access_key_id(), "renewed");
     assert_eq!(refused(Sts::Issues).await, 0);
+}
+
+/// The clock of this machine jumps; the time that has passed is measured with another clock.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_jumps_leaves_no_session_that_has_ended_and_no_lasting_failure() {
+    const HOUR: i64 = 3600;
+    for (jump, calls) in [(2 * HOUR, 1), (-72 * HOUR, 0), (-2 * HOUR, 0)] {
+        let world = World::new();
+        world.ask(Sts::Issues).await.0.unwrap();
+        assert_eq!(world.calls(), 1);
+        world.jump(jump);
+        // Ahead: the session has ended by this clock, so there is a new one. Back: it is used, because AWS has not ended it.
+        world.ask(Sts::Issues).await.0.unwrap();
+        assert_eq!(world.calls(), calls, "{jump}");
+        // The session is renewed by the time that has passed, whatever the clock says.
+        seconds(301).await;
+        world.ask(Sts::Issues).await.0.unwrap();
+        seconds(1).await;
+        assert_eq!(world.calls(), 1, "{jump}");
+        world.jump(-jump);
+        world.ask(Sts::Issues).await.0.unwrap();
+        serves_for(&world, 10, Sts::Issues).await;
+    }
 }
