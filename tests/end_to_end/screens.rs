@@ -2,6 +2,7 @@
 //! printed after Ctrl-C.
 
 use std::{
+    path::Path,
     process::{Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
@@ -135,4 +136,68 @@ fn a_signal_still_prints_a_json_document_which_is_no_success() {
     assert_eq!((targets.len(), &targets[0]["verdict"]["met"]), (1, &true.into()), "{document:#}");
     let schema: Value = serde_json::from_str(include_str!("../../src/report/schema.json")).unwrap();
     jsonschema::validator_for(&schema).unwrap().validate(&document).unwrap();
+}
+
+/// The screen in a page that begins with this command: what follows it in its block.
+fn documented<'a>(page: &'a str, command: &str) -> &'a str {
+    let after =
+        page.split_once(&format!("$ {command}\n")).unwrap_or_else(|| panic!("no screen of {command}")).1;
+    after.split("```").next().unwrap().split("\n$ ").next().unwrap().trim_end()
+}
+
+#[test]
+fn the_report_in_the_readme_and_in_its_guide_is_what_check_prints() {
+    let lab = shared();
+    let printed = String::from_utf8(Run::check(lab, &["postgres15"]).output().stdout).unwrap();
+    let readme = documented(include_str!("../../README.md"), "pipeprobe check postgres15");
+    assert!(readme.lines().count() <= 10, "{readme}");
+    assert!(printed.starts_with(readme), "{printed}");
+
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/docs/check.md");
+    let guide = std::fs::read_to_string(&page).unwrap();
+    let screen = documented(&guide, "pipeprobe check --config-file pipeprobe.toml postgres15");
+    let port = lab.instance(ServerVersion::Postgres15).port.to_string();
+    let printed = printed.trim_end().replace(&format!(":{port}"), ":44623");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(page, guide.replace(screen, &printed)).unwrap();
+    } else {
+        assert_eq!(
+            printed, screen,
+            "`UPDATE=1 cargo test --test end_to_end the_report_in` updates the guide"
+        );
+    }
+}
+
+#[test]
+fn the_screens_of_exec_in_its_guide_are_what_clients_print() {
+    let lab = shared();
+    let guide = include_str!("../../src/docs/agent.md");
+    let exec = |program: &[&str]| {
+        let config = Run::check(lab, &[]).config_file();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pipeprobe"));
+        command.args(["exec", "-c"]).arg(config).args(["postgres15", "--"]).args(program);
+        command.env_clear().envs(lab.environment()).env("PATH", "/usr/bin:/bin").output().unwrap()
+    };
+    let screen = documented(guide, "pipeprobe exec -c pipeprobe.toml orders -- psql");
+    let (query, rows) = screen.trim().split_once('\n').unwrap();
+    let output = exec(&["psql", "-X", "-c", query.strip_prefix("app=> ").unwrap()]);
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let printed: Vec<&str> = printed.lines().map(str::trim_end).collect();
+    assert_eq!(rows.lines().collect::<Vec<_>>(), printed[..3], "{printed:?}");
+
+    let create = "pg_recvlogical -d app -S s --create-slot";
+    let screen = documented(guide, &format!("pipeprobe exec -c pipeprobe.toml orders -- {create}"));
+    let output = exec(&create.split(' ').collect::<Vec<_>>());
+    assert!(!output.status.success());
+    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let printed = one_line(&String::from_utf8(output.stderr).unwrap());
+    let (before, rest) = printed.split_once("socket \"").unwrap();
+    let rest = rest.split_once('"').unwrap().1;
+    let socket = "/run/user/1000/pipeprobe-9miyK7hG/.s.PGSQL.5432";
+    let mut rest = format!("{before}socket \"{socket}\"{rest}");
+    // In the guide, text is left out at `…`.
+    for part in one_line(screen).split('…') {
+        let (_, after) = rest.split_once(part.trim()).unwrap_or_else(|| panic!("{part}: {printed}"));
+        rest = after.to_owned();
+    }
 }
