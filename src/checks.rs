@@ -1,24 +1,26 @@
-//! The table: every check in order, what it denies, and how what was seen is judged. Pure.
+//! All checks: one file each, with its texts, its causes and its judge. Pure.
 //!
-//! A report begins with every row of its engine unreached; the judges below answer them. `checks.md` shows the
-//! rows to a reader; [`page`] makes it.
+//! A report starts with every check of its engine not reached; the judges answer. [`CHECKS`] is the order. `checks.md` is
+//! the page of checks for users; [`page`] makes it.
 
-mod causes;
-mod clickpipes;
-mod credentials;
-pub mod declaration;
+mod check;
+mod diagnostic;
+mod sources;
+mod table;
+mod tables;
+pub mod pipe;
+mod identity;
+mod connection;
+mod database;
+mod postgres;
 mod mysql;
 pub mod aws;
 mod page;
-mod postgres;
-mod reach;
-mod table;
-mod tables;
 
 use crate::{
     aws::AwsRecords,
     connection::{ConnectError, ConnectionEvidence},
-    diagnostic::{CheckId, Diagnostic, Outcome, Severity},
+    diagnostic::{Outcome, Severity},
     facts::{Fact, Facts, Position},
     identity::{IdentityError, IdentityEvidence},
     local_failure::LocalFailure,
@@ -27,28 +29,40 @@ use crate::{
     token::AuthToken,
 };
 
-pub use causes::{CAUSES, Cause, cause_of};
+use check::Judge;
+pub use check::{Cause, Check, Group, Kind, Part};
+pub(crate) use connection::{dial::LOCAL_FAILURE, login::postgres::is_refused_token};
+pub use diagnostic::{Candidate, Diagnostic};
 pub use page::{explanation, page};
-pub(crate) use reach::is_refused_token;
-pub(crate) use table::NEWER_THAN_GUIDE;
-pub use table::{CHECKS, Check, Group, Kind, Part};
+pub(crate) use sources::NEWER_THAN_GUIDE;
+pub use table::CHECKS;
 
-/// The rows that concern an engine, in order. Those about a declaration are only for pipes that have one.
+/// The checks of an engine, in order. Those about a declaration are only for pipes that have one.
 pub fn of(engine: Engine) -> impl Iterator<Item = &'static Check> {
-    CHECKS.iter().filter(move |check| check.engines.contains(&engine) && check.group != Group::Pipe)
+    CHECKS.iter().copied().filter(move |check| check.engines.contains(&engine) && check.group != Group::Pipe)
 }
 
-/// The row of a finding.
+/// All causes, in the order of their checks.
+pub fn causes() -> impl Iterator<Item = &'static Cause> {
+    CHECKS.iter().flat_map(|check| check.causes.iter().copied())
+}
+
+/// The cause of that code.
+pub fn cause_of(code: &str) -> Option<&'static Cause> {
+    causes().find(|cause| cause.code == code)
+}
+
+/// The check that a cause belongs to.
 ///
 /// # Panics
-/// Never: a test holds the table complete.
-pub fn check(id: CheckId) -> &'static Check {
-    CHECKS.iter().find(|check| check.id == id).expect("every CheckId has a row")
+/// Never: causes are found through their checks.
+pub fn check_of(cause: &Cause) -> &'static Check {
+    CHECKS.iter().find(|check| check.causes.contains(&cause)).expect("a cause belongs to a check")
 }
 
-/// What a finding takes away.
+/// What a diagnostic prevents.
 pub fn denied(diagnostic: &Diagnostic) -> Severity {
-    let check = check(diagnostic.check);
+    let check = diagnostic.check;
     match diagnostic.outcome {
         Outcome::Pass | Outcome::Warn | Outcome::NotApplicable => Severity::Advisory,
         Outcome::Unknown => check.severity_if_unknown,
@@ -56,13 +70,13 @@ pub fn denied(diagnostic: &Diagnostic) -> Severity {
     }
 }
 
-/// Everything a run saw, uninterpreted. `None` where it was not reached.
+/// Everything that a run saw, uninterpreted. `None` if it was not reached.
 #[derive(Debug, Default)]
 pub struct Observations {
     pub identity: Option<Result<(), IdentityError>>,
     pub identity_evidence: IdentityEvidence,
     pub token: Option<Result<AuthToken, String>>,
-    /// Up to the door: everything before the token.
+    /// Up to the authentication request: everything before the token.
     pub connect: Option<Result<(), ConnectError>>,
     /// The refusal after which a second login was tried, with another token.
     pub first_login: Option<ConnectError>,
@@ -72,7 +86,7 @@ pub struct Observations {
     pub facts: Option<Facts>,
     /// Of an earlier full check, in a long-lived process.
     pub earlier: Option<Position>,
-    /// What an operator saw on record, where one was asked to look. Judges what a failure could be, and no row.
+    /// What RDS and IAM have on record, if AWS diagnostics are on. It ranks the causes of a failure, and no check depends on it.
     pub operator: Option<AwsRecords>,
 }
 
@@ -99,48 +113,51 @@ impl Observations {
     }
 }
 
-/// What was seen → one finding a row, in the table's order.
+/// What was seen → one diagnostic for each check, in order.
 pub fn judge(target: &Target, seen: &Observations) -> Vec<Diagnostic> {
     let kind = kind(target, seen);
-    let mut answers = credentials::judge(target, seen);
-    answers.extend(reach::judge(target, seen));
-    answers.extend(clickpipes::judge(target, seen));
+    let mut answers = in_order(&[], |check| match check.judge {
+        Judge::Run(judge) => judge(target, seen),
+        _ => None,
+    });
     match &seen.facts {
         Some(Facts::Postgres(facts)) => answers.extend(postgres::judge(target, facts, seen.earlier.as_ref())),
         Some(Facts::Mysql(facts)) => answers.extend(mysql::judge(target, facts, &kind.user)),
         None => {}
     }
-    if let Some(facts) = &seen.facts {
-        answers.push(reach::endpoint(target, facts));
-    }
     let answer = |check: &'static Check| match pointless(check, target) {
-        Some(why) => Diagnostic::not_applicable(check.id, why),
+        Some(why) => check.not_applicable(why),
         None => {
-            let found = answers.iter().find(|f| f.check == check.id).cloned();
-            found.unwrap_or_else(|| Diagnostic::unreached(check.id))
+            let found = answers.iter().find(|f| f.check == check).cloned();
+            found.unwrap_or_else(|| check.unreached())
         }
     };
     let aws_evidence = aws::aws_evidence(target, seen);
-    let declared = target.declaration.iter().flat_map(declaration::judge);
+    let declared = target.declaration.iter().flat_map(pipe::judge);
     let answered = of(target.engine())
         .map(|check| with_default_text(check, &kind, answer(check)))
         .map(|diagnostic| aws::rank_causes(diagnostic, target, seen, &aws_evidence));
     declared.chain(answered).collect()
 }
 
-/// A refused login on a replication connection has one more possible cause than others. Its code, what it means and its
-/// remedy; `None` if the token was not refused.
-pub(crate) fn replication_cause(
-    target: &Target,
-    seen: &Observations,
-) -> Option<(&'static str, &'static str, String)> {
-    let Some(Err(ConnectError::Refused { refusal, .. })) = &seen.login else { return None };
-    let cause = cause_of("PG_REPLICATION_NOT_IAM").filter(|_| is_refused_token(refusal))?;
-    let remedy = check(CheckId::PostgresIamReplication).remedy(&kind(target, seen));
-    Some((cause.code, cause.means, remedy))
+/// The answers of all checks: first these, then the others in the order of a report.
+fn in_order(
+    first: &[&'static Check],
+    answer: impl FnMut(&'static Check) -> Option<Diagnostic>,
+) -> Vec<Diagnostic> {
+    let others = CHECKS.iter().copied().filter(|check| !first.contains(check));
+    first.iter().copied().chain(others).filter_map(answer).collect()
 }
 
-/// What was seen of it; the declaration only where nothing was.
+/// A refused login on a replication connection has one more possible cause than others, with its remedy; `None` if the token
+/// was not refused.
+pub(crate) fn replication_cause(target: &Target, seen: &Observations) -> Option<(&'static Cause, String)> {
+    let Some(Err(ConnectError::Refused { refusal, .. })) = &seen.login else { return None };
+    let remedy = || postgres::iam_replication::CHECK.remedy(&kind(target, seen));
+    is_refused_token(refusal).then(|| (&postgres::iam_replication::PG_REPLICATION_NOT_IAM, remedy()))
+}
+
+/// What was seen of it; the declaration only if nothing was.
 fn kind(target: &Target, seen: &Observations) -> Kind {
     let declared = target.source_type.is_aurora();
     let (is_aurora, account) = match &seen.facts {
@@ -155,7 +172,7 @@ fn kind(target: &Target, seen: &Observations) -> Kind {
     let name = target.user.as_str();
     let user = match (target.engine(), account.and_then(|account| account.rsplit_once('@'))) {
         (Engine::Postgres, _) => sql::postgres::identifier(name),
-        // Of several accounts of one name the server chose this one.
+        // The server chose this one of several accounts with the same name.
         (_, Some((_, host))) => sql::mysql::account(name, host),
         _ => sql::mysql::literal(name),
     };
@@ -163,7 +180,7 @@ fn kind(target: &Target, seen: &Observations) -> Kind {
     Kind { is_aurora, resource, user }
 }
 
-/// Why a choice about the pipe makes this row pointless.
+/// Why a choice about the pipe makes this check pointless.
 fn pointless(check: &Check, target: &Target) -> Option<String> {
     let pipe = &target.pipe;
     let mode = pipe.mode.map(ReplicationMode::name).unwrap_or_default();
@@ -174,30 +191,27 @@ fn pointless(check: &Check, target: &Target) -> Option<String> {
     }
 }
 
-/// What the row wants and how it is fixed, where the finding has no words of its own.
+/// What the check expects, and the remedy of the cause, otherwise that of the check, unless the diagnostic has its own text.
 fn with_default_text(check: &Check, kind: &Kind, diagnostic: Diagnostic) -> Diagnostic {
-    let short = matches!(diagnostic.outcome, Outcome::Fail | Outcome::Warn | Outcome::Unknown);
-    let expected = match diagnostic.expected.is_empty() && short {
+    if !matches!(diagnostic.outcome, Outcome::Fail | Outcome::Warn | Outcome::Unknown) {
+        return diagnostic;
+    }
+    let expected = match diagnostic.expected.is_empty() {
         true => check.expected.to_owned(),
         false => diagnostic.expected,
     };
-    let fixable = !check.fix.is_empty() && matches!(diagnostic.outcome, Outcome::Fail | Outcome::Warn);
-    let remedy = diagnostic.remedy.or_else(|| fixable.then(|| check.remedy(kind)));
+    let of_cause = diagnostic.cause.map(|cause| kind.fill(cause.fix)).filter(|fix| !fix.is_empty());
+    // A query without an answer is no failure of the check.
+    let of_check = || (diagnostic.outcome != Outcome::Unknown).then(|| check.remedy(kind));
+    let remedy = diagnostic.remedy.or(of_cause).or_else(of_check).filter(|remedy| !remedy.is_empty());
     Diagnostic { expected, remedy, ..diagnostic }
 }
 
-/// The resource an identity policy must allow `rds-db:connect` on, as far as it can be known from here.
-fn policy_resource(target: &Target) -> String {
-    target.connect_resource(target.resource_kind().placeholder())
-}
-
-/// A question without an answer is unknown, with the server's words.
-fn unanswered<T>(check: CheckId, cause: &'static str, fact: &Fact<T>) -> Diagnostic {
+/// A query without an answer is unknown, with the server's words.
+fn unanswered<T>(check: &'static Check, cause: &'static Cause, fact: &Fact<T>) -> Diagnostic {
     match fact {
-        Fact::Refused(refusal) => {
-            Diagnostic::unknown(check, cause, format!("the server refused the query: {refusal}"))
-        }
-        Fact::Absent | Fact::Read(_) => Diagnostic::unknown(check, cause, "the server gave no answer"),
+        Fact::Refused(refusal) => check.unknown(cause, format!("the server refused the query: {refusal}")),
+        Fact::Absent | Fact::Read(_) => check.unknown(cause, "the server gave no answer"),
     }
 }
 

@@ -14,11 +14,20 @@ use crate::target::{Host, RdsName, RdsNameKind, Target};
 /// The partition of ClickHouse Cloud's service roles (ClickPipes documentation, static IP addresses: Regions of ClickPipes).
 const PARTITION: &str = "aws";
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitKind {
+    Region,
+    Sign,
+    Partition,
+    Proxy,
+    Reader,
+    ShardGroup,
+}
+
 /// A reason why ClickPipes cannot do the same as this run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// Code of the cause, as in the table of causes.
-    pub cause: &'static str,
+    pub kind: LimitKind,
     pub expected: String,
     pub found: String,
     pub remedy: String,
@@ -67,7 +76,7 @@ fn region(target: &Target) -> Option<Limit> {
                 .to_owned()
         };
     Some(Limit {
-        cause: "CLICKPIPES_REGION",
+        kind: LimitKind::Region,
         expected: format!("a host name that ends in .{region}.rds.amazonaws.com"),
         found,
         remedy,
@@ -92,7 +101,7 @@ fn signed_endpoint(target: &Target) -> Option<Limit> {
         ));
     }
     (!remedies.is_empty()).then(|| Limit {
-        cause: "CLICKPIPES_SIGN",
+        kind: LimitKind::Sign,
         expected: format!("a token for {tls_host}:{port}, as ClickPipes signs it"),
         found: format!("ClickPipes signs its tokens for {tls_host}:{port}, and this token is for {sign}"),
         remedy: remedies.join("; "),
@@ -103,7 +112,7 @@ fn signed_endpoint(target: &Target) -> Option<Limit> {
 pub fn partition(target: &Target) -> Option<Limit> {
     let role = target.access.roles.last()?;
     (role.partition() != PARTITION).then(|| Limit {
-        cause: "CLICKPIPES_PARTITION",
+        kind: LimitKind::Partition,
         expected: format!("an access role in partition {PARTITION}"),
         found: format!(
             "ClickPipes assumes roles from partition {PARTITION}, and the access role is in {}: AWS refuses that",
@@ -128,17 +137,17 @@ pub const NO_EXTERNAL_ID: &str = "ClickPipes sends no external id";
 /// Proxy: no streaming replication), not from a reader of a cluster (ClickPipes documentation: use the writer endpoint), and not
 /// from a shard group (its cluster has no writer: Aurora User Guide, Limitless Database).
 pub fn changes(host: &Host) -> Option<Limit> {
-    let (cause, what, remedy) = match RdsName::parse(host)?.kind {
+    let (kind, what, remedy) = match RdsName::parse(host)?.kind {
         RdsNameKind::Proxy => (
-            "DB_ENDPOINT_PROXY",
+            LimitKind::Proxy,
             "an RDS Proxy endpoint",
             "set `host` to the endpoint of the instance or the cluster itself",
         ),
         RdsNameKind::ClusterReader => {
-            ("DB_ENDPOINT_READER", "a reader endpoint", "set `host` to the writer endpoint of the cluster")
+            (LimitKind::Reader, "a reader endpoint", "set `host` to the writer endpoint of the cluster")
         }
         RdsNameKind::ShardGroup => (
-            "DB_ENDPOINT_SHARD_GROUP",
+            LimitKind::ShardGroup,
             "the endpoint of an Aurora Limitless shard group",
             "use replication_mode = \"snapshot\", or a cluster without Limitless Database",
         ),
@@ -148,7 +157,7 @@ pub fn changes(host: &Host) -> Option<Limit> {
         | RdsNameKind::GlobalWriter => return None,
     };
     Some(Limit {
-        cause,
+        kind,
         expected: "the endpoint of an instance, or the writer endpoint of a cluster".to_owned(),
         found: format!("{host} is {what}, which cannot stream changes"),
         remedy: remedy.to_owned(),

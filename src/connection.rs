@@ -46,8 +46,8 @@ use crate::{
     trust,
 };
 
-/// A connection stage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A connection stage, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
     Resolve,
     Connect,

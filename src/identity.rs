@@ -152,7 +152,7 @@ impl IdentityError {
         match self {
             Self::NoCredentials(_) => "no credentials",
             Self::Refused { code, .. } => code,
-            Self::Local { .. } => "LOCAL_FAILURE",
+            Self::Local { .. } => "a failure of this machine",
             Self::Unreachable { .. } => "no answer of STS",
             Self::NotSts { .. } => "an answer that is not from STS",
         }

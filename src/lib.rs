@@ -12,7 +12,7 @@
 //! A target is parsed once. AssumeRole and the connection up to the authentication request (DNS, TCP, TLS) run in
 //! parallel. The token is signed and sent only if the server requests it over verified TLS. Then the server is queried,
 //! and pure code judges all results: one diagnostic for each check, and a verdict from them. A check that was not
-//! reached counts as failed.
+//! reached counts as failed. Each check has one file in [`checks`], with its texts, its causes and its judge.
 //!
 //! [`verify`] runs one target, for [`run`]'s `check`. [`serve`] runs many targets continuously, keeps their results and
 //! answers over HTTP. [`aws`] reads RDS and IAM records on request: they are evidence for the cause of a failure and

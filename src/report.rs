@@ -19,11 +19,9 @@ pub use stage::{Stage, StageTiming, Timing};
 
 use crate::{
     aws::ApiCall,
-    checks::{self, Group, Observations, aws::AwsEvidence},
+    checks::{self, Candidate, Diagnostic, Group, Observations, aws::AwsEvidence},
     connection::TlsEvidence,
-    diagnostic::{
-        Basis, Candidate, Capability, Diagnostic, Outcome, RequiredBy, Requirement, Severity, milliseconds,
-    },
+    diagnostic::{Basis, Capability, Outcome, RequiredBy, Requirement, Severity, milliseconds},
     facts::Measurements,
     identity::IdentityEvidence,
     target::{Endpoint, Host, Region, ReplicationMode, SourceType, Target, Unchecked},
@@ -228,7 +226,7 @@ impl Report {
             checks: diagnostics
                 .iter()
                 .map(|diagnostic| {
-                    let title = checks::check(diagnostic.check).title_for(target);
+                    let title = diagnostic.check.title_for(target);
                     CheckResult::new(title, diagnostic, requirement.basis)
                 })
                 .collect(),
@@ -244,9 +242,9 @@ impl Report {
 
     /// The report of a pipe that cannot be checked: only its declaration was judged.
     pub fn of_unchecked(pipe: &Unchecked, requirement: Requirement, now: Timestamp) -> Self {
-        let diagnostics = checks::declaration::judge(&pipe.declaration);
+        let diagnostics = checks::pipe::judge(&pipe.declaration);
         let result = |diagnostic: &Diagnostic| {
-            let title = checks::check(diagnostic.check).title.to_owned();
+            let title = diagnostic.check.title.to_owned();
             CheckResult::new(title, diagnostic, requirement.basis)
         };
         let mut report = Self {
@@ -343,7 +341,7 @@ impl From<&AuthToken> for Token {
 
 impl CheckResult {
     fn new(title: String, diagnostic: &Diagnostic, basis: Basis) -> Self {
-        let check = checks::check(diagnostic.check);
+        let check = diagnostic.check;
         let filled = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         Self {
             group: check.group,
@@ -353,7 +351,7 @@ impl CheckResult {
             severity: check.severity,
             prevents: checks::denied(diagnostic),
             applies: check.counts(basis),
-            cause: diagnostic.cause,
+            cause: diagnostic.cause.map(|cause| cause.code),
             expected: filled(&diagnostic.expected),
             found: filled(&diagnostic.found),
             remedy: diagnostic.remedy.clone(),
@@ -374,7 +372,7 @@ impl CheckResult {
 
     /// Whether it failed because of this machine, which says nothing about the target.
     pub fn is_local(&self) -> bool {
-        self.cause == Some("LOCAL_FAILURE")
+        self.cause == Some(checks::LOCAL_FAILURE.code)
     }
 
     pub fn cause_or_code(&self) -> &'static str {

@@ -1,12 +1,12 @@
-//! Findings → what ClickPipes can do. Knows no engine; fails closed: what is unknown or was not
-//! reached denies as a failure does.
+//! Diagnostics → what ClickPipes can do. Knows no engine, and fails closed: what is unknown or was not reached
+//! counts as a failure.
 
 use crate::{
-    checks,
-    diagnostic::{Basis, Capability, Diagnostic, Outcome, Severity},
+    checks::{self, Diagnostic},
+    diagnostic::{Basis, Capability, Outcome, Severity},
 };
 
-/// The capability under one policy.
+/// The capability on one basis.
 pub fn capability(diagnostics: &[Diagnostic], basis: Basis) -> Capability {
     let denied = diagnostics.iter().filter(|f| counts(f, basis)).map(checks::denied).max();
     match denied {
@@ -17,8 +17,8 @@ pub fn capability(diagnostics: &[Diagnostic], basis: Basis) -> Capability {
     }
 }
 
-/// Every finding that holds the capability back under this policy, in the table's order: all of them
-/// must pass for more. What was not reached is named only where nothing else stands in the way.
+/// Every diagnostic that prevents a higher capability on this basis, in order: all of them
+/// must pass for more. What was not reached is named only if nothing else prevents it.
 pub fn blocked_by(diagnostics: &[Diagnostic], basis: Basis) -> Vec<&Diagnostic> {
     let weight = match capability(diagnostics, basis) {
         Capability::Blocked => Severity::Blocks,
@@ -31,16 +31,16 @@ pub fn blocked_by(diagnostics: &[Diagnostic], basis: Basis) -> Vec<&Diagnostic> 
 }
 
 fn counts(diagnostic: &Diagnostic, basis: Basis) -> bool {
-    checks::check(diagnostic.check).counts(basis)
+    diagnostic.check.counts(basis)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{diagnostic::CheckId, target::Engine};
+    use crate::target::Engine;
 
     fn all_pass(engine: Engine) -> Vec<Diagnostic> {
-        checks::of(engine).map(|check| Diagnostic::pass(check.id, "")).collect()
+        checks::of(engine).map(|check| check.pass("")).collect()
     }
 
     #[test]
@@ -54,7 +54,7 @@ mod tests {
             for row in checks::of(engine) {
                 for outcome in [Outcome::Fail, Outcome::Unknown, Outcome::NotReached] {
                     let mut diagnostics = all_pass(engine);
-                    diagnostics.iter_mut().find(|f| f.check == row.id).unwrap().outcome = outcome;
+                    diagnostics.iter_mut().find(|f| f.check == row).unwrap().outcome = outcome;
                     for basis in [Basis::Guide, Basis::Server] {
                         let severity =
                             if outcome == Outcome::Unknown { row.severity_if_unknown } else { row.severity };
@@ -80,9 +80,10 @@ mod tests {
     fn every_row_that_holds_back_is_named() {
         let mut diagnostics = all_pass(Engine::Postgres);
         assert!(blocked_by(&diagnostics, Basis::Server).is_empty());
-        let (rule, replication) = (CheckId::PostgresDocumentedRule, CheckId::PostgresIamReplication);
-        for id in [rule, replication, CheckId::TokenLife] {
-            diagnostics.iter_mut().find(|f| f.check == id).unwrap().outcome = Outcome::Fail;
+        let check = |code: &str| checks::CHECKS.iter().find(|check| check.code == code).copied().unwrap();
+        let (rule, replication) = (check("PG_DOCUMENTED_RULE"), check("PG_IAM_REPLICATION"));
+        for check in [rule, replication, check("TOKEN_LIFE")] {
+            diagnostics.iter_mut().find(|f| f.check == check).unwrap().outcome = Outcome::Fail;
         }
         let by = |basis| blocked_by(&diagnostics, basis).iter().map(|f| f.check).collect::<Vec<_>>();
         assert_eq!(by(Basis::Server), [replication]);
@@ -93,8 +94,8 @@ mod tests {
     fn what_is_not_asked_denies_nothing() {
         for engine in [Engine::Postgres, Engine::Mysql, Engine::Mariadb] {
             let not_applicable = checks::of(engine).map(|check| match check.severity {
-                Severity::BlocksCdc => Diagnostic::not_applicable(check.id, ""),
-                _ => Diagnostic::pass(check.id, ""),
+                Severity::BlocksCdc => check.not_applicable(""),
+                _ => check.pass(""),
             });
             assert_eq!(capability(&not_applicable.collect::<Vec<_>>(), Basis::Server), Capability::Cdc);
         }

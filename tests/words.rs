@@ -49,35 +49,6 @@ const BANNED: &[&str] = &[
     "honoured",
 ];
 
-/// Files and screens that are not clean yet. The list may only become shorter.
-const NOT_YET: &[&str] = &[
-    "pipeprobe explain",
-    "src/checks.rs",
-    "src/checks/aws.rs",
-    "src/checks/aws/permission.rs",
-    "src/checks/aws/rank.rs",
-    "src/checks/aws/trust.rs",
-    "src/checks/causes.rs",
-    "src/checks/page.rs",
-    "src/checks/postgres.rs",
-    "src/checks/postgres/publication.rs",
-    "src/checks/reach.rs",
-    "src/checks/table.rs",
-    "src/checks/tests.rs",
-    "src/run/schema/setup.json",
-    "src/setup/remarks.rs",
-    "src/verdict.rs",
-    "tests/cli/explain-list.toml",
-    "tests/screens/aws-diagnostics-verbose.txt",
-    "tests/screens/aws-diagnostics.txt",
-    "tests/screens/several-verbose.txt",
-    "tests/screens/wide.txt",
-    "tests/setup/rdsmariadb-cdc.txt",
-    "tests/setup/rdsmariadb-snapshot.txt",
-    "tests/setup/rdsmysql-cdc.txt",
-    "tests/setup/rdsmysql-snapshot.txt",
-];
-
 struct Text {
     /// The file, relative to the repository; for a screen the command.
     name: String,
@@ -88,9 +59,6 @@ struct Text {
 fn texts_use_plain_words() {
     let mut found = Vec::new();
     for Text { name, text } in files().into_iter().chain(screens()) {
-        if NOT_YET.iter().any(|unclean| name == *unclean || name.starts_with(&format!("{unclean} "))) {
-            continue;
-        }
         for (line, content) in text.lines().enumerate() {
             let content = if Path::new(&name).extension().is_some_and(|extension| extension == "rs") {
                 prose(content)

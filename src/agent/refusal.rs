@@ -73,8 +73,8 @@ impl Refusal {
         });
         let (detail, hint) = match failed {
             Some(failed) => {
-                let cause = failed.cause.unwrap_or_default();
-                let title = checks::check(failed.check).title_for(target);
+                let cause = failed.cause_code();
+                let title = failed.check.title_for(target);
                 let hint = failed.remedy.unwrap_or_else(|| format!("run `pipeprobe explain {cause}`"));
                 (Some(format!("{cause}: {} (check: {title})", failed.found)), Some(hint))
             }
@@ -83,8 +83,8 @@ impl Refusal {
         let replication = (purpose == Purpose::Replication).then(|| checks::replication_cause(target, seen));
         let (detail, hint) = match (replication.flatten(), detail, hint) {
             // Both are possible: a replication connection is refused in the same words.
-            (Some((cause, meaning, remedy)), Some(detail), Some(hint)) => (
-                Some(format!("{cause}: {meaning}; or {detail}")),
+            (Some((cause, remedy)), Some(detail), Some(hint)) => (
+                Some(format!("{cause}: {}; or {detail}", cause.means)),
                 Some(format!("{remedy}; if a login without replication is refused too: {hint}")),
             ),
             (_, detail, hint) => (detail, hint),

@@ -1,5 +1,5 @@
-//! What the records of RDS and IAM say about a failure. They single out causes and rule others out; no row
-//! passes or fails by them, so no verdict changes.
+//! What the records of RDS and IAM say about a failure. They identify causes and rule others out. No check passes or fails
+//! by them, so no verdict changes.
 
 mod database;
 mod permission;
@@ -12,7 +12,8 @@ pub(in crate::checks) use rank::rank_causes;
 
 use serde::Serialize;
 
-use super::Observations;
+use super::{Cause, Observations};
+use crate::checks::identity::access_role::STS_NO_SUCH_ROLE;
 use crate::{
     aws::{AwsRecords, CREDENTIALS, Lookup, Role},
     diagnostic::{Outcome, printable},
@@ -30,20 +31,21 @@ use crate::{
 pub struct AwsEvidence {
     /// What it is about: `IAM authentication`.
     pub subject: &'static str,
-    /// `Pass` where it is in order, `Fail` where it keeps ClickPipes out, `Warn` where it may, else `Unknown`.
+    /// `Pass` if it is in order, `Fail` if it keeps ClickPipes out, `Warn` if it can, otherwise `Unknown`.
     pub outcome: Outcome,
-    pub cause: Option<&'static str>,
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub cause: Option<&'static Cause>,
     pub found: String,
     pub remedy: Option<String>,
-    /// Causes that cannot be, since it is in order.
+    /// Causes that are impossible, because it is in order.
     #[serde(skip)]
-    rules_out: &'static [&'static str],
+    rules_out: Vec<&'static Cause>,
 }
 
 impl AwsEvidence {
     fn new(subject: &'static str, outcome: Outcome, found: impl AsRef<str>) -> Self {
         let found = printable(found.as_ref());
-        Self { subject, outcome, cause: None, found, remedy: None, rules_out: &[] }
+        Self { subject, outcome, cause: None, found, remedy: None, rules_out: Vec::new() }
     }
 
     fn pass(subject: &'static str, found: impl AsRef<str>) -> Self {
@@ -54,11 +56,11 @@ impl AwsEvidence {
         Self::new(subject, Outcome::Unknown, found)
     }
 
-    fn fail(subject: &'static str, cause: &'static str, found: impl AsRef<str>) -> Self {
+    fn fail(subject: &'static str, cause: &'static Cause, found: impl AsRef<str>) -> Self {
         Self { cause: Some(cause), ..Self::new(subject, Outcome::Fail, found) }
     }
 
-    fn warn(subject: &'static str, cause: &'static str, found: impl AsRef<str>) -> Self {
+    fn warn(subject: &'static str, cause: &'static Cause, found: impl AsRef<str>) -> Self {
         Self { cause: Some(cause), ..Self::new(subject, Outcome::Warn, found) }
     }
 
@@ -68,8 +70,8 @@ impl AwsEvidence {
     }
 
     #[must_use]
-    fn rules_out(self, causes: &'static [&'static str]) -> Self {
-        Self { rules_out: causes, ..self }
+    fn rules_out(self, causes: &[&'static Cause]) -> Self {
+        Self { rules_out: causes.to_vec(), ..self }
     }
 
     /// What is wrong, and not merely unknown.
@@ -78,7 +80,7 @@ impl AwsEvidence {
     }
 }
 
-/// What the look says, the database first. Nothing where nobody looked.
+/// What the records say, the database first. Nothing without AWS diagnostics.
 pub fn aws_evidence(target: &Target, seen: &Observations) -> Vec<AwsEvidence> {
     let Some(look) = &seen.operator else { return Vec::new() };
     if let Some(asked) = look.asked.iter().find(|asked| asked.call == CREDENTIALS) {
@@ -105,7 +107,7 @@ fn of_role(target: &Target, seen: &Observations, look: &AwsRecords, role: &Role)
     if role.arn != expected.as_str() {
         let found = format!("IAM has it as {}, and {expected} was asked for", role.arn);
         let remedy = format!("set `iam_role` to {}", role.arn);
-        return vec![AwsEvidence::fail("access role", "STS_NO_SUCH_ROLE", found).remedy(remedy)];
+        return vec![AwsEvidence::fail("access role", &STS_NO_SUCH_ROLE, found).remedy(remedy)];
     }
     let subject = Subject {
         source_type: Some(target.source_type),
@@ -126,11 +128,11 @@ fn of_role(target: &Target, seen: &Observations, look: &AwsRecords, role: &Role)
 fn no_such_role(target: &Target) -> AwsEvidence {
     let role = target.access.roles.last();
     let (account, name) = role.map_or(("", ""), |role| (role.account(), role.name()));
-    AwsEvidence::fail("access role", "STS_NO_SUCH_ROLE", format!("account {account} has no role {name}"))
+    AwsEvidence::fail("access role", &STS_NO_SUCH_ROLE, format!("account {account} has no role {name}"))
         .remedy("correct `iam_role`: aws iam list-roles --query 'Roles[].Arn'")
 }
 
-/// AWS's words for a call that gave no answer.
+/// The error of a call that returned nothing.
 fn refused(look: &AwsRecords, call: &str) -> String {
     let asked = look.asked.iter().find(|asked| asked.call == call && asked.refused.is_some());
     match asked.and_then(|asked| asked.refused.as_deref()) {
@@ -139,14 +141,14 @@ fn refused(look: &AwsRecords, call: &str) -> String {
     }
 }
 
-/// Every call of a service that gave no answer, in AWS's words.
+/// The errors of all these calls.
 fn all_refused(look: &AwsRecords, calls: &[&str]) -> String {
     let refused = look.asked.iter().filter(|asked| calls.contains(&asked.call.as_str()));
     let words = refused.filter_map(|asked| Some(format!("{}: {}", asked.call, asked.refused.as_deref()?)));
     words.collect::<Vec<_>>().join("; ")
 }
 
-/// The documents in a text of IAM's; `None` where it is none that can be read.
+/// The documents in a text of IAM; `None` if it cannot be read.
 fn documents(text: &str, kind: Kind) -> Option<Vec<Document>> {
     let read =
         |wrapped: &wrapping::Wrapped| Document { kind, ..Document::read(&wrapped.root, &wrapped.path) };
@@ -154,7 +156,7 @@ fn documents(text: &str, kind: Kind) -> Option<Vec<Document>> {
     documents.iter().all(|document| !document.statements.is_empty()).then_some(documents)
 }
 
-/// The ARN a role has, where only its session's is known: the session's does not have the path.
+/// The ARN of a role, if only that of its session is known, which does not have the path.
 fn role_of_session(session: &str, named: &[RoleArn]) -> Option<RoleArn> {
     let parts: Vec<&str> = session.splitn(6, ':').collect();
     let ["arn", partition, "sts", _, account, resource] = parts[..] else { return None };

@@ -1,8 +1,8 @@
-//! The page of checks, made from the table: `src/checks/checks.md`, which a test holds current.
+//! The page of checks, made from the checks: `src/checks/checks.md`, which a test keeps current.
 
 use std::fmt::Write;
 
-use super::{CAUSES, CHECKS, Cause, Check, Group, Part, cause_of, check};
+use super::{CHECKS, Cause, Check, Group, Part, cause_of, check_of};
 use crate::{
     diagnostic::{Basis, Severity},
     target::Engine,
@@ -11,7 +11,7 @@ use crate::{
 /// The page, in Markdown.
 pub fn page() -> String {
     let mut page = String::from(
-        "# Checks\n\nEvery row of a report, in order. Generated from `src/checks/table.rs` and `src/checks/causes.rs`.\n\
+        "# Checks\n\nEvery row of a report, in order. Generated from the files of `src/checks`.\n\
          `<user>` is the database user, in the syntax of the engine.\n",
     );
     for group in Group::ALL {
@@ -23,7 +23,7 @@ pub fn page() -> String {
     page
 }
 
-/// What a code stands for: a check with its causes, or a cause. Where they share a code, the check.
+/// The meaning of a code: a check with its causes, or a cause. If both have the same code, the check.
 pub fn explanation(code: &str) -> Option<String> {
     let mut text = String::new();
     match (CHECKS.iter().find(|row| row.code == code), cause_of(code)) {
@@ -35,9 +35,9 @@ pub fn explanation(code: &str) -> Option<String> {
 }
 
 fn one_cause(page: &mut String, cause: &Cause) {
-    let row = check(cause.check);
+    let row = check_of(cause);
     let _ = writeln!(page, "### {}\n\n{}.\n", cause.code, sentence(cause.means));
-    let fix = if cause.fix.is_empty() { plain(row.fix) } else { cause.fix.to_owned() };
+    let fix = plain(if cause.fix.is_empty() { row.fix } else { cause.fix });
     for (name, text) in [
         ("identified by", cause.told_by.to_owned()),
         ("to do", fix),
@@ -49,9 +49,9 @@ fn one_cause(page: &mut String, cause: &Cause) {
             let _ = writeln!(page, "- {name}: {text}");
         }
     }
-    if !cause.with_candidates().is_empty() {
+    if !cause.candidates.is_empty() {
         let _ = writeln!(page, "\nPossible causes, which the report ranks:\n");
-        causes(page, cause.with_candidates().iter().filter_map(|code| cause_of(code)));
+        causes(page, cause.candidates);
     }
 }
 
@@ -63,18 +63,17 @@ fn sentence(words: &str) -> String {
 fn section(page: &mut String, check: &Check) {
     let _ = writeln!(page, "\n### {}\n\n{}.\n", check.code, sentence(&plain(check.title)));
     facts(page, check);
-    let of_this: Vec<&Cause> = CAUSES.iter().filter(|cause| cause.check == check.id).collect();
-    if !of_this.is_empty() {
+    if !check.causes.is_empty() {
         let _ = writeln!(page, "\nCauses:\n");
-        causes(page, of_this);
+        causes(page, check.causes);
     }
 }
 
-fn causes<'a>(page: &mut String, causes: impl IntoIterator<Item = &'a Cause>) {
+fn causes(page: &mut String, causes: &[&Cause]) {
     for cause in causes {
         let fix = match cause.fix {
             "" => String::new(),
-            fix => format!(" To do: {fix}."),
+            fix => format!(" To do: {}.", plain(fix)),
         };
         let _ = writeln!(page, "- `{}`: {}. Identified by: {}.{fix}", cause.code, cause.means, cause.told_by);
     }

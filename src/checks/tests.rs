@@ -2,7 +2,7 @@ mod clickpipes;
 mod fixtures;
 mod records;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::*;
 use crate::{
@@ -18,8 +18,8 @@ fn target(kind: &str) -> Target {
     read(&["--type", kind, "--host", host, "--iam-role", role]).unwrap().targets.remove(0)
 }
 
-fn found(diagnostics: &[Diagnostic], id: CheckId) -> &Diagnostic {
-    diagnostics.iter().find(|f| f.check == id).unwrap()
+fn found<'a>(diagnostics: &'a [Diagnostic], code: &str) -> &'a Diagnostic {
+    diagnostics.iter().find(|f| f.check.code == code).unwrap()
 }
 
 /// Everything but the facts went well.
@@ -33,7 +33,7 @@ fn complete() -> Observations {
     Observations { token: Some(Ok(token)), login: Some(Ok(())), ..seen }
 }
 
-/// Everything up to the door went well.
+/// Everything up to the authentication request succeeded.
 fn until_auth() -> Observations {
     let took = Duration::from_millis(1);
     Observations {
@@ -53,10 +53,57 @@ fn until_auth() -> Observations {
 }
 
 #[test]
-fn every_row_has_one_id_and_one_code_and_check_finds_it() {
-    for (i, row) in CHECKS.iter().enumerate() {
-        assert!(CHECKS[..i].iter().all(|other| other.id != row.id && other.code != row.code), "{}", row.code);
-        assert_eq!(check(row.id).code, row.code);
+fn every_check_and_every_cause_has_its_own_code() {
+    for (i, check) in CHECKS.iter().enumerate() {
+        assert!(CHECKS[..i].iter().all(|other| other.code != check.code), "{}", check.code);
+    }
+    let codes: BTreeSet<&str> = causes().map(|cause| cause.code).collect();
+    assert_eq!(codes.len(), causes().count(), "a cause belongs to one check");
+    assert!(codes.len() > 100, "{}", codes.len());
+}
+
+/// Judges name causes by value. A cause that only its own file and its own check's list name would never be reported.
+#[test]
+fn every_cause_is_written_once_and_reported() {
+    let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let (mut source, mut judges) = (String::new(), String::new());
+    while let Some(folder) = folders.pop() {
+        for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            match path.file_name().unwrap().to_str().unwrap() {
+                "tests" | "tests.rs" => {}
+                _ if path.is_dir() => folders.push(path),
+                _ if path.extension().is_some_and(|extension| extension == "rs") => {
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+                    source += text;
+                    let statements = text.split(";\n").filter(|statement| {
+                        let is = |words: &str| statement.contains(words);
+                        !is("static CHECK: Check")
+                            && !is(": Cause = Cause::new(")
+                            && !statement.trim_start().starts_with("use ")
+                    });
+                    judges.extend(statements.flat_map(|statement| [statement, ";\n"]));
+                }
+                _ => {}
+            }
+        }
+    }
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let named: BTreeSet<&str> = judges.split(|c| !is_name(c)).collect();
+    for cause in causes() {
+        // A check can have the code of its only cause.
+        let definitions = 1 + CHECKS.iter().filter(|check| check.code == cause.code).count();
+        assert_eq!(source.matches(&format!("\"{cause}\"")).count(), definitions, "{cause} as text");
+        assert!(named.contains(cause.code), "{cause} is never reported");
+    }
+}
+
+#[test]
+fn every_cause_says_what_to_do_here_or_in_its_check() {
+    for check in CHECKS {
+        for cause in check.causes.iter().filter(|cause| cause.fix.is_empty()) {
+            assert!(!cause.candidates.is_empty() || !check.fix.is_empty(), "{}", cause.code);
+        }
     }
 }
 
@@ -117,8 +164,8 @@ fn sts_refusals_have_their_causes() {
         };
         let seen = Observations { identity: Some(Err(error)), ..Observations::default() };
         let diagnostics = judge(&target("rdspostgres"), &seen);
-        let row = found(&diagnostics, CheckId::AccessRole);
-        assert_eq!((row.outcome, row.cause), (Outcome::Fail, Some(cause)));
+        let row = found(&diagnostics, "STS_ACCESS_ROLE");
+        assert_eq!((row.outcome, row.cause_code()), (Outcome::Fail, cause));
         assert!(row.found.contains(&message), "the words of AWS are kept: {}", row.found);
         assert!(row.remedy.is_some());
     }
@@ -134,7 +181,7 @@ fn denied_with(caller: &str, role: &str, message: &str) -> Diagnostic {
     };
     let identity_evidence = IdentityEvidence { caller: Some(caller.into()), ..IdentityEvidence::default() };
     let seen = Observations { identity: Some(Err(error)), identity_evidence, ..Observations::default() };
-    found(&judge(&target("rdspostgres"), &seen), CheckId::AccessRole).clone()
+    found(&judge(&target("rdspostgres"), &seen), "STS_ACCESS_ROLE").clone()
 }
 
 #[test]
@@ -165,7 +212,7 @@ fn the_policy_that_aws_names_is_the_cause() {
                     "User: {CALLER} is not authorized to perform: {action} on resource: {ROLE} {reason}"
                 );
                 let row = denied_with(CALLER, ROLE, &message);
-                assert_eq!(row.cause, Some(cause), "{message}");
+                assert_eq!(row.cause_code(), cause, "{message}");
                 let remedy = row.remedy.unwrap();
                 assert!(remedy.contains(whose) && remedy.contains(does), "{message}: {remedy}");
                 assert!(row.candidates.is_empty(), "{message}");
@@ -180,15 +227,15 @@ fn the_policy_that_aws_names_is_the_cause() {
     // The role may not exist: candidates.
     for policy in ["role trust policy", "resource-based policy"] {
         let row = denied("sts:AssumeRole", &format!(" because no {policy} allows the sts:AssumeRole action"));
-        assert_eq!(row.cause, Some("STS_ASSUME_ROLE_DENIED"), "{policy}");
-        assert!(row.candidates.iter().any(|candidate| candidate.cause == "STS_NO_SUCH_ROLE"));
+        assert_eq!(row.cause_code(), "STS_ASSUME_ROLE_DENIED", "{policy}");
+        assert!(row.candidates.iter().any(|candidate| candidate.cause.code == "STS_NO_SUCH_ROLE"));
         let row = denied("sts:TagSession", &format!(" because no {policy} allows the sts:TagSession action"));
-        assert_eq!(row.cause, Some("STS_TAG_SESSION_DENIED"), "{policy}");
+        assert_eq!(row.cause_code(), "STS_TAG_SESSION_DENIED", "{policy}");
         let row = denied("sts:AssumeRole", &format!(" with an explicit deny in the {policy}"));
-        assert_eq!(row.cause, Some("STS_EXPLICIT_DENY"), "{policy}");
+        assert_eq!(row.cause_code(), "STS_EXPLICIT_DENY", "{policy}");
         assert!(row.remedy.unwrap().contains("in the trust policy of arn:aws:iam::2:role/r"));
     }
-    assert_eq!(denied("sts:AssumeRole", " with an explicit deny").cause, Some("STS_EXPLICIT_DENY"));
+    assert_eq!(denied("sts:AssumeRole", " with an explicit deny").cause_code(), "STS_EXPLICIT_DENY");
     // Of another account, both sides must allow it.
     let remedy = denied("sts:TagSession", "").remedy.unwrap();
     assert!(
@@ -197,7 +244,7 @@ fn the_policy_that_aws_names_is_the_cause() {
     );
     // The session of this machine, and not of ClickPipes.
     let row = denied("sts:SetSourceIdentity", "");
-    assert_eq!((row.outcome, row.cause), (Outcome::Unknown, Some("STS_SOURCE_IDENTITY")));
+    assert_eq!((row.outcome, row.cause_code()), (Outcome::Unknown, "STS_SOURCE_IDENTITY"));
 }
 
 #[test]
@@ -205,7 +252,7 @@ fn a_role_of_another_partition_does_not_get_a_principal_that_it_cannot_name() {
     let role = "arn:aws-cn:iam::2:role/r";
     let row =
         denied_with("arn:aws:iam::1:user/u", role, "User: … is not authorized to perform: sts:AssumeRole");
-    assert_eq!(row.cause, Some("STS_OTHER_PARTITION"));
+    assert_eq!(row.cause_code(), "STS_OTHER_PARTITION");
     assert!(row.candidates.is_empty());
     let own =
         denied_with("arn:aws-cn:iam::1:user/u", role, "User: … is not authorized to perform: sts:AssumeRole");
@@ -214,8 +261,8 @@ fn a_role_of_another_partition_does_not_get_a_principal_that_it_cannot_name() {
 }
 
 #[test]
-fn the_climb_is_passed_up_to_the_rung_that_failed() {
-    let order = [CheckId::Resolve, CheckId::Dial, CheckId::Tls, CheckId::IamAsked, CheckId::LogIn];
+fn every_stage_before_the_one_that_failed_passes() {
+    let order = ["DNS_RESOLVE", "NET_DIAL", "TLS_VERIFY", "AUTH_IAM_ASKED", "AUTH_LOG_IN"];
     for (error, at, cause) in [
         (ConnectError::Resolve("no such host".into()), 0, "DNS_NOT_RESOLVED"),
         (ConnectError::Resolver("SERVFAIL".into()), 0, "DNS_FAILED"),
@@ -230,12 +277,12 @@ fn the_climb_is_passed_up_to_the_rung_that_failed() {
         let mut seen = until_auth();
         seen.connect = Some(Err(error));
         let diagnostics = judge(&target("rdspostgres"), &seen);
-        assert_eq!(found(&diagnostics, order[at]).cause, Some(cause));
+        assert_eq!(found(&diagnostics, order[at]).cause_code(), cause);
         for later in &order[at + 1..] {
-            assert_eq!(found(&diagnostics, *later).outcome, Outcome::NotReached, "{cause}");
+            assert_eq!(found(&diagnostics, later).outcome, Outcome::NotReached, "{cause}");
         }
-        for earlier in order[..at].iter().filter(|id| **id != CheckId::Tls) {
-            assert_eq!(found(&diagnostics, *earlier).outcome, Outcome::Pass, "{cause}");
+        for earlier in order[..at].iter().filter(|id| **id != "TLS_VERIFY") {
+            assert_eq!(found(&diagnostics, earlier).outcome, Outcome::Pass, "{cause}");
         }
     }
 }
@@ -249,7 +296,7 @@ fn an_unknown_ca_says_whether_the_roots_of_the_region_are_built_in() {
         let mut seen = until_auth();
         seen.connect = Some(Err(ConnectError::Tls(TlsFailure::UnknownIssuer)));
         let diagnostics = judge(&read(&flags).unwrap().targets.remove(0), &seen);
-        found(&diagnostics, CheckId::Tls).remedy.clone().unwrap()
+        found(&diagnostics, "TLS_VERIFY").remedy.clone().unwrap()
     };
     for (host, partition, region) in [
         ("db.abc.eu-west-1.rds.amazonaws.com", "aws", "eu-west-1"),
@@ -298,8 +345,8 @@ fn a_refused_token_names_the_policy_resource_of_its_kind() {
         let mut seen = until_auth();
         seen.login = Some(Err(ConnectError::Refused { stage: Stage::Login, refusal }));
         let diagnostics = judge(&target(kind), &seen);
-        let row = found(&diagnostics, CheckId::LogIn);
-        assert_eq!(row.cause, Some(cause));
+        let row = found(&diagnostics, "AUTH_LOG_IN");
+        assert_eq!(row.cause_code(), cause);
         let remedy = row.remedy.as_deref().unwrap();
         let arn = format!("arn:aws:rds-db:eu-west-1:123456789012:{resource}clickpipes_iam_user");
         assert!(remedy.contains(&arn), "{remedy}");
@@ -319,7 +366,7 @@ fn a_refused_token_is_no_policy_matter_when_the_clock_or_the_name_is_wrong() {
         let mut seen = until_auth();
         seen.identity_evidence.clock_offset_seconds = Some(offset);
         seen.login = Some(Err(ConnectError::Refused { stage: Stage::Login, refusal }));
-        found(&judge(&target, &seen), CheckId::LogIn).cause.unwrap()
+        found(&judge(&target, &seen), "AUTH_LOG_IN").cause_code()
     };
     let name = "a.b.eu-west-1.rds.amazonaws.com";
     assert_eq!(
@@ -348,7 +395,7 @@ fn a_token_that_ends_early_is_a_warning() {
             token: Some(Ok(token)),
             ..Observations::default()
         };
-        found(&judge(&target("rdspostgres"), &seen), CheckId::TokenLife).outcome
+        found(&judge(&target("rdspostgres"), &seen), "TOKEN_LIFE").outcome
     };
     assert_eq!((row(900), row(300), row(299)), (Outcome::Pass, Outcome::Pass, Outcome::Warn));
 }
@@ -362,8 +409,8 @@ fn a_proxy_that_requests_a_password_gets_no_grant() {
         let mut seen = until_auth();
         seen.connect = Some(Err(ConnectError::NotIam(AuthRequest::Sasl(vec!["SCRAM-SHA-256".into()]))));
         let diagnostics = judge(&target, &seen);
-        let row = found(&diagnostics, CheckId::IamAsked);
-        let causes: Vec<&str> = row.candidates.iter().map(|candidate| candidate.cause).collect();
+        let row = found(&diagnostics, "AUTH_IAM_ASKED");
+        let causes: Vec<&str> = row.candidates.iter().map(|candidate| candidate.cause.code).collect();
         assert_eq!(causes, ["AUTH_IAM_OFF", "AUTH_NO_USER"], "{kind}");
         for candidate in &row.candidates {
             // The proxy logs in with a password, which these would turn off.
@@ -391,7 +438,7 @@ fn a_name_of_a_blue_green_deployment_is_no_tls_host() {
         let mut seen = until_auth();
         seen.connection.tls = Some(TlsEvidence { version: None, cipher_suite: None, chain: vec![leaf] });
         seen.connect = Some(Err(ConnectError::Tls(TlsFailure::WrongName)));
-        found(&judge(&target("rdspostgres"), &seen), CheckId::Tls).remedy.clone().unwrap()
+        found(&judge(&target("rdspostgres"), &seen), "TLS_VERIFY").remedy.clone().unwrap()
     };
     let lasting = "orders.abc.eu-west-1.rds.amazonaws.com";
     for temporary in [
@@ -432,12 +479,12 @@ fn a_slot_that_was_there_before_is_missed_and_one_that_never_was_is_not() {
     let judged = |before: Option<&[&str]>, now: &[&str]| {
         let earlier = before.map(|slots| Position::of(&facts(slots), &target.pipe, at));
         let seen = Observations { facts: Some(facts(now)), earlier, ..complete() };
-        let row = found(&judge(&target, &seen), CheckId::PostgresPipeSlot).clone();
-        (row.outcome, row.cause, row.found)
+        let row = found(&judge(&target, &seen), "PG_PIPE_SLOT").clone();
+        (row.outcome, row.cause_code(), row.found)
     };
     let (a, b) = ("peerflow_slot_a", "peerflow_slot_b");
     let gone = judged(Some(&[a]), &[]);
-    assert_eq!((gone.0, gone.1), (Outcome::Fail, Some("PG_SLOT_GONE")));
+    assert_eq!((gone.0, gone.1), (Outcome::Fail, "PG_SLOT_GONE"));
     assert_eq!(gone.2, "peerflow_slot_a was there at 2026-01-01T00:00:00Z, and is not any more");
     // Nothing before, another slot of a pipe after a resync, and the slot of another program.
     for (before, now) in [(None, &[][..]), (Some(&[][..]), &[]), (Some(&[a]), &[b]), (Some(&["other"]), &[])]

@@ -220,7 +220,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        checks::{CAUSES, CHECKS},
+        checks::{self, CHECKS},
         report::tests::{report, unreached},
     };
 
@@ -271,7 +271,7 @@ mod tests {
             "{text}"
         );
         let codes: BTreeSet<&str> =
-            CHECKS.iter().map(|c| c.code).chain(CAUSES.iter().map(|c| c.code)).collect();
+            CHECKS.iter().map(|c| c.code).chain(checks::causes().map(|c| c.code)).collect();
         for line in lines(&text) {
             let (name, rest) = line.split_once('{').unwrap();
             let metric =

@@ -2,8 +2,8 @@
 
 use super::Verdict;
 use crate::{
-    checks,
-    diagnostic::{Basis, Capability, CheckId, Diagnostic, Outcome, RequiredBy, Requirement},
+    checks::{self, Diagnostic},
+    diagnostic::{Basis, Capability, Outcome, RequiredBy, Requirement},
     target::ReplicationMode,
     verdict,
 };
@@ -41,7 +41,7 @@ pub(super) fn verdict(
         required_of_server: (required_by == RequiredBy::BestSoFar).then_some(of_server),
         met,
         replication_mode: replication_mode(mode, capability),
-        blocked_by: codes.iter().map(|diagnostic| checks::check(diagnostic.check).code).collect(),
+        blocked_by: codes.iter().map(|diagnostic| diagnostic.check.code).collect(),
         reason: if most == capability && most < Capability::Cdc {
             "ClickPipes can copy the tables once, which is all that replication_mode = \"snapshot\" needs. \
              Replication of changes was not checked."
@@ -139,14 +139,14 @@ impl<'a> Answer<'a> {
     /// Whether a plan does not contain yet what a check needs.
     fn is_open(&self) -> bool {
         self.diagnostics.iter().any(|diagnostic| {
-            diagnostic.check == CheckId::PipeSettings && diagnostic.outcome == Outcome::Unknown
+            diagnostic.check == &checks::pipe::settings::CHECK && diagnostic.outcome == Outcome::Unknown
         })
     }
 
     /// What is unknown and does not prevent CDC.
     fn unknown(&self) -> String {
         let unknown = self.diagnostics.iter().filter(|diagnostic| diagnostic.outcome == Outcome::Unknown);
-        let codes: Vec<&str> = unknown.map(|diagnostic| checks::check(diagnostic.check).code).collect();
+        let codes: Vec<&str> = unknown.map(|diagnostic| diagnostic.check.code).collect();
         if self.capability < Capability::Cdc || codes.is_empty() {
             return String::new();
         }
@@ -163,7 +163,7 @@ fn load_only(capability: Capability) -> &'static str {
 
 /// Whether it is the rule of the guide, and not something that the server showed.
 fn is_rule(diagnostic: &Diagnostic) -> bool {
-    checks::check(diagnostic.check).basis.is_some()
+    diagnostic.check.basis.is_some()
 }
 
 /// The cause of the first check that failed, or else of the first one: its meaning from the table of causes, with its
@@ -176,8 +176,8 @@ fn cause_of(blocked_by: &[&Diagnostic]) -> Option<String> {
         2 => ", and 1 more check failed".to_owned(),
         count => format!(", and {} more checks failed", count - 1),
     };
-    let code = checks::check(first.check).code;
-    let meaning = first.cause.and_then(checks::cause_of);
+    let code = first.check.code;
+    let meaning = first.cause;
     let cause = match (first.outcome, meaning) {
         (Outcome::NotReached, _) => format!("{code} was not reached"),
         (_, Some(cause)) => format!("{} ({})", cause.means, cause.code),

@@ -7,7 +7,7 @@ use textwrap::{Options, wrap};
 
 use super::Exit;
 use crate::{
-    checks::{self, CAUSES, CHECKS},
+    checks::{self, CHECKS},
     cli::Format,
     lint::Rule,
     report::json::SCHEMA_VERSION,
@@ -77,10 +77,10 @@ fn codes() -> Vec<Code> {
         check: row.code,
         means: row.title.replace("{user}", "<user>").replace("{engine}", "<engine>"),
     });
-    let causes = CAUSES.iter().map(|cause| Code {
+    let causes = checks::causes().map(|cause| Code {
         code: cause.code,
         kind: Kind::Cause,
-        check: checks::check(cause.check).code,
+        check: checks::check_of(cause).code,
         means: cause.means.to_owned(),
     });
     let policies = Rule::ALL.iter().map(|rule| Code {

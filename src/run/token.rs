@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::Exit;
 use crate::{
-    checks,
+    checks::{self, Diagnostic},
     cli::Format,
     config::ClientCommand,
     identity::{self, IdentityEvidence, Waiting},
@@ -153,7 +153,7 @@ fn why(target: &Target, evidence: IdentityEvidence, error: identity::IdentityErr
     };
     let diagnostics = checks::judge(target, &seen);
     let failed = diagnostics.iter().find(|f| f.cause.is_some());
-    let cause = failed.and_then(|f| f.cause).unwrap_or_default();
+    let cause = failed.map_or("", Diagnostic::cause_code);
     let found = failed.map(|f| f.found.as_str()).unwrap_or_default();
     let help = failed.and_then(|f| f.remedy.clone());
     let invalid = Invalid::new("identity", "credentials to sign with", format!("{cause}: {found}"));

@@ -21,7 +21,7 @@ use prometheus_client::{
 
 use super::status_store::{Change, Entry, Health, StatusStore};
 use crate::{
-    checks::{CAUSES, CHECKS},
+    checks::{self, CHECKS},
     diagnostic::printable,
     report::{
         Report,
@@ -152,7 +152,7 @@ impl Metrics {
         self.checks.remove(&name);
         self.changes.remove(&name);
         self.local_failures.remove(&name);
-        for code in CHECKS.iter().map(|check| check.code).chain(CAUSES.iter().map(|cause| cause.code)) {
+        for code in CHECKS.iter().map(|check| check.code).chain(checks::causes().map(|cause| cause.code)) {
             self.failures.remove(&ByCode { target: name.target.clone(), code: code.to_owned() });
         }
         self.changed();

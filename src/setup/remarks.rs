@@ -9,7 +9,7 @@ use crate::{
     target::{Engine, RdsName, RdsNameKind, ReplicationMechanism, ResourceKind},
 };
 
-/// Something that stands marked in the artefacts and has to be filled in.
+/// A placeholder in the generated files that has to be filled in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Missing {
@@ -91,7 +91,7 @@ pub(super) fn remarks(plan: &Setup) -> Vec<String> {
     }
     if !plan.callers.is_empty() {
         say("A caller of another account also needs to be allowed sts:AssumeRole and sts:TagSession on the access \
-             role by a policy of its own."
+             role in a separate policy."
             .to_owned());
     }
     if let Some([serving, other, ..]) = target.pipe.static_ips.as_ref().map(|ips| &*ips.candidates) {

@@ -1,4 +1,4 @@
-//! The operator's look: what RDS and IAM have on record singles out what the database does not say.
+//! AWS diagnostics: what RDS and IAM have on record identifies causes that the database does not tell.
 
 use lab::{
     ACCESS_ROLE, CALLER, Lab, OPERATOR, OPERATOR_PROFILE, ServerVersion, allow_aws_diagnostics,
@@ -52,7 +52,7 @@ fn causes(row: &Value) -> Vec<&str> {
 fn singled_out<'a>(answer: &'a Answer, row: (&str, &str), cause: &str, to_do: &str) -> &'a Value {
     let row = answer.fails_at(row.0, row.1);
     assert_eq!(causes(row)[0], cause, "{row:#} {:#}", look(answer));
-    assert!(text(&row["candidates"][0]["evidence"]).starts_with("the operator's look: "), "{row:#}");
+    assert!(text(&row["candidates"][0]["evidence"]).starts_with("AWS diagnostics: "), "{row:#}");
     assert!(text(&row["remedy"]).contains(to_do), "{row:#}");
     assert!(text(&look(answer)["conclusion"]).starts_with("it singles out"), "{:#}", look(answer));
     row
@@ -135,10 +135,7 @@ fn iam_that_is_off_or_waits_is_singled_out() {
     let answer = Run::check(&lab, &LOOK).more(&["--user".into(), "passworded".into()]).json();
     let row = answer.fails_at("AUTH_IAM_ASKED", "AUTH_NOT_IAM");
     assert_eq!(causes(row), ["AUTH_USER_NOT_IAM", "AUTH_NO_USER", "AUTH_IAM_OFF"]);
-    assert!(
-        text(&row["candidates"][2]["evidence"]).starts_with("ruled out by the operator's look"),
-        "{row:#}"
-    );
+    assert!(text(&row["candidates"][2]["evidence"]).starts_with("ruled out by AWS diagnostics"), "{row:#}");
 }
 
 #[test]
@@ -234,7 +231,7 @@ fn trust_policies_are_judged_for_this_caller() {
         ["STS_CALLER_NOT_ALLOWED", "STS_NOT_TRUSTED", "STS_EXTERNAL_ID", "STS_NO_SUCH_ROLE"]
     );
     for candidate in &row["candidates"].as_array().unwrap()[1..] {
-        assert!(text(&candidate["evidence"]).starts_with("ruled out by the operator's look"), "{row:#}");
+        assert!(text(&candidate["evidence"]).starts_with("ruled out by AWS diagnostics"), "{row:#}");
     }
 
     lab.aws().change(|world| world.roles.retain(|role| role.arn != ACCESS_ROLE));

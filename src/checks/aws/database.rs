@@ -1,6 +1,13 @@
 //! What RDS has on record of the database.
 
 use super::{AwsEvidence, all_refused};
+use crate::checks::{
+    connection::auth_request::{AUTH_IAM_OFF, AUTH_IAM_PENDING},
+    connection::dial::DB_NOT_AVAILABLE,
+    connection::login::token::{TOKEN_OTHER_ACCOUNT, TOKEN_WRONG_PORT},
+    mysql::binary_log::{MYSQL_BACKUPS_OFF, MYSQL_PENDING_REBOOT},
+    postgres::logical_replication::PG_PENDING_REBOOT,
+};
 use crate::{
     aws::{AwsRecords, DatabaseRecord, Lookup, ParameterGroup, Proxy, Switch},
     target::{Engine, RdsName, RdsNameKind, RoleArn, Target},
@@ -54,7 +61,7 @@ fn nowhere(target: &Target, look: &AwsRecords) -> AwsEvidence {
     match (operators, roles) {
         // IAM authentication does not reach from one account into another.
         (Some(operators), Some(roles)) if listed && operators == roles => {
-            AwsEvidence::warn(SUBJECT, "TOKEN_OTHER_ACCOUNT", format!("{found}, and the access role is of that account"))
+            AwsEvidence::warn(SUBJECT, &TOKEN_OTHER_ACCOUNT, format!("{found}, and the access role is of that account"))
                 .remedy("check `host`; the access role must be of the account that the database belongs to")
         }
         _ => AwsEvidence::unknown(SUBJECT, found)
@@ -107,7 +114,7 @@ fn named(record: &DatabaseRecord) -> AwsEvidence {
     };
     let found = format!("{what} ({status}), {id}");
     match NOT_AVAILABLE.contains(&status.as_str()) {
-        true => AwsEvidence::warn(SUBJECT, "DB_NOT_AVAILABLE", format!("{what} is {status}"))
+        true => AwsEvidence::warn(SUBJECT, &DB_NOT_AVAILABLE, format!("{what} is {status}"))
             .remedy("start it, or wait until its status is available"),
         false => AwsEvidence::pass(SUBJECT, found),
     }
@@ -146,16 +153,16 @@ fn switch(target: &Target, record: &DatabaseRecord) -> AwsEvidence {
             AwsEvidence::pass(IAM, format!("on for {what}, and being configured at this moment"))
         }
         Switch { on: Some(true), .. } => {
-            AwsEvidence::pass(IAM, format!("on for {what}")).rules_out(&["AUTH_IAM_OFF", "AUTH_IAM_PENDING"])
+            AwsEvidence::pass(IAM, format!("on for {what}")).rules_out(&[&AUTH_IAM_OFF, &AUTH_IAM_PENDING])
         }
         Switch { pending: Some(true), .. } => AwsEvidence::fail(
             IAM,
-            "AUTH_IAM_PENDING",
+            &AUTH_IAM_PENDING,
             format!("off for {what}; it was turned on, and waits for the maintenance window"),
         )
         .remedy(format!("{enable} # applies every change that waits")),
         Switch { on: Some(false), .. } => {
-            AwsEvidence::fail(IAM, "AUTH_IAM_OFF", format!("off for {what}")).remedy(enable)
+            AwsEvidence::fail(IAM, &AUTH_IAM_OFF, format!("off for {what}")).remedy(enable)
         }
         Switch { on: None, .. } => AwsEvidence::unknown(IAM, format!("the record of {what} does not say")),
     }
@@ -167,15 +174,15 @@ fn of_proxy(target: &Target, proxy: &Proxy) -> AwsEvidence {
     let modes = proxy.iam_auth.join(", ");
     match proxy.iam_auth.iter().any(|mode| mode != "DISABLED") {
         _ if proxy.end_to_end => AwsEvidence::pass(IAM, format!("proxy {name} goes by IAM from end to end"))
-            .rules_out(&["AUTH_IAM_OFF"]),
+            .rules_out(&[&AUTH_IAM_OFF]),
         true => AwsEvidence::pass(IAM, format!("proxy {name} takes tokens (IAMAuth {modes})"))
-            .rules_out(&["AUTH_IAM_OFF"]),
+            .rules_out(&[&AUTH_IAM_OFF]),
         false => {
             let found = match modes.as_str() {
                 "" => format!("proxy {name} has no IAMAuth"),
                 modes => format!("proxy {name} takes no tokens (IAMAuth {modes})"),
             };
-            AwsEvidence::fail(IAM, "AUTH_IAM_OFF", found).remedy(format!(
+            AwsEvidence::fail(IAM, &AUTH_IAM_OFF, found).remedy(format!(
                 "aws rds modify-db-proxy --db-proxy-name {name} --region {region} \
                  --auth AuthScheme=SECRETS,IAMAuth=REQUIRED,SecretArn=<secret of the user>"
             ))
@@ -194,7 +201,7 @@ fn of_another_account(target: &Target, record: &DatabaseRecord) -> Option<AwsEvi
     (databases != role.account()).then(|| {
         let found =
             format!("the database belongs to account {databases}, and the access role to {}", role.account());
-        AwsEvidence::fail("account", "TOKEN_OTHER_ACCOUNT", found).remedy(format!(
+        AwsEvidence::fail("account", &TOKEN_OTHER_ACCOUNT, found).remedy(format!(
             "make the access role in account {databases}: IAM authentication does not cross accounts"
         ))
     })
@@ -204,12 +211,10 @@ fn port(target: &Target, record: &DatabaseRecord) -> Option<AwsEvidence> {
     let instances = record.instance.as_ref().and_then(|instance| instance.port);
     let port = instances.or(record.cluster.as_ref().and_then(|cluster| cluster.port))?;
     Some(match port == target.sign.port {
-        true => {
-            AwsEvidence::pass("port", format!("{port}, as in the token")).rules_out(&["TOKEN_WRONG_PORT"])
-        }
+        true => AwsEvidence::pass("port", format!("{port}, as in the token")).rules_out(&[&TOKEN_WRONG_PORT]),
         false => {
             let found = format!("it listens on {port}, and the token is signed for {}", target.sign.port);
-            AwsEvidence::fail("port", "TOKEN_WRONG_PORT", found)
+            AwsEvidence::fail("port", &TOKEN_WRONG_PORT, found)
                 .remedy(format!("set `port` (or `sign_port`) to {port}"))
         }
     })
@@ -231,8 +236,8 @@ fn parameters(target: &Target, record: &DatabaseRecord) -> Option<AwsEvidence> {
         return Some(AwsEvidence::pass(subject, said(&groups)));
     }
     let cause = match target.engine() {
-        Engine::Postgres => "PG_PENDING_REBOOT",
-        Engine::Mysql | Engine::Mariadb => "MYSQL_PENDING_REBOOT",
+        Engine::Postgres => &PG_PENDING_REBOOT,
+        Engine::Mysql | Engine::Mariadb => &MYSQL_PENDING_REBOOT,
     };
     let instance = record.instance.as_ref().map_or("<the cluster's writer>", |i| &i.identifier);
     let reboot =
@@ -249,7 +254,7 @@ fn backups(target: &Target, record: &DatabaseRecord) -> Option<AwsEvidence> {
     let needed = target.engine() != Engine::Postgres && target.pipe.follows_changes();
     match days {
         0 if needed => Some(
-            AwsEvidence::warn(subject, "MYSQL_BACKUPS_OFF", "off (retention 0), and with them the binary log").remedy(format!(
+            AwsEvidence::warn(subject, &MYSQL_BACKUPS_OFF, "off (retention 0), and with them the binary log").remedy(format!(
                 "aws rds modify-db-instance --db-instance-identifier {} --backup-retention-period 1 --apply-immediately \
                  --region {}",
                 instance.identifier, target.region

@@ -1,6 +1,9 @@
 //! What the access role's policies, as IAM has them, say to `rds-db:connect`.
 
 use super::{AwsEvidence, all_refused, documents};
+use crate::checks::connection::login::token::{
+    TOKEN_BOUNDARY_DENIES, TOKEN_NOT_ALLOWED, TOKEN_OTHER_RESOURCE, TOKEN_POLICY_DENIES,
+};
 use crate::{
     aws::{AwsRecords, Role},
     lint::{self, Row, Severity, Source},
@@ -45,7 +48,7 @@ pub(super) fn aws_evidence(subject: &Subject, role: &Role, look: &AwsRecords) ->
             ),
             Some(Decision::Denied(_) | Decision::NotAllowed) => AwsEvidence::fail(
                 BOUNDARY,
-                "TOKEN_BOUNDARY_DENIES",
+                &TOKEN_BOUNDARY_DENIES,
                 format!("{arn} does not let the role have {CONNECT}"),
             )
             .remedy(format!("let that boundary allow {CONNECT} on {}", database.arn())),
@@ -82,14 +85,14 @@ impl ApiCall<'_> {
             Decision::Denied(statement) => {
                 let policy = policy_of(statement);
                 let found = format!("{} of {policy} denies {CONNECT} on {arn}", statement.name());
-                AwsEvidence::fail(SUBJECT, "TOKEN_POLICY_DENIES", found)
+                AwsEvidence::fail(SUBJECT, &TOKEN_POLICY_DENIES, found)
                     .remedy(format!("remove that statement from {policy}, or narrow it"))
             }
             Decision::Allowed(by) => {
                 let who = by.first().map(|s| format!("{} of {}", s.name(), policy_of(s))).unwrap_or_default();
                 match (&self.subject.resource_id, complete) {
                     (Some(_), true) => AwsEvidence::pass(SUBJECT, format!("{who} allows {CONNECT} on {arn}"))
-                        .rules_out(&["TOKEN_NOT_ALLOWED", "TOKEN_OTHER_RESOURCE", "TOKEN_POLICY_DENIES"]),
+                        .rules_out(&[&TOKEN_NOT_ALLOWED, &TOKEN_OTHER_RESOURCE, &TOKEN_POLICY_DENIES]),
                     (None, _) => AwsEvidence::unknown(
                         SUBJECT,
                         format!(
@@ -126,7 +129,7 @@ impl ApiCall<'_> {
 
     fn why_not_whole(&self) -> String {
         match all_refused(self.look, &READING) {
-            none if none.is_empty() => "a document is none that can be read".to_owned(),
+            none if none.is_empty() => "a document cannot be read".to_owned(),
             refused => refused,
         }
     }
@@ -165,7 +168,7 @@ impl ApiCall<'_> {
                 0 => "the role has no policy".to_owned(),
                 n => format!("none of its {n} policies allows {CONNECT}"),
             };
-            return AwsEvidence::fail(SUBJECT, "TOKEN_NOT_ALLOWED", found).remedy(format!(
+            return AwsEvidence::fail(SUBJECT, &TOKEN_NOT_ALLOWED, found).remedy(format!(
                 "let one allow {CONNECT} on {arn} (pipeprobe setup --only connect-policy prints it)"
             ));
         };
@@ -179,11 +182,11 @@ impl ApiCall<'_> {
             let mut ids: Vec<&str> = rows.iter().filter_map(|(_, row)| row.found.as_deref()).collect();
             ids.dedup();
             let found = format!("{policy} allows {CONNECT} on {}, and this database is {id}", ids.join(", "));
-            return AwsEvidence::fail(SUBJECT, "TOKEN_OTHER_RESOURCE", found).remedy(remedy);
+            return AwsEvidence::fail(SUBJECT, &TOKEN_OTHER_RESOURCE, found).remedy(remedy);
         }
         let says = |(policy, row): &(String, Row)| {
             let expected =
-                row.expected.as_ref().map(|expected| format!(", wanted {expected}")).unwrap_or_default();
+                row.expected.as_ref().map(|expected| format!(", expected {expected}")).unwrap_or_default();
             format!(
                 "{policy} {} ({}): found {}{expected}",
                 row.path,
@@ -193,6 +196,6 @@ impl ApiCall<'_> {
         };
         let found: Vec<String> = rows.iter().take(3).map(says).collect();
         let found = format!("none allows {CONNECT} on {arn}: {}", found.join("; "));
-        AwsEvidence::fail(SUBJECT, "TOKEN_NOT_ALLOWED", found).remedy(remedy)
+        AwsEvidence::fail(SUBJECT, &TOKEN_NOT_ALLOWED, found).remedy(remedy)
     }
 }

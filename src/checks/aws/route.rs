@@ -7,6 +7,7 @@
 use std::net::Ipv4Addr;
 
 use super::{AwsEvidence, refused};
+use crate::checks::connection::dial::{ROUTE_ADDRESSES_BLOCKED, ROUTE_NOT_PUBLIC};
 use crate::{
     aws::{AwsRecords, Lookup, Network, Rule, SecurityGroup},
     static_ips::{Candidate, StaticIps},
@@ -43,7 +44,7 @@ pub(super) fn aws_evidence(target: &Target, look: &AwsRecords) -> Vec<AwsEvidenc
 fn private(target: &Target) -> AwsEvidence {
     AwsEvidence::warn(
         SUBJECT,
-        "ROUTE_NOT_PUBLIC",
+        &ROUTE_NOT_PUBLIC,
         "the database is not publicly accessible: ClickPipes cannot connect to its endpoint from the internet",
     )
     .remedy(format!(
@@ -92,7 +93,7 @@ fn security_groups(target: &Target, look: &AwsRecords, network: &Network, ips: &
              'IpProtocol=tcp,FromPort={port},ToPort={port},IpRanges=[{ranges}]' --region {}",
             target.region
         );
-        return AwsEvidence::fail(SUBJECT, "ROUTE_ADDRESSES_BLOCKED", found).remedy(remedy);
+        return AwsEvidence::fail(SUBJECT, &ROUTE_ADDRESSES_BLOCKED, found).remedy(remedy);
     }
     AwsEvidence::unknown(SUBJECT, found)
         .remedy("compare the rules with the addresses for the age of your service, and read the prefix lists of the rules")

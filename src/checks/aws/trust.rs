@@ -1,6 +1,9 @@
-//! Whether the trust policy, as IAM has it, lets this run's caller in with its tags and external id.
+//! Whether the trust policy in IAM allows the caller of this run, with its tags and external id.
 
 use super::{AwsEvidence, documents, role_of_session};
+use crate::checks::identity::access_role::{
+    STS_EXPLICIT_DENY, STS_EXTERNAL_ID, STS_NO_SUCH_ROLE, STS_NOT_TRUSTED, STS_TAG_SESSION_DENIED,
+};
 use crate::{
     aws::Role,
     checks::Observations,
@@ -19,7 +22,7 @@ pub(super) const SUBJECT: &str = "trust policy";
 const ASSUME: &str = "sts:AssumeRole";
 const TAG: &str = "sts:TagSession";
 
-/// Who asks for the access role.
+/// The caller that assumes the access role.
 enum Asks {
     Role(RoleArn),
     User(String),
@@ -36,7 +39,7 @@ impl Asks {
 
 pub(super) fn evidence(target: &Target, seen: &Observations, subject: &Subject, role: &Role) -> AwsEvidence {
     let Some(document) = documents(&role.trust, Kind::Trust).and_then(|mut found| found.pop()) else {
-        return AwsEvidence::unknown(SUBJECT, "it is none that can be read");
+        return AwsEvidence::unknown(SUBJECT, "it cannot be read");
     };
     let Some(asks) = asks(target, seen, &document) else {
         return AwsEvidence::unknown(SUBJECT, "whether it lets the caller in: who that is, AWS did not say");
@@ -63,9 +66,9 @@ pub(super) fn evidence(target: &Target, seen: &Observations, subject: &Subject, 
         (_, Decision::Denied(statement)) => severity(statement, TAG, role),
         (Decision::Allowed(_), Decision::Allowed(_)) => {
             AwsEvidence::pass(SUBJECT, format!("it lets {arn} in with session tags")).rules_out(&[
-                "STS_NOT_TRUSTED",
-                "STS_EXTERNAL_ID",
-                "STS_NO_SUCH_ROLE",
+                &STS_NOT_TRUSTED,
+                &STS_EXTERNAL_ID,
+                &STS_NO_SUCH_ROLE,
             ])
         }
         (Decision::Allowed(_), Decision::NotAllowed) => {
@@ -73,9 +76,9 @@ pub(super) fn evidence(target: &Target, seen: &Observations, subject: &Subject, 
                 "it allows {arn} {ASSUME}, and not {TAG}{}",
                 in_the_way(&document, TAG, caller, &context)
             );
-            AwsEvidence::fail(SUBJECT, "STS_TAG_SESSION_DENIED", found)
+            AwsEvidence::fail(SUBJECT, &STS_TAG_SESSION_DENIED, found)
                 .remedy(remedy)
-                .rules_out(&["STS_NO_SUCH_ROLE"])
+                .rules_out(&[&STS_NO_SUCH_ROLE])
         }
         (Decision::NotAllowed, _) => {
             let mut other = context.clone();
@@ -89,15 +92,13 @@ pub(super) fn evidence(target: &Target, seen: &Observations, subject: &Subject, 
                 "" => format!("it lets in {trusted}, and not {arn}"),
                 conditions => format!("it names {arn}{conditions}"),
             };
-            AwsEvidence::fail(SUBJECT, "STS_NOT_TRUSTED", found)
-                .remedy(remedy)
-                .rules_out(&["STS_NO_SUCH_ROLE"])
+            AwsEvidence::fail(SUBJECT, &STS_NOT_TRUSTED, found).remedy(remedy).rules_out(&[&STS_NO_SUCH_ROLE])
         }
         (Decision::Unknown, _) | (_, Decision::Unknown) => AwsEvidence::unknown(
             SUBJECT,
             format!("whether it lets {arn} in cannot be known from here (pipeprobe lint says why)"),
         )
-        .rules_out(&["STS_NO_SUCH_ROLE"]),
+        .rules_out(&[&STS_NO_SUCH_ROLE]),
     }
 }
 
@@ -142,22 +143,22 @@ fn context(target: &Target, asks: &Asks, subject: &Subject) -> Context {
 }
 
 fn severity(statement: &Statement, action: &str, role: &Role) -> AwsEvidence {
-    AwsEvidence::fail(SUBJECT, "STS_EXPLICIT_DENY", format!("{} denies {action}", statement.name()))
+    AwsEvidence::fail(SUBJECT, &STS_EXPLICIT_DENY, format!("{} denies {action}", statement.name()))
         .remedy(format!("remove that statement from the trust policy of {}, or narrow it", role.arn))
-        .rules_out(&["STS_NO_SUCH_ROLE"])
+        .rules_out(&[&STS_NO_SUCH_ROLE])
 }
 
-/// The id itself is nobody's business but the two parties'.
+/// The report does not contain the id: it belongs to the two parties.
 fn external_id(target: &Target) -> AwsEvidence {
     let found = match &target.access.external_id {
         Some(_) => "its condition on sts:ExternalId wants another one than was passed",
         None => "its condition on sts:ExternalId wants one, and none was passed",
     };
-    AwsEvidence::fail(SUBJECT, "STS_EXTERNAL_ID", found)
+    AwsEvidence::fail(SUBJECT, &STS_EXTERNAL_ID, found)
         .remedy(
             "set `external_id` to the one it wants; ClickPipes passes none, so for it the condition must go",
         )
-        .rules_out(&["STS_NO_SUCH_ROLE", "STS_NOT_TRUSTED"])
+        .rules_out(&[&STS_NO_SUCH_ROLE, &STS_NOT_TRUSTED])
 }
 
 /// The conditions of statements that name the caller and would allow the action, where they do not hold.
@@ -176,19 +177,19 @@ fn in_the_way(document: &Document, action: &str, caller: Caller<'_>, context: &C
     }
 }
 
-/// Whom its statements let in.
+/// The principals that its statements allow.
 fn trusted(document: &Document) -> String {
     let allowing = document.statements.iter().filter(|s| s.effect == Effect::Allow);
     let principals = allowing.filter_map(|s| s.principals.as_ref()).flat_map(|element| &element.items);
     let mut names: Vec<String> = principals
         .map(|who| match who.principal() {
-            Principal::Id => format!("{} (an id: whom it named is gone)", who.word.text),
+            Principal::Id => format!("{} (an id: the principal was deleted)", who.word.text),
             _ => who.word.text.clone(),
         })
         .collect();
     names.dedup();
     match names.len() {
-        0 => "nobody".to_owned(),
+        0 => "no principal".to_owned(),
         1..=4 => names.join(", "),
         more => format!("{} and {} more", names[..3].join(", "), more - 3),
     }

@@ -1,10 +1,14 @@
 //! Whether the tables are published: by the publication that was named, by one that is there, or by one
 //! that ClickPipes may create. Decided by reading privileges; nothing is written.
 
-use super::{Server, alter_identity, counted, unanswered, with_columns};
+use super::{PARTITIONED_SINCE, Server, alter_identity, unanswered, with_columns};
 use crate::{
-    checks::tables::{Candidates, some_of},
-    diagnostic::{CheckId, Diagnostic},
+    checks::{
+        Diagnostic,
+        check::{Cause, Check, Judge, POSTGRES},
+        sources::PG_SOURCE,
+        tables::{counted, some_of},
+    },
     facts::{Fact, PostgresTable, Publication, PublishedTable},
     sql::{
         ServerText,
@@ -13,156 +17,227 @@ use crate::{
     target::Pipe,
 };
 
-const CHECK: CheckId = CheckId::PostgresPublication;
-const WITHOUT_DELETE: &str = "PG_PUBLICATION_WITHOUT_DELETE";
+pub(crate) static CHECK: Check =
+    Check::changes("PG_PUBLICATION", "publication of the tables", POSTGRES, Judge::PostgresTables(judge))
+        .expected(
+            "a publication that contains every table, or the privilege to create one: CREATE on the \
+         database, and ownership of the tables",
+        )
+        .source(PG_SOURCE)
+        .causes(&[
+            &PG_NO_PUBLICATION,
+            &PG_PUBLICATION_VIA_ROOT,
+            &PG_PUBLICATION_LACKS_TABLES,
+            &PG_PUBLICATION_LEAVES_OUT,
+            &PG_PUBLICATION_WITHOUT_DELETE,
+            &PG_PUBLICATION_BREAKS_WRITES,
+            &PG_PUBLICATION_ROW_FILTER,
+            &PG_PUBLICATION_COLUMN_LIST,
+            &PG_PUBLICATION_FIXED_COLUMNS,
+        ]);
 
-impl Server<'_> {
-    /// Another check reports what cannot be published. Where no table was named, the pipe is for the candidates, if there
-    /// are any.
-    pub(super) fn publication(&self, tables: &[&PostgresTable], candidates: &Candidates<'_>) -> Diagnostic {
-        let takes_partitioned = self.major().is_none_or(|major| major >= super::PARTITIONED_SINCE);
-        let can_be = |t: &&PostgresTable| !t.unlogged && (takes_partitioned || !t.partitioned);
-        let is_candidate = |t: &&PostgresTable| candidates.contain(&t.table);
-        let only_candidates = self.target.pipe.tables.is_empty() && tables.iter().any(is_candidate);
-        let tables: Vec<&PostgresTable> = match only_candidates {
-            true => tables.iter().copied().filter(is_candidate).collect(),
-            false => tables.iter().copied().filter(can_be).collect(),
-        };
-        if tables.is_empty() {
-            return Diagnostic::skipped(CHECK, "there is no table that could be published");
-        }
-        let chosen = &self.target.pipe.publication;
-        let owned = if self.may_create() { tables.iter().filter(|table| table.owned).count() } else { 0 };
-        // A publication breaks writes even if the pipe does not use it.
-        let breaks = |publication: &&Publication| !broken(publication, &tables, &self.target.pipe).is_empty();
-        if chosen.is_none()
-            && let Some(publication) = self.facts.publications.read().and_then(|all| all.iter().find(breaks))
-        {
-            return self.named(publication, &[], &tables);
-        }
-        if chosen.is_none() && owned == tables.len() {
-            return Diagnostic::pass(CHECK, "the user can create one: it owns the tables");
-        }
-        let publications = match &self.facts.publications {
-            Fact::Read(publications) => publications,
-            other => return unanswered(CHECK, other),
-        };
-        // ClickPipes' engine takes FOR ALL TABLES at its word, and finds the root of a partition itself.
-        let lacking = |publication: &Publication| -> Vec<&PostgresTable> {
-            let has = |t: &&PostgresTable| {
-                publication.all_tables && !is_published_as_root(publication, t)
-                    || published(publication, t).is_some()
-            };
-            tables.iter().copied().filter(|t| !has(t)).collect()
-        };
-        if let Some(name) = chosen {
-            return match publications.iter().find(|publication| publication.name == *name) {
-                Some(publication) => self.named(publication, &lacking(publication), &tables),
-                None => {
-                    Diagnostic::fail(CHECK, "PG_NO_PUBLICATION", format!("there is no publication {name}"))
-                        .remedy(self.create(name, &tables))
-                }
-            };
-        }
-        let best = publications.iter().min_by_key(|p| {
-            (
-                lacking(p).len(),
-                problems(p, &tables, &self.target.pipe).len(),
-                p.leaves_out.len(),
-                p.all_tables,
-            )
-        });
-        match best.map(|publication| (publication, lacking(publication))) {
-            Some((publication, lacking)) if lacking.len() < tables.len() => {
-                self.named(publication, &lacking, &tables)
-            }
-            _ => self.none(&tables).remedy(self.create("clickpipes_publication", &tables)),
-        }
-    }
+pub(in crate::checks) static PG_NO_PUBLICATION: Cause = Cause::new(
+    "PG_NO_PUBLICATION",
+    "no publication contains the tables, and the user cannot create one",
+    "pg_publication, has_database_privilege and the owners of the tables; nothing is written",
+)
+.fix("CREATE PUBLICATION … FOR TABLE …; as the owner of the tables");
 
-    /// Where no table was named, a pipe can be made for those that the user owns.
-    fn none(&self, tables: &[&PostgresTable]) -> Diagnostic {
-        let (cause, none) =
-            ("PG_NO_PUBLICATION", "no publication has the tables, and the user cannot create one");
-        let (owned, others): (Vec<&PostgresTable>, Vec<&PostgresTable>) =
-            tables.iter().copied().partition(|table| table.owned);
-        if !self.target.pipe.tables.is_empty() || owned.is_empty() || !self.may_create() {
-            return Diagnostic::fail(CHECK, cause, none);
-        }
-        let others: Vec<String> = others.iter().map(|table| table.table.full_name()).collect();
-        let found = format!("{none} for tables that it does not own: {}", some_of(&others));
-        Diagnostic::warn(CHECK, cause, found)
-    }
+pub(in crate::checks) static PG_PUBLICATION_VIA_ROOT: Cause = Cause::new(
+    "PG_PUBLICATION_VIA_ROOT",
+    "the publication sends the changes of a partition as those of its partitioned table, which is not in the \
+     pipe",
+    "pg_publication.pubviaroot and pg_publication_tables",
+)
+.fix("name the partitioned table in the pipe, or ALTER PUBLICATION … SET (publish_via_partition_root = false);");
 
-    /// A standby is read-only.
-    fn may_create(&self) -> bool {
-        self.facts.in_recovery == Fact::Read(false)
-            && self.facts.may_create_in_database == Fact::Read(true)
-            && self.facts.read_only_by_default != Fact::Read(true)
-    }
+pub(in crate::checks) static PG_PUBLICATION_LACKS_TABLES: Cause = Cause::new(
+    "PG_PUBLICATION_LACKS_TABLES",
+    "the publication does not contain every table",
+    "pg_publication_tables",
+)
+.fix("ALTER PUBLICATION … ADD TABLE …;");
 
-    fn named(
-        &self,
-        publication: &Publication,
-        lacking: &[&PostgresTable],
-        tables: &[&PostgresTable],
-    ) -> Diagnostic {
-        let (name, all) = (&publication.name, tables.len());
-        let mut problems = problems(publication, tables, &self.target.pipe);
-        let mut notes = Vec::new();
-        if !lacking.is_empty() {
-            // Where no table was named, a pipe can be made for those that are published.
-            let is_note = self.target.pipe.tables.is_empty() && lacking.len() < all;
-            let into = if is_note { &mut notes } else { &mut problems };
-            let (by_root, others): (Vec<_>, Vec<_>) =
-                lacking.iter().copied().partition(|table| is_published_as_root(publication, table));
-            into.extend((!by_root.is_empty()).then(|| sends_as_root(name, &by_root)));
-            into.extend((!others.is_empty()).then(|| lacks(name, &others, all)));
-        }
-        match left_out(publication, tables) {
-            Some(problem) if problem.cause == WITHOUT_DELETE => notes.push(problem),
-            Some(problem) => problems.push(problem),
-            None => {}
-        }
-        notes.extend(complete_column_lists(publication, tables));
-        let all_of = |part: fn(&Problem) -> &str, between: &str| {
-            problems.iter().chain(&notes).map(part).collect::<Vec<_>>().join(between)
-        };
-        let found = format!("the publication {name} {}", all_of(|problem| &problem.found, "; "));
-        let remedy = all_of(|problem| &problem.remedy, " ");
-        if let Some(first) = problems.first() {
-            return Diagnostic::fail(CHECK, first.cause, found).remedy(remedy);
-        }
-        if let Some(first) = notes.first() {
-            let diagnostic = Diagnostic::warn(CHECK, first.cause, found);
-            return match &self.target.pipe.publication {
-                Some(_) => diagnostic.remedy(remedy),
-                None => diagnostic.remedy(format!("choose it for the pipe (--publication {name}); {remedy}")),
-            };
-        }
-        if publication.all_tables {
-            let billed = "FOR ALL TABLES: ClickPipes bills the traffic of every table of the database";
-            return Diagnostic::pass(CHECK, format!("{name} has {} ({billed})", counted(all)));
-        }
-        match &self.target.pipe.publication {
-            Some(_) => Diagnostic::pass(CHECK, format!("{name} has {}", counted(all))),
-            None => Diagnostic::pass(CHECK, format!("{name} has {}; choose it for the pipe", counted(all))),
-        }
-    }
+pub(in crate::checks) static PG_PUBLICATION_LEAVES_OUT: Cause = Cause::new(
+    "PG_PUBLICATION_LEAVES_OUT",
+    "the publication leaves out inserts, updates or deletes",
+    "pg_publication",
+)
+.fix("ALTER PUBLICATION … SET (publish = 'insert, update, delete, truncate');");
 
-    fn create(&self, name: &str, tables: &[&PostgresTable]) -> String {
-        let by = match self.facts.in_recovery {
-            Fact::Read(true) => "on the primary, as the owner of the tables",
-            _ => "as the owner of the tables",
-        };
-        let via_root = match self.major() {
-            Some(major) if major >= super::PARTITIONED_SINCE && tables.iter().any(|t| t.partitioned) => {
-                " WITH (publish_via_partition_root = true)"
-            }
-            _ => "",
-        };
-        format!("{by}: CREATE PUBLICATION {} FOR TABLE {}{via_root};", identifier(name), listed(tables))
+pub(in crate::checks) static PG_PUBLICATION_WITHOUT_DELETE: Cause = Cause::new(
+    "PG_PUBLICATION_WITHOUT_DELETE",
+    "the publication has no deletes or no truncates, so ClickHouse keeps deleted rows",
+    "pg_publication; the ClickPipes FAQ recommends this to keep history",
+)
+.fix("ALTER PUBLICATION … SET (publish = 'insert, update, delete, truncate');");
+
+pub(in crate::checks) static PG_PUBLICATION_BREAKS_WRITES: Cause = Cause::new(
+    "PG_PUBLICATION_BREAKS_WRITES",
+    "UPDATE and DELETE of the application fail because of the publication",
+    "pg_publication_tables, the partitions, and the replica identity of each published relation",
+)
+.fix("ALTER TABLE … REPLICA IDENTITY FULL; or publish the columns of the primary key");
+
+pub(in crate::checks) static PG_PUBLICATION_ROW_FILTER: Cause = Cause::new(
+    "PG_PUBLICATION_ROW_FILTER",
+    "a row filter loses changes of rows that the initial load copied",
+    "pg_publication_tables.rowfilter",
+)
+.fix("ALTER PUBLICATION … SET TABLE …; without WHERE");
+
+pub(in crate::checks) static PG_PUBLICATION_COLUMN_LIST: Cause = Cause::new(
+    "PG_PUBLICATION_COLUMN_LIST",
+    "a column list loses changes of columns that the initial load copied",
+    "pg_publication_tables.attnames",
+)
+.fix("ALTER PUBLICATION … SET TABLE …; without a column list");
+
+pub(in crate::checks) static PG_PUBLICATION_FIXED_COLUMNS: Cause = Cause::new(
+    "PG_PUBLICATION_FIXED_COLUMNS",
+    "the publication has a column list with every column: columns that are added later are not published",
+    "prattrs in pg_publication_rel",
+)
+.fix("publish the table without a column list");
+
+/// Another check reports what cannot be published. Where no table was named, the pipe is for the candidates, if there
+/// are any.
+fn judge(server: &Server<'_>, tables: &[&PostgresTable]) -> Diagnostic {
+    let takes_partitioned = server.major().is_none_or(|major| major >= PARTITIONED_SINCE);
+    let can_be = |t: &&PostgresTable| !t.unlogged && (takes_partitioned || !t.partitioned);
+    let is_candidate = |t: &&PostgresTable| server.candidates.contain(&t.table);
+    let only_candidates = server.target.pipe.tables.is_empty() && tables.iter().any(is_candidate);
+    let tables: Vec<&PostgresTable> = match only_candidates {
+        true => tables.iter().copied().filter(is_candidate).collect(),
+        false => tables.iter().copied().filter(can_be).collect(),
+    };
+    if tables.is_empty() {
+        return CHECK.skipped("there is no table that could be published");
     }
+    let chosen = &server.target.pipe.publication;
+    let owned = if may_create(server) { tables.iter().filter(|table| table.owned).count() } else { 0 };
+    // A publication breaks writes even if the pipe does not use it.
+    let breaks = |publication: &&Publication| !broken(publication, &tables, &server.target.pipe).is_empty();
+    if chosen.is_none()
+        && let Some(publication) = server.facts.publications.read().and_then(|all| all.iter().find(breaks))
+    {
+        return named(server, publication, &[], &tables);
+    }
+    if chosen.is_none() && owned == tables.len() {
+        return CHECK.pass("the user can create one: it owns the tables");
+    }
+    let publications = match &server.facts.publications {
+        Fact::Read(publications) => publications,
+        other => return unanswered(&CHECK, other),
+    };
+    // ClickPipes' engine takes FOR ALL TABLES at its word, and finds the root of a partition itself.
+    let lacking = |publication: &Publication| -> Vec<&PostgresTable> {
+        let has = |t: &&PostgresTable| {
+            publication.all_tables && !is_published_as_root(publication, t)
+                || published(publication, t).is_some()
+        };
+        tables.iter().copied().filter(|t| !has(t)).collect()
+    };
+    if let Some(name) = chosen {
+        return match publications.iter().find(|publication| publication.name == *name) {
+            Some(publication) => named(server, publication, &lacking(publication), &tables),
+            None => CHECK
+                .fail(&PG_NO_PUBLICATION, format!("there is no publication {name}"))
+                .remedy(create(server, name, &tables)),
+        };
+    }
+    let best = publications.iter().min_by_key(|p| {
+        (lacking(p).len(), problems(p, &tables, &server.target.pipe).len(), p.leaves_out.len(), p.all_tables)
+    });
+    match best.map(|publication| (publication, lacking(publication))) {
+        Some((publication, lacking)) if lacking.len() < tables.len() => {
+            named(server, publication, &lacking, &tables)
+        }
+        _ => none(server, &tables).remedy(create(server, "clickpipes_publication", &tables)),
+    }
+}
+
+/// Where no table was named, a pipe can be made for those that the user owns.
+fn none(server: &Server<'_>, tables: &[&PostgresTable]) -> Diagnostic {
+    let (cause, none) = (&PG_NO_PUBLICATION, "no publication has the tables, and the user cannot create one");
+    let (owned, others): (Vec<&PostgresTable>, Vec<&PostgresTable>) =
+        tables.iter().copied().partition(|table| table.owned);
+    if !server.target.pipe.tables.is_empty() || owned.is_empty() || !may_create(server) {
+        return CHECK.fail(cause, none);
+    }
+    let others: Vec<String> = others.iter().map(|table| table.table.full_name()).collect();
+    let found = format!("{none} for tables that it does not own: {}", some_of(&others));
+    CHECK.warn(cause, found)
+}
+
+/// A standby is read-only.
+fn may_create(server: &Server<'_>) -> bool {
+    server.facts.in_recovery == Fact::Read(false)
+        && server.facts.may_create_in_database == Fact::Read(true)
+        && server.facts.read_only_by_default != Fact::Read(true)
+}
+
+fn named(
+    server: &Server<'_>,
+    publication: &Publication,
+    lacking: &[&PostgresTable],
+    tables: &[&PostgresTable],
+) -> Diagnostic {
+    let (name, all) = (&publication.name, tables.len());
+    let mut problems = problems(publication, tables, &server.target.pipe);
+    let mut notes = Vec::new();
+    if !lacking.is_empty() {
+        // Where no table was named, a pipe can be made for those that are published.
+        let is_note = server.target.pipe.tables.is_empty() && lacking.len() < all;
+        let into = if is_note { &mut notes } else { &mut problems };
+        let (by_root, others): (Vec<_>, Vec<_>) =
+            lacking.iter().copied().partition(|table| is_published_as_root(publication, table));
+        into.extend((!by_root.is_empty()).then(|| sends_as_root(name, &by_root)));
+        into.extend((!others.is_empty()).then(|| lacks(name, &others, all)));
+    }
+    match left_out(publication, tables) {
+        Some(problem) if problem.cause == &PG_PUBLICATION_WITHOUT_DELETE => notes.push(problem),
+        Some(problem) => problems.push(problem),
+        None => {}
+    }
+    notes.extend(complete_column_lists(publication, tables));
+    let all_of = |part: fn(&Problem) -> &str, between: &str| {
+        problems.iter().chain(&notes).map(part).collect::<Vec<_>>().join(between)
+    };
+    let found = format!("the publication {name} {}", all_of(|problem| &problem.found, "; "));
+    let remedy = all_of(|problem| &problem.remedy, " ");
+    if let Some(first) = problems.first() {
+        return CHECK.fail(first.cause, found).remedy(remedy);
+    }
+    if let Some(first) = notes.first() {
+        let diagnostic = CHECK.warn(first.cause, found);
+        return match &server.target.pipe.publication {
+            Some(_) => diagnostic.remedy(remedy),
+            None => diagnostic.remedy(format!("choose it for the pipe (--publication {name}); {remedy}")),
+        };
+    }
+    if publication.all_tables {
+        let billed = "FOR ALL TABLES: ClickPipes bills the traffic of every table of the database";
+        return CHECK.pass(format!("{name} has {} ({billed})", counted(all)));
+    }
+    match &server.target.pipe.publication {
+        Some(_) => CHECK.pass(format!("{name} has {}", counted(all))),
+        None => CHECK.pass(format!("{name} has {}; choose it for the pipe", counted(all))),
+    }
+}
+
+fn create(server: &Server<'_>, name: &str, tables: &[&PostgresTable]) -> String {
+    let by = match server.facts.in_recovery {
+        Fact::Read(true) => "on the primary, as the owner of the tables",
+        _ => "as the owner of the tables",
+    };
+    let via_root = match server.major() {
+        Some(major) if major >= PARTITIONED_SINCE && tables.iter().any(|t| t.partitioned) => {
+            " WITH (publish_via_partition_root = true)"
+        }
+        _ => "",
+    };
+    format!("{by}: CREATE PUBLICATION {} FOR TABLE {}{via_root};", identifier(name), listed(tables))
 }
 
 /// The entry of this table in the publication.
@@ -172,7 +247,7 @@ fn published<'a>(publication: &'a Publication, table: &PostgresTable) -> Option<
 
 /// Why a pipe with this publication would lose data, or break writes of the application.
 struct Problem {
-    cause: &'static str,
+    cause: &'static Cause,
     found: String,
     remedy: String,
 }
@@ -199,7 +274,7 @@ fn problems(publication: &Publication, tables: &[&PostgresTable], pipe: &Pipe) -
         broken(publication, tables, pipe).into_iter().map(ToString::to_string).collect();
     if !broken.is_empty() {
         problems.push(Problem {
-            cause: "PG_PUBLICATION_BREAKS_WRITES",
+            cause: &PG_PUBLICATION_BREAKS_WRITES,
             found: format!(
                 "makes UPDATE or DELETE fail in the application: it publishes {} without the columns of a replica \
                  identity",
@@ -219,7 +294,7 @@ fn problems(publication: &Publication, tables: &[&PostgresTable], pipe: &Pipe) -
         .collect();
     if !filtered.is_empty() {
         problems.push(Problem {
-            cause: "PG_PUBLICATION_ROW_FILTER",
+            cause: &PG_PUBLICATION_ROW_FILTER,
             found: format!("has row filters, so changes of other rows are lost: {}", some_of(&filtered)),
             remedy: format!(
                 "publish the table without WHERE: ALTER PUBLICATION {} SET TABLE …;",
@@ -233,7 +308,7 @@ fn problems(publication: &Publication, tables: &[&PostgresTable], pipe: &Pipe) -
         .collect();
     if !cut.is_empty() {
         problems.push(Problem {
-            cause: "PG_PUBLICATION_COLUMN_LIST",
+            cause: &PG_PUBLICATION_COLUMN_LIST,
             found: format!("has column lists, so changes of other columns are lost: {}", some_of(&cut)),
             remedy: without_lists(publication),
         });
@@ -244,7 +319,7 @@ fn problems(publication: &Publication, tables: &[&PostgresTable], pipe: &Pipe) -
 fn lacks(name: &str, lacking: &[&PostgresTable], all: usize) -> Problem {
     let names: Vec<String> = lacking.iter().map(|t| t.table.full_name()).collect();
     Problem {
-        cause: "PG_PUBLICATION_LACKS_TABLES",
+        cause: &PG_PUBLICATION_LACKS_TABLES,
         found: format!("lacks {} (of {})", some_of(&names), counted(all)),
         remedy: add(name, lacking),
     }
@@ -258,7 +333,7 @@ fn is_published_as_root(publication: &Publication, table: &PostgresTable) -> boo
 fn sends_as_root(name: &str, partitions: &[&PostgresTable]) -> Problem {
     let names: Vec<String> = partitions.iter().map(|t| t.table.full_name()).collect();
     Problem {
-        cause: "PG_PUBLICATION_VIA_ROOT",
+        cause: &PG_PUBLICATION_VIA_ROOT,
         found: format!("publishes the changes of {} as those of the partitioned table", some_of(&names)),
         remedy: format!(
             "name the partitioned table in the pipe instead, or as the owner: ALTER PUBLICATION {} SET \
@@ -277,8 +352,11 @@ fn left_out(publication: &Publication, tables: &[&PostgresTable]) -> Option<Prob
         identifier(&publication.name)
     );
     let (cause, remedy) = match kinds.iter().all(|kind| kind == "delete" || kind == "truncate") {
-        true => (WITHOUT_DELETE, format!("if deleted rows must be removed in ClickHouse, {publish}")),
-        false => ("PG_PUBLICATION_LEAVES_OUT", publish),
+        true => (
+            &PG_PUBLICATION_WITHOUT_DELETE,
+            format!("if deleted rows must be removed in ClickHouse, {publish}"),
+        ),
+        false => (&PG_PUBLICATION_LEAVES_OUT, publish),
     };
     (!kinds.is_empty()).then(|| Problem {
         cause,
@@ -293,7 +371,7 @@ fn complete_column_lists(publication: &Publication, tables: &[&PostgresTable]) -
         |t: &&&PostgresTable| published(publication, t).is_some_and(|entry| entry.has_column_list);
     let names: Vec<String> = tables.iter().filter(is_listed).map(|t| t.table.full_name()).collect();
     (!names.is_empty()).then(|| Problem {
-        cause: "PG_PUBLICATION_FIXED_COLUMNS",
+        cause: &PG_PUBLICATION_FIXED_COLUMNS,
         found: format!("has column lists, so columns that are added later are lost: {}", some_of(&names)),
         remedy: without_lists(publication),
     })

@@ -134,8 +134,8 @@ fn differences(path: &Path) -> Result<Vec<(String, Outcome)>, String> {
     let mut expected = situation.expect.rows;
     let mut seen = Vec::new();
     for diagnostic in &diagnostics {
-        let code = check(diagnostic.check).code;
-        let found = [outcome(diagnostic.outcome), diagnostic.cause.unwrap_or_default()].join(" ");
+        let code = diagnostic.check.code;
+        let found = [outcome(diagnostic.outcome), diagnostic.cause_code()].join(" ");
         let expected = match expected.remove(code) {
             Some(expected) => expected,
             None if code == "PG_DOCUMENTED_RULE" && target.pipe.follows_changes() => {

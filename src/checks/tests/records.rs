@@ -150,7 +150,8 @@ fn differences(path: &Path, folder: &Path) -> Result<(), String> {
     let not_passed = aws_evidence.iter().filter(|evidence| evidence.outcome != Outcome::Pass);
     let says: Vec<String> = not_passed
         .map(|evidence| {
-            let words = [outcome(evidence.outcome), evidence.subject, evidence.cause.unwrap_or_default()];
+            let words =
+                [outcome(evidence.outcome), evidence.subject, evidence.cause.map_or("", |cause| cause.code)];
             words.join(" ").trim().to_owned()
         })
         .collect();
@@ -162,12 +163,12 @@ fn differences(path: &Path, folder: &Path) -> Result<(), String> {
     );
     let failed = diagnostics.iter().find(|diagnostic| diagnostic.outcome == Outcome::Fail);
     let failure = situation.failure.as_deref().map(|failure| failure.trim_end_matches(" before"));
-    compare("failure", &failure, &failed.and_then(|diagnostic| diagnostic.cause));
+    compare("failure", &failure, &failed.map(Diagnostic::cause_code));
     if let Some(failed) = failed {
-        let ranked: Vec<&str> = failed.candidates.iter().map(|c| c.cause).collect();
+        let ranked: Vec<&str> = failed.candidates.iter().map(|c| c.cause.code).collect();
         compare("ranked", &situation.expect.ranked, &ranked);
         let out = failed.candidates.iter().filter(|c| c.because.starts_with("ruled out"));
-        compare("ruled out", &situation.expect.ruled_out, &out.map(|c| c.cause).collect::<Vec<_>>());
+        compare("ruled out", &situation.expect.ruled_out, &out.map(|c| c.cause.code).collect::<Vec<_>>());
         let remedy = failed.remedy.clone().unwrap_or_default();
         let to_do = situation.expect.to_do.unwrap_or_default();
         compare(

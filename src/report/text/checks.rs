@@ -161,7 +161,7 @@ pub(super) fn write_aws(
             continue;
         }
         let mark = Mark::of_outcome(finding.outcome);
-        title_line(out, mark, finding.subject, finding.cause.unwrap_or_default(), layout)?;
+        title_line(out, mark, finding.subject, finding.cause.map_or("", |cause| cause.code), layout)?;
         if finding.outcome == Outcome::Pass && finding.remedy.is_none() {
             wrapped(out, layout.width, "  ", "  ", &finding.found, DIM)?;
             continue;

@@ -1,8 +1,14 @@
 //! How a pipe is declared in a Terraform plan or state: judged without a connection.
 
-use super::{CHECKS, Group};
+pub(crate) mod settings;
+pub(super) mod authentication;
+pub(super) mod region;
+pub(super) mod tls;
+pub(super) mod target_tables;
+
 use crate::{
-    diagnostic::{CheckId, Diagnostic},
+    checks::{Diagnostic, check::Judge},
+    diagnostic::Outcome,
     target::{Declaration, Problem, ProblemKind},
 };
 
@@ -10,51 +16,58 @@ use crate::{
 pub fn judge(declaration: &Declaration) -> Vec<Diagnostic> {
     // A value that is not known yet can concern any of them.
     let is_open = declaration.has(ProblemKind::KnownAfterApply);
-    let checks = CHECKS.iter().filter(|check| check.group == Group::Pipe);
-    checks
-        .map(|check| {
-            let problems = declaration.problems.iter().filter(|problem| check_of(problem.kind) == check.id);
-            let mut problems: Vec<&Problem> = problems.collect();
-            // The most important first: what cannot be known, then what is wrong, then warnings.
-            problems.sort_by_key(|problem| match problem.kind {
-                ProblemKind::KnownAfterApply => 0,
-                ProblemKind::UserMissing | ProblemKind::TlsUnverified => 2,
-                _ => 1,
-            });
-            match problems.first() {
-                Some(first) => of_problems(check.id, first, &problems),
-                None if is_open => Diagnostic::unreached(check.id),
-                None => Diagnostic::pass(check.id, ""),
+    super::in_order(&[], |check| {
+        let Judge::Pipe(cause_of) = check.judge else { return None };
+        let problems = declaration.problems.iter().filter(|problem| cause_of(problem.kind).is_some());
+        let mut problems: Vec<&Problem> = problems.collect();
+        // The most important first: what cannot be known, then what is wrong, then warnings.
+        problems.sort_by_key(|problem| match outcome(problem.kind) {
+            Outcome::Unknown => 0,
+            Outcome::Fail => 1,
+            _ => 2,
+        });
+        Some(match problems.first() {
+            Some(first) => {
+                let diagnostic =
+                    Diagnostic::new(check, outcome(first.kind), cause_of(first.kind), found(&problems));
+                diagnostic.expected(first.invalid.expected.as_str()).remedy(remedy(&problems))
             }
+            None if is_open => check.unreached(),
+            None => check.pass(""),
         })
-        .collect()
+    })
 }
 
-fn of_problems(check: CheckId, first: &Problem, all: &[&Problem]) -> Diagnostic {
-    let alike = all.chunk_by(|a, b| a.invalid.found == b.invalid.found).map(|alike| {
+fn outcome(kind: ProblemKind) -> Outcome {
+    match kind {
+        ProblemKind::KnownAfterApply => Outcome::Unknown,
+        ProblemKind::UserMissing | ProblemKind::TlsUnverified => Outcome::Warn,
+        ProblemKind::Invalid
+        | ProblemKind::RoleMissing
+        | ProblemKind::BasicWithRole
+        | ProblemKind::PasswordWithRole
+        | ProblemKind::TlsDisabled
+        | ProblemKind::DuplicateTargetTable
+        | ProblemKind::RegionUnreadable => Outcome::Fail,
+    }
+}
+
+fn found(problems: &[&Problem]) -> String {
+    let alike = problems.chunk_by(|a, b| a.invalid.found == b.invalid.found).map(|alike| {
         let fields: Vec<&str> = alike.iter().map(|problem| problem.invalid.field.as_str()).collect();
         format!("{}: {}", fields.join(", "), alike[0].invalid.found)
     });
-    let found = alike.collect::<Vec<_>>().join("; ");
-    let diagnostic = match first.kind {
-        ProblemKind::KnownAfterApply => Diagnostic::unknown(check, "PIPE_KNOWN_AFTER_APPLY", found),
-        ProblemKind::UserMissing => Diagnostic::warn(check, "PIPE_USER_MISSING", found),
-        ProblemKind::Invalid => Diagnostic::fail(check, "PIPE_INVALID", found),
-        ProblemKind::RoleMissing => Diagnostic::fail(check, "PIPE_ROLE_MISSING", found),
-        ProblemKind::BasicWithRole => Diagnostic::fail(check, "PIPE_BASIC_WITH_ROLE", found),
-        ProblemKind::PasswordWithRole => Diagnostic::fail(check, "PIPE_PASSWORD_WITH_ROLE", found),
-        ProblemKind::TlsDisabled => Diagnostic::fail(check, "PIPE_TLS_DISABLED", found),
-        ProblemKind::TlsUnverified => Diagnostic::warn(check, "PIPE_TLS_UNVERIFIED", found),
-        ProblemKind::DuplicateTargetTable => Diagnostic::fail(check, "PIPE_DUPLICATE_TARGET_TABLE", found),
-        ProblemKind::RegionUnreadable => Diagnostic::fail(check, "PIPE_REGION_UNREADABLE", found),
-    };
-    let mut remedies: Vec<String> = Vec::new();
-    if first.kind == ProblemKind::KnownAfterApply {
-        remedies.push(after_apply(all));
-    }
-    let others = all.iter().filter(|problem| problem.kind != ProblemKind::KnownAfterApply);
-    remedies.extend(others.filter_map(|problem| problem.invalid.help.clone()));
-    diagnostic.expected(first.invalid.expected.as_str()).remedy(remedies.join("; "))
+    alike.collect::<Vec<_>>().join("; ")
+}
+
+fn remedy(problems: &[&Problem]) -> String {
+    let is_open = |problem: &&&Problem| problem.kind == ProblemKind::KnownAfterApply;
+    let open = problems.iter().any(|problem| is_open(&problem)).then(|| after_apply(problems));
+    let others = problems.iter().filter(|problem| !is_open(problem));
+    open.into_iter()
+        .chain(others.filter_map(|problem| problem.invalid.help.clone()))
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 /// What to do about values that are not known yet: wait, or give those that a target has a field for.
@@ -70,25 +83,11 @@ fn after_apply(problems: &[&Problem]) -> String {
     }
 }
 
-fn check_of(kind: ProblemKind) -> CheckId {
-    match kind {
-        ProblemKind::KnownAfterApply | ProblemKind::Invalid | ProblemKind::UserMissing => {
-            CheckId::PipeSettings
-        }
-        ProblemKind::RoleMissing | ProblemKind::BasicWithRole | ProblemKind::PasswordWithRole => {
-            CheckId::PipeAuthentication
-        }
-        ProblemKind::TlsDisabled | ProblemKind::TlsUnverified => CheckId::PipeTls,
-        ProblemKind::DuplicateTargetTable => CheckId::PipeTargetTables,
-        ProblemKind::RegionUnreadable => CheckId::PipeRegion,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        diagnostic::{Basis, Capability, Outcome},
+        diagnostic::{Basis, Capability},
         target::Invalid,
         verdict::capability,
     };
@@ -100,6 +99,10 @@ mod tests {
             invalid: Invalid::new("source.mysql.x", "e", "f").help("h"),
         };
         Declaration { problems: kinds.iter().map(problem).collect(), ..Declaration::default() }
+    }
+
+    fn is_about(diagnostic: &Diagnostic, kind: ProblemKind) -> bool {
+        matches!(diagnostic.check.judge, Judge::Pipe(cause_of) if cause_of(kind).is_some())
     }
 
     #[test]
@@ -125,7 +128,7 @@ mod tests {
             (Kind::RegionUnreadable, Outcome::Fail),
         ] {
             let diagnostics = judge(&declaration(&[kind]));
-            let own = diagnostics.iter().find(|d| d.check == check_of(kind)).unwrap();
+            let own = diagnostics.iter().find(|d| is_about(d, kind)).unwrap();
             let remedy = match kind {
                 Kind::KnownAfterApply => "check with --terraform-state after apply",
                 _ => "h",
@@ -134,7 +137,7 @@ mod tests {
             assert_eq!((own.expected.as_str(), own.found.as_str()), ("e", "source.mysql.x: f"));
             let expected = if outcome == Outcome::Warn { Capability::Cdc } else { Capability::Blocked };
             assert_eq!(capability(&diagnostics, Basis::Server), expected, "{kind:?}");
-            let others = diagnostics.iter().filter(|d| d.check != check_of(kind));
+            let others = diagnostics.iter().filter(|d| !is_about(d, kind));
             let other = if kind == Kind::KnownAfterApply { Outcome::NotReached } else { Outcome::Pass };
             assert!(others.clone().count() == 4 && others.clone().all(|d| d.outcome == other), "{kind:?}");
         }
@@ -144,10 +147,10 @@ mod tests {
     fn the_most_important_of_several_problems_is_the_cause() {
         use ProblemKind as Kind;
         let diagnostics = judge(&declaration(&[Kind::UserMissing, Kind::Invalid, Kind::KnownAfterApply]));
-        assert_eq!(diagnostics[0].cause, Some("PIPE_KNOWN_AFTER_APPLY"));
+        assert_eq!(diagnostics[0].cause, Some(&settings::PIPE_KNOWN_AFTER_APPLY));
         assert_eq!(diagnostics[0].found, "source.mysql.x, source.mysql.x, source.mysql.x: f");
         let diagnostics = judge(&declaration(&[Kind::TlsUnverified, Kind::TlsDisabled]));
-        let tls = diagnostics.iter().find(|d| d.check == CheckId::PipeTls).unwrap();
-        assert_eq!(tls.cause, Some("PIPE_TLS_DISABLED"));
+        let tls = diagnostics.iter().find(|d| d.check == &tls::CHECK).unwrap();
+        assert_eq!(tls.cause, Some(&tls::PIPE_TLS_DISABLED));
     }
 }

@@ -1,0 +1,6 @@
+//! What is checked on every engine.
+
+pub(super) mod engine;
+pub(super) mod version;
+pub(super) mod tables;
+pub(super) mod endpoint;

@@ -1,0 +1,82 @@
+//! What a check found, and the causes that the evidence allows.
+
+use serde::Serialize;
+
+use super::{Cause, Check};
+use crate::diagnostic::Outcome;
+
+/// One of several causes that the evidence allows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Candidate {
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub cause: &'static Cause,
+    /// The evidence for this cause, or against it.
+    #[serde(rename = "evidence")]
+    pub because: String,
+    pub remedy: String,
+}
+
+impl Candidate {
+    pub fn new(cause: &'static Cause, because: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { cause, because: because.into(), remedy: remedy.into() }
+    }
+}
+
+/// What one check found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    pub check: &'static Check,
+    pub outcome: Outcome,
+    /// The cause, if the check did not simply pass.
+    pub cause: Option<&'static Cause>,
+    /// The expected state. Empty if the check's own text says it.
+    pub expected: String,
+    /// The evidence, with the server's own words.
+    pub found: String,
+    /// What to type or change next.
+    pub remedy: Option<String>,
+    /// If the evidence allows several causes: the most likely first.
+    pub candidates: Vec<Candidate>,
+}
+
+impl Diagnostic {
+    pub(super) fn new(
+        check: &'static Check,
+        outcome: Outcome,
+        cause: Option<&'static Cause>,
+        found: impl Into<String>,
+    ) -> Self {
+        Self {
+            check,
+            outcome,
+            cause,
+            expected: String::new(),
+            found: found.into(),
+            remedy: None,
+            candidates: Vec::new(),
+        }
+    }
+
+    /// Code of the cause; empty if there is none.
+    pub fn cause_code(&self) -> &'static str {
+        self.cause.map_or("", |cause| cause.code)
+    }
+
+    #[must_use]
+    pub(super) fn expected(self, expected: impl Into<String>) -> Self {
+        Self { expected: expected.into(), ..self }
+    }
+
+    /// Any of these, the most likely first, whose remedy becomes that of the diagnostic.
+    #[must_use]
+    pub(super) fn with_candidates(self, candidates: Vec<Candidate>) -> Self {
+        let remedy = candidates.first().map(|first| first.remedy.clone());
+        Self { remedy: remedy.or(self.remedy), candidates, ..self }
+    }
+
+    #[must_use]
+    pub(super) fn remedy(self, remedy: impl Into<String>) -> Self {
+        Self { remedy: Some(remedy.into()), ..self }
+    }
+}

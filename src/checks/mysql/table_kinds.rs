@@ -1,0 +1,77 @@
+//! Views, sequences, system-versioned tables and some storage engines have no usable row events.
+
+use super::Server;
+use crate::{
+    checks::{
+        Diagnostic,
+        check::{Cause, Check, Judge, MYSQL_FAMILY},
+        tables::{Failing, some_of},
+    },
+    facts::{Fact, Table, TableKind},
+};
+
+pub(crate) static CHECK: Check =
+    Check::changes("MYSQL_TABLE_KINDS", "only base tables (TABLE_TYPE)", MYSQL_FAMILY, Judge::Mysql(judge))
+        .expected(
+            "BASE TABLE: views and sequences have no row events, and those of a system-versioned table do \
+         not give an equal copy",
+        )
+        .source("MariaDB documentation, System-Versioned Tables; the row events of a MariaDB 10.11 server")
+        .causes(&[&MYSQL_NOT_A_TABLE, &MYSQL_ROWS_ELSEWHERE, &MARIADB_SYSTEM_VERSIONED]);
+
+pub(in crate::checks) static MYSQL_NOT_A_TABLE: Cause = Cause::new(
+    "MYSQL_NOT_A_TABLE",
+    "changes of a view or a sequence are not in the binary log",
+    "TABLE_TYPE in information_schema.TABLES",
+)
+.fix("name the tables behind the view (--table), or use --replication-mode snapshot");
+
+pub(in crate::checks) static MYSQL_ROWS_ELSEWHERE: Cause = Cause::new(
+    "MYSQL_ROWS_ELSEWHERE",
+    "the storage engine does not store the rows in this table, so the events in the binary log do not match \
+     them",
+    "ENGINE in information_schema.TABLES",
+)
+.fix("leave the table out (--table), use --replication-mode snapshot, or ALTER TABLE … ENGINE = InnoDB");
+
+pub(in crate::checks) static MARIADB_SYSTEM_VERSIONED: Cause = Cause::new(
+    "MARIADB_SYSTEM_VERSIONED",
+    "the copy of a system-versioned table becomes wrong: the binary log has a DELETE as an UPDATE of ROW END, \
+     and after each UPDATE an INSERT of the old row with the same key",
+    "TABLE_TYPE in information_schema.TABLES",
+)
+.fix("leave the table out (--table), use --replication-mode snapshot, or ALTER TABLE … DROP SYSTEM VERSIONING, \
+     which deletes the history");
+
+/// Views and sequences were named: patterns leave them out.
+fn judge(server: &Server<'_>) -> Diagnostic {
+    let Fact::Read(tables) = &server.facts.tables else {
+        return CHECK.skipped("there is no table to check");
+    };
+    let of_kind = |kinds: &[TableKind]| -> Vec<String> {
+        tables.seen.iter().filter(|table| kinds.contains(&table.kind)).map(Table::full_name).collect()
+    };
+    let others = of_kind(&[TableKind::View, TableKind::Sequence]);
+    if !others.is_empty() {
+        return CHECK
+            .fail(&MYSQL_NOT_A_TABLE, format!("views or sequences: {}", some_of(&others)))
+            .remedy("name the tables behind the view (--table), or use --replication-mode snapshot");
+    }
+    let failing = Failing { names: of_kind(&[TableKind::RowsElsewhere]), all: tables.total };
+    if !failing.names.is_empty() {
+        let engines =
+            "their storage engine (BLACKHOLE, FEDERATED, MERGE, SPIDER or CONNECT) does not store rows";
+        return server.candidates.judge(&CHECK, &MYSQL_ROWS_ELSEWHERE, &failing, engines).remedy(
+            "leave these tables out (--table), use --replication-mode snapshot, or ALTER TABLE … ENGINE = InnoDB",
+        );
+    }
+    let failing = Failing { names: of_kind(&[TableKind::SystemVersioned]), all: tables.total };
+    let diagnostic = server.candidates.judge(&CHECK, &MARIADB_SYSTEM_VERSIONED, &failing, "system-versioned");
+    match failing.names.is_empty() {
+        true => diagnostic,
+        false => diagnostic.remedy(
+            "leave these tables out (--table), use --replication-mode snapshot, or ALTER TABLE … DROP SYSTEM VERSIONING, which \
+             deletes their history",
+        ),
+    }
+}
