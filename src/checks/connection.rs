@@ -64,18 +64,11 @@ fn failed(target: &Target, seen: &Observations, error: &ConnectError) -> Diagnos
     let row = check_of(stage_of(error));
     let fail = |cause, found: String| row.fail(cause, found);
     match error {
-        ConnectError::Resolve(why) => fail(&resolve::DNS_NOT_RESOLVED, format!("{}: {why}", target.dial.host)).remedy(
-            "check the spelling of `host`; a private name resolves only inside its VPC: run this there, or dial \
-             a tunnel or endpoint with `connect_to`",
-        ),
-        ConnectError::Resolver(why) => fail(&resolve::DNS_FAILED, format!("{}: {why}", target.dial.host)).remedy(
-            "try again; if it stays, it is this machine's resolver and not the name: see that the name servers of \
-             /etc/resolv.conf can be reached and answer (getent hosts <name>)",
-        ),
+        ConnectError::Resolve(why) => fail(&resolve::DNS_NOT_RESOLVED, format!("{}: {why}", target.dial.host)),
+        ConnectError::Resolver(why) => fail(&resolve::DNS_FAILED, format!("{}: {why}", target.dial.host)),
         ConnectError::Dial => dial::failed(target, evidence),
         ConnectError::Timeout { stage: Stage::Connect, after } => dial::timed_out(target, *after),
-        ConnectError::PlaintextOnly => fail(&tls::TLS_NOT_OFFERED, "the server offers no TLS; nothing was sent to it".into())
-            .remedy("turn TLS on at the server, or check that the port is the database's and not a plain proxy's"),
+        ConnectError::PlaintextOnly => fail(&tls::TLS_NOT_OFFERED, "the server offers no TLS; nothing was sent to it".into()),
         ConnectError::Tls(failure) => tls::failed(target, evidence, failure),
         ConnectError::NotIam(auth_request) => auth_request::not_iam(target, auth_request),
         ConnectError::Refused { refusal, .. } => match target.engine() {
@@ -88,8 +81,7 @@ fn failed(target: &Target, seen: &Observations, error: &ConnectError) -> Diagnos
             fail(&auth_request::DB_CLOSED, error.to_string())
                 .remedy(format!("check that {} is a {} server's port, and its log", target.dial, target.engine().name()))
         }
-        ConnectError::Timeout { stage: Stage::Resolve, .. } => fail(&resolve::DNS_TIMED_OUT, error.to_string())
-            .remedy("check this machine's resolver: no name server answers"),
+        ConnectError::Timeout { stage: Stage::Resolve, .. } => fail(&resolve::DNS_TIMED_OUT, error.to_string()),
         ConnectError::Timeout { stage: Stage::Login, .. } => fail(&auth_request::DB_TIMED_OUT, error.to_string()).remedy(
             "try again; if it stays, look at the server's load: IAM logins need 300 to 1000 MiB of free memory on RDS",
         ),

@@ -75,6 +75,14 @@ impl Diagnostic {
         Self { remedy: remedy.or(self.remedy), candidates, ..self }
     }
 
+    /// The remedy of the cause, with these values for its placeholders.
+    #[must_use]
+    pub(super) fn filled(self, values: &[(&str, &str)]) -> Self {
+        let fix = self.cause.map_or("", |cause| cause.fix).to_owned();
+        let remedy = values.iter().fold(fix, |text, (placeholder, value)| text.replace(placeholder, value));
+        self.remedy(remedy)
+    }
+
     #[must_use]
     pub(super) fn remedy(self, remedy: impl Into<String>) -> Self {
         Self { remedy: Some(remedy.into()), ..self }

@@ -131,11 +131,12 @@ fn lost(check: &Check) -> String {
     text
 }
 
-/// Placeholders as a reader expects them.
+/// Placeholders as a reader expects them: `<user>`.
 fn plain(text: &str) -> String {
-    text.replace("{user}", "<user>")
-        .replace("{group}", "DB parameter group (Aurora: DB cluster parameter group)")
+    text.replace("{group}", "DB parameter group (Aurora: DB cluster parameter group)")
         .replace("{engine}", "the engine of its type")
+        .replace('{', "<")
+        .replace('}', ">")
 }
 
 #[cfg(test)]

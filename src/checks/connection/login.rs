@@ -97,17 +97,8 @@ fn judge(target: &Target, seen: &Observations) -> Option<Diagnostic> {
     }
 }
 
-/// Remedy for an unknown refusal.
-const SERVER_LOG: &str =
-    "these are the server's own words; its log of this minute may say more (RDS: Logs & events)";
-
 fn intermittent(first: &ConnectError) -> Diagnostic {
-    CHECK.warn(&AUTH_INTERMITTENT,
-        format!("the first token was refused ({first}), the next accepted"),
-    )
-    .expected("every good token accepted")
-    .remedy(
-        "look at FreeableMemory (IAM logins need 300 to 1000 MiB to spare) and at IamDbAuthConnectionFailureThrottling \
-         (fewer than 200 new logins a second are allowed)",
-    )
+    CHECK
+        .warn(&AUTH_INTERMITTENT, format!("the first token was refused ({first}), the next accepted"))
+        .expected("every good token accepted")
 }

@@ -23,8 +23,8 @@ pub(in crate::checks) static DNS_NOT_RESOLVED: Cause = Cause::new(
     "the resolver's error is in the report",
 )
 .fix(
-    "check the spelling; a private name resolves only inside its VPC: run pipeprobe there, or set \
-     `connect_to`",
+    "check the spelling of `host`; a private name resolves only inside its VPC: run this there, or dial a \
+     tunnel or endpoint with `connect_to`",
 );
 
 pub(in crate::checks) static DNS_FAILED: Cause = Cause::new(
@@ -32,11 +32,14 @@ pub(in crate::checks) static DNS_FAILED: Cause = Cause::new(
     "the name servers failed or did not respond",
     "the resolver's error is in the report; it is not known whether the name exists",
 )
-.fix("try again, then check this machine's resolver (/etc/resolv.conf)");
+.fix(
+    "try again; if it stays, it is this machine's resolver and not the name: see that the name servers of \
+     /etc/resolv.conf can be reached and answer (getent hosts <name>)",
+);
 
 pub(in crate::checks) static DNS_TIMED_OUT: Cause =
     Cause::new("DNS_TIMED_OUT", "no name server responds", "5 seconds without a response")
-        .fix("check this machine's resolver");
+        .fix("check this machine's resolver: no name server answers");
 
 fn judge(target: &Target, seen: &Observations) -> Option<Diagnostic> {
     stage(target, seen, Stage::Resolve)

@@ -34,7 +34,7 @@ pub(in crate::checks) static TLS_NOT_OFFERED: Cause = Cause::new(
     "the server offers no TLS",
     "the server's response to the TLS request; nothing secret was sent",
 )
-.fix("turn TLS on, or check that the port belongs to the database");
+.fix("turn TLS on at the server, or check that the port is the database's and not a plain proxy's");
 
 pub(in crate::checks) static TLS_WRONG_NAME: Cause = Cause::new(
     "TLS_WRONG_NAME",
@@ -43,22 +43,23 @@ pub(in crate::checks) static TLS_WRONG_NAME: Cause = Cause::new(
 )
 .fix("set `tls_host` to the RDS endpoint name; the report shows the names in the certificate");
 
-pub(in crate::checks) static TLS_EXPIRED: Cause = Cause::new(
-    "TLS_EXPIRED",
-    "the certificate is no longer valid",
-    "its end date and this machine's clock",
-)
-.fix(
-    "rotate it: aws rds modify-db-instance --ca-certificate-identifier …; if it ends in the future, set this \
-     machine's clock",
-);
+pub(in crate::checks) static TLS_EXPIRED: Cause =
+    Cause::new("TLS_EXPIRED", "the certificate is no longer valid", "its end date and this machine's clock")
+        .fix(
+            "give the database a new certificate: aws rds modify-db-instance --db-instance-identifier <name> \
+     --ca-certificate-identifier rds-ca-rsa2048-g1 --apply-immediately (if it ends in the future, it is this \
+     machine's clock that is wrong)",
+        );
 
 pub(in crate::checks) static TLS_NOT_YET_VALID: Cause = Cause::new(
     "TLS_NOT_YET_VALID",
     "the certificate is not valid yet",
     "its start date and this machine's clock",
 )
-.fix("set this machine's clock (NTP); if it is right, give the database a new certificate");
+.fix(
+    "see that this machine's clock is right (it is behind the certificate's beginning), then the server's \
+     certificate",
+);
 
 pub(in crate::checks) static TLS_SELF_SIGNED: Cause = Cause::new(
     "TLS_SELF_SIGNED",
@@ -109,7 +110,10 @@ pub(in crate::checks) static TLS_INCOMPATIBLE: Cause = Cause::new(
     "the server does not support TLS 1.2 or 1.3",
     "it refused TLS 1.2 and 1.3",
 )
-.fix("allow TLS 1.2 or 1.3 (ssl_min_protocol_version, tls_version)");
+.fix(
+    "allow TLS 1.2 or 1.3 at the server (ssl_min_protocol_version, tls_version); if it does, its certificate \
+     has a key of an unsupported type: use RSA 2048 to 8192, or ECDSA P-256 or P-384",
+);
 
 pub(in crate::checks) static TLS_FAILED: Cause =
     Cause::new("TLS_FAILED", "the TLS handshake failed", "the TLS library's error is in the report")
@@ -164,14 +168,8 @@ pub(super) fn failed(target: &Target, evidence: &ConnectionEvidence, failure: &T
             .expected(format!("a certificate of {} with a valid chain", target.tls_host))
             .remedy(format!("let the server send the current certificate of {} after its own", expired.subject))
         }
-        TlsFailure::Expired(_) => fail(&TLS_EXPIRED).remedy(
-            "give the database a new certificate: aws rds modify-db-instance --db-instance-identifier <name> \
-             --ca-certificate-identifier rds-ca-rsa2048-g1 --apply-immediately (if it ends in the future, it is this \
-             machine's clock that is wrong)",
-        ),
-        TlsFailure::NotYetValid => fail(&TLS_NOT_YET_VALID).remedy(
-            "see that this machine's clock is right (it is behind the certificate's beginning), then the server's certificate",
-        ),
+        TlsFailure::Expired(_) => fail(&TLS_EXPIRED),
+        TlsFailure::NotYetValid => fail(&TLS_NOT_YET_VALID),
         TlsFailure::UnknownIssuer | TlsFailure::Unacceptable(_) if is_self_signed(evidence) => {
             fail(&TLS_SELF_SIGNED).remedy(format!(
                 "no RDS or Aurora endpoint presents such a certificate: see what answers at {} (a proxy, a tunnel's end, \
@@ -184,10 +182,7 @@ pub(super) fn failed(target: &Target, evidence: &ConnectionEvidence, failure: &T
         TlsFailure::Unacceptable(_) if has_short_key(evidence) => {
             unsupported_key(evidence, fail(&TLS_UNSUPPORTED_KEY))
         }
-        TlsFailure::Incompatible(_) => fail(&TLS_INCOMPATIBLE).remedy(
-            "allow TLS 1.2 or 1.3 at the server (ssl_min_protocol_version, tls_version); if it does, its certificate has a key of \
-             an unsupported type: use RSA 2048 to 8192, or ECDSA P-256 or P-384",
-        ),
+        TlsFailure::Incompatible(_) => fail(&TLS_INCOMPATIBLE),
         TlsFailure::Closed | TlsFailure::NotTls(_) | TlsFailure::Unacceptable(_) | TlsFailure::Other(_) => {
             fail(&TLS_FAILED).remedy(format!(
                 "look for a firewall or proxy between here and {} that intercepts TLS, \

@@ -29,7 +29,7 @@ pub(in crate::checks) static DB_ENDPOINT_READER: Cause = Cause::new(
     "a reader of a cluster does not stream changes",
     "the name is a cluster's reader endpoint, or innodb_read_only is ON",
 )
-.fix("use the writer endpoint");
+.fix("set `host` to the writer endpoint of the cluster");
 
 pub(in crate::checks) static DB_ENDPOINT_SHARD_GROUP: Cause = Cause::new(
     "DB_ENDPOINT_SHARD_GROUP",
@@ -49,9 +49,7 @@ fn judge(target: &Target, seen: &Observations) -> Option<Diagnostic> {
         && facts.settings.read().is_some_and(is_on)
     {
         let found = format!("{host} leads to a reader: innodb_read_only is ON");
-        return Some(
-            CHECK.fail(&DB_ENDPOINT_READER, found).remedy("give the writer endpoint of the cluster"),
-        );
+        return Some(CHECK.fail(&DB_ENDPOINT_READER, found));
     }
     let limit = clickpipes::changes(host);
     Some(limited(&CHECK, limit.as_slice()).unwrap_or_else(|| match RdsName::parse(host) {

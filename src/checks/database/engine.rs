@@ -19,25 +19,25 @@ pub(crate) static CHECK: Check =
 
 pub(in crate::checks) static DB_WRONG_ENGINE: Cause =
     Cause::new("DB_WRONG_ENGINE", "the server is MariaDB instead of MySQL, or the reverse", "its version")
-        .fix("set `type` to rdsmariadb for MariaDB, to rdsmysql or auroramysql for MySQL");
+        .fix("set type = {type}: ClickPipes rejects a pipe with the wrong engine");
 
 pub(in crate::checks) static DB_STAND_IN: Cause = Cause::new(
     "DB_STAND_IN",
     "the server is a compatible product, not PostgreSQL",
     "its version names YugabyteDB",
 )
-.fix("use PostgreSQL; ClickPipes does not support compatible products");
+.fix("use PostgreSQL; ClickPipes does not support compatible products such as YugabyteDB");
 
 pub(in crate::checks) static DB_IS_AURORA: Cause =
     Cause::new("DB_IS_AURORA", "the server is Aurora, but the type says RDS", "aurora_version")
-        .fix("set type = aurorapostgres or auroramysql");
+        .fix("set type = {type}: the settings of Aurora are in the DB cluster parameter group");
 
 pub(in crate::checks) static DB_NOT_AURORA: Cause = Cause::new(
     "DB_NOT_AURORA",
     "the server is RDS, but the type says Aurora",
     "aurora_version does not exist",
 )
-.fix("set type = rdspostgres or rdsmysql");
+.fix("if this is RDS and not Aurora, set type = {type}");
 
 fn postgres(server: &postgres::Server<'_>) -> Diagnostic {
     let facts = server.facts;
@@ -45,18 +45,16 @@ fn postgres(server: &postgres::Server<'_>) -> Diagnostic {
         return postgres::unanswered(&CHECK, &facts.version);
     };
     if version.contains("YugabyteDB") || version.contains("-YB-") {
-        return CHECK
-            .fail(&DB_STAND_IN, version)
-            .remedy("ClickPipes reads PostgreSQL itself, not YugabyteDB");
+        return CHECK.fail(&DB_STAND_IN, version);
     }
     let short = version.split(',').next().unwrap_or(version);
     match (facts.is_aurora.read(), server.target.source_type.is_aurora()) {
         (Some(false), true) => CHECK
             .warn(&DB_NOT_AURORA, format!("{short}, without aurora_version()"))
-            .remedy("if this is RDS and not Aurora, set type = \"rdspostgres\""),
+            .filled(&[("{type}", "\"rdspostgres\"")]),
         (Some(true), false) => CHECK
             .warn(&DB_IS_AURORA, format!("{short}, with aurora_version()"))
-            .remedy("set type = \"aurorapostgres\": Aurora's settings live in the cluster parameter group"),
+            .filled(&[("{type}", "\"aurorapostgres\"")]),
         _ => CHECK.pass(short),
     }
 }
@@ -75,15 +73,15 @@ fn mysql(server: &mysql::Server<'_>) -> Diagnostic {
         return CHECK
             .fail(&DB_WRONG_ENGINE, found)
             .expected(server.target.engine().name())
-            .remedy(format!("set type = {right}: ClickPipes rejects a pipe with the wrong engine"));
+            .filled(&[("{type}", right)]);
     }
     match (server.get("aurora_version"), server.target.source_type) {
         (None, SourceType::AuroraMysql) => CHECK
             .warn(&DB_NOT_AURORA, format!("{found}, without aurora_version"))
-            .remedy("if this is RDS and not Aurora, set type = \"rdsmysql\""),
+            .filled(&[("{type}", "\"rdsmysql\"")]),
         (Some(aurora), SourceType::RdsMysql) => CHECK
             .warn(&DB_IS_AURORA, format!("{found}, Aurora {aurora}"))
-            .remedy("set type = \"auroramysql\": Aurora's settings live in the DB cluster parameter group"),
+            .filled(&[("{type}", "\"auroramysql\"")]),
         _ => CHECK.pass(found),
     }
 }

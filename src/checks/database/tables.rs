@@ -56,7 +56,7 @@ pub(in crate::checks) static DB_TABLE_NAME_DOT: Cause = Cause::new(
     "ClickPipes cannot replicate a table whose name or schema contains a dot",
     "the name",
 )
-.fix("rename the table, or leave it out (--table)");
+.fix("rename the table, or leave it out: name the tables of the pipe (--table)");
 
 fn postgres(server: &postgres::Server<'_>) -> Diagnostic {
     let tables = server.facts.tables.read().map(|tables| tables.seen.as_slice()).unwrap_or_default();
@@ -134,11 +134,8 @@ fn both(first: Diagnostic, second: Diagnostic) -> Diagnostic {
 fn dotted(candidates: &Candidates<'_>, tables: &[&Table]) -> Option<Diagnostic> {
     let names: Vec<String> = tables.iter().copied().filter(|t| is_dotted(t)).map(Table::full_name).collect();
     let failing = Failing { names, all: tables.len() };
-    (!failing.names.is_empty()).then(|| {
-        candidates
-            .judge(&CHECK, &DB_TABLE_NAME_DOT, &failing, "a dot in the name of")
-            .remedy("rename the table, or leave it out: name the tables of the pipe (--table)")
-    })
+    (!failing.names.is_empty())
+        .then(|| candidates.judge(&CHECK, &DB_TABLE_NAME_DOT, &failing, "a dot in the name of"))
 }
 
 fn unreadable(

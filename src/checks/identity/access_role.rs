@@ -145,7 +145,7 @@ pub(in crate::checks) static STS_SOURCE_IDENTITY: Cause = Cause::new(
 
 pub(in crate::checks) static STS_CREDENTIALS_EXPIRED: Cause =
     Cause::new("STS_CREDENTIALS_EXPIRED", "the source credentials have expired", "ExpiredToken")
-        .fix("renew them: `aws sso login`, or a new session");
+        .fix("renew the source credentials (`aws sso login`, a new session)");
 
 pub(in crate::checks) static STS_CREDENTIALS_UNKNOWN: Cause = Cause::new(
     "STS_CREDENTIALS_UNKNOWN",
@@ -159,7 +159,7 @@ pub(in crate::checks) static STS_SECRET_KEY_WRONG: Cause = Cause::new(
     "the secret access key belongs to another access key id",
     "SignatureDoesNotMatch without a time error",
 )
-.fix("use the secret access key of this access key id");
+.fix("give the right secret access key: this one does not belong to this access key id");
 
 pub(in crate::checks) static STS_CLOCK_SKEW: Cause = Cause::new(
     "STS_CLOCK_SKEW",
@@ -184,14 +184,14 @@ pub(in crate::checks) static STS_REGION_DISABLED: Cause = Cause::new(
     "STS is not active in the Region for the role's account",
     "RegionDisabledException",
 )
-.fix("activate it: IAM console, Account settings, Security Token Service");
+.fix("activate STS in {region} for that account (IAM console, Account settings)");
 
 pub(in crate::checks) static STS_THROTTLED: Cause = Cause::new(
     "STS_THROTTLED",
     "AWS limits the calls of the account",
     "Throttling, ThrottlingException or RequestLimitExceeded, after the SDK's own retries",
 )
-.fix("try again in a minute");
+.fix("try again in a minute; AWS limits calls per account");
 
 pub(in crate::checks) static STS_UNREACHABLE: Cause =
     Cause::new("STS_UNREACHABLE", "STS did not respond", "no connection, no response in time, or no HTTP")
@@ -206,7 +206,7 @@ pub(in crate::checks) static STS_OTHER_ANSWER: Cause = Cause::new(
 
 pub(in crate::checks) static STS_REFUSED: Cause =
     Cause::new("STS_REFUSED", "STS refused for another reason", OWN_WORDS)
-        .fix("see the error in the AssumeRole documentation, and the call in CloudTrail");
+        .fix("see AWS's own words, and the call in CloudTrail, of the account of the caller and of the role");
 
 fn judge(target: &Target, seen: &Observations) -> Option<Diagnostic> {
     match seen.identity.as_ref()? {
@@ -267,7 +267,7 @@ fn refused(target: &Target, evidence: &IdentityEvidence, error: &IdentityError) 
     Some(match code {
         "AccessDenied" | "AccessDeniedException" => access_denied(target, evidence, role, caller, &words, message),
         "ExpiredToken" | "ExpiredTokenException" => {
-            fail(&STS_CREDENTIALS_EXPIRED, words).remedy("renew the source credentials (`aws sso login`, a new session)")
+            fail(&STS_CREDENTIALS_EXPIRED, words)
         }
         "InvalidClientTokenId" => fail(&STS_CREDENTIALS_UNKNOWN, words).remedy(format!(
             "check that the access key exists, that it belongs to partition {}, and that a temporary key comes with its \
@@ -279,22 +279,18 @@ fn refused(target: &Target, evidence: &IdentityEvidence, error: &IdentityError) 
             fail(&STS_CLOCK_SKEW, words).remedy(format!("set this machine's clock{offset}; AWS allows 15 minutes"))
         }
         "SignatureDoesNotMatch" => {
-            fail(&STS_SECRET_KEY_WRONG, words).remedy("the secret access key does not belong to this access key id")
+            fail(&STS_SECRET_KEY_WRONG, words)
         }
-        "ValidationError" if message.contains("DurationSeconds") => fail(&STS_DURATION_REFUSED, words).remedy(
-            "lower `duration`: at most 1h where roles are chained, else the role's maximum session duration",
-        ),
+        "ValidationError" if message.contains("DurationSeconds") => fail(&STS_DURATION_REFUSED, words),
         "PackedPolicyTooLarge" | "PackedPolicyTooLargeException" => {
-            fail(&STS_TAGS_TOO_LARGE, words).remedy("pass fewer or shorter session_tags")
+            fail(&STS_TAGS_TOO_LARGE, words)
         }
         "RegionDisabledException" => fail(&STS_REGION_DISABLED, words)
-            .remedy(format!("activate STS in {} for that account (IAM console, Account settings)", target.region)),
+.filled(&[("{region}", target.region.as_str())]),
         "Throttling" | "ThrottlingException" | "RequestLimitExceeded" => {
-            fail(&STS_THROTTLED, words).remedy("try again in a minute; AWS limits calls per account")
+            fail(&STS_THROTTLED, words)
         }
-        _ => fail(&STS_REFUSED, words).remedy(
-            "these are AWS's own words; the call is in CloudTrail, of the caller's account and of the role's",
-        ),
+        _ => fail(&STS_REFUSED, words),
     })
 }
 

@@ -30,7 +30,7 @@ pub(in crate::checks) static CLOCK_SKEW: Cause = Cause::new(
     "this machine's clock is wrong, and a token contains its signing time",
     "AWS's Date header compared with this machine's clock",
 )
-.fix("set the clock (NTP)");
+.fix("set this machine's clock (NTP)");
 
 pub(in crate::checks) static TOKEN_NOT_SIGNED: Cause =
     Cause::new("TOKEN_NOT_SIGNED", "the token could not be signed", "the signer's error is in the report")
@@ -56,20 +56,15 @@ fn judge(_: &Target, seen: &Observations) -> Option<Diagnostic> {
 fn life(seconds: i64, clock_offset: Option<i64>) -> Diagnostic {
     let full = LIFETIME.as_secs();
     if let Some(offset) = clock_offset.filter(|offset| offset.abs() > CLOCK_SKEW_SECONDS) {
-        return CHECK
-            .warn(
-                &CLOCK_SKEW,
-                format!(
-                    "AWS's clock is {offset:+} s from this machine's, and a token carries its signing time"
-                ),
-            )
-            .remedy("set this machine's clock (NTP)");
+        return CHECK.warn(
+            &CLOCK_SKEW,
+            format!("AWS's clock is {offset:+} s from this machine's, and a token carries its signing time"),
+        );
     }
     if seconds < SHORT_LIFE_SECONDS {
         return CHECK
             .warn(&TOKEN_SHORT_LIFE, format!("{seconds} s of {full} s: the credentials end first"))
-            .expected(format!("at least {SHORT_LIFE_SECONDS} s"))
-            .remedy("renew the source credentials, or raise `duration`");
+            .expected(format!("at least {SHORT_LIFE_SECONDS} s"));
     }
     CHECK.pass(format!("{} min {} s", seconds / 60, seconds % 60))
 }

@@ -37,7 +37,10 @@ pub(in crate::checks) static MYSQL_RETENTION_UNREADABLE: Cause = Cause::new(
     "mysql.rds_configuration cannot be read (1142) or does not exist, which ClickPipes ignores; other errors \
      fail",
 )
-.fix("CALL mysql.rds_show_configuration; as the master user");
+.fix(
+    "as the master user, look at CALL mysql.rds_show_configuration; and if necessary: CALL \
+     mysql.rds_set_configuration('binlog retention hours', 72);",
+);
 
 /// ClickPipes requires the first and recommends the second (ClickPipes documentation).
 const SHORTEST_RETENTION_HOURS: u64 = 24;
@@ -47,20 +50,18 @@ const ADVISED_RETENTION_HOURS: u64 = 72;
 /// ClickPipes' engine continues if it may not read this value or if it does not exist, so an unknown value denies
 /// nothing. Another error stops the engine.
 fn judge(server: &Server<'_>) -> Diagnostic {
-    let show = "as the master user, look at CALL mysql.rds_show_configuration; and if necessary: \
-                CALL mysql.rds_set_configuration('binlog retention hours', 72);";
     let cause = &MYSQL_RETENTION_UNREADABLE;
     let hours = match &server.facts.retention_hours {
         Fact::Read(value) => value.as_str(),
         Fact::Refused(refusal) if refusal.code == "1142" => {
-            return CHECK.unknown(cause, refusal.to_string()).remedy(show);
+            return CHECK.unknown(cause, refusal.to_string());
         }
         Fact::Refused(refusal) => {
-            return CHECK.fail(cause, refusal.to_string()).remedy(show);
+            return CHECK.fail(cause, refusal.to_string());
         }
         Fact::Absent => {
             let found = "the server has no mysql.rds_configuration with 'binlog retention hours', as RDS and Aurora have";
-            return CHECK.unknown(cause, found).remedy(show);
+            return CHECK.unknown(cause, found);
         }
     };
     let advised = if server.is_mariadb() { SHORTEST_RETENTION_HOURS } else { ADVISED_RETENTION_HOURS };
@@ -74,6 +75,6 @@ fn judge(server: &Server<'_>) -> Diagnostic {
         }
         (text, Ok(hours)) if hours < advised => CHECK.warn(&MYSQL_RETENTION_SHORT, format!("{text} hours")),
         (text, Ok(_)) => CHECK.pass(format!("{text} hours")),
-        (text, Err(_)) => CHECK.fail(cause, format!("`{text}`")).remedy(show),
+        (text, Err(_)) => CHECK.fail(cause, format!("`{text}`")),
     }
 }

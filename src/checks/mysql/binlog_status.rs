@@ -32,7 +32,7 @@ pub(in crate::checks) static MYSQL_NO_BINLOG_POSITION: Cause = Cause::new(
     "the binary log is on, but has no usable position",
     "SHOW BINARY LOG STATUS has no row, or one of 0 or beyond 4 GiB",
 )
-.fix("wait a few minutes after turning it on");
+.fix("wait a few minutes after turning the binary log on, then check again");
 
 fn judge(server: &Server<'_>) -> Diagnostic {
     match &server.facts.position {
@@ -45,9 +45,7 @@ fn judge(server: &Server<'_>) -> Diagnostic {
             CHECK.fail(&MYSQL_NO_REPLICATION_CLIENT, refusal.to_string())
         }
         Fact::Absent if !server.has_binary_log() => without_binary_log(&CHECK),
-        Fact::Absent => CHECK
-            .fail(&MYSQL_NO_BINLOG_POSITION, "the server reports no position")
-            .remedy("wait a few minutes after turning the binary log on, then check again"),
+        Fact::Absent => CHECK.fail(&MYSQL_NO_BINLOG_POSITION, "the server reports no position"),
         other @ Fact::Refused(_) => unanswered(&CHECK, other),
     }
 }

@@ -31,7 +31,8 @@ pub(in crate::checks) static MYSQL_BINLOG_STREAM_REFUSED: Cause = Cause::new(
     "MYSQL_BINLOG_STREAM_REFUSED",
     "the server refused to stream the binary log",
     "an error other than a missing privilege; its message is in the report",
-);
+)
+.fix("see the server's message; the privilege to stream is not the problem");
 
 fn judge(server: &Server<'_>) -> Diagnostic {
     match &server.facts.stream {
@@ -44,9 +45,9 @@ fn judge(server: &Server<'_>) -> Diagnostic {
         Fact::Refused(refusal) if is_denial(refusal) => {
             CHECK.fail(&MYSQL_NO_REPLICATION_SLAVE, refusal.to_string())
         }
-        Fact::Refused(refusal) if refusal.code.parse::<u16>().is_ok() => CHECK
-            .fail(&MYSQL_BINLOG_STREAM_REFUSED, refusal.to_string())
-            .remedy("see the server's message; the privilege to stream is not the problem"),
+        Fact::Refused(refusal) if refusal.code.parse::<u16>().is_ok() => {
+            CHECK.fail(&MYSQL_BINLOG_STREAM_REFUSED, refusal.to_string())
+        }
         refused @ Fact::Refused(_) => unanswered(&CHECK, refused),
         Fact::Absent if !server.has_binary_log() => without_binary_log(&CHECK),
         Fact::Absent => CHECK.skipped("there is no position to start from"),

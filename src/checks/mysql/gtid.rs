@@ -31,7 +31,10 @@ pub(in crate::checks) static MYSQL_FILE_POS: Cause = Cause::new(
     "FILE_POS exists only after ClickHouse support enabled it, and a failover breaks the pipe",
     "replication_mechanism of the target",
 )
-.fix("use GTID (--replication-mechanism gtid), or ask ClickHouse support to enable FILE_POS");
+.fix(
+    "use GTID (--replication-mechanism gtid), or ask ClickHouse support to enable FILE_POS; note that a \
+     failover breaks such a pipe",
+);
 
 pub(in crate::checks) static MARIADB_FILE_POS: Cause = Cause::new(
     "MARIADB_FILE_POS",
@@ -48,12 +51,10 @@ fn judge(server: &Server<'_>) -> Diagnostic {
         return match server.target.engine() {
             Engine::Mariadb => CHECK
                 .fail(&MARIADB_FILE_POS, "replication_mechanism is file_pos")
-                .expected("gtid: for MariaDB, ClickPipes accepts nothing else")
-                .remedy("use --replication-mechanism gtid"),
+                .expected("gtid: for MariaDB, ClickPipes accepts nothing else"),
             _ => CHECK
                 .warn(&MYSQL_FILE_POS, "replication_mechanism is file_pos")
-                .expected("gtid, or FILE_POS enabled for your organization by ClickHouse support")
-                .remedy("ask ClickHouse support to enable FILE_POS; note that a failover breaks such a pipe"),
+                .expected("gtid, or FILE_POS enabled for your organization by ClickHouse support"),
         };
     }
     let off = |found: String| CHECK.fail(&MYSQL_GTID_OFF, found);

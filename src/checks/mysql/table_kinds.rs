@@ -32,7 +32,7 @@ pub(in crate::checks) static MYSQL_ROWS_ELSEWHERE: Cause = Cause::new(
      them",
     "ENGINE in information_schema.TABLES",
 )
-.fix("leave the table out (--table), use --replication-mode snapshot, or ALTER TABLE … ENGINE = InnoDB");
+.fix("leave these tables out (--table), use --replication-mode snapshot, or ALTER TABLE … ENGINE = InnoDB");
 
 pub(in crate::checks) static MARIADB_SYSTEM_VERSIONED: Cause = Cause::new(
     "MARIADB_SYSTEM_VERSIONED",
@@ -40,8 +40,8 @@ pub(in crate::checks) static MARIADB_SYSTEM_VERSIONED: Cause = Cause::new(
      and after each UPDATE an INSERT of the old row with the same key",
     "TABLE_TYPE in information_schema.TABLES",
 )
-.fix("leave the table out (--table), use --replication-mode snapshot, or ALTER TABLE … DROP SYSTEM VERSIONING, \
-     which deletes the history");
+.fix("leave these tables out (--table), use --replication-mode snapshot, or ALTER TABLE … DROP SYSTEM \
+     VERSIONING, which deletes their history");
 
 /// Views and sequences were named: patterns leave them out.
 fn judge(server: &Server<'_>) -> Diagnostic {
@@ -53,25 +53,14 @@ fn judge(server: &Server<'_>) -> Diagnostic {
     };
     let others = of_kind(&[TableKind::View, TableKind::Sequence]);
     if !others.is_empty() {
-        return CHECK
-            .fail(&MYSQL_NOT_A_TABLE, format!("views or sequences: {}", some_of(&others)))
-            .remedy("name the tables behind the view (--table), or use --replication-mode snapshot");
+        return CHECK.fail(&MYSQL_NOT_A_TABLE, format!("views or sequences: {}", some_of(&others)));
     }
     let failing = Failing { names: of_kind(&[TableKind::RowsElsewhere]), all: tables.total };
     if !failing.names.is_empty() {
         let engines =
             "their storage engine (BLACKHOLE, FEDERATED, MERGE, SPIDER or CONNECT) does not store rows";
-        return server.candidates.judge(&CHECK, &MYSQL_ROWS_ELSEWHERE, &failing, engines).remedy(
-            "leave these tables out (--table), use --replication-mode snapshot, or ALTER TABLE … ENGINE = InnoDB",
-        );
+        return server.candidates.judge(&CHECK, &MYSQL_ROWS_ELSEWHERE, &failing, engines);
     }
     let failing = Failing { names: of_kind(&[TableKind::SystemVersioned]), all: tables.total };
-    let diagnostic = server.candidates.judge(&CHECK, &MARIADB_SYSTEM_VERSIONED, &failing, "system-versioned");
-    match failing.names.is_empty() {
-        true => diagnostic,
-        false => diagnostic.remedy(
-            "leave these tables out (--table), use --replication-mode snapshot, or ALTER TABLE … DROP SYSTEM VERSIONING, which \
-             deletes their history",
-        ),
-    }
+    server.candidates.judge(&CHECK, &MARIADB_SYSTEM_VERSIONED, &failing, "system-versioned")
 }

@@ -5,11 +5,12 @@ use crate::{
     checks::{
         Diagnostic,
         check::{Cause, Check, Judge, POSTGRES},
-        connection::dial::LOCAL_FAILURE,
+        connection::dial::local_failure,
         connection::login::postgres::raise_role_limit,
         database::endpoint::DB_ENDPOINT_PROXY,
     },
     connection::{AuthRequest, ConnectError, Refusal},
+    diagnostic::Outcome,
     facts::{Fact, ReplicationSlot},
     sql::postgres::identifier,
 };
@@ -93,7 +94,7 @@ fn judge(server: &Server<'_>) -> Diagnostic {
             }
         }
         Err(ConnectError::Local { failure, .. }) => {
-            CHECK.unknown(&LOCAL_FAILURE, failure.to_string()).remedy(failure.remedy)
+            local_failure(&CHECK, Outcome::Unknown, failure.to_string(), failure)
         }
         Err(other) => {
             unknown(other.to_string()).remedy("try again: the replication connection could not be tried")

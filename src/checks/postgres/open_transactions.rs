@@ -37,7 +37,7 @@ pub(in crate::checks) static PG_PREPARED_TRANSACTION: Cause = Cause::new(
     "a transaction was prepared and forgotten: a pipe waits for it without end",
     "pg_prepared_xacts",
 )
-.fix("COMMIT PREPARED or ROLLBACK PREPARED");
+.fix("as its owner: ROLLBACK PREPARED {name}; or COMMIT PREPARED {name};");
 
 /// A transaction that two-phase commit prepared is committed within moments, unless its coordinator is gone.
 const FORGOTTEN_AFTER_SECONDS: u64 = 60;
@@ -55,9 +55,7 @@ fn judge(server: &Server<'_>) -> Diagnostic {
     if let Some(prepared) = forgotten {
         let found = format!("prepared {} seconds ago: {}", prepared.seconds, prepared.name);
         let name = literal(prepared.name.raw());
-        return CHECK
-            .fail(&PG_PREPARED_TRANSACTION, found)
-            .remedy(format!("as its owner: ROLLBACK PREPARED {name}; or COMMIT PREPARED {name};"));
+        return CHECK.fail(&PG_PREPARED_TRANSACTION, found).filled(&[("{name}", &name)]);
     }
     let described = |t: &OpenTransaction| match (&t.prepared, t.process) {
         (Some(prepared), _) => format!("prepared {}", prepared.name),

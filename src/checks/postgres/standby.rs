@@ -27,15 +27,15 @@ pub(in crate::checks) static PG_AURORA_READER: Cause = Cause::new(
     "a reader of an Aurora cluster cannot have replication slots",
     "pg_is_in_recovery() on Aurora",
 )
-.fix("use the writer endpoint");
+.fix("use the writer endpoint of the cluster");
 
 fn judge(server: &Server<'_>) -> Diagnostic {
     let facts = server.facts;
     match (facts.in_recovery.read(), facts.version_number.read()) {
         (Some(false), _) => CHECK.pass("it is the primary"),
-        (Some(true), _) if facts.is_aurora == Fact::Read(true) => CHECK
-            .fail(&PG_AURORA_READER, "a reader of an Aurora cluster")
-            .remedy("give the writer endpoint of the cluster"),
+        (Some(true), _) if facts.is_aurora == Fact::Read(true) => {
+            CHECK.fail(&PG_AURORA_READER, "a reader of an Aurora cluster")
+        }
         (Some(true), _) if facts.is_aurora.read().is_none() => unanswered(&CHECK, &facts.is_aurora),
         (Some(true), Some(number)) if number / 10_000 >= STANDBY_SINCE => {
             CHECK.pass(format!("a standby of version {}", dotted(*number)))

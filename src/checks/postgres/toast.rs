@@ -24,7 +24,7 @@ pub(in crate::checks) static PG_UNCHANGED_TOAST: Cause = Cause::new(
     "an UPDATE does not send TOAST values that it did not change",
     "attstorage of the columns, and relreplident",
 )
-.fix("ALTER TABLE … REPLICA IDENTITY FULL;");
+.fix("if values can exceed 2 KB, as the owner: ALTER TABLE {table} REPLICA IDENTITY FULL;");
 
 /// Without REPLICA IDENTITY FULL, an UPDATE does not send TOAST values that it did not change (ClickPipes
 /// documentation, "TOAST columns").
@@ -34,10 +34,8 @@ fn judge(_: &Server<'_>, tables: &[&PostgresTable]) -> Diagnostic {
         return CHECK.pass(format!("no unchanged TOAST value can be lost: {}", counted(tables.len())));
     };
     let shown: Vec<String> = these.iter().map(|t| with_columns(t, &t.toast_columns)).collect();
-    CHECK.warn(&PG_UNCHANGED_TOAST, format!("NULL or empty after an UPDATE: {}", some_of(&shown))).remedy(
-        format!(
-            "if values can exceed 2 KB, as the owner: ALTER TABLE {} REPLICA IDENTITY FULL;",
-            qualified(first.table.schema.raw(), first.table.name.raw())
-        ),
-    )
+    let table = qualified(first.table.schema.raw(), first.table.name.raw());
+    CHECK
+        .warn(&PG_UNCHANGED_TOAST, format!("NULL or empty after an UPDATE: {}", some_of(&shown)))
+        .filled(&[("{table}", &table)])
 }

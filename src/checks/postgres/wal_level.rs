@@ -25,7 +25,12 @@ pub(in crate::checks) static PG_WAL_LEVEL_OF_PRIMARY: Cause = Cause::new(
     "wal_level of the primary is not visible from a standby",
     "pg_is_in_recovery(), and no valid logical slot on the standby",
 )
-.fix("use the endpoint of the primary, or create a logical slot on the standby to see that it is possible");
+.fix(
+    "use the endpoint of the primary; or set rds.logical_replication = 1 in its DB parameter group too and \
+     reboot it, then check while a logical slot exists here: SELECT \
+     pg_create_logical_replication_slot('wal_level_test', 'pgoutput'); (and pg_drop_replication_slot \
+     afterwards)",
+);
 
 pub(in crate::checks) static PG_UNANSWERED: Cause =
     Cause::new("PG_UNANSWERED", "PostgreSQL refused a query", NO_ANSWER);
@@ -54,11 +59,6 @@ fn wal_level_of_primary(server: &Server<'_>) -> Diagnostic {
         _ => CHECK.unknown(&PG_WAL_LEVEL_OF_PRIMARY,
             "wal_level = logical on this standby; that of the primary is not visible here",
         )
-        .expected("wal_level = logical on the primary and on the standby")
-        .remedy(
-            "use the endpoint of the primary; or set rds.logical_replication = 1 in its DB parameter group too and reboot it, then \
-             check while a logical slot exists here: SELECT pg_create_logical_replication_slot('wal_level_test', 'pgoutput'); (and \
-             pg_drop_replication_slot afterwards)",
-        ),
+        .expected("wal_level = logical on the primary and on the standby"),
     }
 }

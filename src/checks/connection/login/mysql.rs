@@ -3,7 +3,6 @@
 
 use super::{
     super::auth_request::{let_in_from_anywhere, make_iam_user},
-    SERVER_LOG,
     token::refused_token,
 };
 use crate::checks::{
@@ -57,25 +56,28 @@ pub(in crate::checks) static MYSQL_NO_DATABASE: Cause = Cause::new(
     "the database does not exist, or the user has no privilege on it",
     "error 1044 or 1049",
 )
-.fix("set `database` to one that exists, or grant SELECT on it");
+.fix("set `database` to one that exists and that the user may use (GRANT SELECT ON <database>.* TO {user})");
 
 pub(in crate::checks) static MYSQL_IAM_THROTTLED: Cause = Cause::new(
     "MYSQL_IAM_THROTTLED",
     "too many IAM logins per second",
     "error 1040 with \"IAM authentication rate limit\"",
 )
-.fix("try again in a minute: fewer than 200 per second are allowed");
+.fix("try again in a minute: fewer than 200 IAM logins a second are allowed");
 
 pub(in crate::checks) static MYSQL_TOO_MANY_CONNECTIONS: Cause =
     Cause::new("MYSQL_TOO_MANY_CONNECTIONS", "all connections of the server are in use", "error 1040")
-        .fix("free connections, or raise max_connections");
+        .fix("free connections at the server, or raise max_connections");
 
 pub(in crate::checks) static MYSQL_HOST_BLOCKED: Cause = Cause::new(
     "MYSQL_HOST_BLOCKED",
     "the server blocked this address after broken connections",
     "error 1129",
 )
-.fix("FLUSH HOSTS; then find the client with broken connections, or raise max_connect_errors");
+.fix(
+    "as the master user: FLUSH HOSTS; then find what breaks off its connections from this address (a health \
+     check, a port scan), or raise max_connect_errors in the DB parameter group",
+);
 
 pub(in crate::checks) static MYSQL_HOST_NOT_ALLOWED: Cause =
     Cause::new("MYSQL_HOST_NOT_ALLOWED", "no account allows this client address", "error 1130")
@@ -90,7 +92,8 @@ pub(in crate::checks) static MYSQL_USER_LIMIT: Cause = Cause::new(
     "the connection limit of the account is reached",
     "error 1226 (a limit of the account) or 1203 (max_user_connections)",
 )
-.fix("ALTER USER {user} WITH MAX_USER_CONNECTIONS 0 MAX_CONNECTIONS_PER_HOUR 0;");
+.fix("ALTER USER {user} WITH MAX_USER_CONNECTIONS 0 MAX_CONNECTIONS_PER_HOUR 0; (0 means no limit; the message \
+     names the limit)");
 
 pub(in crate::checks) static MYSQL_ACCOUNT_BLOCKED: Cause = Cause::new(
     "MYSQL_ACCOUNT_BLOCKED",
@@ -105,11 +108,11 @@ pub(in crate::checks) static MYSQL_ACCOUNT_LOCKED: Cause =
 
 pub(in crate::checks) static MYSQL_OFFLINE: Cause =
     Cause::new("MYSQL_OFFLINE", "the server is in offline mode", "error 3032")
-        .fix("SET GLOBAL offline_mode = OFF;");
+        .fix("SET GLOBAL offline_mode = OFF; (first ask who turned it on, and why)");
 
 pub(in crate::checks) static MYSQL_REFUSED: Cause =
     Cause::new("MYSQL_REFUSED", "MySQL or MariaDB refused for another reason", OWN_WORDS)
-        .fix("check the server log (RDS: Logs & events)");
+        .fix("see the server's own words, and its log of this minute (RDS: Logs & events)");
 
 pub(in crate::checks::connection) fn refused(
     target: &Target,
@@ -122,30 +125,21 @@ pub(in crate::checks::connection) fn refused(
     match refusal.code.as_str() {
         "1045" if row == &super::CHECK => refused_token(target, seen, row, &MYSQL_TOKEN_REFUSED, refusal),
         "1045" => fail(&MYSQL_USER_REFUSED, "an account for this user that uses AWSAuthenticationPlugin").remedy(make_iam_user(target)), // before any token was sent
-        "1044" | "1049" => fail(&MYSQL_NO_DATABASE, "a database that exists and that the user may use").remedy(format!(
-            "set `database` to one that exists and that the user may use (GRANT SELECT ON <database>.* TO {user})"
-        )),
-        "1040" if refusal.message.contains("IAM authentication rate limit") => fail(&MYSQL_IAM_THROTTLED, "fewer than 200 IAM logins a second")
-            .remedy("try again in a minute: fewer than 200 IAM logins a second are allowed"),
+        "1044" | "1049" => fail(&MYSQL_NO_DATABASE, "a database that exists and that the user may use"),
+        "1040" if refusal.message.contains("IAM authentication rate limit") => fail(&MYSQL_IAM_THROTTLED, "fewer than 200 IAM logins a second"),
         "1040" => {
-            fail(&MYSQL_TOO_MANY_CONNECTIONS, "a free connection of the server (max_connections)").remedy("free connections at the server, or raise max_connections")
+            fail(&MYSQL_TOO_MANY_CONNECTIONS, "a free connection of the server (max_connections)")
         }
         "1203" => fail(&MYSQL_USER_LIMIT, "a free connection of the account").remedy(
             "close connections of this user, or raise max_user_connections in the DB parameter group",
         ),
-        "1226" => fail(&MYSQL_USER_LIMIT, "a free connection of the account").remedy(format!(
-            "ALTER USER {user} WITH MAX_USER_CONNECTIONS 0 MAX_CONNECTIONS_PER_HOUR 0; (0 means no limit; the message names \
-             the limit)"
-        )),
+        "1226" => fail(&MYSQL_USER_LIMIT, "a free connection of the account"),
         "1129" => {
-            fail(&MYSQL_HOST_BLOCKED, "an address that the server does not block").remedy(
-                "as the master user: FLUSH HOSTS; then find what breaks off its connections from this address (a health \
-                 check, a port scan), or raise max_connect_errors in the DB parameter group",
-            )
+            fail(&MYSQL_HOST_BLOCKED, "an address that the server does not block")
         }
         "1130" => fail(&MYSQL_HOST_NOT_ALLOWED, "an account that may come from this address").remedy(let_in_from_anywhere(target)),
-        "1524" => fail(&MYSQL_PLUGIN_NOT_LOADED, "the plugin AWSAuthenticationPlugin").remedy("enable IAM database authentication on the instance"),
-        "3118" | "4151" => fail(&MYSQL_ACCOUNT_LOCKED, "an account that is not locked").remedy(format!("ALTER USER {user} ACCOUNT UNLOCK;")),
+        "1524" => fail(&MYSQL_PLUGIN_NOT_LOADED, "the plugin AWSAuthenticationPlugin"),
+        "3118" | "4151" => fail(&MYSQL_ACCOUNT_LOCKED, "an account that is not locked"),
         // ER_USER_ACCESS_DENIED_FOR_USER_ACCOUNT_BLOCKED_BY_PASSWORD_LOCK; MariaDB: ER_USER_IS_BLOCKED.
         "3955" => fail(&MYSQL_ACCOUNT_BLOCKED, "an account that is not blocked after failed logins").remedy(format!(
             "ALTER USER {user} ACCOUNT UNLOCK; then find out why logins failed: the account has FAILED_LOGIN_ATTEMPTS, and \
@@ -154,8 +148,7 @@ pub(in crate::checks::connection) fn refused(
         "4150" => fail(&MYSQL_ACCOUNT_BLOCKED, "an account that is not blocked after failed logins").remedy(
             "FLUSH PRIVILEGES; then find out why logins failed: max_password_errors was reached, and this refusal hides the cause",
         ),
-        "3032" => fail(&MYSQL_OFFLINE, "a server that is not in offline mode")
-            .remedy("SET GLOBAL offline_mode = OFF; (first ask who turned it on, and why)"),
-        _ => fail(&MYSQL_REFUSED, "a login with the token").remedy(SERVER_LOG),
+        "3032" => fail(&MYSQL_OFFLINE, "a server that is not in offline mode"),
+        _ => fail(&MYSQL_REFUSED, "a login with the token"),
     }
 }

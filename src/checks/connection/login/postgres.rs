@@ -5,7 +5,7 @@
 //! separates two errors of one routine, and only if it is English. Source: PostgreSQL, auth.c, miscinit.c, postinit.c, proc.c,
 //! backend_startup.c. A pooler or proxy sends no routine; then the English text decides.
 
-use super::{super::auth_request::make_iam_user, SERVER_LOG, token::refused_token};
+use super::{super::auth_request::make_iam_user, token::refused_token};
 use crate::checks::{
     check::Cause,
     connection::auth_request::{AUTH_IAM_OFF, AUTH_IAM_PENDING},
@@ -58,8 +58,8 @@ pub(in crate::checks) static PG_HBA_REFUSED: Cause = Cause::new(
     "SQLSTATE 28000 with pg_hba.conf in the message, in every language",
 )
 .fix(
-    "on RDS, set `database` to one of yours (rdsadmin is not accessible); elsewhere, add a line to \
-     pg_hba.conf",
+    "on RDS, set `database` to one of yours (rdsadmin is not accessible); on your own server, add to its \
+     pg_hba.conf: hostssl {database} +rds_iam all pam",
 );
 
 pub(in crate::checks) static PG_CLIENT_CERTIFICATE: Cause = Cause::new(
@@ -67,7 +67,7 @@ pub(in crate::checks) static PG_CLIENT_CERTIFICATE: Cause = Cause::new(
     "pg_hba.conf requires a client certificate (clientcert), and ClickPipes has none",
     "SQLSTATE 28000, routine ClientAuthentication",
 )
-.fix("remove clientcert from the line of pg_hba.conf");
+.fix("remove clientcert from the line of pg_hba.conf for this user");
 
 pub(in crate::checks) static PG_ROLE_REFUSED: Cause = Cause::new(
     "PG_ROLE_REFUSED",
@@ -99,50 +99,51 @@ pub(in crate::checks) static PG_NO_CONNECT: Cause = Cause::new(
     "the user lacks the CONNECT privilege on the database",
     "SQLSTATE 42501 at login, routine CheckMyDatabase",
 )
-.fix("GRANT CONNECT ON DATABASE <database> TO {user};");
+.fix("GRANT CONNECT ON DATABASE {database} TO {user};");
 
 pub(in crate::checks) static PG_TOO_MANY_CONNECTIONS: Cause = Cause::new(
     "PG_TOO_MANY_CONNECTIONS",
     "all connections of the server are in use",
     "SQLSTATE 53300 at login, from another routine than the next two",
 )
-.fix("free connections, or raise max_connections");
+.fix("free connections at the server, or raise max_connections");
 
 pub(in crate::checks) static PG_ROLE_LIMIT: Cause = Cause::new(
     "PG_ROLE_LIMIT",
     "all connections that the role may open are in use (CONNECTION LIMIT)",
     "SQLSTATE 53300, routine InitializeSessionUserId",
 )
-.fix("ALTER ROLE {user} CONNECTION LIMIT -1;");
+.fix("ALTER ROLE {user} CONNECTION LIMIT -1; (-1 means no limit)");
 
 pub(in crate::checks) static PG_DATABASE_LIMIT: Cause = Cause::new(
     "PG_DATABASE_LIMIT",
     "all connections that the database accepts are in use (CONNECTION LIMIT)",
     "SQLSTATE 53300, routine CheckMyDatabase",
 )
-.fix("ALTER DATABASE <database> CONNECTION LIMIT -1;");
+.fix("ALTER DATABASE {database} CONNECTION LIMIT -1; (-1 means no limit)");
 
 pub(in crate::checks) static PG_NOT_READY: Cause =
     Cause::new("PG_NOT_READY", "the server is starting or stopping", "SQLSTATE 57P03")
-        .fix("try again in a moment");
+.fix("the server is starting or stopping: try again in a moment; if it stays, look at the database's status and \
+     events, and see that the endpoint is not a standby's with hot_standby = off");
 
 pub(in crate::checks) static PG_STANDBY_CLOSED: Cause = Cause::new(
     "PG_STANDBY_CLOSED",
     "the server is a standby that accepts no connections",
     "SQLSTATE 57P03 with \"Hot standby mode is disabled\"",
 )
-.fix("use the writer endpoint");
+.fix("use the endpoint of the writer: this is a standby that accepts no connections (hot_standby = off)");
 
 pub(in crate::checks) static PG_DATABASE_CLOSED: Cause = Cause::new(
     "PG_DATABASE_CLOSED",
     "the database accepts no connections (ALLOW_CONNECTIONS false)",
     "SQLSTATE 55000 at login, with \"not currently accepting connections\"",
 )
-.fix("ALTER DATABASE <database> ALLOW_CONNECTIONS true;");
+.fix("ALTER DATABASE {database} ALLOW_CONNECTIONS true;");
 
 pub(in crate::checks) static PG_REFUSED: Cause =
     Cause::new("PG_REFUSED", "PostgreSQL refused for another reason", OWN_WORDS)
-        .fix("check the server log (RDS: Logs & events)");
+        .fix("see the server's own words, and its log of this minute (RDS: Logs & events)");
 
 /// Whether it is the token that was refused.
 pub(crate) fn is_refused_token(refusal: &Refusal) -> bool {
@@ -163,28 +164,28 @@ pub(in crate::checks::connection) fn refused(
         // The token was judged as a password.
         "28P01" => fail(&PG_PASSWORD_REFUSED, "IAM authentication, not a password, for this user")
             .remedy(make_iam_user(target)),
-        "3D000" => fail(&PG_NO_DATABASE, "a database of that name")
-            .remedy(format!("set `database` to one that exists (found none named {database})")),
+        "3D000" => fail(&PG_NO_DATABASE, "a database of that name"),
         "42501" if refusal.is_by("CheckMyDatabase", "permission denied for database") => {
             let user = sql::postgres::identifier(target.user.as_str());
             fail(&PG_NO_CONNECT, "the CONNECT privilege on the database")
-                .remedy(format!("GRANT CONNECT ON DATABASE {database} TO {user};"))
+                .filled(&[("{database}", &database), ("{user}", &user)])
         }
         "53300" => no_connection_left(target, row, refusal),
         "55000" if refusal.is_by("CheckMyDatabase", "not currently accepting connections") => {
             fail(&PG_DATABASE_CLOSED, "a database that accepts connections")
-                .remedy(format!("ALTER DATABASE {database} ALLOW_CONNECTIONS true;"))
+                .filled(&[("{database}", &database)])
         }
         // PostgreSQL 14 and newer. Before, such a standby reported that it was starting up.
-        "57P03" if refusal.detail.as_deref().is_some_and(|detail| detail.contains("Hot standby mode is disabled")) => {
+        "57P03"
+            if refusal
+                .detail
+                .as_deref()
+                .is_some_and(|detail| detail.contains("Hot standby mode is disabled")) =>
+        {
             fail(&PG_STANDBY_CLOSED, "a server that accepts connections")
-                .remedy("it is a standby that takes no connections (hot_standby = off): give the writer's endpoint")
         }
-        "57P03" => fail(&PG_NOT_READY, "a server that accepts connections").remedy(
-            "the server is starting or stopping: try again in a moment; if it stays, look at the database's status and events, \
-             and see that the endpoint is not a standby's with hot_standby = off",
-        ),
-        _ => fail(&PG_REFUSED, "a login with the token").remedy(SERVER_LOG),
+        "57P03" => fail(&PG_NOT_READY, "a server that accepts connections"),
+        _ => fail(&PG_REFUSED, "a login with the token"),
     }
 }
 
@@ -193,21 +194,18 @@ fn not_admitted(target: &Target, row: &'static Check, refusal: &Refusal) -> Diag
     let fail = |cause, expected: &str| row.fail(cause, refusal.to_string()).expected(expected);
     let says = |words: &str| refusal.message.contains(words);
     let user = sql::postgres::identifier(target.user.as_str());
-    let login = format!("ALTER ROLE {user} LOGIN;");
+    let login = PG_NO_LOGIN.fix.replace("{user}", &user);
     if says("pg_hba.conf") {
         let database = sql::postgres::identifier(target.database.as_deref().unwrap_or_default());
-        return fail(&PG_HBA_REFUSED, "a line of pg_hba.conf for this user, database and address").remedy(format!(
-            "on RDS, set `database` to one of yours (rdsadmin is not accessible); on your own server, add to its \
-             pg_hba.conf: hostssl {database} +rds_iam all pam"
-        ));
+        return fail(&PG_HBA_REFUSED, "a line of pg_hba.conf for this user, database and address")
+            .filled(&[("{database}", &database)]);
     }
     if refusal.is_by("ClientAuthentication", "valid client certificate") {
-        return fail(&PG_CLIENT_CERTIFICATE, "a login without a client certificate, as ClickPipes has none")
-            .remedy("remove clientcert from the line of pg_hba.conf for this user");
+        return fail(&PG_CLIENT_CERTIFICATE, "a login without a client certificate, as ClickPipes has none");
     }
     let expected = "a role that exists and has the LOGIN attribute";
     if says("not permitted to log in") {
-        return fail(&PG_NO_LOGIN, expected).remedy(login);
+        return fail(&PG_NO_LOGIN, expected);
     }
     if says("does not exist") {
         return fail(&PG_NO_USER, expected).remedy(make_iam_user(target));
@@ -226,7 +224,7 @@ fn not_admitted(target: &Target, row: &'static Check, refusal: &Refusal) -> Diag
             ),
         ]);
     }
-    fail(&PG_REFUSED, "a login with the token").remedy(SERVER_LOG)
+    fail(&PG_REFUSED, "a login with the token")
 }
 
 /// SQLSTATE 53300: the limit of the role, of the database, or of the server.
@@ -238,10 +236,9 @@ fn no_connection_left(target: &Target, row: &'static Check, refusal: &Refusal) -
     if refusal.is_by("CheckMyDatabase", "too many connections for database") {
         let database = sql::postgres::identifier(target.database.as_deref().unwrap_or_default());
         return fail(&PG_DATABASE_LIMIT, "a free connection of the database (CONNECTION LIMIT)")
-            .remedy(format!("ALTER DATABASE {database} CONNECTION LIMIT -1; (-1 means no limit)"));
+            .filled(&[("{database}", &database)]);
     }
     fail(&PG_TOO_MANY_CONNECTIONS, "a free connection of the server (max_connections)")
-        .remedy("free connections at the server, or raise max_connections")
 }
 
 /// What raises the role's own limit, if that is what was reached.
@@ -249,5 +246,5 @@ pub(in crate::checks) fn raise_role_limit(target: &Target, refusal: &Refusal) ->
     let is_limit =
         refusal.code == "53300" && refusal.is_by("InitializeSessionUserId", "too many connections for role");
     let user = sql::postgres::identifier(target.user.as_str());
-    is_limit.then(|| format!("ALTER ROLE {user} CONNECTION LIMIT -1; (-1 means no limit)"))
+    is_limit.then(|| PG_ROLE_LIMIT.fix.replace("{user}", &user))
 }

@@ -103,7 +103,10 @@ pub(in crate::checks) static AUTH_INTERMITTENT: Cause = Cause::new(
     "one token was refused, and the next one was accepted",
     "the second login of the run succeeded",
 )
-.fix("check the metrics FreeableMemory and IamDbAuthConnectionFailureThrottling");
+.fix(
+    "look at FreeableMemory (IAM logins need 300 to 1000 MiB to spare) and at \
+     IamDbAuthConnectionFailureThrottling (fewer than 200 new logins a second are allowed)",
+);
 
 pub(in crate::checks) static AUTH_CLIENT_CERTIFICATE: Cause = Cause::new(
     "AUTH_CLIENT_CERTIFICATE",
