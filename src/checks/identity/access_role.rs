@@ -173,7 +173,7 @@ pub(in crate::checks) static STS_DURATION_REFUSED: Cause = Cause::new(
     "the session duration is too long",
     "ValidationError about DurationSeconds",
 )
-.fix("lower `duration`: at most 1h for chained roles, otherwise the role's maximum session duration");
+.fix("lower `duration`: at most 1h where roles are chained, else the role's maximum session duration");
 
 pub(in crate::checks) static STS_TAGS_TOO_LARGE: Cause =
     Cause::new("STS_TAGS_TOO_LARGE", "the session tags are too large", "PackedPolicyTooLarge")
