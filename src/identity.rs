@@ -121,6 +121,8 @@ pub enum IdentityError {
     Local { role: Option<String>, failure: LocalFailure },
     /// STS did not respond.
     Unreachable { role: String, what: String },
+    /// The proxy of HTTPS_PROXY did not open a connection to STS.
+    Proxy { role: String, what: String },
     /// An HTTP answer that is not one of STS, or is not complete: of a proxy, a login page, another service.
     NotSts { role: String, what: String },
 }
@@ -154,6 +156,7 @@ impl IdentityError {
             Self::Refused { code, .. } => code,
             Self::Local { .. } => "a failure of this machine",
             Self::Unreachable { .. } => "no answer of STS",
+            Self::Proxy { .. } => "no connection through the proxy",
             Self::NotSts { .. } => "an answer that is not from STS",
         }
     }
@@ -172,6 +175,7 @@ impl IdentityError {
             },
             Self::Local { .. } => self,
             Self::Unreachable { role, what } => Self::Unreachable { role, what: clean(what) },
+            Self::Proxy { role, what } => Self::Proxy { role, what: clean(what) },
             Self::NotSts { role, what } => Self::NotSts { role, what: clean(what) },
         }
     }
@@ -393,7 +397,11 @@ impl Chain<'_> {
         Some(match self.hop(i, credentials, &[], external_id).await {
             Ok(_) => Ok(()),
             Err(IdentityError::Refused { code, message, .. }) => Err(format!("{code}: {message}")),
-            Err(IdentityError::Unreachable { what, .. } | IdentityError::NotSts { what, .. }) => Err(what),
+            Err(
+                IdentityError::Unreachable { what, .. }
+                | IdentityError::Proxy { what, .. }
+                | IdentityError::NotSts { what, .. },
+            ) => Err(what),
             Err(IdentityError::NoCredentials(why)) => Err(why.to_string()),
             Err(IdentityError::Local { failure, .. }) => Err(failure.to_string()),
         })
@@ -494,7 +502,10 @@ where
         }
         other => match LocalFailure::of(other) {
             Some(failure) => IdentityError::Local { role: Some(role), failure },
-            None => IdentityError::Unreachable { role, what: in_words(other) },
+            None => match http::ProxyFailure::of(other) {
+                Some(what) => IdentityError::Proxy { role, what },
+                None => IdentityError::Unreachable { role, what: in_words(other) },
+            },
         },
     }
 }

@@ -16,6 +16,8 @@ const VARIABLES: [&str; 5] = [
     "AWS_ENDPOINT_URL_IAM",
     "AWS_ENDPOINT_URL_EC2",
 ];
+/// Read by the matcher in identity/http.rs, the first that is set.
+const PROXIES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 /// Turns plain HTTP on for test networks, such as that of the lab's containers.
 const ALLOW: &str = "PIPEPROBE_ALLOW_PLAINTEXT_AWS";
 
@@ -30,7 +32,26 @@ pub(super) fn check(context: &Context<'_>, errors: &mut ErrorList) -> bool {
             }
         }
     }
+    for name in PROXIES {
+        if let Some(given) = context.variable(name) {
+            errors.take(proxy(name, &given));
+        }
+    }
     allowed
+}
+
+/// The proxy for AWS. A value that the matcher cannot use would be ignored, and the connection would go past the proxy.
+fn proxy(name: &str, given: &Given) -> Result<(), Invalid> {
+    given.read(|text| {
+        let expected = "a URL such as http://proxy.example.com:3128";
+        let wrong = |found: &str| Invalid::new(name, expected, found);
+        let uri: http::Uri = text.parse().map_err(|_| wrong("an invalid URL"))?;
+        match (uri.scheme_str(), uri.host()) {
+            (None | Some("http" | "https"), Some(_)) => Ok(()),
+            (Some(_), Some(_)) => Err(wrong("a URL of another scheme")),
+            (_, None) => Err(wrong("a URL without a host")),
+        }
+    })
 }
 
 /// The value is not quoted: a URL can contain a password.
@@ -75,6 +96,18 @@ mod tests {
         let mut errors = ErrorList::default();
         let allowed = check(&Context::new(&variable), &mut errors);
         errors.check().map(|()| allowed)
+    }
+
+    #[test]
+    fn a_proxy_that_cannot_be_used_is_an_error() {
+        for good in ["http://proxy:3128", "https://user:hunter2@proxy", "proxy:3128", "http://[::1]:3128/"] {
+            assert_eq!(checked(&[("HTTPS_PROXY", good)]), Ok(false), "{good}");
+        }
+        for bad in ["socks5://user:hunter2@proxy:1080", "http://", "http://a b", "/proxy"] {
+            let errors = checked(&[("https_proxy", bad)]).unwrap_err();
+            assert_eq!(errors.first().field, "https_proxy", "{bad}");
+            assert!(!errors.to_string().contains("hunter2"), "{errors}");
+        }
     }
 
     #[test]

@@ -61,7 +61,9 @@ pub(crate) async fn operator(
     let mut credentials = source(&sdk, profile, &Waiting::default()).await.map_err(|error| match error {
         IdentityError::NoCredentials(why) => why.to_string(),
         IdentityError::Refused { code, message, .. } => format!("{code}: {message}"),
-        IdentityError::Unreachable { what, .. } | IdentityError::NotSts { what, .. } => what,
+        IdentityError::Unreachable { what, .. }
+        | IdentityError::Proxy { what, .. }
+        | IdentityError::NotSts { what, .. } => what,
         IdentityError::Local { failure, .. } => failure.to_string(),
     })?;
     if let Some(role) = &operator.role {

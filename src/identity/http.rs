@@ -23,7 +23,10 @@ use hyper::{
     body::{Body, Bytes, Frame, Incoming},
     client::conn::http1,
 };
-use hyper_util::rt::TokioIo;
+use hyper_util::{
+    client::proxy::matcher::{Intercept, Matcher},
+    rt::TokioIo,
+};
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -251,24 +254,101 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 async fn dial(uri: &Uri, tls: Arc<ClientConfig>, plaintext: bool) -> Result<Box<dyn Stream>, AnyError> {
-    let host = uri.host().ok_or("the endpoint has no host")?.trim_matches(['[', ']']).to_owned();
-    let encrypted = uri.scheme_str() == Some("https");
-    let port = uri.port_u16().unwrap_or(if encrypted { 443 } else { 80 });
-    let stream = TcpStream::connect((host.as_str(), port)).await;
-    let stream = stream.map_err(|error| match LocalFailure::of_connect(&error) {
-        Some(failure) => AnyError::from(failure),
-        None => error.into(),
-    })?;
-    stream.set_nodelay(true)?;
-    if !encrypted {
+    let host = uri.host().ok_or("the endpoint has no host")?;
+    if uri.scheme_str() != Some("https") {
+        let stream = connect(host, uri.port_u16().unwrap_or(80)).await?;
         // Instance metadata, container credentials, a local endpoint. A profile can set any endpoint, and a name can
-        // have any address, so the address that is connected to decides.
+        // have any address, so the address that is connected to decides. No proxy has a way to them.
         if !plaintext && !is_local(stream.peer_addr()?.ip()) {
             return Err("the endpoint uses plain HTTP and is on another host: use https".into());
         }
         return Ok(Box::new(stream));
     }
-    Ok(Box::new(TlsConnector::from(tls).connect(ServerName::try_from(host)?, stream).await?))
+    let port = uri.port_u16().unwrap_or(443);
+    let stream: Box<dyn Stream> = match Matcher::from_env().intercept(uri) {
+        Some(proxy) => tunnel(&proxy, &format!("{host}:{port}"), Arc::clone(&tls)).await?,
+        None => Box::new(connect(host, port).await?),
+    };
+    encrypt(stream, host, tls).await
+}
+
+async fn connect(host: &str, port: u16) -> Result<TcpStream, AnyError> {
+    let stream = TcpStream::connect((host.trim_matches(['[', ']']), port)).await;
+    let stream = stream.map_err(|error| match LocalFailure::of_connect(&error) {
+        Some(failure) => AnyError::from(failure),
+        None => error.into(),
+    })?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+async fn encrypt(
+    stream: Box<dyn Stream>,
+    host: &str,
+    tls: Arc<ClientConfig>,
+) -> Result<Box<dyn Stream>, AnyError> {
+    let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())?;
+    Ok(Box::new(TlsConnector::from(tls).connect(name, stream).await?))
+}
+
+/// A proxy that did not open the way to an endpoint.
+#[derive(Clone, Debug)]
+pub(super) struct ProxyFailure(String);
+
+impl ProxyFailure {
+    /// The failure of a proxy that an error of the SDK contains.
+    pub(super) fn of(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+        let mut chain = std::iter::successors(Some(error), |error| error.source());
+        chain.find_map(|error| error.downcast_ref::<Self>()).map(|failure| failure.0.clone())
+    }
+}
+
+impl std::fmt::Display for ProxyFailure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ProxyFailure {}
+
+/// A connection to `endpoint` through the proxy of HTTPS_PROXY (RFC 9110, section 9.3.6, CONNECT). The proxy sees TLS.
+async fn tunnel(
+    proxy: &Intercept,
+    endpoint: &str,
+    tls: Arc<ClientConfig>,
+) -> Result<Box<dyn Stream>, AnyError> {
+    let uri = proxy.uri();
+    let fail = |what: String| ProxyFailure(format!("the proxy {} (HTTPS_PROXY) {what}", host_and_port(uri)));
+    let host = uri.host().unwrap_or_default();
+    let (is_encrypted, port) = match uri.scheme_str() {
+        Some("http") => (false, 80),
+        Some("https") => (true, 443),
+        _ => return Err(fail("is no HTTP proxy: use an http:// or https:// URL".to_owned()).into()),
+    };
+    let connected = connect(host, uri.port_u16().unwrap_or(port)).await;
+    let mut stream: Box<dyn Stream> = match connected {
+        Ok(stream) => Box::new(stream),
+        Err(error) if error.is::<LocalFailure>() => return Err(error),
+        Err(error) => return Err(fail(format!("did not accept a connection: {error}")).into()),
+    };
+    if is_encrypted {
+        stream = encrypt(stream, host, tls).await.map_err(|error| fail(format!("failed in TLS: {error}")))?;
+    }
+    let mut request = Request::connect(endpoint).header(header::HOST, endpoint);
+    if let Some(auth) = proxy.basic_auth() {
+        request = request.header(header::PROXY_AUTHORIZATION, auth);
+    }
+    let broken = |error: &dyn std::error::Error| fail(format!("did not answer CONNECT: {error}"));
+    let handshake = http1::handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = handshake.map_err(|error| broken(&error))?;
+    tokio::spawn(connection.with_upgrades());
+    let answer =
+        sender.send_request(request.body(SdkBody::empty())?).await.map_err(|error| broken(&error))?;
+    if !answer.status().is_success() {
+        let what = format!("answered CONNECT to {endpoint} with HTTP status {}", answer.status().as_u16());
+        return Err(fail(what).into());
+    }
+    Ok(Box::new(TokioIo::new(hyper::upgrade::on(answer).await?)))
 }
 
 /// Loopback, link-local, and the IPv6 addresses of instance metadata and Pod Identity (`fd00:ec2::/32`; EC2 User Guide,

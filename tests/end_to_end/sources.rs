@@ -172,6 +172,108 @@ fn https(sts: &str) -> (SocketAddr, String) {
     (receive.recv().unwrap(), pem)
 }
 
+/// A running proxy.py, which is ended when this is dropped.
+struct Proxy {
+    process: std::process::Child,
+    address: String,
+    log: std::path::PathBuf,
+}
+
+impl Proxy {
+    fn start(name: &str, args: &[&str]) -> Option<Self> {
+        let program = match lab::Tool::Proxy.find() {
+            Ok(program) => program,
+            Err(why) => {
+                crate::support::skipped(format!("a proxy in front of STS: {why}"));
+                return None;
+            }
+        };
+        let dir = shared().dir();
+        let (port, log) = (dir.join(format!("{name}.port")), dir.join(format!("{name}.log")));
+        let process = std::process::Command::new(program)
+            .args(["--hostname", "127.0.0.1", "--port", "0", "--num-workers", "1", "--threadless"])
+            .arg("--port-file")
+            .arg(&port)
+            .arg("--log-file")
+            .arg(&log)
+            .args(args)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut proxy = Self { process, address: String::new(), log };
+        for _ in 0..300 {
+            let ports = std::fs::read_to_string(&port).unwrap_or_default();
+            if let Some(port) = ports.strip_suffix('\n') {
+                proxy.address = format!("127.0.0.1:{}", port.trim());
+                return Some(proxy);
+            }
+            assert!(proxy.process.try_wait().unwrap().is_none(), "the proxy has ended");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        panic!("the proxy has not started within 30 s");
+    }
+
+    /// The CONNECT requests that it logged. It logs them when they end.
+    fn tunnels(&self) -> usize {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        log.lines().filter(|line| line.contains("CONNECT localhost:")).count()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn sts_is_reached_through_a_proxy() {
+    let lab = shared();
+    let (address, pem) = https(&lab.aws().endpoint());
+    let bundle = lab.dir().join("aws-ca-behind-a-proxy.pem");
+    std::fs::write(&bundle, pem).unwrap();
+    let endpoint = format!("https://localhost:{}", address.port());
+    let run = |proxy: &str| {
+        Run::check(lab, &["postgres15"])
+            .env("AWS_ENDPOINT_URL_STS", &endpoint)
+            .env("AWS_CA_BUNDLE", bundle.to_str().unwrap())
+            .env("HTTPS_PROXY", proxy)
+    };
+    let (Some(open), Some(closed)) =
+        (Proxy::start("open-proxy", &[]), Proxy::start("closed-proxy", &["--basic-auth", "user:hunter2"]))
+    else {
+        return;
+    };
+    let direct = run(&format!("http://{}", open.address)).env("NO_PROXY", "localhost").json();
+    assert_eq!((direct.status, open.tunnels()), (0, 0), "{:#}", direct.report());
+    let through = run(&format!("http://{}", open.address)).json();
+    assert_eq!(through.status, 0, "{:#}", through.report());
+    let used = (0..100).any(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        open.tunnels() > 0
+    });
+    assert!(used, "the proxy was not used");
+
+    let refused = run(&format!("http://{}", closed.address)).json();
+    let row = refused.fails_at("STS_ACCESS_ROLE", "STS_PROXY");
+    assert!(text(&row["found"]).contains("with HTTP status 407"), "{row:#}");
+    let wrong = run(&format!("http://user:wrong-password@{}", closed.address)).json();
+    wrong.fails_at("STS_ACCESS_ROLE", "STS_PROXY");
+    assert!(!wrong.document.to_string().contains("wrong-password"), "{:#}", wrong.report());
+    let allowed = run(&format!("http://user:hunter2@{}", closed.address)).json();
+    assert_eq!(allowed.status, 0, "{:#}", allowed.report());
+
+    let row = run("http://127.0.0.1:9").json();
+    let row = row.fails_at("STS_ACCESS_ROLE", "STS_PROXY");
+    assert!(text(&row["found"]).contains("the proxy 127.0.0.1:9 (HTTPS_PROXY) did not accept"), "{row:#}");
+    let invalid = run("socks5://127.0.0.1:1080").output();
+    assert_eq!(invalid.status.code(), Some(2), "{invalid:?}");
+    let said = String::from_utf8_lossy(&invalid.stderr);
+    assert!(said.contains("HTTPS_PROXY") && said.contains("another scheme"), "{invalid:?}");
+}
+
 #[test]
 fn sts_over_tls_needs_a_trusted_certificate() {
     let lab = shared();

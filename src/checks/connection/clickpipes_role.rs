@@ -68,9 +68,11 @@ fn role(target: &Target, evidence: &IdentityEvidence) -> Diagnostic {
             ),
         )
         .remedy(remedy),
-        Some(Err(IdentityError::Unreachable { what, .. } | IdentityError::NotSts { what, .. })) => {
-            untried(what)
-        }
+        Some(Err(
+            IdentityError::Unreachable { what, .. }
+            | IdentityError::Proxy { what, .. }
+            | IdentityError::NotSts { what, .. },
+        )) => untried(what),
         Some(Err(IdentityError::NoCredentials(why))) => untried(&why.to_string()),
         Some(Err(IdentityError::Local { failure, .. })) => {
             let found = format!("AssumeRole without external id: {failure}");

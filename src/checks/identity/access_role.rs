@@ -40,6 +40,7 @@ pub(crate) static CHECK: Check =
             &STS_REGION_DISABLED,
             &STS_THROTTLED,
             &STS_UNREACHABLE,
+            &STS_PROXY,
             &STS_OTHER_ANSWER,
             &STS_REFUSED,
         ]);
@@ -197,6 +198,13 @@ pub(in crate::checks) static STS_UNREACHABLE: Cause =
     Cause::new("STS_UNREACHABLE", "STS did not respond", "no connection, no response in time, or no HTTP")
         .fix("allow this machine to connect to the Region's STS endpoint on port 443");
 
+pub(in crate::checks) static STS_PROXY: Cause = Cause::new(
+    "STS_PROXY",
+    "the proxy of HTTPS_PROXY did not open a connection to STS",
+    "the proxy refused the connection or answered CONNECT with an error, such as HTTP status 407",
+)
+.fix("let the proxy connect to STS, correct HTTPS_PROXY, or use NO_PROXY");
+
 pub(in crate::checks) static STS_OTHER_ANSWER: Cause = Cause::new(
     "STS_OTHER_ANSWER",
     "something else than STS answered, or its answer is not complete",
@@ -243,6 +251,13 @@ fn refused(target: &Target, evidence: &IdentityEvidence, error: &IdentityError) 
         IdentityError::Unreachable { role, what } => {
             return Some(fail(&STS_UNREACHABLE, format!("{role}: {what}")).remedy(format!(
                 "let this machine reach sts.{}.* on port 443 (or the endpoint in AWS_ENDPOINT_URL_STS)",
+                target.region
+            )));
+        }
+        IdentityError::Proxy { role, what } => {
+            return Some(fail(&STS_PROXY, format!("{role}: {what}")).remedy(format!(
+                "let the proxy connect to sts.{}.* on port 443, correct HTTPS_PROXY (with user and password if the proxy requires \
+                 them), or list the host in NO_PROXY",
                 target.region
             )));
         }

@@ -54,6 +54,10 @@ pub(crate) const ZIZMOR: Environment = Environment {
     packages: &["zizmor==1.32.0"],
 };
 
+/// An HTTP proxy with CONNECT and authentication.
+pub(crate) const PROXY: Environment =
+    Environment { name: "proxy", what: "proxy.py, an HTTP proxy", packages: &["proxy.py==2.4.10"] };
+
 /// The Python interpreter that can `import botocore, psycopg2, pymysql, pymysqlreplication`, if `cargo lab setup` could make
 /// one.
 pub fn python() -> Option<PathBuf> {

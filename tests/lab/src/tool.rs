@@ -23,16 +23,19 @@ pub enum Tool {
     Kubernetes,
     /// zizmor: a linter of GitHub Actions workflows.
     Zizmor,
+    /// proxy.py: an HTTP proxy.
+    Proxy,
 }
 
 impl Tool {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Prometheus,
         Self::Promtool,
         Self::Chromium,
         Self::SystemdAnalyze,
         Self::Kubernetes,
         Self::Zizmor,
+        Self::Proxy,
     ];
 
     /// What it is called.
@@ -44,6 +47,7 @@ impl Tool {
             Self::SystemdAnalyze => "systemd",
             Self::Kubernetes => python::KUBERNETES.name,
             Self::Zizmor => python::ZIZMOR.name,
+            Self::Proxy => python::PROXY.name,
         }
     }
 
@@ -68,6 +72,7 @@ impl Tool {
             Self::SystemdAnalyze => installed(&["systemd-analyze"]),
             Self::Kubernetes => python::KUBERNETES.python(),
             Self::Zizmor => python::ZIZMOR.program("zizmor"),
+            Self::Proxy => python::PROXY.program("proxy"),
         };
         found.ok_or_else(|| {
             cache::excuse(self.excuse()).unwrap_or_else(|| "not there yet: run `cargo lab setup`".to_owned())
@@ -87,6 +92,7 @@ impl Tool {
             }
             Self::Kubernetes => python::KUBERNETES.make(),
             Self::Zizmor => python::ZIZMOR.make(),
+            Self::Proxy => python::PROXY.make(),
         };
         cache::remember(self.name(), &got);
         got
