@@ -177,6 +177,9 @@ pub struct PostgresTable {
     /// or foreign: quoted names.
     #[cfg_attr(test, serde(default))]
     pub parts_not_logged: Vec<ServerText>,
+    /// For each foreign table among them, the change that takes it out, after ALTER TABLE. Quoted.
+    #[cfg_attr(test, serde(default))]
+    pub foreign_parts: Vec<ServerText>,
     /// The tables that it is a partition or child table of, at any distance: quoted names.
     #[cfg_attr(test, serde(default))]
     pub parents: Vec<ServerText>,

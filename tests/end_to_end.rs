@@ -41,6 +41,8 @@ mod outputs;
 mod pipe;
 #[path = "end_to_end/refusals.rs"]
 mod refusals;
+#[path = "end_to_end/remedies.rs"]
+mod remedies;
 #[path = "end_to_end/retries.rs"]
 mod retries;
 #[path = "end_to_end/screens.rs"]

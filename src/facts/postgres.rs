@@ -185,15 +185,31 @@ fn is_named(patterns: &[TablePattern]) -> String {
     if named.is_empty() { "false".to_owned() } else { named.join(" OR ") }
 }
 
+/// A condition: policies can hide rows of this table. Of the permissive ones, one that is true is enough; a restrictive one
+/// filters in any case (PostgreSQL documentation, CREATE POLICY).
+fn filters_rows(table: &str) -> String {
+    let applies = |permissive: bool| {
+        format!(
+            "EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = {table} AND p.polcmd IN ('r', '*')
+               AND coalesce(to_jsonb(p)->>'polpermissive', 'true') = '{permissive}'
+               AND (pg_get_expr(p.polqual, p.polrelid) = 'true') = {permissive}
+               AND EXISTS (SELECT FROM unnest(p.polroles) role
+                 WHERE CASE role WHEN 0 THEN true ELSE pg_has_role(role, 'USAGE') END))"
+        )
+    };
+    format!("row_security_active({table}) AND ({} OR NOT {})", applies(false), applies(true))
+}
+
 /// Skips partitions unless they are named explicitly.
 fn tables_in_question(patterns: &[TablePattern]) -> String {
     let named = is_named(patterns);
     let meant = is_meant(patterns, "n.nspname", "c.relname");
+    let filters_rows = filters_rows("c.oid");
     let (leaves, has_identity, below) = (descendants_of("c.oid"), has_identity("l"), below("c.oid"));
     format!(
         "SELECT t.total, t.schema, t.name, format('%I.%I', t.schema, t.name),
             has_schema_privilege(t.namespace, 'USAGE'), pg_has_role(c.relowner, 'USAGE'),
-            c.relkind = 'p', c.relpersistence <> 'p', row_security_active(c.oid), c.relreplident,
+            c.relkind = 'p', c.relpersistence <> 'p', {filters_rows}, c.relreplident,
             EXISTS (SELECT FROM pg_index i
               WHERE i.indrelid = c.oid AND i.indisprimary AND i.indisvalid AND i.indimmediate),
             EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisreplident AND i.indisvalid),
@@ -216,12 +232,20 @@ fn tables_in_question(patterns: &[TablePattern]) -> String {
                 AND a.attnum > 0 AND NOT a.attisdropped AND to_jsonb(a)->>'attgenerated' <> '')),
             (SELECT jsonb_agg(format('%I.%I', ln.nspname, l.relname) ORDER BY l.relname)
               FROM pg_class l JOIN pg_namespace ln ON ln.oid = l.relnamespace
-              WHERE l.oid IN ({below}) AND (l.relkind = 'f' OR l.relkind = 'r' AND l.relpersistence <> 'p')),
+              WHERE l.oid IN ({below}) AND l.relkind = 'r' AND l.relpersistence <> 'p'),
             (WITH RECURSIVE a AS (
                 SELECT inhparent FROM pg_inherits WHERE inhrelid = c.oid
                 UNION SELECT i.inhparent FROM pg_inherits i JOIN a ON i.inhrelid = a.inhparent)
               SELECT jsonb_agg(format('%I.%I', ln.nspname, l.relname) ORDER BY l.relname)
-              FROM a JOIN pg_class l ON l.oid = a.inhparent JOIN pg_namespace ln ON ln.oid = l.relnamespace)
+              FROM a JOIN pg_class l ON l.oid = a.inhparent JOIN pg_namespace ln ON ln.oid = l.relnamespace),
+            (SELECT jsonb_agg(format(
+                CASE WHEN l.relispartition THEN '%3$I.%4$I DETACH PARTITION %1$I.%2$I'
+                     ELSE '%1$I.%2$I NO INHERIT %3$I.%4$I' END,
+                ln.nspname, l.relname, pn.nspname, p.relname) ORDER BY l.relname, p.relname)
+              FROM pg_class l JOIN pg_namespace ln ON ln.oid = l.relnamespace
+              JOIN pg_inherits i ON i.inhrelid = l.oid
+              JOIN pg_class p ON p.oid = i.inhparent JOIN pg_namespace pn ON pn.oid = p.relnamespace
+              WHERE l.oid IN ({below}) AND l.relkind = 'f')
          FROM (SELECT c.oid, n.oid AS namespace, n.nspname AS schema, c.relname AS name, count(*) OVER () AS total
            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
            WHERE c.relkind IN ('r', 'p') AND (NOT c.relispartition OR {named}) AND {meant}
@@ -273,6 +297,7 @@ async fn read_each(
             full_with_generated: list(column(16).raw()),
             parts_not_logged: list(column(17).raw()),
             parents: list(column(18).raw()),
+            foreign_parts: list(column(19).raw()),
         }
     });
     Fact::Read(Tables { total, seen: join_all(seen).await })

@@ -214,8 +214,10 @@ fn port(target: &Target, record: &DatabaseRecord) -> Option<AwsEvidence> {
         true => AwsEvidence::pass("port", format!("{port}, as in the token")).rules_out(&[&TOKEN_WRONG_PORT]),
         false => {
             let found = format!("it listens on {port}, and the token is signed for {}", target.sign.port);
-            AwsEvidence::fail("port", &TOKEN_WRONG_PORT, found)
-                .remedy(format!("set `port` (or `sign_port`) to {port}"))
+            AwsEvidence::fail("port", &TOKEN_WRONG_PORT, found).remedy(format!(
+                "set `port` to {port}, here and in the pipe, and remove `sign_port`, which ClickPipes does not have; let a \
+                 load balancer or a tunnel in between listen on {port} too"
+            ))
         }
     })
 }

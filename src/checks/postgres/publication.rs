@@ -84,14 +84,14 @@ pub(in crate::checks) static PG_PUBLICATION_ROW_FILTER: Cause = Cause::new(
     "a row filter loses changes of rows that the initial load copied",
     "pg_publication_tables.rowfilter",
 )
-.fix("ALTER PUBLICATION … SET TABLE …; without WHERE");
+.fix("publish the table again without WHERE: ALTER PUBLICATION … DROP TABLE …; ALTER PUBLICATION … ADD TABLE …;");
 
 pub(in crate::checks) static PG_PUBLICATION_COLUMN_LIST: Cause = Cause::new(
     "PG_PUBLICATION_COLUMN_LIST",
     "a column list loses changes of columns that the initial load copied",
     "pg_publication_tables.attnames",
 )
-.fix("ALTER PUBLICATION … SET TABLE …; without a column list");
+.fix("publish the table again without a column list: ALTER PUBLICATION … DROP TABLE …; ALTER PUBLICATION … ADD TABLE …;");
 
 pub(in crate::checks) static PG_PUBLICATION_FIXED_COLUMNS: Cause = Cause::new(
     "PG_PUBLICATION_FIXED_COLUMNS",
@@ -297,8 +297,8 @@ fn problems(publication: &Publication, tables: &[&PostgresTable], pipe: &Pipe) -
             cause: &PG_PUBLICATION_ROW_FILTER,
             found: format!("has row filters, so changes of other rows are lost: {}", some_of(&filtered)),
             remedy: format!(
-                "publish the table without WHERE: ALTER PUBLICATION {} SET TABLE …;",
-                identifier(&publication.name)
+                "publish the table without WHERE, as the owner: {}",
+                publish_again(publication, entries().filter(|(_, entry)| entry.row_filter.is_some()))
             ),
         });
     }
@@ -310,7 +310,7 @@ fn problems(publication: &Publication, tables: &[&PostgresTable], pipe: &Pipe) -
         problems.push(Problem {
             cause: &PG_PUBLICATION_COLUMN_LIST,
             found: format!("has column lists, so changes of other columns are lost: {}", some_of(&cut)),
-            remedy: without_lists(publication),
+            remedy: without_lists(publication, tables),
         });
     }
     problems
@@ -373,13 +373,29 @@ fn complete_column_lists(publication: &Publication, tables: &[&PostgresTable]) -
     (!names.is_empty()).then(|| Problem {
         cause: &PG_PUBLICATION_FIXED_COLUMNS,
         found: format!("has column lists, so columns that are added later are lost: {}", some_of(&names)),
-        remedy: without_lists(publication),
+        remedy: without_lists(publication, tables),
     })
 }
 
-fn without_lists(publication: &Publication) -> String {
+fn without_lists(publication: &Publication, tables: &[&PostgresTable]) -> String {
+    let entries = tables.iter().filter_map(|table| Some((table, published(publication, table)?)));
+    let listed = entries.filter(|(_, entry)| entry.has_column_list || !entry.columns_left_out.is_empty());
+    format!("publish the table without a column list, as the owner: {}", publish_again(publication, listed))
+}
+
+/// In one transaction, so that no change is lost in between. `SET TABLE` would need every other table of the publication.
+fn publish_again<'a>(
+    publication: &Publication,
+    entries: impl Iterator<Item = (&'a &'a PostgresTable, &'a PublishedTable)>,
+) -> String {
     let name = identifier(&publication.name);
-    format!("publish the table without a column list: ALTER PUBLICATION {name} SET TABLE …;")
+    let tables = entries
+        .map(|(table, _)| qualified(table.table.schema.raw(), table.table.name.raw()))
+        .collect::<Vec<_>>()
+        .join(", ");
+    format!(
+        "BEGIN; ALTER PUBLICATION {name} DROP TABLE {tables}; ALTER PUBLICATION {name} ADD TABLE {tables}; COMMIT;"
+    )
 }
 
 fn add(publication: &str, lacking: &[&PostgresTable]) -> String {

@@ -10,6 +10,7 @@ use crate::{
     },
     diagnostic::Severity::Advisory,
     facts::PostgresTable,
+    sql::postgres::{identifier, qualified},
 };
 
 pub(crate) static CHECK: Check = Check::capability(
@@ -21,23 +22,32 @@ pub(crate) static CHECK: Check = Check::capability(
 .part(Part::Load)
 .severity(Advisory)
 .expected("no row-level security policy that applies to the user, unless it is intended")
-.fix(
-    "let the user read every row if that is intended: CREATE POLICY … FOR SELECT TO {user} USING (true), \
-         or ALTER ROLE {user} BYPASSRLS",
-)
+.fix("if ClickPipes may read every row, as the owner of the table: CREATE POLICY {user} ON … FOR SELECT TO {user} USING (true);")
 .source(PG_FAQ)
 .causes(&[&PG_ROW_SECURITY]);
 
 pub(in crate::checks) static PG_ROW_SECURITY: Cause = Cause::new(
     "PG_ROW_SECURITY",
     "row-level security hides rows from the user and from the initial load",
-    "row_security_active() on the table",
+    "row_security_active() on the table, and no permissive policy that is true for the user",
 );
 
-fn judge(_: &Server<'_>, tables: &[&PostgresTable]) -> Diagnostic {
+fn judge(server: &Server<'_>, tables: &[&PostgresTable]) -> Diagnostic {
     let filtered = names(tables, |table| table.row_security);
-    match filtered.is_empty() {
-        true => CHECK.pass(counted(tables.len())),
-        false => CHECK.warn(&PG_ROW_SECURITY, format!("policies hide rows of {}", some_of(&filtered))),
+    if filtered.is_empty() {
+        return CHECK.pass(counted(tables.len()));
     }
+    let user = identifier(server.target.user.as_str());
+    let these = tables.iter().filter(|table| table.row_security).take(5);
+    let statements: Vec<String> = these
+        .map(|t| {
+            let table = qualified(t.table.schema.raw(), t.table.name.raw());
+            format!("CREATE POLICY {user} ON {table} FOR SELECT TO {user} USING (true);")
+        })
+        .collect();
+    CHECK.warn(&PG_ROW_SECURITY, format!("policies hide rows of {}", some_of(&filtered))).remedy(format!(
+        "if ClickPipes may read every row, as the owner: {} (policies AS RESTRICTIVE still apply; the attribute BYPASSRLS of the \
+         role ends all of them)",
+        statements.join(" ")
+    ))
 }

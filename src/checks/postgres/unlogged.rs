@@ -34,13 +34,20 @@ pub(in crate::checks) static PG_UNLOGGED: Cause =
 /// partitions are such tables, and leaves their changes out without an error.
 fn judge(server: &Server<'_>, tables: &[&PostgresTable]) -> Diagnostic {
     let parts = printed(tables, |t| &t.parts_not_logged);
-    let failing = failing(tables, |t| t.unlogged || !t.parts_not_logged.is_empty());
-    if !parts.is_empty() {
-        let words = format!("unlogged or foreign partitions or child tables ({})", some_of(&parts));
-        return server.candidates.judge(&CHECK, &PG_UNLOGGED_PART, &failing, &words).remedy(format!(
-            "leave the table out (--table), detach a foreign partition, or as the owner: {}",
-            alter(&parts, "SET LOGGED")
-        ));
+    let foreign = printed(tables, |t| &t.foreign_parts);
+    let has_parts = |t: &PostgresTable| !t.parts_not_logged.is_empty() || !t.foreign_parts.is_empty();
+    let failing = failing(tables, |t| t.unlogged || has_parts(t));
+    if tables.iter().any(|t| has_parts(t)) {
+        let of_foreign = foreign.iter().map(|change| format!("foreign: {change}"));
+        let all: Vec<String> = parts.iter().cloned().chain(of_foreign).collect();
+        let words = format!("unlogged or foreign partitions or child tables ({})", some_of(&all));
+        let detach: Vec<String> =
+            foreign.iter().take(5).map(|change| format!("ALTER TABLE {change};")).collect();
+        let statements = [alter(&parts, "SET LOGGED"), detach.join(" ")].join(" ");
+        return server
+            .candidates
+            .judge(&CHECK, &PG_UNLOGGED_PART, &failing, &words)
+            .remedy(format!("leave the table out (--table), or as the owner: {}", statements.trim()));
     }
     let diagnostic = server.candidates.judge(&CHECK, &PG_UNLOGGED, &failing, "unlogged");
     match tables.iter().find(|t| t.unlogged).map(|t| &t.table) {

@@ -87,9 +87,14 @@ fn policies(engine: &str, server_version: ServerVersion, cause: &'static str) ->
 fn tokens(engine: &str, server_version: ServerVersion, cause: &'static str) -> Vec<Fault> {
     let name = |what: &str| -> &'static str { format!("{what}, {engine}").leak() };
     vec![
-        fault(name("a token signed for another port"), "AUTH_LOG_IN", cause, "sign_port")
-            .on(server_version)
-            .args(&["--sign-port", "1"]),
+        fault(
+            name("a token signed for another port"),
+            "AUTH_LOG_IN",
+            cause,
+            "here and in the pipe, and remove `sign_port`",
+        )
+        .on(server_version)
+        .args(&["--sign-port", "1"]),
         fault(
             name("a token signed for a name that is no RDS endpoint's"),
             "AUTH_LOG_IN",

@@ -67,7 +67,7 @@ pub(in crate::checks) static TOKEN_WRONG_PORT: Cause = Cause::new(
     "the token is signed for the wrong port",
     "a candidate if the connection uses a different port than the token",
 )
-.fix("set `port` or `sign_port`");
+.fix("set `port` to the one that the database listens on, here and in the pipe; ClickPipes has no `sign_port`");
 
 pub(in crate::checks) static TOKEN_WRONG_HOST: Cause = Cause::new(
     "TOKEN_WRONG_HOST",
@@ -251,7 +251,8 @@ fn wrong_port(target: &Target) -> Option<WrongPort> {
         candidate: Candidate::new(
             &TOKEN_WRONG_PORT,
             format!("it is signed for port {}, and the connection goes to port {}", sign.port, dial.port),
-            "set `port` (or `sign_port`) to the one that the database itself listens on",
+            "set `port` to the one that the database itself listens on, here and in the pipe, and remove `sign_port`, which ClickPipes \
+             does not have; let a load balancer or a tunnel in between listen on the same port",
         ),
         // Behind `connect_to`, the other port can be that of a tunnel.
         is_likely: !is_default || dial.host == sign.host,
