@@ -67,7 +67,9 @@ pub(in crate::checks) static TOKEN_WRONG_PORT: Cause = Cause::new(
     "the token is signed for the wrong port",
     "a candidate if the connection uses a different port than the token",
 )
-.fix("set `port` to the one that the database listens on, here and in the pipe; ClickPipes has no `sign_port`");
+.fix(
+    "set `port` to the one that the database listens on, here and in the pipe; ClickPipes has no `sign_port`",
+);
 
 pub(in crate::checks) static TOKEN_WRONG_HOST: Cause = Cause::new(
     "TOKEN_WRONG_HOST",
