@@ -10,19 +10,15 @@
 
 mod auth;
 mod bodies;
-mod connections;
 mod check;
 mod status_store;
 mod guesses;
 mod scheduler;
 mod http;
-mod listener;
 mod log_limit;
 mod metrics;
-mod origin;
 mod page;
 mod probe;
-mod progress;
 mod schedule;
 mod shared;
 mod single_flight;
@@ -44,7 +40,6 @@ use tokio_util::sync::CancellationToken;
 use bodies::Bodies;
 use check::Checked;
 use concurrency::ConcurrencyLimit;
-use connections::Limits;
 use guesses::Guesses;
 use http::SharedBodies;
 use log_limit::LogLimit;
@@ -58,7 +53,11 @@ use crate::{
     config::{MonitoredTarget, Serve},
     diagnostic::Requirement,
     facts::Position,
-    service::{descriptors, notify},
+    service::{
+        descriptors,
+        http::{self as http_server, Limits},
+        notify,
+    },
     target::{ConfigErrors, Invalid},
     verify::Clock,
 };
@@ -110,10 +109,7 @@ pub fn check_tls(config: &Serve) -> Result<(), Invalid> {
 /// If the address cannot be listened on or the certificate cannot be used; no database was contacted.
 pub async fn serve(config: Serve, reread: Reread, clock: Clock) -> Result<(), ServeError> {
     let listen = config.web.listen;
-    let listener = listener::bind(listen).map_err(|e| {
-        let found = format!("`{listen}`: {e}");
-        ServeError::Invalid(Invalid::new("listen", "an address and a port to listen on", found).into())
-    })?;
+    let listener = http_server::bind(listen).map_err(|invalid| ServeError::Invalid(invalid.into()))?;
     let shared = Arc::new(Shared::new(&config, None).map_err(|invalid| ServeError::Invalid(invalid.into()))?);
     let limits = Limits::new(descriptors::raise_limit());
     let (reloads, mut expected) = mpsc::channel(1);
@@ -142,7 +138,7 @@ pub async fn serve(config: Serve, reread: Reread, clock: Clock) -> Result<(), Se
 
     let address = listener.local_addr().map_err(ServeError::Io)?;
     let stop = CancellationToken::new();
-    let answering = tokio::spawn(listener::serve(listener, Arc::clone(&serve), limits, stop.clone()));
+    let answering = tokio::spawn(http_server::serve(listener, Arc::clone(&serve), limits, stop.clone()));
     tracing::info!(%address, targets = scheduler.len(), version = env!("CARGO_PKG_VERSION"), "serving");
     notify::ready(&format!("watching {} targets", scheduler.len()));
     let mut watchdog = notify::watchdog();

@@ -1,4 +1,5 @@
-//! What every long-running command needs from the system: notifications to systemd, and file descriptors.
+//! What every long-running command needs: notifications to systemd, file descriptors, and an HTTP server.
 
 pub(crate) mod descriptors;
+pub(crate) mod http;
 pub(crate) mod notify;

@@ -92,12 +92,12 @@ fn each_external_crate_is_used_only_in_its_files() {
         ("aws_smithy_types", &["identity/http.rs"], "the SDK's HTTP is ours, in one file"),
         (
             "hyper",
-            &["serve/listener.rs", "identity/http.rs"],
+            &["service/http.rs", "identity/http.rs"],
             "each side of HTTP has one file: connections of clients, requests to AWS",
         ),
         (
             "axum",
-            &["serve/http.rs", "serve/listener.rs", "serve/probe.rs"],
+            &["serve/http.rs", "serve/probe.rs", "service/http.rs"],
             "HTTP ends where its answer is a value",
         ),
         (

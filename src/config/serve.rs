@@ -185,7 +185,7 @@ fn number(
 fn web(fields: &ServeFields, context: &Context<'_>) -> Result<Web, ConfigErrors> {
     let mut errors = ErrorList::default();
     let e = &mut errors;
-    let listen = optional(e, fields.listen.as_ref(), listen);
+    let listen = optional(e, fields.listen.as_ref(), listen_address);
     let plaintext = optional(e, fields.plaintext_beyond_loopback.as_ref(), |text| {
         text.parse().map_err(|_| Invalid::new("plaintext_beyond_loopback", "true or false", quoted(text)))
     });
@@ -223,7 +223,7 @@ fn web(fields: &ServeFields, context: &Context<'_>) -> Result<Web, ConfigErrors>
     Ok(web)
 }
 
-fn listen(text: &str) -> Result<SocketAddr, Invalid> {
+pub(super) fn listen_address(text: &str) -> Result<SocketAddr, Invalid> {
     let expected = "an IP address and a port, such as 127.0.0.1:9719 or [::]:9719";
     text.parse().map_err(|_| Invalid::new("listen", expected, quoted(text)))
 }

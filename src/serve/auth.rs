@@ -9,11 +9,8 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use subtle::ConstantTimeEq;
 
-use super::{
-    connections::Client,
-    guesses::{Guesses, Limited},
-};
-use crate::secret::Secret;
+use super::guesses::{Guesses, Limited};
+use crate::{secret::Secret, service::http::Client};
 
 /// Clients that are remembered for one user.
 const CLIENTS: usize = 1024;

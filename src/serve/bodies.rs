@@ -7,7 +7,8 @@ use std::{
 };
 
 use tokio::sync::Mutex as AsyncMutex;
-use tokio_util::sync::CancellationToken;
+
+use crate::service::http::Outdated;
 
 /// Bytes of all large bodies that are kept or being sent.
 const BUDGET: usize = 32 * 1024 * 1024;
@@ -15,10 +16,6 @@ const BUDGET: usize = 32 * 1024 * 1024;
 const SMALL: usize = 16 * 1024;
 /// A page contains the time, and metrics the refused requests, which do not change the generation.
 const LIFETIME: Duration = Duration::from_secs(1);
-
-/// Canceled when a body's memory is needed.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Outdated(pub(super) CancellationToken);
 
 /// A rendered body.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use std::{
 
 use tokio::sync::Semaphore;
 
-use super::connections::Client;
+use crate::service::http::Client;
 
 /// Wrong passwords at once, and the time until the next one.
 const HASHED: Rate = Rate { burst: 10.0, refill: Duration::from_secs(5) };

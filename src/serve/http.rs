@@ -6,7 +6,7 @@ use axum::{
     Extension, Router,
     body::Body,
     extract::{Path, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -22,9 +22,8 @@ use tokio_rustls::TlsAcceptor;
 use super::{
     Monitor,
     bodies::{Body as SharedBody, Failed, Shared},
-    connections::Client,
     guesses::Limited,
-    origin, page, probe,
+    page, probe,
     status_store::{Entry, Health, StatusStore},
 };
 use crate::{
@@ -32,6 +31,9 @@ use crate::{
     report::{
         json::SCHEMA_VERSION,
         metrics::table::{self, Refusal},
+    },
+    service::http::{
+        Application, Client, HEALTHY, OPENMETRICS, PLAIN_METRICS, READY, accepts_openmetrics, harden, origin,
     },
     target::Invalid,
     trust,
@@ -52,9 +54,6 @@ pub(super) struct SharedBodies {
     targets: Shared,
 }
 
-/// Answered without a password and without limits.
-pub(super) const HEALTH_PATHS: [&str; 2] = ["/-/healthy", "/-/ready"];
-
 /// # Errors
 /// If the certificate or key cannot be read, or they do not belong together.
 pub(super) fn acceptor(web: &Web) -> Result<Option<Acceptor>, Invalid> {
@@ -73,9 +72,22 @@ pub(super) fn acceptor(web: &Web) -> Result<Option<Acceptor>, Invalid> {
     Ok(Some(TlsAcceptor::from(Arc::new(config))))
 }
 
-pub(super) fn router(serve: &Arc<Monitor>) -> Router {
-    let [healthy, is_ready] = HEALTH_PATHS;
-    let open = Router::new().route(healthy, get(|| async { "healthy\n" })).route(is_ready, get(ready));
+impl Application for Monitor {
+    fn router(self: &Arc<Self>) -> Router {
+        router(self)
+    }
+
+    fn tls(&self) -> Option<Acceptor> {
+        self.shared().tls.clone()
+    }
+
+    fn refused(&self, refusal: Refusal) {
+        self.metrics.refused(refusal);
+    }
+}
+
+fn router(serve: &Arc<Monitor>) -> Router {
+    let open = Router::new().route(HEALTHY, get(|| async { "healthy\n" })).route(READY, get(ready));
     Router::new()
         .route("/", get(index))
         .route("/targets/{name}", get(target_page))
@@ -143,24 +155,6 @@ async fn authenticate(
     }
 }
 
-/// Pages run no scripts and load no external resources.
-async fn harden(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    for (name, value) in [
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-        ),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::CACHE_CONTROL, "no-store"),
-    ] {
-        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
-    }
-    response
-}
-
 async fn ready(State(serve): State<Arc<Monitor>>) -> Response {
     let status_store = serve.status_store();
     let waiting = status_store.entries().filter(|(_, entry)| entry.health == Health::Unknown).count();
@@ -174,19 +168,8 @@ async fn ready(State(serve): State<Arc<Monitor>>) -> Response {
     }
 }
 
-/// Too many requests.
-pub(super) fn busy() -> Response {
-    let later = [(header::RETRY_AFTER, "1")];
-    (StatusCode::SERVICE_UNAVAILABLE, later, "503: too many requests at once\n").into_response()
-}
-
 const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
-/// OpenMetrics 1.0.
-const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// Prometheus text format.
-const PLAIN_METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The body of an address that shows all targets, rendered for several clients at a time.
 async fn shared<R: FnOnce() -> Vec<u8> + Send + 'static>(
@@ -258,19 +241,6 @@ async fn metrics(State(serve): State<Arc<Monitor>>, headers: HeaderMap) -> Respo
     .await
 }
 
-/// Prometheus names OpenMetrics if it is to be used; `promtool` and people do not.
-fn accepts_openmetrics(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let mut ranges = accepted.flat_map(|value| value.split(','));
-    ranges.any(|range| {
-        let mut parts = range.split(';').map(str::trim);
-        let is_type =
-            parts.next().is_some_and(|name| name.eq_ignore_ascii_case("application/openmetrics-text"));
-        let refused = parts.any(|part| part.strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0)));
-        is_type && !refused
-    })
-}
-
 pub(super) fn exposition(text: String) -> Response {
     ([(header::CONTENT_TYPE, OPENMETRICS)], Body::from(text)).into_response()
 }
@@ -321,40 +291,5 @@ async fn reload(State(serve): State<Arc<Monitor>>) -> Response {
         )
             .into_response(),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn openmetrics_is_for_clients_that_name_it() {
-        for (accept, expected) in [
-            (None, false),
-            (Some("*/*"), false),
-            (Some("text/plain;version=0.0.4"), false),
-            (Some("application/openmetrics-text;q=0"), false),
-            (Some("application/openmetrics-text"), true),
-            // Prometheus 2.42 and 3.
-            (
-                Some(
-                    "application/openmetrics-text; version=1.0.0; charset=utf-8; q=0.5, text/plain;q=0.2,*/*;q=0.1",
-                ),
-                true,
-            ),
-            (
-                Some(
-                    "application/vnd.google.protobuf;q=0.6,Application/OpenMetrics-Text;version=1.0.0;q=0.5",
-                ),
-                true,
-            ),
-        ] {
-            let mut headers = HeaderMap::new();
-            if let Some(accept) = accept {
-                headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
-            }
-            assert_eq!(accepts_openmetrics(&headers), expected, "{accept:?}");
-        }
     }
 }

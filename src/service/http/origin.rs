@@ -15,7 +15,7 @@ use crate::target::quoted;
 ///
 /// # Errors
 /// The text of the response.
-pub(super) fn check_host(headers: &HeaderMap, names: &BTreeSet<String>) -> Result<(), String> {
+pub(crate) fn check_host(headers: &HeaderMap, names: &BTreeSet<String>) -> Result<(), String> {
     let mut given = headers.get_all(header::HOST).iter();
     let found = match (given.next(), given.next()) {
         (Some(host), None) => String::from_utf8_lossy(host.as_bytes()).into_owned(),
@@ -44,7 +44,7 @@ const HOST: &str = "403: Host: expected an IP address, localhost, or a name in h
 ///
 /// # Errors
 /// The text of the response.
-pub(super) fn check_site(headers: &HeaderMap) -> Result<(), String> {
+pub(crate) fn check_site(headers: &HeaderMap) -> Result<(), String> {
     let text = |name| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let refused = |name: &str, found: &str| {
         Err(format!(

@@ -20,10 +20,10 @@ const SLOW: Duration = Duration::from_secs(1);
 /// Where a connection comes from: an IPv4 address, or the /64 network of an IPv6 address, because one machine usually has
 /// all its addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Client(IpAddr);
+pub(crate) struct Client(IpAddr);
 
 impl Client {
-    pub(super) fn new(ip: IpAddr) -> Self {
+    pub(crate) fn new(ip: IpAddr) -> Self {
         match ip.to_canonical() {
             IpAddr::V6(ip) if !ip.is_loopback() => {
                 let network = u128::from(ip) & !u128::from(u64::MAX);
@@ -36,15 +36,15 @@ impl Client {
 
 /// Maximum numbers of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Limits {
-    pub(super) waiting: usize,
-    pub(super) working: usize,
-    pub(super) working_per_client: usize,
+pub(crate) struct Limits {
+    pub(crate) waiting: usize,
+    pub(crate) working: usize,
+    pub(crate) working_per_client: usize,
 }
 
 impl Limits {
     /// At most three eighths of the file descriptors; checks need the others.
-    pub(super) fn new(descriptors: usize) -> Self {
+    pub(crate) fn new(descriptors: usize) -> Self {
         let working = (descriptors / 8).clamp(1, 256);
         Self { waiting: (descriptors / 4).clamp(1, 1024), working, working_per_client: working.div_ceil(2) }
     }
@@ -68,7 +68,7 @@ struct Connection {
 
 /// All open connections, oldest first.
 #[derive(Debug)]
-pub(super) struct Connections {
+pub(crate) struct Connections {
     limits: Limits,
     open: BTreeMap<u64, Connection>,
     next: u64,
@@ -76,15 +76,15 @@ pub(super) struct Connections {
 
 /// No place is free.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Busy;
+pub(crate) struct Busy;
 
 impl Connections {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         Self { limits, open: BTreeMap::new(), next: 0 }
     }
 
     /// Adds a connection. `close` is canceled when it has to make room. Closes one if too many wait.
-    pub(super) fn arrive(&mut self, client: Client, close: CancellationToken) -> u64 {
+    pub(crate) fn arrive(&mut self, client: Client, close: CancellationToken) -> u64 {
         let id = self.next;
         self.next += 1;
         self.open.insert(id, Connection { client, phase: Phase::Waiting, close });
@@ -95,12 +95,12 @@ impl Connections {
     }
 
     /// Closes the oldest waiting connection of the client that has the most.
-    pub(super) fn close_waiting(&mut self) {
+    pub(crate) fn close_waiting(&mut self) {
         self.close_one(|connection| connection.phase == Phase::Waiting);
     }
 
     /// The request head was read: takes a place for work.
-    pub(super) fn work(&mut self, id: u64, now: Instant) -> Result<(), Busy> {
+    pub(crate) fn work(&mut self, id: u64, now: Instant) -> Result<(), Busy> {
         let client = self.open.get(&id).ok_or(Busy)?.client;
         let slow = |connection: &Connection| matches!(connection.phase, Phase::Sending(since) if now.saturating_duration_since(since) >= SLOW);
         let works = |connection: &Connection| connection.phase != Phase::Waiting;
@@ -122,13 +122,13 @@ impl Connections {
     }
 
     /// The response is ready to be sent. A connection that still waits, as one with a health request, keeps waiting.
-    pub(super) fn send(&mut self, id: u64, now: Instant) {
+    pub(crate) fn send(&mut self, id: u64, now: Instant) {
         if let Some(connection) = self.open.get_mut(&id).filter(|c| c.phase == Phase::Working) {
             connection.phase = Phase::Sending(now);
         }
     }
 
-    pub(super) fn leave(&mut self, id: u64) {
+    pub(crate) fn leave(&mut self, id: u64) {
         self.open.remove(&id);
     }
 

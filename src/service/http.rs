@@ -1,5 +1,9 @@
 //! Accepts HTTP connections, with or without TLS. Each connection has one request, a deadline for each step, and a place
-//! in the table of [`super::connections`].
+//! in the table of [`connections`].
+
+mod connections;
+pub(crate) mod origin;
+mod progress;
 
 use std::{
     convert::Infallible,
@@ -10,7 +14,13 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, response::Response};
+use axum::{
+    Router,
+    extract::Request,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
 use hyper::{body::Incoming, server::conn::http1, service::Service};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::{
@@ -19,17 +29,38 @@ use tokio::{
     sync::watch,
     time::{Instant, sleep, sleep_until},
 };
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{
-    Monitor,
-    bodies::Outdated,
-    connections::{Busy, Client, Connections, Limits},
-    http,
-    progress::Progress,
-};
-use crate::report::metrics::table::Refusal;
+use crate::{report::metrics::table::Refusal, target::Invalid};
+use connections::{Busy, Connections};
+pub(crate) use connections::{Client, Limits};
+use progress::Progress;
+
+/// Answered without a password and without limits.
+pub(crate) const HEALTHY: &str = "/-/healthy";
+pub(crate) const READY: &str = "/-/ready";
+
+/// OpenMetrics 1.0.
+pub(crate) const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Prometheus text format.
+pub(crate) const PLAIN_METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What is served.
+pub(crate) trait Application: Send + Sync + 'static {
+    fn router(self: &Arc<Self>) -> Router;
+
+    /// TLS of the current configuration; `None` for plain HTTP.
+    fn tls(&self) -> Option<TlsAcceptor>;
+
+    /// Counts a request that was refused, or a connection that was closed early.
+    fn refused(&self, refusal: Refusal);
+}
+
+/// Canceled when the memory of a response is needed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outdated(pub(crate) CancellationToken);
 
 /// For the TLS handshake and the request head together.
 const HEAD: Duration = Duration::from_secs(5);
@@ -47,7 +78,13 @@ const HEAD_SIZE: usize = 16 * 1024;
 
 /// # Errors
 /// If the address cannot be listened on.
-pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, Invalid> {
+    listen(address).map_err(|error| {
+        Invalid::new("listen", "an address and a port to listen on", format!("`{address}`: {error}"))
+    })
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
     // Accepted sockets inherit the sizes.
@@ -58,13 +95,13 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Serves until `stop`; requests that were read are answered.
-pub(super) async fn serve(
+pub(crate) async fn serve(
     listener: TcpListener,
-    serve: Arc<Monitor>,
+    application: Arc<impl Application>,
     limits: Limits,
     stop: CancellationToken,
 ) {
-    let router = http::router(&serve);
+    let router = application.router();
     let (table, open) = (Table(Arc::new(Mutex::new(Connections::new(limits)))), TaskTracker::new());
     loop {
         let accepted = tokio::select! {
@@ -82,7 +119,7 @@ pub(super) async fn serve(
             }
         };
         let exchange = Exchange {
-            serve: Arc::clone(&serve),
+            application: Arc::clone(&application),
             place: table.place(Client::new(peer.ip())),
             router: TowerToHyperService::new(router.clone()),
             stop: stop.clone(),
@@ -185,8 +222,8 @@ impl Step {
 }
 
 /// One request and its response.
-struct Exchange {
-    serve: Arc<Monitor>,
+struct Exchange<A> {
+    application: Arc<A>,
     place: Place,
     router: TowerToHyperService<Router>,
     stop: CancellationToken,
@@ -194,11 +231,11 @@ struct Exchange {
     deadline: Instant,
 }
 
-impl Exchange {
+impl<A: Application> Exchange<A> {
     async fn run(self, stream: TcpStream) {
         match self.exchange(stream).await {
             Ok(()) => {}
-            Err(Ended::Refused(refusal)) => self.serve.metrics.refused(refusal),
+            Err(Ended::Refused(refusal)) => self.application.refused(refusal),
             Err(Ended::Failed(error)) => tracing::debug!(%error, "connection ended with an error"),
         }
     }
@@ -206,7 +243,7 @@ impl Exchange {
     async fn exchange(&self, stream: TcpStream) -> Result<(), Ended> {
         stream.set_nodelay(true).map_err(Ended::Failed)?;
         let mut stream = Progress::new(stream, PROGRESS);
-        let tls = self.serve.shared().tls.clone();
+        let tls = self.application.tls();
         let (result, stream) = match tls {
             None => (self.answer(&mut stream).await, stream),
             Some(tls) => {
@@ -222,7 +259,7 @@ impl Exchange {
         result
     }
 
-    async fn handshake(&self, stream: Stream, tls: &http::Acceptor) -> Result<TlsStream<Stream>, Ended> {
+    async fn handshake(&self, stream: Stream, tls: &TlsAcceptor) -> Result<TlsStream<Stream>, Ended> {
         let step = Step::Head { deadline: self.deadline };
         tokio::select! {
             accepted = tls.accept(stream) => accepted.map_err(Ended::Failed),
@@ -267,13 +304,13 @@ impl Exchange {
         step: &watch::Sender<Step>,
     ) -> Result<Response, Infallible> {
         step.send_replace(Step::Work);
-        let is_health = http::HEALTH_PATHS.contains(&request.uri().path());
+        let is_health = [HEALTHY, READY].contains(&request.uri().path());
         let response = if is_health || self.place.work().is_ok() {
             request.extensions_mut().insert(self.place.client);
             self.router.call(request).await?
         } else {
-            self.serve.metrics.refused(Refusal::Busy);
-            http::busy()
+            self.application.refused(Refusal::Busy);
+            busy()
         };
         self.place.send();
         let outdated = response.extensions().get::<Outdated>().cloned().unwrap_or_default();
@@ -292,6 +329,78 @@ impl Exchange {
             () = self.stop.cancelled() => true,
             () = self.place.close.cancelled() => false,
             () = sleep(CLOSE) => false,
+        }
+    }
+}
+
+/// Pages run no scripts and load no external resources.
+pub(crate) async fn harden(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    for (name, value) in [
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Too many requests.
+fn busy() -> Response {
+    let later = [(header::RETRY_AFTER, "1")];
+    (StatusCode::SERVICE_UNAVAILABLE, later, "503: too many requests at once\n").into_response()
+}
+
+/// Prometheus names OpenMetrics if it is to be used; `promtool` and people do not.
+pub(crate) fn accepts_openmetrics(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let mut ranges = accepted.flat_map(|value| value.split(','));
+    ranges.any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let is_type =
+            parts.next().is_some_and(|name| name.eq_ignore_ascii_case("application/openmetrics-text"));
+        let refused = parts.any(|part| part.strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0)));
+        is_type && !refused
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn openmetrics_is_for_clients_that_name_it() {
+        for (accept, expected) in [
+            (None, false),
+            (Some("*/*"), false),
+            (Some("text/plain;version=0.0.4"), false),
+            (Some("application/openmetrics-text;q=0"), false),
+            (Some("application/openmetrics-text"), true),
+            // Prometheus 2.42 and 3.
+            (
+                Some(
+                    "application/openmetrics-text; version=1.0.0; charset=utf-8; q=0.5, text/plain;q=0.2,*/*;q=0.1",
+                ),
+                true,
+            ),
+            (
+                Some(
+                    "application/vnd.google.protobuf;q=0.6,Application/OpenMetrics-Text;version=1.0.0;q=0.5",
+                ),
+                true,
+            ),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(accept) = accept {
+                headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+            }
+            assert_eq!(accepts_openmetrics(&headers), expected, "{accept:?}");
         }
     }
 }
