@@ -11,8 +11,10 @@
 
 mod caller;
 mod cancel_keys;
+mod http;
 mod listener;
 mod login;
+mod metrics;
 mod mysql;
 mod postgres;
 mod refusal;
@@ -36,6 +38,7 @@ use crate::{
 use caller::Caller;
 use cancel_keys::CancelKeys;
 pub use listener::{Listener, PrivateDirectory};
+pub use metrics::Metrics;
 pub use supervisor::{Reread, RunError, run};
 
 /// What one target's connections share.
@@ -45,6 +48,7 @@ pub struct Endpoint {
     roots: Arc<RootCertStore>,
     sessions: Arc<Sessions>,
     rate_limit: Arc<RateLimit>,
+    metrics: Arc<Metrics>,
     clock: Clock,
     cancel_keys: Arc<CancelKeys>,
 }
@@ -56,10 +60,12 @@ impl Endpoint {
         target: Target,
         sessions: Arc<Sessions>,
         rate_limit: Arc<RateLimit>,
+        metrics: Arc<Metrics>,
         clock: Clock,
     ) -> Result<Self, Invalid> {
         let roots = Arc::new(trust::database_roots(&target)?);
-        Ok(Self { target, roots, sessions, rate_limit, clock, cancel_keys: Arc::default() })
+        metrics.add(&target.name);
+        Ok(Self { target, roots, sessions, rate_limit, metrics, clock, cancel_keys: Arc::default() })
     }
 
     /// With the open sessions of an endpoint that it replaces: their queries can still be cancelled.

@@ -72,7 +72,7 @@ pub(super) async fn serve(mut client: UnixStream, endpoint: &Endpoint, caller: C
         Ok(greeted) => greeted,
         Err(refusal) => {
             let error = packet::error(&refusal, false);
-            return refuse(&mut client, target, 0, &error, &refusal).await;
+            return refuse(&mut client, endpoint, 0, &error, &refusal).await;
         }
     };
     let hello = async {
@@ -92,7 +92,7 @@ pub(super) async fn serve(mut client: UnixStream, endpoint: &Endpoint, caller: C
     let response = match understand(&payload, target) {
         Ok(response) => response,
         Err(refusal) => {
-            refuse(&mut client, target, sequence, &packet::error(&refusal, true), &refusal).await;
+            refuse(&mut client, endpoint, sequence, &packet::error(&refusal, true), &refusal).await;
             return finish(endpoint, greeted, seen).await;
         }
     };
@@ -101,7 +101,7 @@ pub(super) async fn serve(mut client: UnixStream, endpoint: &Endpoint, caller: C
         Ok(logged_in) => logged_in,
         Err(refusal) => {
             let error = packet::error(&refusal, true);
-            return refuse(&mut client, target, sequence, &error, &refusal).await;
+            return refuse(&mut client, endpoint, sequence, &error, &refusal).await;
         }
     };
     tracing::info!(
@@ -111,6 +111,7 @@ pub(super) async fn serve(mut client: UnixStream, endpoint: &Endpoint, caller: C
         took = start.elapsed().as_millis(),
         "logged in"
     );
+    let _open = endpoint.metrics.logged_in(&target.name, start.elapsed());
     let mut stream = session.stream;
     let welcomed = async {
         let mut sequence = sequence;
@@ -136,13 +137,14 @@ pub(super) async fn serve(mut client: UnixStream, endpoint: &Endpoint, caller: C
                 }
             }
             Ok(Err(refusal)) => {
-                refuse(&mut client, target, 1, &packet::error(&refusal, true), &refusal).await;
+                refuse(&mut client, endpoint, 1, &packet::error(&refusal, true), &refusal).await;
                 break;
             }
             Err(_) => break,
         }
     }
     let _ = stream.shutdown().await;
+    endpoint.metrics.transferred(&target.name, relay.totals);
     tracing::info!(
         target = target.name,
         pid = caller.pid,
@@ -247,8 +249,9 @@ async fn change_user(
 }
 
 /// Sends an error packet and closes.
-async fn refuse(client: &mut UnixStream, target: &Target, sequence: u8, error: &[u8], refusal: &Refusal) {
-    tracing::warn!(target = target.name, why = refusal.message, detail = refusal.detail, "refused");
+async fn refuse(client: &mut UnixStream, endpoint: &Endpoint, sequence: u8, error: &[u8], refusal: &Refusal) {
+    endpoint.metrics.refused(&endpoint.target.name);
+    tracing::warn!(target = endpoint.target.name, why = refusal.message, detail = refusal.detail, "refused");
     let sent = async {
         packet::write(client, sequence, error).await?;
         client.shutdown().await?;

@@ -73,17 +73,17 @@ pub(super) async fn serve(mut client: UnixStream, endpoint: &Endpoint, caller: C
         Ok(Err(error)) => return tracing::debug!(target = target.name, %error, "the client closed"),
         Err(_) => {
             let late = Refusal::new(Class::Protocol, "pipeprobe: no startup message within 10 s");
-            return refuse(&mut client, target, &late).await;
+            return refuse(&mut client, endpoint, &late).await;
         }
     };
     let startup = match first {
         First::Startup(startup) => startup,
         First::Cancel(request) => return cancel(endpoint, &request).await,
         First::Encryption => return, // a third request for encryption
-        First::Invalid(refusal) => return refuse(&mut client, target, &refusal).await,
+        First::Invalid(refusal) => return refuse(&mut client, endpoint, &refusal).await,
     };
     if let Err(refusal) = startup.check_user(target.user.as_str()) {
-        return refuse(&mut client, target, &refusal).await;
+        return refuse(&mut client, endpoint, &refusal).await;
     }
     let connect = async |redactor: &_, deadline, evidence: &mut _| {
         let opening = Opening::Startup(startup.message());
@@ -93,7 +93,7 @@ pub(super) async fn serve(mut client: UnixStream, endpoint: &Endpoint, caller: C
     let LoggedIn { session, peer } = tokio::select! {
         result = log_in(endpoint, startup.purpose(), connect) => match result {
             Ok(logged_in) => logged_in,
-            Err(refusal) => return refuse(&mut client, target, &refusal).await,
+            Err(refusal) => return refuse(&mut client, endpoint, &refusal).await,
         },
         () = closed(&client) => return tracing::debug!(target = target.name, "the client did not wait"),
     };
@@ -104,6 +104,7 @@ pub(super) async fn serve(mut client: UnixStream, endpoint: &Endpoint, caller: C
         took = start.elapsed().as_millis(),
         "logged in"
     );
+    let _open = endpoint.metrics.logged_in(&target.name, start.elapsed());
     let mut key = BackendKey::default();
     let mut remembered = None;
     let mut inspect = |bytes: &[u8]| {
@@ -116,6 +117,7 @@ pub(super) async fn serve(mut client: UnixStream, endpoint: &Endpoint, caller: C
         return;
     }
     let totals = splice(client, session.stream, inspect).await;
+    endpoint.metrics.transferred(&target.name, totals);
     tracing::info!(
         target = target.name,
         pid = caller.pid,
@@ -159,8 +161,9 @@ async fn cancel(endpoint: &Endpoint, request: &[u8]) {
 }
 
 /// Sends an ErrorResponse and closes.
-async fn refuse(client: &mut UnixStream, target: &Target, refusal: &Refusal) {
-    tracing::warn!(target = target.name, why = refusal.message, detail = refusal.detail, "refused");
+async fn refuse(client: &mut UnixStream, endpoint: &Endpoint, refusal: &Refusal) {
+    endpoint.metrics.refused(&endpoint.target.name);
+    tracing::warn!(target = endpoint.target.name, why = refusal.message, detail = refusal.detail, "refused");
     let sent = async {
         client.write_all(&error_response(refusal)).await?;
         client.shutdown().await?;

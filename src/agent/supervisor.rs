@@ -4,7 +4,11 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet},
     io,
     path::Path,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use tokio::{
@@ -15,16 +19,25 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Endpoint,
+    http::Status,
     listener::{Listener, create_parent},
+    metrics::Metrics,
 };
 use crate::{
     config::{Agent, LOGINS_PER_SECOND},
     connection::RateLimit,
     identity::Sessions,
-    service::{descriptors, notify},
+    service::{
+        descriptors,
+        http::{self, Limits},
+        notify,
+    },
     target::{self, ConfigErrors, ErrorList, Invalid, Target},
     verify::Clock,
 };
+
+/// For HTTP responses that are being sent at the end.
+const ANSWERS: Duration = Duration::from_secs(1);
 
 /// Reads the configuration again.
 pub type Reread = Arc<dyn Fn() -> Result<Agent, ConfigErrors> + Send + Sync>;
@@ -35,10 +48,18 @@ pub type Reread = Arc<dyn Fn() -> Result<Agent, ConfigErrors> + Send + Sync>;
 /// # Errors
 /// If an endpoint cannot be created at the start, or the system's error.
 pub async fn run(config: Agent, reread: Reread, clock: Clock) -> Result<(), RunError> {
-    descriptors::raise_limit();
+    let limits = Limits::new(descriptors::raise_limit());
+    let listener = config.listen.map(http::bind).transpose();
+    let listener = listener.map_err(|invalid| RunError::Invalid(invalid.into()))?;
     let mut drain = config.drain;
     let mut supervisor = Supervisor::new(clock);
     supervisor.apply(&config).await.map_err(RunError::Invalid)?;
+    let status =
+        Arc::new(Status { metrics: Arc::clone(&supervisor.metrics), is_stopping: AtomicBool::default() });
+    let stop_answering = CancellationToken::new();
+    let answering = listener.map(|listener| {
+        tokio::spawn(http::serve(listener, Arc::clone(&status), limits, stop_answering.clone()))
+    });
     let io = RunError::Io;
     let mut hangup = signal(SignalKind::hangup()).map_err(io)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(io)?;
@@ -76,6 +97,7 @@ pub async fn run(config: Agent, reread: Reread, clock: Clock) -> Result<(), RunE
     }
     tracing::info!(sessions = supervisor.sessions.len(), "stopping");
     notify::stopping();
+    status.is_stopping.store(true, Ordering::Relaxed);
     supervisor.stop_all().await;
     supervisor.sessions.close();
     tokio::select! {
@@ -88,6 +110,10 @@ pub async fn run(config: Agent, reread: Reread, clock: Clock) -> Result<(), RunE
     }
     supervisor.end.cancel();
     supervisor.sessions.wait().await;
+    stop_answering.cancel();
+    if let Some(answering) = answering {
+        let _ = tokio::time::timeout(ANSWERS, answering).await;
+    }
     Ok(())
 }
 
@@ -113,6 +139,7 @@ struct Supervisor {
     /// By name of the target.
     running: BTreeMap<String, Running>,
     access: Arc<Sessions>,
+    metrics: Arc<Metrics>,
     rate_limits: HashMap<target::Endpoint, Arc<RateLimit>>,
     /// The sessions of all clients, also of targets that a reload has removed.
     sessions: TaskTracker,
@@ -132,6 +159,7 @@ impl Supervisor {
             clock,
             running: BTreeMap::new(),
             access: Arc::default(),
+            metrics: Arc::default(),
             rate_limits: HashMap::new(),
             sessions: TaskTracker::new(),
             end: CancellationToken::new(),
@@ -184,7 +212,13 @@ impl Supervisor {
         let rate_limit = self.rate_limits.entry(target.sign.clone());
         let rate_limit =
             Arc::clone(rate_limit.or_insert_with(|| Arc::new(RateLimit::new(LOGINS_PER_SECOND))));
-        let endpoint = Endpoint::new(target.clone(), Arc::clone(&self.access), rate_limit, self.clock)?;
+        let endpoint = Endpoint::new(
+            target.clone(),
+            Arc::clone(&self.access),
+            rate_limit,
+            Arc::clone(&self.metrics),
+            self.clock,
+        )?;
         let endpoint = Arc::new(endpoint.after(before));
         let listener = Listener::bind(&directory.join(&target.name), endpoint.socket_name())?;
         tracing::info!(target = target.name, socket = %listener.path().display(), "listening");

@@ -22,6 +22,10 @@ pub struct Agent {
     #[arg(long, env = "PIPEPROBE_SOCKET_DIR", value_name = "DIR")]
     pub socket_dir: Option<PathBuf>,
 
+    /// Address for /metrics, /-/healthy and /-/ready; without TLS, and without a secret [default: none]
+    #[arg(long, env = "PIPEPROBE_AGENT_LISTEN", value_name = "ADDRESS")]
+    pub listen: Option<Given>,
+
     /// How long open sessions may continue after SIGTERM [default: 30s]
     #[arg(long, env = "PIPEPROBE_DRAIN", value_name = "DURATION")]
     pub drain: Option<Given>,
@@ -29,7 +33,7 @@ pub struct Agent {
 
 const EXAMPLES: &str = "\
 Examples:
-  pipeprobe agent -c pipeprobe.toml
+  pipeprobe agent -c pipeprobe.toml --listen 127.0.0.1:9720
   PGHOST=$XDG_RUNTIME_DIR/pipeprobe/orders PGSSLMODE=disable psql -U clickpipes_iam_user app
 
 Exit codes: 0 stopped (SIGTERM, SIGINT), 1 internal error, 2 bad usage or configuration, or a socket is in use";

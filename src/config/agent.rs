@@ -1,8 +1,15 @@
 //! What `agent` and `exec` serve.
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
-use super::{Context, Environment, SECOND, field::duration, select, serve::SESSION, target, target::Needs};
+use super::{
+    Context, Environment, SECOND,
+    field::{duration, optional},
+    select,
+    serve::{SESSION, listen_address},
+    target,
+    target::Needs,
+};
 use crate::{
     cli::{
         self, Given,
@@ -20,6 +27,8 @@ pub struct Agent {
     /// Each target has a directory in it.
     pub directory: PathBuf,
     pub drain: Duration,
+    /// Where metrics and health are served over HTTP.
+    pub listen: Option<SocketAddr>,
 }
 
 impl Agent {
@@ -31,6 +40,8 @@ impl Agent {
         let mut errors = ErrorList::default();
         let drain = args.drain.filter(|given| !given.text.is_empty());
         let drain = errors.take(drain_of(drain.as_ref()));
+        let listen = args.listen.filter(|given| !given.text.is_empty());
+        let listen = optional(&mut errors, listen.as_ref(), listen_address);
         let mut targets = Vec::new();
         for selected in select::targets(&args.file.into(), &[], typed)?.targets {
             if let Some(target) = errors.take_all(long_lived(selected, &context)) {
@@ -43,7 +54,7 @@ impl Agent {
         let directory = args.socket_dir.filter(|path| !path.as_os_str().is_empty());
         let directory =
             directory.unwrap_or_else(|| runtime.unwrap_or_else(|| "/run".into()).join("pipeprobe"));
-        Ok(Self { targets, directory, drain: drain.unwrap_or(DRAIN) })
+        Ok(Self { targets, directory, drain: drain.unwrap_or(DRAIN), listen })
     }
 }
 

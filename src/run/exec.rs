@@ -19,7 +19,6 @@ use crate::{
     cli::Format,
     config::{Exec, LOGINS_PER_SECOND},
     connection::RateLimit,
-    identity::Sessions,
     target::ConfigErrors,
     verify::Clock,
 };
@@ -78,7 +77,7 @@ fn prepare(
     clock: Clock,
 ) -> Result<Prepared, ConfigErrors> {
     let rate_limit = Arc::new(RateLimit::new(LOGINS_PER_SECOND));
-    let endpoint = Endpoint::new(target, Arc::new(Sessions::default()), rate_limit, clock)?;
+    let endpoint = Endpoint::new(target, Arc::default(), rate_limit, Arc::default(), clock)?;
     let directory = PrivateDirectory::create(&places(environment))?;
     let mut variables = endpoint.environment(directory.path())?;
     variables.extend(require_peer());

@@ -366,6 +366,33 @@ pub static OF_SERVE: [&MetricDef; 12] = [
     &HTTP_REFUSED,
 ];
 
+// Of the agent.
+
+pub static AGENT_CONNECTIONS: MetricDef = MetricDef::counter(
+    "pipeprobe_agent_connections",
+    &["target", "result"],
+    "Number of connections of local programs, by result: `logged_in`, `refused`",
+);
+pub static AGENT_SESSIONS: MetricDef =
+    MetricDef::gauge("pipeprobe_agent_sessions", TARGET, "Number of open sessions");
+pub static AGENT_LOGIN_DURATION: MetricDef = MetricDef {
+    kind: Kind::Histogram,
+    ..MetricDef::seconds(
+        "pipeprobe_agent_login_duration",
+        TARGET,
+        "Duration of the logins of local programs, with the wait for the limit of logins",
+    )
+};
+pub static AGENT_BYTES: MetricDef = MetricDef::counter(
+    "pipeprobe_agent_bytes",
+    &["target", "direction"],
+    "Bytes that sessions have transferred after the login, by direction: `to_server`, `to_client`; counted when a session ends",
+);
+
+/// From `/metrics` of `agent` only.
+pub static OF_AGENT: [&MetricDef; 4] =
+    [&AGENT_CONNECTIONS, &AGENT_SESSIONS, &AGENT_LOGIN_DURATION, &AGENT_BYTES];
+
 // The names that all probers use, without a prefix.
 
 pub static PROBE_SUCCESS: MetricDef =
@@ -384,7 +411,7 @@ pub static OF_PROBE: [&MetricDef; 4] = [&PROBE_SUCCESS, &PROBE_DURATION, &PROBE_
 
 /// OpenMetrics as the older text format of Prometheus: there, the name of a counter family ends in `_total`.
 pub fn plain(openmetrics: &str) -> String {
-    let counters = || OF_SERVE.iter().filter(|metric| metric.kind == Kind::Counter);
+    let counters = || OF_SERVE.iter().chain(&OF_AGENT).filter(|metric| metric.kind == Kind::Counter);
     let mut out = String::with_capacity(openmetrics.len());
     for line in openmetrics.lines() {
         let mut words = line.splitn(4, ' ');
@@ -411,6 +438,7 @@ pub fn page() -> String {
         ("Of the last check of each target: `check -o prometheus`, `/metrics` and `/probe`", &OF_CHECK[..]),
         ("Of `serve`: `/metrics`", &OF_SERVE),
         ("Of one probe: `/probe?target=NAME`", &OF_PROBE),
+        ("Of `agent`: `/metrics`, which also has the counter of refused HTTP requests", &OF_AGENT),
     ] {
         let _ = write!(page, "\n## {title}\n\n| metric | kind | labels | meaning |\n|---|---|---|---|\n");
         for metric in metrics {

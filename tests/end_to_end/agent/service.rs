@@ -1,6 +1,8 @@
 //! `pipeprobe agent`: sockets of several targets, reload, and the end.
 
 use std::{
+    io::Write,
+    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -10,7 +12,8 @@ use lab::{Instance, Lab, ServerVersion};
 
 use crate::{
     agent::{sessions_named, stderr, stdout, wait_for},
-    support::{Run, shared},
+    serve::client::get,
+    support::{Run, shared, skipped},
 };
 
 /// A running agent, its sockets and its configuration file.
@@ -21,9 +24,13 @@ struct Agent {
 
 impl Agent {
     fn start(lab: &Lab, toml: &str) -> Self {
+        Self::start_with(lab, toml, &[])
+    }
+
+    fn start_with(lab: &Lab, toml: &str, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("pipeprobe.toml"), toml).unwrap();
-        let child = Self::command(lab, folder.path()).stderr(Stdio::piped()).spawn().unwrap();
+        let child = Self::command(lab, folder.path()).args(arguments).stderr(Stdio::piped()).spawn().unwrap();
         let agent = Self { child, folder };
         agent.wait_until(|agent| agent.socket("a").exists());
         agent
@@ -132,6 +139,52 @@ fn a_second_sigterm_ends_open_sessions_at_once() {
     assert_eq!(agent.child.wait().unwrap().code(), Some(0));
     stderr(&open.wait_with_output().unwrap());
     assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn metrics_count_logins_refusals_and_bytes_and_readiness_ends_with_the_drain() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let mut agent = Agent::start_with(shared(), &(table("a") + &table("b")), &["--listen", &address]);
+    let ready = || get(&address, "/-/ready", &[]).status;
+    assert_eq!((get(&address, "/-/healthy", &[]).status, ready()), (200, 200));
+    let connections = |target: &str, result: &str| {
+        let series = format!("pipeprobe_agent_connections_total{{target=\"{target}\",result=\"{result}\"}}");
+        get(&address, "/metrics", &[]).series(&series)
+    };
+    assert_eq!((connections("a", "logged_in"), connections("b", "refused")), (Some(0.0), Some(0.0)));
+
+    assert_eq!(stdout(&agent.psql("a", "select repeat('x', 100000)").output().unwrap()).len(), 100_000);
+    let mut nobody = agent.psql("a", "select 1");
+    stderr(&nobody.args(["-U", "nobody"]).output().unwrap());
+    let mut open = agent.psql("b", "select 'finished' from pg_sleep(3)");
+    let open = open.env("PGAPPNAME", "agent_metrics").stdout(Stdio::piped()).spawn().unwrap();
+    wait_for(instance(), &sessions_named("agent_metrics"), "1", Duration::from_secs(10));
+    let page = get(&address, "/metrics", &[]);
+    let value = |series: &str| page.series(series);
+    assert_eq!((connections("a", "logged_in"), connections("a", "refused")), (Some(1.0), Some(1.0)));
+    assert_eq!(value("pipeprobe_agent_sessions{target=\"a\"}"), Some(0.0));
+    assert_eq!(value("pipeprobe_agent_sessions{target=\"b\"}"), Some(1.0));
+    assert_eq!(value("pipeprobe_agent_login_duration_seconds_count{target=\"a\"}"), Some(1.0));
+    let received = value("pipeprobe_agent_bytes_total{target=\"a\",direction=\"to_client\"}");
+    assert!(received.is_some_and(|bytes| (100_000.0..110_000.0).contains(&bytes)), "{received:?}");
+    match lab::Tool::Promtool.find() {
+        Ok(promtool) => {
+            let mut check = Command::new(promtool);
+            let check = check.args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
+            let mut check = check.unwrap();
+            check.stdin.take().unwrap().write_all(page.body.as_bytes()).unwrap();
+            let said = check.wait_with_output().unwrap();
+            assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        }
+        Err(why) => skipped(format!("metrics of the agent: promtool: {why}")),
+    }
+    assert_eq!(get(&address, "/metrics", &[("Host", "page.example")]).status, 403);
+
+    agent.signal("TERM");
+    agent.wait_until(|agent| !agent.socket("a").exists());
+    assert_eq!((get(&address, "/-/healthy", &[]).status, ready()), (200, 503));
+    assert_eq!(stdout(&open.wait_with_output().unwrap()), "finished");
+    assert_eq!(agent.child.wait().unwrap().code(), Some(0));
 }
 
 #[test]
