@@ -96,18 +96,24 @@ pub enum Command {
         command: ConfigCommand,
     },
     /// Print a completion script for a shell
+    #[command(
+        after_help = "Examples:\n  source <(pipeprobe completions bash)\n  pipeprobe completions fish > ~/.config/fish/completions/pipeprobe.fish"
+    )]
     Completions {
         #[arg(ignore_case = true)]
         shell: clap_complete::Shell,
     },
     /// Print the man page, or write the man page of every command to a folder
-    #[command(hide = true)]
+    #[command(hide = true, after_help = "Examples:\n  pipeprobe man --output-dir /usr/local/share/man/man1")]
     Man {
         /// Folder for the man pages
         #[arg(long, value_name = "DIR")]
         output_dir: Option<PathBuf>,
     },
     /// Print the JSON Schema of a command's JSON output, or of the configuration file
+    #[command(
+        after_help = "Examples:\n  pipeprobe schema check\n  pipeprobe schema config > pipeprobe.schema.json"
+    )]
     Schema {
         /// The command, or config for the configuration file
         #[arg(value_name = "COMMAND", default_value = "check", ignore_case = true)]

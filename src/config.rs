@@ -131,8 +131,9 @@ impl Config {
         let wait = optional(&mut errors, non_empty(args.wait).as_ref(), |text| {
             duration("wait", text, SECOND..=86_400 * SECOND)
         });
-        let selection =
+        let mut selection =
             errors.take_all(select::targets(&args.sources, &args.names, typed)).unwrap_or_default();
+        errors.take_all(selection.errors.check());
         if let [only] = &selection.targets[..]
             && is_nothing(only)
         {

@@ -248,3 +248,31 @@ fn an_unusable_endpoint_of_a_profile_is_not_printed() {
     assert!(shown.contains("failed to apply endpoint") && shown.contains("STS_UNREACHABLE"), "{shown}");
     assert!(!shown.contains("hunter2") && !shown.contains("Action=AssumeRole"), "{shown}");
 }
+
+#[test]
+fn every_command_has_an_example_and_its_help_fits_a_screen() {
+    for command in [
+        "check",
+        "token",
+        "explain",
+        "setup",
+        "lint",
+        "serve",
+        "health",
+        "agent",
+        "exec",
+        "config check",
+        "config example",
+        "completions",
+        "man",
+        "schema",
+    ] {
+        let output = pipeprobe().args(command.split(' ')).arg("-h").output().unwrap();
+        let help = String::from_utf8(output.stdout).unwrap();
+        let (options, examples) =
+            help.split_once("\nExamples:\n").unwrap_or_else(|| panic!("{command}: {help}"));
+        assert!(examples.contains(&format!("pipeprobe {command}")), "{command}: {examples}");
+        assert!(help.lines().count() < 50, "{command}: {} lines", help.lines().count());
+        assert!(options.contains("Usage: "), "{command}: {options}");
+    }
+}

@@ -68,7 +68,9 @@ pub enum ConfigCommand {
 ///
 /// Makes no connection.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 valid, 2 not valid")]
+#[command(
+    after_help = "Examples:\n  pipeprobe config check pipeprobe.toml\n\nExit codes: 0 valid, 2 not valid"
+)]
 pub struct ConfigCheck {
     /// Configuration file; the same as --config-file
     #[arg(value_name = "FILE", conflicts_with = "config_file")]
@@ -98,6 +100,9 @@ impl From<ConfigCheck> for Serve {
 ///
 /// Without a name, lists the examples. Each is complete, and says at its top what to change.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  pipeprobe config example config > pipeprobe.toml\n  pipeprobe config example alerts > alerts.yml"
+)]
 pub struct ConfigExample {
     #[arg(value_name = "NAME", ignore_case = true)]
     pub name: Option<Example>,

@@ -43,7 +43,9 @@ impl Agent {
         let listen = args.listen.filter(|given| !given.text.is_empty());
         let listen = optional(&mut errors, listen.as_ref(), listen_address);
         let mut targets = Vec::new();
-        for selected in select::targets(&args.file.into(), &[], typed)?.targets {
+        let mut selection = select::targets(&args.file.into(), &[], typed)?;
+        errors.take_all(selection.errors.check());
+        for selected in selection.targets {
             if let Some(target) = errors.take_all(long_lived(selected, &context)) {
                 errors.take(directory_name(&target.name));
                 targets.push(target);

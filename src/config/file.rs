@@ -12,7 +12,7 @@ use crate::{
         Written,
         fields::{Fields, JudgeFields, ServeFields},
     },
-    target::{ConfigErrors, ErrorList, Invalid, Origin, quoted},
+    target::{ConfigErrors, ErrorList, Invalid, Origin, nearest, quoted},
 };
 
 /// A configuration file: fields that all targets share, and a table for each target.
@@ -23,6 +23,8 @@ pub struct File {
     pub serve: ServeFields,
     /// `basis`, `require` and `timeout` of `[serve]`.
     pub judge: JudgeFields,
+    /// Unknown fields and values of a wrong kind. What follows from the rest of the file is reported with them.
+    pub errors: ErrorList,
 }
 
 /// The table of one target.
@@ -35,9 +37,8 @@ pub struct TargetTable {
 /// Reads the text of the file at `path`; the path is for messages, and relative paths in the file start at its folder.
 ///
 /// # Errors
-/// Every syntax error; otherwise every unknown field and every value of a wrong kind. Values are not quoted, because they
-/// can be secrets.
-pub fn parse(path: &Path, text: &str) -> Result<File, ConfigErrors> {
+/// Every syntax error. Other errors are in the result. Values are not quoted, because they can be secrets.
+pub fn read(path: &Path, text: &str) -> Result<File, ConfigErrors> {
     let line_starts = text.match_indices('\n').map(|(at, _)| at + 1).collect();
     let reader = Reader { path: path.display().to_string(), line_starts };
     let mut errors = ErrorList::default();
@@ -53,8 +54,7 @@ pub fn parse(path: &Path, text: &str) -> Result<File, ConfigErrors> {
     }
     errors.check()?;
     let file = reader.file(root.get_ref(), &mut errors);
-    errors.check()?;
-    Ok(file)
+    Ok(File { errors, ..file })
 }
 
 struct Reader {
@@ -125,7 +125,16 @@ impl Reader {
         for (key, value) in entries {
             match fields.set(key.get_ref(), written(value.get_ref()), &self.origin(key.span().start, table)) {
                 Some(result) => drop(errors.take(result)),
-                None => self.unknown(key, table, Fields::keys(), errors),
+                None => {
+                    self.unknown(key, table, Fields::keys(), errors);
+                    // As if the name were right, so that the field is not reported as missing too.
+                    let meant =
+                        nearest(key.get_ref(), Fields::keys()).filter(|name| !entries.contains_key(*name));
+                    if let Some(name) = meant {
+                        let origin = self.origin(key.span().start, table);
+                        fields.set(name, written(value.get_ref()), &origin);
+                    }
+                }
             }
         }
     }

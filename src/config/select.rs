@@ -47,6 +47,8 @@ pub(super) struct SelectedPipe {
 pub(super) struct Selection {
     pub(super) targets: Vec<Selected>,
     pub(super) skipped: Vec<Skipped>,
+    /// Errors of the file that leave targets to read.
+    pub(super) errors: ErrorList,
 }
 
 /// The targets that are named, or all. `typed`: what flags and variables say, which takes precedence.
@@ -64,7 +66,7 @@ pub(super) fn targets(sources: &Sources, names: &[String], typed: Fields) -> Res
         return match names.first() {
             None => {
                 let only = Selected { name: None, origin: None, fields: typed, declared: None };
-                Ok(Selection { targets: vec![only], skipped: Vec::new() })
+                Ok(Selection { targets: vec![only], ..Selection::default() })
             }
             Some(name) => Err(Invalid::new(
                 "config_file",
@@ -86,7 +88,9 @@ pub(super) fn one_target(
     (field, purpose): (&str, &str),
 ) -> Result<Selected, ConfigErrors> {
     let names: Vec<String> = name.into_iter().collect();
-    let mut found = targets(sources, &names, typed)?.targets;
+    let mut selection = targets(sources, &names, typed)?;
+    selection.errors.check()?;
+    let mut found = selection.targets;
     match (found.pop(), found.len()) {
         (Some(one), 0) => Ok(one),
         (None, _) => Err(Invalid::new(field, purpose, "no pipe with authentication = \"IAM_ROLE\"").into()),
@@ -125,7 +129,7 @@ pub(super) fn read_file(path: &Path) -> Result<File, ConfigErrors> {
         let found = format!("{}: {why}", quoted(path.display()));
         Invalid::new("config_file", "a file that can be read", found)
     })?;
-    file::parse(path, &text)
+    file::read(path, &text)
 }
 
 /// The targets of a file and a document that are named, or all, with what was typed above what is written. A table of the
@@ -141,7 +145,9 @@ pub(super) fn targets_of(
     let places: Vec<_> =
         places.into_iter().chain(document.as_ref().map(|document| document.name.clone())).collect();
     let shown = places.join(" and ");
+    let mut errors = file.errors;
     if file.targets.is_empty() && document.is_none() {
+        errors.check()?;
         return Err(Invalid::new(
             "config_file",
             "at least one table [targets.NAME]",
@@ -154,7 +160,7 @@ pub(super) fn targets_of(
     let mut all: BTreeMap<String, Layers> =
         file.targets.into_iter().map(|(name, table)| (name, Layers::of(table))).collect();
     let mut skipped = document.map(|document| merge(document, &mut all)).unwrap_or_default();
-    let mut errors = ErrorList::default();
+    let before = errors.len();
     let known: Vec<&str> = all.keys().map(String::as_str).collect();
     for name in names.iter().filter(|name| !all.contains_key(*name)) {
         let reason = skipped.iter().find(|skipped| skipped.target == *name).map(|skipped| &skipped.reason);
@@ -163,7 +169,9 @@ pub(super) fn targets_of(
         let expected = format!("a target of {shown}: {}", known.join(", "));
         errors.push(Invalid::new("TARGET", expected, found).suggest(name, known.iter().copied()));
     }
-    errors.check()?;
+    if errors.len() > before {
+        errors.check()?;
+    }
     if !names.is_empty() {
         skipped.clear();
     }
@@ -174,10 +182,12 @@ pub(super) fn targets_of(
             let expected = "one target if it is given as a flag or a variable";
             errors.push(Invalid::new(field, expected, format!("{} targets", chosen.len())).at(origin));
         }
-        errors.check()?;
+        if errors.len() > before {
+            errors.check()?;
+        }
     }
     let targets = chosen.into_iter().map(|(name, written)| written.layered(name, typed, &defaults)).collect();
-    Ok(Selection { targets, skipped })
+    Ok(Selection { targets, skipped, errors })
 }
 
 /// What is written about a target: in its table of the file, in a document, or both.
@@ -258,7 +268,7 @@ fn urls(sources: &Sources, names: &[String], typed: &Fields) -> Result<Selection
     };
     let targets = names.iter().filter_map(|name| errors.take(read(name))).collect();
     errors.check()?;
-    Ok(Selection { targets, skipped: Vec::new() })
+    Ok(Selection { targets, ..Selection::default() })
 }
 
 /// What flags and variables say, with what aws-vault puts into the environment below it.

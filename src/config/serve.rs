@@ -109,9 +109,11 @@ impl Serve {
             target: select::typed(cli::fields::TargetFields::default(), &context),
             ..Fields::default()
         };
-        let selected = errors.take_all(select::targets_of(path.as_deref(), file, document, &[], &typed));
+        let selection = errors.take_all(select::targets_of(path.as_deref(), file, document, &[], &typed));
+        let mut selection = selection.unwrap_or_default();
+        errors.take_all(selection.errors.check());
         let mut targets = Vec::new();
-        for selected in selected.unwrap_or_default().targets {
+        for selected in selection.targets {
             let long_session = selected.fields.target.duration.is_none();
             let schedule = errors.take_all(schedule(&selected.fields.schedule));
             let target = errors.take_all(declared::read_complete(selected, Needs::AccessRole, &context));

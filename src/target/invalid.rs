@@ -131,7 +131,7 @@ impl fmt::Display for ConfigErrors {
 impl std::error::Error for ConfigErrors {}
 
 /// Collects errors, so that one run reports all of them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ErrorList(Vec<Invalid>);
 
 impl ErrorList {
@@ -140,6 +140,14 @@ impl ErrorList {
         if !self.0.contains(&invalid) {
             self.0.push(invalid);
         }
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// The value, or `None` and one more error.

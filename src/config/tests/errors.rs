@@ -24,9 +24,10 @@ fn all_errors_of_a_file_are_reported_with_line_and_suggestion() {
             ("serv", 8, "did you mean `serve`?"),
             ("targets.a.hots", 5, "did you mean `host`?"),
             ("targets.b.via_roles", 7, ""),
+            ("targets.b.type", 6, "add `type = \"…\"` to this table or to [defaults]"),
+            ("targets.b.host", 6, "add `host = \"…\"` to this table or to [defaults]"),
         ]
     );
-    // Without unknown fields, every value is read.
     let file = temporary(&format!(
         "[defaults]\niam_role = \"{ROLE}\"\n[targets.a]\ntype = \"mysql\"\nhost = \"{HOST}:1\"\n[targets.b]\n\
          type = \"rdsmysql\"\n"
@@ -77,7 +78,7 @@ fn earlier_names_still_work() {
     }
     let fields = "explain_with_profile = \"ops\"\nexplain_with_role = \"arn:aws:iam::123456789012:role/x\"";
     let text = format!("[targets.a]\n{fields}\n[serve]\npolicy = \"observed\"\n");
-    let file = file::parse(Path::new("x"), &text).unwrap();
+    let file = file::read(Path::new("x"), &text).unwrap();
     let diagnose = &file.targets["a"].fields.diagnose;
     assert!(diagnose.diagnose_profile.is_some() && diagnose.diagnose_role.is_some());
     assert_eq!(file.judge.basis.unwrap().text, "observed");
@@ -122,10 +123,29 @@ fn secrets_in_a_file_are_not_quoted() {
 fn a_target_name_cannot_control_a_terminal() {
     for name in ["\\u001b[2J", "a\\u202eb", "a\\nb", ""] {
         let text = format!("[targets.\"{name}\"]\ntype = \"rdspostgres\"\n");
-        let errors = file::parse(Path::new("x"), &text).unwrap_err();
+        let errors = file::read(Path::new("x"), &text).unwrap().errors.check().unwrap_err();
         assert_eq!(errors.first().field, "targets", "{errors}");
         assert!(!errors.to_string().contains(['\u{1b}', '\u{202e}']), "{errors:?}");
     }
+}
+
+/// A name that is almost right is read as if it were right, so that one mistake is one error.
+#[test]
+fn all_errors_of_a_file_are_reported_in_one_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pipeprobe.toml");
+    let text = format!(
+        "[defaults]\niam-role = '{ROLE}'\n[targets.a]\ntype = 'rdspostgres'\nhost = '{HOST}'\nprot = 5432\n\
+         [targets.b]\ntype = 'postgresss'\nhost = 'x'\nunheard = 1\n"
+    );
+    std::fs::write(&path, text).unwrap();
+    let errors = read(&["-c", path.to_str().unwrap()]).unwrap_err();
+    let found: Vec<_> = errors.all().iter().map(|invalid| invalid.field.as_str()).collect();
+    assert_eq!(
+        found,
+        ["defaults.iam-role", "targets.a.prot", "targets.b.unheard", "targets.b.type"],
+        "{errors}"
+    );
 }
 
 #[test]

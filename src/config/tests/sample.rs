@@ -26,7 +26,7 @@ fn the_sample_shows_every_field_with_its_default() {
         assert!(shown || SAMPLE.contains(&format!("[serve.{key}]")), "{key} is missing from the sample");
     }
     let path = Path::new("sample.toml");
-    let full = file::parse(path, &sample(true).replace("prometheus = ", "# ")).unwrap();
+    let full = file::read(path, &sample(true).replace("prometheus = ", "# ")).unwrap();
     let mut target = full.targets["orders"].fields.clone().over(full.defaults);
     // These have no default; the sample shows an example.
     target.target = TargetFields {
@@ -43,7 +43,7 @@ fn the_sample_shows_every_field_with_its_default() {
     target.pipe = PipeFields { replication_mode: target.pipe.replication_mode, ..PipeFields::default() };
     let mut shown = read_fields(target);
     shown.operator = None;
-    let least = file::parse(path, &sample(false)).unwrap();
+    let least = file::read(path, &sample(false)).unwrap();
     let default = read_fields(least.targets["orders"].fields.clone().over(least.defaults));
     assert_eq!(shown, default);
 
