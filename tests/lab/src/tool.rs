@@ -25,10 +25,13 @@ pub enum Tool {
     Zizmor,
     /// proxy.py: an HTTP proxy.
     Proxy,
+    /// Shells that complete command lines; bash is on every Debian.
+    Zsh,
+    Fish,
 }
 
 impl Tool {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Prometheus,
         Self::Promtool,
         Self::Chromium,
@@ -36,6 +39,8 @@ impl Tool {
         Self::Kubernetes,
         Self::Zizmor,
         Self::Proxy,
+        Self::Zsh,
+        Self::Fish,
     ];
 
     /// What it is called.
@@ -48,6 +53,8 @@ impl Tool {
             Self::Kubernetes => python::KUBERNETES.name,
             Self::Zizmor => python::ZIZMOR.name,
             Self::Proxy => python::PROXY.name,
+            Self::Zsh => "zsh",
+            Self::Fish => "fish",
         }
     }
 
@@ -73,6 +80,7 @@ impl Tool {
             Self::Kubernetes => python::KUBERNETES.python(),
             Self::Zizmor => python::ZIZMOR.program("zizmor"),
             Self::Proxy => python::PROXY.program("proxy"),
+            Self::Zsh | Self::Fish => installed(&[self.name()]),
         };
         found.ok_or_else(|| {
             cache::excuse(self.excuse()).unwrap_or_else(|| "not there yet: run `cargo lab setup`".to_owned())
@@ -93,6 +101,9 @@ impl Tool {
             Self::Kubernetes => python::KUBERNETES.make(),
             Self::Zizmor => python::ZIZMOR.make(),
             Self::Proxy => python::PROXY.make(),
+            Self::Zsh | Self::Fish => {
+                step("installing a shell that completes", || apt::install_wanted(&[self.name()]))
+            }
         };
         cache::remember(self.name(), &got);
         got
