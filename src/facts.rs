@@ -131,8 +131,13 @@ pub struct PostgresFacts {
     pub iam_auth_for_replication: Fact<String>,
     /// `rolreplication` of the user.
     pub has_replication_attribute: Fact<bool>,
-    /// Member of `rds_replication`, also through other roles. Absent if that role does not exist.
+    /// Has the privileges of `rds_replication`, also through other roles. Absent if that role does not exist.
     pub in_rds_replication: Fact<bool>,
+    /// Member of `rds_replication` without its privileges: the membership is not inherited.
+    #[cfg_attr(test, serde(default))]
+    pub rds_replication_not_inherited: Fact<bool>,
+    #[cfg_attr(test, serde(default = "tests::unlimited"))]
+    pub connection_limits: Fact<ConnectionLimits>,
     /// WAL senders of other clients.
     pub wal_senders_in_use: Fact<u32>,
     pub replication_slots_in_use: Fact<u32>,
@@ -159,6 +164,21 @@ pub struct PostgresFacts {
     /// `IDENTIFY_SYSTEM` on a separate replication connection with its own token.
     #[cfg_attr(test, serde(deserialize_with = "tests::replication"))]
     pub replication: Fact<Result<SystemIdentity, ConnectError>>,
+}
+
+/// How many connections may be open at a time; `None` if there is no limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(serde::Deserialize), serde(deny_unknown_fields))]
+pub struct ConnectionLimits {
+    /// `rolconnlimit` of the user.
+    #[cfg_attr(test, serde(default))]
+    pub role: Option<u32>,
+    /// `datconnlimit` of the database.
+    #[cfg_attr(test, serde(default))]
+    pub database: Option<u32>,
+    /// Connections to the database, of all users.
+    #[cfg_attr(test, serde(default))]
+    pub in_use: u32,
 }
 
 /// The properties of a table that matter for logical replication.

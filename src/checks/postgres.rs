@@ -5,6 +5,7 @@ pub(super) mod documented_rule;
 pub(super) mod standby;
 pub(super) mod hot_standby_feedback;
 pub(super) mod wal_level;
+pub(super) mod connection_limits;
 pub(super) mod wal_senders;
 pub(super) mod iam_replication;
 pub(super) mod replication_right;

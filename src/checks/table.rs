@@ -32,6 +32,7 @@ pub static CHECKS: &[&Check] = &[
     &postgres::standby::CHECK,
     &postgres::hot_standby_feedback::CHECK,
     &postgres::wal_level::CHECK,
+    &postgres::connection_limits::CHECK,
     &postgres::wal_senders::CHECK,
     &postgres::iam_replication::CHECK,
     &postgres::replication_right::CHECK,

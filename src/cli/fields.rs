@@ -180,6 +180,10 @@ fields! {
         /// Table to replicate, with * as a wildcard; repeatable [default: all]
         #[arg(long = "table", env = "PIPEPROBE_TABLES", value_name = "SCHEMA.TABLE", value_delimiter = ',')]
         "tables" => tables: Vec<Given>,
+        /// Column that the pipe leaves out; repeatable [default: none]
+        #[arg(long = "excluded-column", env = "PIPEPROBE_EXCLUDED_COLUMNS", value_name = "SCHEMA.TABLE.COLUMN")]
+        #[arg(value_delimiter = ',', hide_short_help = true)]
+        "excluded_columns" => excluded_columns: Vec<Given>,
         /// Publication that the pipe uses (PostgreSQL) [default: one that covers the tables]
         #[arg(long, env = "PIPEPROBE_PUBLICATION", value_name = "NAME", hide_short_help = true)]
         "publication" => publication: Given,

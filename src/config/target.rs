@@ -18,9 +18,10 @@ use crate::{
     clickpipes,
     static_ips::{self, StaticIps},
     target::{
-        Access, CaCertificate, ConfigErrors, DbUser, Endpoint, Engine, ErrorList, ExternalId, Host, Invalid,
-        Operator, Origin, Pipe, RdsName, Region, ReplicationMechanism, ReplicationMode, RoleArn, SessionName,
-        SessionTag, SessionTags, SourceType, TablePattern, Target, no_known_placeholder, quoted,
+        Access, CaCertificate, ConfigErrors, DbUser, Endpoint, Engine, ErrorList, ExcludedColumn, ExternalId,
+        Host, Invalid, Operator, Origin, Pipe, RdsName, Region, ReplicationMechanism, ReplicationMode,
+        RoleArn, SessionName, SessionTag, SessionTags, SourceType, TablePattern, Target,
+        no_known_placeholder, quoted,
     },
 };
 
@@ -215,13 +216,22 @@ fn pipe(fields: &Fields, context: &Context<'_>) -> Result<Pipe, ConfigErrors> {
     let mode = optional(e, p.replication_mode.as_ref(), str::parse::<ReplicationMode>);
     let mechanism = optional(e, p.replication_mechanism.as_ref(), str::parse::<ReplicationMechanism>);
     let tables = list(e, p.tables.as_deref(), "tables", str::parse::<TablePattern>);
+    let excluded_columns = list(e, p.excluded_columns.as_deref(), "excluded_columns", |text| {
+        let column: ExcludedColumn = text.parse()?;
+        let is_in_pipe = |table: &TablePattern| table.matches(&column.schema, &column.table);
+        match tables.is_empty() || tables.iter().any(is_in_pipe) {
+            true => Ok(column),
+            false => Err(Invalid::new("excluded_columns", "a column of a table in tables", quoted(text))),
+        }
+    });
     let publication = optional(e, p.publication.as_ref(), |text| {
         no_known_placeholder("publication", text).map(|()| text.to_owned())
     });
     let slot = optional(e, p.replication_slot_name.as_ref(), slot_name);
     let static_ips = e.take(static_ips(fields, context)).flatten();
     e.check()?;
-    Ok(Pipe { mode, mechanism: mechanism.unwrap_or_default(), tables, publication, slot, static_ips })
+    let mechanism = mechanism.unwrap_or_default();
+    Ok(Pipe { mode, mechanism, tables, excluded_columns, publication, slot, static_ips })
 }
 
 /// As the server accepts it (PostgreSQL, `ReplicationSlotValidateName`).

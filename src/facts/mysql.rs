@@ -94,7 +94,7 @@ pub async fn ask(session: MysqlSession, deadline: Instant, close_by: Instant, pi
         false => queries.cascades(&pipe.tables).await,
     };
     if is_mariadb {
-        let columns = queries.special_columns(&pipe.tables).await;
+        let columns = queries.special_columns(pipe).await;
         facts.compressed_columns = columns.compressed;
         facts.generated_columns = columns.generated;
     }

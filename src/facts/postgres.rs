@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 
 use super::{
-    Fact, OpenTransaction, PostgresFacts, PostgresTable, Prepared, Publication, PublishedTable, Rows,
-    ServerText, SystemIdentity, TABLES_AT_MOST, Table, TableKind, Tables, all, boolean, fact, list, matching,
-    number, settings, text,
+    ConnectionLimits, Fact, OpenTransaction, PostgresFacts, PostgresTable, Prepared, Publication,
+    PublishedTable, Rows, ServerText, SystemIdentity, TABLES_AT_MOST, Table, TableKind, Tables, all, boolean,
+    fact, list, matching, number, settings, text,
 };
 use crate::{
     connection::{ConnectError, PostgresSession, Refusal, Stage},
     sql::postgres::literal,
-    target::{Pipe, TablePattern},
+    target::{ExcludedColumn, Pipe, TablePattern},
 };
 
 /// Objects in the user's `search_path` must not change the answers. A locked table costs only itself this long, not the
@@ -36,8 +36,16 @@ const SETTINGS: &str = "SELECT name, setting FROM pg_settings WHERE name IN ('wa
 const LOGICAL_REPLICATION: &str = "SELECT current_setting('rds.logical_replication', true)";
 const IAM_AUTH_FOR_REPLICATION: &str = "SELECT current_setting('rds.iam_auth_for_replication', true)";
 
+/// Whether the user has the privileges of the role, and whether it is a member that does not inherit them.
 const IN_RDS_REPLICATION: &str = "SELECT CASE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = 'rds_replication') \
-     THEN pg_has_role('rds_replication', 'MEMBER') END";
+     THEN pg_has_role('rds_replication', 'USAGE') END";
+const RDS_REPLICATION_NOT_INHERITED: &str = "SELECT CASE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = 'rds_replication') \
+     THEN pg_has_role('rds_replication', 'MEMBER') AND NOT pg_has_role('rds_replication', 'USAGE') END";
+
+/// The limits of the user and of the database, and how many connections the database has without ours.
+const CONNECTION_LIMITS: &str = "SELECT r.rolconnlimit, d.datconnlimit, (SELECT count(*) FROM pg_stat_activity a \
+     WHERE a.datid = d.oid AND (a.usename = current_user AND a.application_name = 'pipeprobe') IS NOT TRUE) \
+     FROM pg_roles r CROSS JOIN pg_database d WHERE r.rolname = current_user AND d.datname = current_database()";
 
 /// A valid logical slot. On a standby, one exists only while `wal_level` is logical on the primary too: the server invalidates it
 /// otherwise. The columns depend on the version.
@@ -68,7 +76,7 @@ pub async fn ask(
     replication: impl Future<Output = Fact<Result<SystemIdentity, ConnectError>>>,
 ) -> PostgresFacts {
     let ask = |sql: &'static str| session.rows(sql, deadline);
-    let (tables, publications) = (tables_in_question(&pipe.tables), published(&pipe.tables));
+    let (tables, publications) = (tables_in_question(pipe), published(pipe));
     let first = async {
         tokio::join!(
             ask(SESSION_SETTINGS),
@@ -93,6 +101,8 @@ pub async fn ask(
             ask(slots::SLOTS),
             ask(slots::WAL_POSITION),
             ask(slots::TRANSACTION_AGE),
+            ask(RDS_REPLICATION_NOT_INHERITED),
+            ask(CONNECTION_LIMITS),
         )
     };
     let questions = async {
@@ -125,7 +135,24 @@ pub async fn ask(
         slots: all(first.19, slots::slots_of),
         wal_position: fact(first.20, number),
         transaction_age: fact(first.21, number),
+        rds_replication_not_inherited: fact(first.22, boolean),
+        connection_limits: limits(first.23),
         replication,
+    }
+}
+
+fn limits(rows: Result<Rows, Refusal>) -> Fact<ConnectionLimits> {
+    let rows = match rows {
+        Ok(rows) => rows,
+        Err(refusal) => return Fact::Refused(refusal),
+    };
+    let read = |i: usize| number::<i64>(rows.first()?.get(i)?.as_ref()?.raw());
+    let limit = |i: usize| Some(u32::try_from(read(i)?).ok());
+    match (limit(0), limit(1), read(2)) {
+        (Some(role), Some(database), Some(in_use)) => {
+            Fact::Read(ConnectionLimits { role, database, in_use: u32::try_from(in_use).unwrap_or(u32::MAX) })
+        }
+        _ => Fact::Absent,
     }
 }
 
@@ -176,10 +203,10 @@ fn is_meant(patterns: &[TablePattern], schema: &str, table: &str) -> String {
     )
 }
 
-/// A condition on `n.nspname` and `c.relname`: the table was named exactly.
+/// A condition on `n.nspname` and `c.relname`: the table was named exactly. A name can contain `*`.
 fn is_named(patterns: &[TablePattern]) -> String {
-    let exact = patterns.iter().filter(|pattern| pattern.is_exact());
-    let named: Vec<String> = exact
+    let named: Vec<String> = patterns
+        .iter()
         .map(|p| format!("(n.nspname = {} AND c.relname = {})", literal(&p.schema), literal(&p.table)))
         .collect();
     if named.is_empty() { "false".to_owned() } else { named.join(" OR ") }
@@ -200,8 +227,43 @@ fn filters_rows(table: &str) -> String {
     format!("row_security_active({table}) AND ({} OR NOT {})", applies(false), applies(true))
 }
 
+/// A condition: the pipe leaves this column out.
+fn is_excluded(columns: &[ExcludedColumn], schema: &str, table: &str, column: &str) -> String {
+    let names = |c: &ExcludedColumn| {
+        format!("({}, {}, {})", literal(&c.schema), literal(&c.table), literal(&c.column))
+    };
+    match columns {
+        [] => "false".to_owned(),
+        some => {
+            format!(
+                "({schema}, {table}, {column}) IN ({})",
+                some.iter().map(names).collect::<Vec<_>>().join(", ")
+            )
+        }
+    }
+}
+
+/// What ClickPipes selects from the table `t`, whose oid is `c.oid`: every column, or those that are not excluded.
+fn selected(columns: &[ExcludedColumn]) -> String {
+    let names = |c: &ExcludedColumn| format!("({}, {})", literal(&c.schema), literal(&c.table));
+    match columns {
+        [] => "'*'".to_owned(),
+        some => format!(
+            "CASE WHEN (t.schema, t.name) IN ({}) THEN
+              (SELECT coalesce(string_agg(format('%I', a.attname), ', ' ORDER BY a.attnum), '') FROM pg_attribute a
+                WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND NOT {})
+              ELSE '*' END",
+            some.iter().map(names).collect::<Vec<_>>().join(", "),
+            is_excluded(columns, "t.schema", "t.name", "a.attname")
+        ),
+    }
+}
+
 /// Skips partitions unless they are named explicitly.
-fn tables_in_question(patterns: &[TablePattern]) -> String {
+fn tables_in_question(pipe: &Pipe) -> String {
+    let patterns = &pipe.tables;
+    let excluded = is_excluded(&pipe.excluded_columns, "t.schema", "t.name", "a.attname");
+    let selected = selected(&pipe.excluded_columns);
     let named = is_named(patterns);
     let meant = is_meant(patterns, "n.nspname", "c.relname");
     let filters_rows = filters_rows("c.oid");
@@ -214,18 +276,18 @@ fn tables_in_question(patterns: &[TablePattern]) -> String {
               WHERE i.indrelid = c.oid AND i.indisprimary AND i.indisvalid AND i.indimmediate),
             EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisreplident AND i.indisvalid),
             EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0
-              AND NOT a.attisdropped AND to_jsonb(a)->>'attgenerated' <> ''),
+              AND NOT a.attisdropped AND to_jsonb(a)->>'attgenerated' <> '' AND NOT {excluded}),
             (SELECT jsonb_agg(format('%I.%I', ln.nspname, l.relname) ORDER BY l.relname)
               FROM {leaves} l JOIN pg_namespace ln ON ln.oid = l.relnamespace
               WHERE l.oid <> c.oid AND NOT {has_identity}),
             (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a
               WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attlen = -1
-                AND a.attstorage IN ('x', 'e', 'm') AND to_jsonb(a)->>'attgenerated' IS NOT DISTINCT FROM ''
+                AND a.attstorage IN ('x', 'e', 'm') AND NOT {excluded} AND to_jsonb(a)->>'attgenerated' IS NOT DISTINCT FROM ''
                 AND EXISTS (SELECT FROM {leaves} l WHERE l.relreplident <> 'f')
                 AND NOT EXISTS (SELECT FROM pg_index i
                   WHERE i.indrelid = c.oid AND i.indisprimary AND a.attnum = ANY (i.indkey))),
             (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = c.oid
-              AND a.attnum > 0 AND NOT a.attisdropped AND to_jsonb(a)->>'attgenerated' <> ''),
+              AND a.attnum > 0 AND NOT a.attisdropped AND to_jsonb(a)->>'attgenerated' <> '' AND NOT {excluded}),
             (SELECT jsonb_agg(format('%I.%I', ln.nspname, l.relname) ORDER BY l.relname)
               FROM {leaves} l JOIN pg_namespace ln ON ln.oid = l.relnamespace
               WHERE l.relreplident = 'f' AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = l.oid
@@ -245,7 +307,8 @@ fn tables_in_question(patterns: &[TablePattern]) -> String {
               FROM pg_class l JOIN pg_namespace ln ON ln.oid = l.relnamespace
               JOIN pg_inherits i ON i.inhrelid = l.oid
               JOIN pg_class p ON p.oid = i.inhparent JOIN pg_namespace pn ON pn.oid = p.relnamespace
-              WHERE l.oid IN ({below}) AND l.relkind = 'f')
+              WHERE l.oid IN ({below}) AND l.relkind = 'f'),
+            {selected}
          FROM (SELECT c.oid, n.oid AS namespace, n.nspname AS schema, c.relname AS name, count(*) OVER () AS total
            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
            WHERE c.relkind IN ('r', 'p') AND (NOT c.relispartition OR {named}) AND {meant}
@@ -274,7 +337,8 @@ async fn read_each(
     let seen = rows.iter().take(TABLES_AT_MOST).map(async |row| {
         let column = |i: usize| row.get(i).cloned().flatten().unwrap_or_default();
         let is = |i: usize| column(i).raw() == "t";
-        let select = session.rows(&format!("SELECT * FROM {} LIMIT 0", column(3).raw()), deadline).await;
+        let select = format!("SELECT {} FROM {} LIMIT 0", column(20).raw(), column(3).raw());
+        let select = session.rows(&select, deadline).await;
         PostgresTable {
             table: Table {
                 schema: column(1),
@@ -376,7 +440,9 @@ fn is_key(relation: &str, column: &str) -> String {
 }
 
 /// One row for each published table in question, and at least one for each publication.
-fn published(patterns: &[TablePattern]) -> String {
+fn published(pipe: &Pipe) -> String {
+    let patterns = &pipe.tables;
+    let excluded = is_excluded(&pipe.excluded_columns, "t.schemaname", "t.tablename", "a.attname");
     let meant = is_meant(patterns, "t.schemaname", "t.tablename");
     let (leaves, has_identity) = (leaves_of("e.oid"), has_identity("l"));
     let (covers_identity, named) = (covers_identity("l", "every"), is_named(patterns));
@@ -386,7 +452,7 @@ fn published(patterns: &[TablePattern]) -> String {
             (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a
               WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
                 AND to_jsonb(a)->>'attgenerated' IS NOT DISTINCT FROM ''
-                AND NOT coalesce(to_jsonb(t)->'attnames' ? a.attname::text, true)),
+                AND NOT coalesce(to_jsonb(t)->'attnames' ? a.attname::text, true) AND NOT {excluded}),
             to_jsonb(t)->>'rowfilter',
             CASE WHEN p.pubupdate OR p.pubdelete THEN
               (SELECT jsonb_agg(DISTINCT format('%I.%I', ln.nspname, l.relname))
@@ -397,7 +463,7 @@ fn published(patterns: &[TablePattern]) -> String {
                 WHERE every.pubname = p.pubname AND NOT ({has_identity} AND {covers_identity})) END,
             NOT EXISTS (SELECT FROM pg_attribute a
               WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND to_jsonb(a)->>'attgenerated' <> ''
-                AND NOT coalesce(to_jsonb(t)->'attnames' ? a.attname::text, false)),
+                AND NOT coalesce(to_jsonb(t)->'attnames' ? a.attname::text, false) AND NOT {excluded}),
             EXISTS (SELECT FROM pg_publication_rel pr
               WHERE pr.prpubid = p.oid AND pr.prrelid = c.oid AND to_jsonb(pr)->>'prattrs' IS NOT NULL),
             (SELECT jsonb_agg(format('%I.%I', n.nspname, c.relname) ORDER BY c.relname)

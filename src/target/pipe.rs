@@ -17,6 +17,8 @@ pub struct Pipe {
     pub mechanism: ReplicationMechanism,
     /// Tables to replicate; empty for all tables.
     pub tables: Vec<TablePattern>,
+    /// Columns that are not replicated (`excluded_columns` of a table mapping).
+    pub excluded_columns: Vec<ExcludedColumn>,
     /// The publication that the pipe uses; `None` if ClickPipes creates one, or if any existing one will do.
     pub publication: Option<String>,
     /// The replication slot of the pipe; `None` if ClickPipes named it.
@@ -154,6 +156,42 @@ impl fmt::Display for TablePattern {
     }
 }
 
+/// A column of a table that the pipe leaves out: `schema.table.column`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExcludedColumn {
+    pub schema: String,
+    pub table: String,
+    pub column: String,
+}
+
+impl FromStr for ExcludedColumn {
+    type Err = Invalid;
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        no_known_placeholder("excluded_columns", text)?;
+        // Schemas and tables have no dot in their name; a column can.
+        let mut parts = text.splitn(3, '.').map(str::to_owned);
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some(schema), Some(table), Some(column))
+                if ![&schema, &table, &column].iter().any(|name| name.is_empty())
+                    && !schema.contains('*')
+                    && !table.contains('*') =>
+            {
+                Ok(Self { schema, table, column })
+            }
+            _ => {
+                let expected = "SCHEMA.TABLE.COLUMN without *, such as public.customers.email";
+                Err(Invalid::new("excluded_columns", expected, quoted(text)))
+            }
+        }
+    }
+}
+
+impl fmt::Display for ExcludedColumn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.schema, self.table, self.column)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,6 +214,16 @@ mod tests {
             assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
         }
         assert_eq!(like("o_r*%|"), "o|_r%|%||");
+    }
+
+    #[test]
+    fn an_excluded_column_is_named_with_its_table() {
+        let column: ExcludedColumn = "public.customers.e.mail".parse().unwrap();
+        assert_eq!((&*column.schema, &*column.table, &*column.column), ("public", "customers", "e.mail"));
+        assert_eq!(column.to_string(), "public.customers.e.mail");
+        for wrong in ["email", "customers.email", "public..email", "public.customers.", "public.*.email"] {
+            assert_eq!(wrong.parse::<ExcludedColumn>().unwrap_err().field, "excluded_columns", "{wrong}");
+        }
     }
 
     #[test]

@@ -6,7 +6,11 @@ use super::{
     super::{TABLES_AT_MOST, Table, TableKind, Tables, matching},
     Fact, Queries, Rows, ServerText, all,
 };
-use crate::{connection::Refusal, sql, target::TablePattern};
+use crate::{
+    connection::Refusal,
+    sql,
+    target::{Pipe, TablePattern},
+};
 
 /// One statement tries to read this many tables. If it is refused, it is repeated with half of them.
 const TABLES_PER_STATEMENT: usize = 50;
@@ -99,18 +103,26 @@ impl Queries {
     }
 
     /// MariaDB writes the attribute COMPRESSED into the type, between comment marks.
-    pub(super) async fn special_columns(&mut self, patterns: &[TablePattern]) -> SpecialColumns {
+    pub(super) async fn special_columns(&mut self, pipe: &Pipe) -> SpecialColumns {
         let sql = format!(
             "SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME, '.', COLUMN_NAME), COLUMN_TYPE LIKE '%COMPRESSED%' \
              FROM information_schema.COLUMNS WHERE (COLUMN_TYPE LIKE '%COMPRESSED%' OR EXTRA LIKE '%GENERATED%' \
              OR EXTRA IN ('VIRTUAL', 'PERSISTENT')) AND {} ORDER BY 2 DESC, 1 LIMIT {TABLES_AT_MOST}",
-            is_requested(patterns)
+            is_requested(&pipe.tables)
         );
         let rows = self.rows(&sql).await;
+        let excluded: Vec<String> = pipe.excluded_columns.iter().map(ToString::to_string).collect();
+        // A compressed column makes the log unreadable even if the pipe leaves it out.
+        let is_kept = |row: &Vec<Option<ServerText>>| {
+            let name = row.first().and_then(Option::as_ref).map(ServerText::raw);
+            !excluded.iter().any(|column| Some(column.as_str()) == name)
+        };
         let of_kind = |is_compressed: &str| {
             all(rows.clone(), |rows| {
                 let is_meant = |row: &&Vec<Option<ServerText>>| match row.as_slice() {
-                    [Some(_), Some(kind)] => kind.raw() == is_compressed,
+                    [Some(_), Some(kind)] => {
+                        kind.raw() == is_compressed && (is_compressed == "1" || is_kept(row))
+                    }
                     _ => false,
                 };
                 let name = |row: &Vec<Option<ServerText>>| row.first()?.as_ref().map(ToString::to_string);
@@ -129,6 +141,7 @@ pub(super) struct SpecialColumns {
 
 /// Whether a foreign key in `SHOW CREATE TABLE` changes rows of the table.
 fn has_cascade(definition: &str) -> bool {
+    let definition = without_names(definition);
     let keys = definition.lines().map(str::trim).filter(|line| line.starts_with("CONSTRAINT "));
     keys.filter(|line| line.contains(" FOREIGN KEY (")).any(|line| {
         ["DELETE", "UPDATE"].iter().any(|event| {
@@ -137,6 +150,29 @@ fn has_cascade(definition: &str) -> bool {
                 .any(|rule| line.contains(rule))
         })
     })
+}
+
+/// A definition with empty names and strings: they can contain anything, also line breaks and key words.
+fn without_names(definition: &str) -> String {
+    let (mut left, mut quote) = (String::new(), None);
+    let mut characters = definition.chars();
+    while let Some(c) = characters.next() {
+        match quote {
+            None => {
+                quote = matches!(c, '`' | '\'' | '"').then_some(c);
+                left.push(c);
+            }
+            // A doubled quote ends one name and begins the next.
+            Some(open) if c == open => {
+                quote = None;
+                left.push(c);
+            }
+            Some('`') => {}
+            Some(_) if c == '\\' => drop(characters.next()),
+            Some(_) => {}
+        }
+    }
+    left
 }
 
 fn examined(table: &Listed, select: Result<(), Refusal>) -> Table {
@@ -271,6 +307,9 @@ mod tests {
         let key = "  CONSTRAINT `k` FOREIGN KEY (`p`) REFERENCES `p` (`id`)";
         assert!(of(&format!("{key} ON DELETE CASCADE")));
         assert!(of(&format!("{key} ON UPDATE SET NULL,")));
+        let odd = "  CONSTRAINT `k` FOREIGN KEY (`p`) REFERENCES `new\nline``` (`id`) ON DELETE SET NULL";
+        assert!(of(odd));
+        assert!(!of("  `a` text DEFAULT 'it''s \\'\n  CONSTRAINT `k` FOREIGN KEY (`p`) ON DELETE CASCADE'"));
         assert!(!of(&format!("{key} ON DELETE NO ACTION")));
         assert!(!of(key));
     }

@@ -52,4 +52,5 @@ pub(super) struct TableMapping {
     pub(super) source_schema_name: Option<String>,
     pub(super) source_table: Option<String>,
     pub(super) target_table: Option<String>,
+    pub(super) excluded_columns: Option<Vec<Option<String>>>,
 }

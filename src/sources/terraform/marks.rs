@@ -28,6 +28,12 @@ impl Marks {
         at == &Value::Bool(true)
     }
 
+    /// Whether a list or one of its elements is marked.
+    pub(super) fn any(&self, path: &[&str]) -> bool {
+        let is_marked = |i: usize| self.is(&[path, &[&i.to_string()]].concat());
+        self.is(path) || (0..self.len(path)).any(is_marked)
+    }
+
     /// Number of elements of a list.
     pub(super) fn len(&self, path: &[&str]) -> usize {
         let list = path.iter().try_fold(&self.0, |at, name| at.get(name));

@@ -184,7 +184,7 @@ impl<'a> PipeReader<'a> {
         p.replication_slot_name =
             setting("replication_slot_name", "replication_slot_name", settings.replication_slot_name);
         p.publication = setting("publication", "publication_name", settings.publication_name);
-        p.tables = self.tables(engine, source.table_mappings);
+        (p.tables, p.excluded_columns) = self.tables(engine, source.table_mappings).unzip();
         fields
     }
 

@@ -36,7 +36,9 @@ fn text(given: Option<&Given>) -> Option<&str> {
 /// The fields that a pipe has, as `key=value`.
 fn fields(pipe: &DeclaredPipe) -> String {
     let (t, p) = (&pipe.fields.target, &pipe.fields.pipe);
-    let tables = p.tables.iter().flatten().map(|given| given.text.as_str()).collect::<Vec<_>>().join(",");
+    let names = |given: &Option<Vec<Given>>| {
+        given.iter().flatten().map(|given| given.text.as_str()).collect::<Vec<_>>().join(",")
+    };
     let single = [
         ("type", &t.source_type),
         ("host", &t.host),
@@ -51,7 +53,9 @@ fn fields(pipe: &DeclaredPipe) -> String {
     ];
     let single =
         single.into_iter().filter_map(|(key, given)| Some(format!("{key}={}", text(given.as_ref())?)));
-    let all = single.chain((!tables.is_empty()).then(|| format!("tables={tables}")));
+    let lists = [("tables", names(&p.tables)), ("excluded_columns", names(&p.excluded_columns))];
+    let lists = lists.into_iter().filter(|(_, names)| !names.is_empty());
+    let all = single.chain(lists.map(|(key, names)| format!("{key}={names}")));
     all.collect::<Vec<_>>().join(" ")
 }
 
@@ -122,7 +126,8 @@ fn a_plan_of_terraform_is_read() {
         fields(orders),
         format!(
             "type=rdspostgres host={host} port=5432 database=shop user=clickpipes_iam_user tls_host={host} \
-             iam_role={ROLE} mode=cdc publication=clickpipes_publication tables=public.customers,public.orders"
+             iam_role={ROLE} mode=cdc publication=clickpipes_publication tables=public.customers,public.orders \
+             excluded_columns=public.customers.email,public.customers.phone"
         )
     );
     assert_eq!(orders.declaration.pipe_name.as_deref(), Some("orders"));

@@ -1,4 +1,4 @@
-//! `table_mappings`: the tables of a pipe. Their names are exact.
+//! `table_mappings`: the tables of a pipe, and the columns that it leaves out. Their names are exact.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,12 @@ use crate::{
 };
 
 impl PipeReader<'_> {
-    pub(super) fn tables(&mut self, engine: &str, mappings: Option<Vec<TableMapping>>) -> Option<Vec<Given>> {
+    /// The tables and the excluded columns.
+    pub(super) fn tables(
+        &mut self,
+        engine: &str,
+        mappings: Option<Vec<TableMapping>>,
+    ) -> Option<(Vec<Given>, Vec<Given>)> {
         let path = ["source", engine, "table_mappings"];
         if self.unknown.is(&path) {
             self.known_after_apply(Some("tables"), &path);
@@ -23,7 +28,12 @@ impl PipeReader<'_> {
         if open.is_some() {
             self.known_after_apply(Some("tables"), &path);
         }
+        let is_open = |i: usize| self.unknown.any(&excluded_columns(engine, &i.to_string()));
+        if (0..self.unknown.len(&path)).any(is_open) {
+            self.known_after_apply(Some("excluded_columns"), &path);
+        }
         let mappings = mappings?;
+        let mut excluded = Vec::new();
         let mut targets = BTreeSet::new();
         let mut tables = Vec::new();
         for (i, mapping) in mappings.into_iter().enumerate() {
@@ -56,10 +66,13 @@ impl PipeReader<'_> {
                 let expected = "exact names: pipeprobe reads * as a wildcard";
                 self.invalid(Some("tables"), &path, expected, &quoted(&name));
             } else {
+                for column in mapping.excluded_columns.into_iter().flatten().flatten() {
+                    excluded.push(self.value(format!("{name}.{column}")));
+                }
                 tables.push(self.value(name));
             }
         }
-        Some(tables)
+        Some((tables, excluded))
     }
 
     fn mark_sensitive(&mut self, engine: &str, index: usize, mapping: &TableMapping) {
@@ -75,5 +88,14 @@ impl PipeReader<'_> {
                 self.declaration.sensitive.push(value);
             }
         }
+        if self.sensitive.any(&excluded_columns(engine, &index)) {
+            for column in mapping.excluded_columns.iter().flatten().flatten() {
+                self.declaration.sensitive.push(column);
+            }
+        }
     }
+}
+
+fn excluded_columns<'a>(engine: &'a str, index: &'a str) -> [&'a str; 5] {
+    ["source", engine, "table_mappings", index, "excluded_columns"]
 }
