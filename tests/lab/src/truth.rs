@@ -12,6 +12,9 @@
 //! shrink.py            makes a world smaller
 //! main.py              runs them on one server
 //! ```
+//!
+//! Some settings apply only at the start of a server, and some worlds need a standby. The programs ask for them
+//! (`{"arrange": …}`) and run all worlds of one arrangement together, so that a server is restarted a few times only.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Write};
@@ -25,6 +28,7 @@ use crate::instance::Instance;
 use crate::lab::Lab;
 use crate::python;
 use crate::server_version::Engine;
+use crate::standby::Standby;
 
 /// Which worlds to run on each server.
 #[derive(Clone, Debug)]
@@ -68,6 +72,60 @@ impl Tally {
     }
 }
 
+/// Capability checks whose mistakes no world can show, and why.
+const NOT_OBSERVABLE: &[(&str, &str)] = &[
+    (
+        "DB_ENDPOINT",
+        "the name of the endpoint decides it, and the lab has neither an RDS Proxy nor an Aurora cluster",
+    ),
+    ("DB_VERSION", "every server of the lab has a supported version"),
+    (
+        "MYSQL_MAX_ALLOWED_PACKET",
+        "advisory: the servers of the lab send longer events too (2.7 MB with a limit of 1 MiB)",
+    ),
+    ("MYSQL_VITESS", "the lab has no Vitess"),
+    ("PG_DOCUMENTED_RULE", "it is a rule of a document, and counts only with --basis guide"),
+    ("PG_PARTITIONED", "it concerns versions before 13"),
+    ("PG_TRANSACTION_AGE", "advisory: a server refuses writes a billion transactions later"),
+];
+
+/// What the checks of all servers were worth: those that would be noticed if they always passed, and in how many worlds.
+#[derive(Debug, Default)]
+pub struct Mutants {
+    /// Number of worlds by check and server, in the order of `servers`.
+    pub worlds: BTreeMap<String, Vec<u64>>,
+    /// Checks that no world needs, and entries of the list of exceptions that are wrong.
+    pub failures: Vec<String>,
+}
+
+impl Mutants {
+    pub fn of<'a>(tallies: impl Iterator<Item = &'a Tally>) -> Self {
+        let tallies: Vec<&Tally> = tallies.collect();
+        let mut worlds: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+        for (i, tally) in tallies.iter().enumerate() {
+            for (check, count) in &tally.noticed {
+                worlds.entry(check.clone()).or_insert_with(|| vec![0; tallies.len()])[i] += count;
+            }
+        }
+        let is_exception = |check: &str| Self::exception(check).is_some();
+        let is_noticed = |counts: &Vec<u64>| counts.iter().any(|count| *count > 0);
+        let failures = worlds
+            .iter()
+            .filter(|(check, counts)| is_exception(check) == is_noticed(counts))
+            .map(|(check, counts)| match is_noticed(counts) {
+                true => format!("{check} is noticed: remove it from the exceptions"),
+                false => format!("no world would notice if {check} always passed"),
+            })
+            .collect();
+        Self { worlds, failures }
+    }
+
+    /// Why no world can show that this check is wrong.
+    pub fn exception(check: &str) -> Option<&'static str> {
+        NOT_OBSERVABLE.iter().find(|(code, _)| *code == check).map(|(_, reason)| *reason)
+    }
+}
+
 /// Runs worlds on one server of the lab, and gives each line to `progress` while they run.
 ///
 /// # Errors
@@ -98,9 +156,14 @@ pub fn judge(
         return Err(io::Error::other("a child without pipes"));
     };
     writeln!(input, "{}", request(lab, instance, worlds))?;
-    let mut tally = Tally::default();
+    let (mut tally, mut standby) = (Tally::default(), None);
     for line in BufReader::new(output).lines() {
         let line: Value = serde_json::from_str(&line?).map_err(io::Error::other)?;
+        if !line["arrange"].is_null() {
+            let answer = arrange(lab, instance, &mut standby, &line["arrange"]);
+            writeln!(input, "{}", answer.unwrap_or_else(|why| json!({"error": why.to_string()})))?;
+            continue;
+        }
         progress(&line);
         tally.add(&line);
     }
@@ -118,13 +181,11 @@ fn request(lab: &Lab, instance: &Instance, worlds: &Worlds) -> Value {
             Engine::Mysql => "mysql",
             Engine::MariaDb => "mariadb",
         },
-        "host": instance.host,
-        "port": instance.port,
-        "socket": instance.superuser_socket(),
+        "place": place(lab, instance),
         "trust_root": lab.ca_pem(),
         "iam_role": ACCESS_ROLE,
         "region": REGION,
-        "config": lab.dir().join("pipeprobe.toml"),
+        "folder": lab.dir(),
         "pipeprobe": worlds.pipeprobe,
         "seed": worlds.seed,
         "first": worlds.first,
@@ -132,6 +193,46 @@ fn request(lab: &Lab, instance: &Instance, worlds: &Worlds) -> Value {
         "cases": worlds.cases,
         "shrink": worlds.shrink,
     })
+}
+
+/// Where a pipe connects: its endpoint, the superuser's socket, and the target for pipeprobe's configuration file.
+fn place(lab: &Lab, instance: &Instance) -> Value {
+    json!({
+        "host": instance.host,
+        "port": instance.port,
+        "socket": instance.superuser_socket(),
+        "target": lab.target_toml(&instance.name, instance, ACCESS_ROLE),
+        "name": instance.name,
+    })
+}
+
+/// Restarts the server with the settings of the next worlds, and starts their standby, where the pipe then connects.
+fn arrange<'lab>(
+    lab: &'lab Lab,
+    instance: &'lab Instance,
+    standby: &mut Option<Standby<'lab>>,
+    wanted: &Value,
+) -> io::Result<Value> {
+    let settings = |value: &Value| -> Vec<(String, String)> {
+        serde_json::from_value(value.clone()).unwrap_or_default()
+    };
+    let restart = |instance: &Instance, settings: &[(String, String)]| {
+        let settings: Vec<_> = settings.iter().map(|(name, value)| (&**name, &**value)).collect();
+        instance.restart_with(&settings)
+    };
+    // It stops before its primary.
+    *standby = None;
+    restart(instance, &settings(&wanted["start"]))?;
+    if wanted["standby"].is_null() {
+        return Ok(json!({"place": place(lab, instance), "primary": Value::Null}));
+    }
+    let started = standby.insert(lab.standby(instance)?);
+    let of_standby = settings(&wanted["standby"]);
+    if !of_standby.is_empty() {
+        restart(started, &of_standby)?;
+        started.catch_up()?;
+    }
+    Ok(json!({"place": place(lab, started), "primary": place(lab, instance)}))
 }
 
 impl Tally {
@@ -200,6 +301,19 @@ mod tests {
         assert_eq!(case("", &["wrong CDC"]), (false, 0));
         assert_eq!(case("issue 1", &["wrong CDC"]), (true, 1));
         assert_eq!(case("issue 1", &[]), (false, 0));
+    }
+
+    #[test]
+    fn a_check_must_be_noticed_on_some_server_or_be_an_exception() {
+        let of = |noticed: &[(&str, u64)]| Tally {
+            noticed: noticed.iter().map(|(check, count)| ((*check).to_owned(), *count)).collect(),
+            ..Tally::default()
+        };
+        let (first, second) = (of(&[("PG_TOAST", 0), ("DB_VERSION", 0)]), of(&[("PG_TOAST", 3)]));
+        assert_eq!(Mutants::of([&first, &second].into_iter()).failures, Vec::<String>::new());
+        assert_eq!(Mutants::of([&second].into_iter()).worlds["PG_TOAST"], [3]);
+        assert_eq!(Mutants::of([&first].into_iter()).failures.len(), 1);
+        assert_eq!(Mutants::of([&of(&[("DB_VERSION", 1)])].into_iter()).failures.len(), 1);
     }
 
     #[test]

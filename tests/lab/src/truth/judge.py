@@ -113,6 +113,7 @@ WORDS = {
     "rows not stored": r"storage engine",
     "published as its root": r"partitioned table",
     "hidden column": r"invisible|hidden",
+    "slot lost in a pause": r"max_slot_wal_keep_size|idle_replication_slot_timeout",
 }
 WHOLE_TABLE = ("system versioning", "rows not stored")
 # Findings that explain a loss of values. They do not say that a table cannot be copied or followed.
@@ -124,6 +125,8 @@ WAITS = "the slot waits for an open transaction"
 # What a workload of a few statements does not always touch: rows outside a filter, columns outside a list, kinds of changes
 # that are not published, writes to one of many partitions, and tables whose changes are not logged. A verdict below CDC for these causes alone is right.
 STRUCTURAL = {
+    # A standby does not show it.
+    "PG_WAL_LEVEL_OF_PRIMARY",
     "PG_PARENT_AND_PART",
     "MYSQL_CASCADES",
     "MARIADB_SYSTEM_VERSIONED",
@@ -152,6 +155,8 @@ class Problem:
 def disagreements(verdict, outcome, pipe):
     """Empty if check told the truth."""
     capability = verdict.capability
+    if capability != CDC and not reasons(verdict) and pipe.mode != "snapshot":
+        return [Problem(f"{capability} without a reason", "no check failed: a user cannot know what to change")]
     if outcome.load_error:
         if capability == BLOCKED:
             return []
@@ -182,7 +187,23 @@ def disagreements(verdict, outcome, pipe):
     return found + silent(verdict, outcome.losses)
 
 
+def reasons(verdict):
+    """The rows that say why the verdict is less than CDC. A row that was not reached says nothing."""
+    least = (CDC, LOAD, BLOCKED).index(verdict.capability)
+    is_reason = lambda row: (
+        row["applies"] and counts(row) and row["outcome"] != "not_reached" and (CDC, LOAD, BLOCKED).index(SEVERITIES[row["severity"]]) >= least
+    )
+    return verdict.error or [row for row in verdict.rows if is_reason(row)]
+
+
+# ClickPipes goes on without an answer to these, so an unknown result changes no verdict.
+UNKNOWN_IS_ADVISORY = {"MYSQL_ACCOUNT_LIMITS", "MYSQL_BINLOG_RETENTION", "MYSQL_HOURLY_LIMITS", "PG_CONNECTION_LIMITS"}
 SEVERITIES = {"advisory": CDC, "blocks_cdc": LOAD, "blocks": BLOCKED}
+
+
+def counts(row):
+    """Whether this result can change a verdict."""
+    return row["outcome"] in ("fail", "not_reached") or row["outcome"] == "unknown" and row["code"] not in UNKNOWN_IS_ADVISORY
 
 
 def capability_checks(verdict):
@@ -191,6 +212,8 @@ def capability_checks(verdict):
 
 def noticed_mutants(verdict, outcome, pipe):
     """The checks that found something here, and without which the report would be wrong: as if each always passed."""
+    if disagreements(verdict, outcome, pipe):
+        return []
     return [
         row["code"]
         for row in verdict.findings(Names)
@@ -201,7 +224,7 @@ def noticed_mutants(verdict, outcome, pipe):
 def without(verdict, row):
     """The report if this check had passed. Rows that were not reached stay so."""
     rows = [{**row, "outcome": "pass", "cause": None, "found": "", "remedy": ""} if other is row else other for other in verdict.rows]
-    counted = [other for other in rows if other["applies"] and other["outcome"] in ("fail", "unknown", "not_reached")]
+    counted = [other for other in rows if other["applies"] and counts(other)]
     capability = max((SEVERITIES[other["severity"]] for other in counted), key=(CDC, LOAD, BLOCKED).index, default=CDC)
     # An unknown result can have no effect. A check that passes never makes the verdict worse.
     capability = min(capability, verdict.capability, key=(CDC, LOAD, BLOCKED).index)
@@ -241,7 +264,7 @@ def is_named(rows, table, columns, words):
         text = json.dumps(row, ensure_ascii=False)
         plain = skeleton(text)
         if (
-            skeleton(table.split(".", 1)[1]) in plain
+            skeleton(table.split(".", 1)[-1]) in plain
             and all(skeleton(column) in plain for column in columns)
             and re.search(words, text, re.IGNORECASE)
         ):

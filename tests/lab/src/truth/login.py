@@ -16,9 +16,13 @@ LIFE = 600
 
 class Login:
     def __init__(self, request):
-        self.host, self.port = request["host"], request["port"]
+        self.move(request["place"])
         self.trust_root = request["trust_root"]
         self.role, self.region = request["iam_role"], request["region"]
+
+    def move(self, place):
+        """Another endpoint needs another token."""
+        self.host, self.port = place["host"], place["port"]
         self.made = 0
         self.text = ""
 
@@ -38,34 +42,38 @@ class Login:
 
 class Pipeprobe:
     def __init__(self, request):
-        self.program, self.config, self.target = request["pipeprobe"], request["config"], request["server"]
+        self.program, self.folder = request["pipeprobe"], Path(request["folder"])
         self.has_database = request["engine"] == "postgres"
+        self.move(request["place"])
 
-    def with_tables(self, pipe):
-        """The lab's file with the tables of the pipe: a flag cannot have a name with a comma. A pipe for MySQL or MariaDB names
+    def move(self, place):
+        self.name, self.target = place["name"], place["target"]
+
+    def file(self, pipe):
+        """The target as a file: a flag cannot have the name of a table with a comma. A pipe for MySQL or MariaDB names
         schemas with its tables, and no database."""
-        path, section, lines = Path(self.config), "", []
-        for line in path.read_text().splitlines():
-            if line.startswith("["):
-                section = line.strip("[]").split(".")[-1].strip('"')
-                lines.append(line)
-                if section == self.target and pipe.tables:
-                    lines.append(f"tables = {array(string('.'.join(table)) for table in pipe.tables)}")
-            elif self.has_database or section != self.target or not line.startswith("database "):
-                lines.append(line)
-        copy = path.with_name(f"pipeprobe-truth-{self.target}.toml")
-        copy.write_text("\n".join(lines) + "\n")
-        return str(copy)
+        lines = [line for line in self.target.strip().splitlines() if self.has_database or not line.startswith("database ")]
+        if pipe.type:
+            lines = [line for line in lines if not line.startswith("type ")] + [f"type = {string(pipe.type)}"]
+        if pipe.tables:
+            lines.append(f"tables = {array(string('.'.join(table)) for table in pipe.tables)}")
+        if pipe.excluded:
+            lines.append(f"excluded_columns = {array(string('.'.join(column)) for column in pipe.excluded)}")
+        file = self.folder / f"truth-{self.name}.toml"
+        file.write_text("\n".join(lines) + "\n")
+        return str(file)
 
     def check(self, pipe):
-        command = [self.program, "check", "--config-file", self.with_tables(pipe), self.target]
+        command = [self.program, "check", "--config-file", self.file(pipe), self.name]
         command += ["--basis", "server", "-o", "json"]
-        if pipe.mode:
-            command += ["--replication-mode", pipe.mode]
-        if pipe.publication:
-            command += ["--publication", pipe.publication]
-        if pipe.mechanism:
-            command += ["--replication-mechanism", pipe.mechanism]
+        options = {
+            "--replication-mode": pipe.mode,
+            "--replication-slot-name": pipe.slot,
+            "--publication": pipe.publication,
+            "--replication-mechanism": pipe.mechanism,
+        }
+        for name, value in options.items():
+            command += [name, value] if value else []
         run = subprocess.run(command, capture_output=True, text=True, timeout=60)
         if not run.stdout:
             raise RuntimeError(f"pipeprobe printed no report: {run.stderr.strip()}")

@@ -1,17 +1,17 @@
 """Random worlds, or case files, on one server. Reads a request (a line of JSON), prints a line of JSON for each world."""
 
 import json
-import random
 import sys
 import time
 import traceback
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 from judge import capability_checks, disagreements, noticed_mutants
 from login import Login, Pipeprobe
 from shrink import Shrinker
-from world import Invalid, Unjudged, from_toml
+from world import Invalid, Unjudged, Worlds, from_toml
 
 
 def engine(request, login):
@@ -38,13 +38,32 @@ def say(**what):
     print(json.dumps(what), flush=True)
 
 
+# Servers as the lab starts them.
+USUAL = {"start": [], "standby": None}
+
+
 class Judge:
     def __init__(self, request):
         self.request = request
-        self.probe = Pipeprobe(request)
-        self.server = engine(request, Login(request))
-        self.shrinker = Shrinker(self.server, self.probe, request["cases"])
+        self.login, self.probe = Login(request), Pipeprobe(request)
+        self.server = engine(request, self.login)
         self.shrunk = Counter()
+
+    def arrange(self, arrangement):
+        """Has the servers restarted as a world needs them."""
+        if self.server:
+            # A server does not start with more slots or prepared transactions than its settings allow.
+            self.server.clean()
+            self.server.close()
+            self.server = None
+        say(arrange=arrangement)
+        answer = json.loads(sys.stdin.readline())
+        if "error" in answer:
+            raise RuntimeError(f"{arrangement}: {answer['error']}")
+        self.request |= answer
+        self.login.move(answer["place"])
+        self.probe.move(answer["place"])
+        self.server = engine(self.request, self.login)
 
     def run(self, name, world, forgiving=False):
         """The line of one world. A failure of the judge itself is a line too."""
@@ -68,29 +87,57 @@ class Judge:
             "seconds": round(time.monotonic() - start, 3),
         }
 
+    def run_all(self):
+        """The case files, then the random worlds; those that need the same arrangement of servers together."""
+        jobs = [*self.case_files(), *self.random_worlds()]
+        order = [USUAL]
+        for world, _ in jobs:
+            arrangement = world.arrangement()
+            if arrangement not in order:
+                # A replica of MySQL or MariaDB repeats the whole binary log, so it comes before worlds that leave gaps in it.
+                order.insert(0 if world.standby is not None else len(order), arrangement)
+        for arrangement in order:
+            some = [(world, run) for world, run in jobs if world.arrangement() == arrangement]
+            if arrangement != USUAL or len(order) > 1:
+                try:
+                    self.arrange(arrangement)
+                except Exception:
+                    say(world=f"{len(some)} worlds", error=traceback.format_exc())
+                    continue
+            for _, run in some:
+                run()
+
     def random_worlds(self):
         request, words = self.request, grammar(self.request)
+        generate = partial(words.generate, request["server"], self.server.version)
+        worlds = Worlds(generate, request["seed"], request["server"])
         for number in range(request["first"], request["first"] + request["rounds"]):
-            rng = random.Random(f"{request['seed']} {request['server']} {number}")
-            world = words.generate(request["server"], self.server.version, rng)
-            problems, line = self.run(number, world, forgiving=True)
-            if request["shrink"]:
-                line["files"] = [self.case(world, problem) for problem in problems]
-            say(**line, choices=world.choices)
+            world = worlds.world(number)
+            yield world, partial(self.random_world, number, world)
+
+    def random_world(self, number, world):
+        problems, line = self.run(number, world, forgiving=True)
+        if self.request["shrink"]:
+            line["files"] = [self.case(world, problem) for problem in problems]
+        say(**line, choices=world.choices)
 
     def case(self, world, problem):
         self.shrunk[problem.kind] += 1
         if self.shrunk[problem.kind] > request_limit:
             return ""
-        smallest, found = self.shrinker.shrink(world, problem)
-        return self.shrinker.write(smallest, found) if smallest else "not seen again"
+        shrinker = Shrinker(self.server, self.probe, self.request["cases"])
+        smallest, found = shrinker.shrink(world, problem)
+        return shrinker.write(smallest, found) if smallest else "not seen again"
 
     def case_files(self):
         for path in sorted(Path(self.request["cases"]).glob("*.toml")):
             world, known = from_toml(path.read_text())
             if fits(world.server, self.request["server"]):
-                _, line = self.run(path.name, world)
-                say(**line, known=known, case=True)
+                yield world, partial(self.case_file, path.name, world, known)
+
+    def case_file(self, name, world, known):
+        _, line = self.run(name, world)
+        say(**line, known=known, case=True)
 
 
 # Worlds of one kind of disagreement that are made smaller in one run.
@@ -103,9 +150,7 @@ def fits(case, server):
 
 
 def main():
-    judge = Judge(json.loads(sys.stdin.readline()))
-    judge.case_files()
-    judge.random_worlds()
+    Judge(json.loads(sys.stdin.readline())).run_all()
 
 
 if __name__ == "__main__":

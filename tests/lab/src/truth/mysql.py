@@ -23,7 +23,7 @@ from pymysqlreplication.row_event import DeleteRowsEvent, PartialUpdateRowsEvent
 
 from judge import Outcome, compare
 from login import USER
-from world import Invalid, Unjudged
+from world import CONNECTIONS, Invalid, Unjudged
 
 SYSTEM = ("mysql", "sys", "information_schema", "performance_schema")
 KEPT_USERS = ("root", "mysql.sys", "mysql.session", "mysql.infoschema", "mariadb.sys", "PUBLIC", "mysql", "")
@@ -49,24 +49,32 @@ class Mysql:
     def __init__(self, request, login):
         self.request, self.login = request, login
         self.mariadb = request["engine"] == "mariadb"
+        self.place, self.primary = request["place"], request.get("primary") or request["place"]
+        self.is_replica = self.primary is not self.place
         self.root = self.superuser()
+        # Where the pipe connects: the server itself, or a replica of it.
+        self.endpoint = self.superuser(self.place)
         text = self.one("SELECT VERSION()")
         self.numbers = tuple(int(number) for number in text.split("-")[0].split("."))
         self.version = self.numbers
         self.tls = ssl.create_default_context(cafile=login.trust_root)
 
-    def superuser(self):
+    def close(self):
+        self.root.close()
+        self.endpoint.close()
+
+    def superuser(self, place=None):
         return pymysql.connect(
-            unix_socket=self.request["socket"], user="root", autocommit=True, charset="utf8mb4", init_command="SET time_zone='+00:00'"
+            unix_socket=(place or self.primary)["socket"], user="root", autocommit=True, charset="utf8mb4", init_command="SET time_zone='+00:00'"
         )
 
-    def rows(self, question, values=None):
-        with self.root.cursor() as cursor:
+    def rows(self, question, values=None, connection=None):
+        with (connection or self.root).cursor() as cursor:
             cursor.execute(question, values)
             return cursor.fetchall()
 
-    def one(self, question, values=None):
-        rows = self.rows(question, values)
+    def one(self, question, values=None, connection=None):
+        rows = self.rows(question, values, connection)
         return rows and rows[0][0]
 
     def clean(self):
@@ -91,7 +99,7 @@ class Mysql:
         try:
             for name, value in list(world.settings):
                 try:
-                    old = self.one(f"SELECT @@GLOBAL.{name}")
+                    old = self.one(f"SELECT @@GLOBAL.{name}", None, self.endpoint)
                     self.set(name, value)
                     before.insert(0, (name, old))
                 except pymysql.Error as why:
@@ -109,6 +117,7 @@ class Mysql:
                         if not forgiving:
                             raise Invalid(f"{statement}: {words(why)}")
                         world.setup.remove(statement)
+            self.catch_up()
             verdict = check(world.pipe)
             return verdict, Run(self, world, admin).outcome()
         finally:
@@ -119,8 +128,18 @@ class Mysql:
 
     def set(self, name, value):
         number = re.fullmatch(r"-?\d+", str(value))
-        with self.root.cursor() as cursor:
+        with self.endpoint.cursor() as cursor:
             cursor.execute(f"SET GLOBAL {name} = %s", (int(value) if number else value,))
+
+    def catch_up(self):
+        """Waits until the replica has everything."""
+        if not self.is_replica:
+            return
+        position, wait = "SELECT @@GLOBAL.gtid_executed", "SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, 10)"
+        if self.mariadb:
+            position, wait = "SELECT @@GLOBAL.gtid_binlog_pos", "SELECT MASTER_GTID_WAIT(%s, 10)"
+        if self.one(wait, (self.one(position),), self.endpoint) != 0:
+            raise RuntimeError("the replica does not follow")
 
     def connect(self, wrapper=pymysql.Connection, **more):
         connection = wrapper(
@@ -202,7 +221,11 @@ class Run:
         if start is None:
             return
         self.work()
+        self.mysql.catch_up()
         try:
+            if self.world.limits_connections():
+                for _ in range(CONNECTIONS - 1 - len(connections)):
+                    connections.append(self.mysql.connect())
             self.follow(start)
         except (pymysql.Error, Refused) as why:
             self.result.cdc_error = words(why)
@@ -212,6 +235,8 @@ class Run:
     # Validation
 
     def check_tables(self, cursor):
+        if self.pipe.type and self.pipe.type.endswith("mariadb") != self.mysql.mariadb:
+            raise Refused(f"the server is not what the pipe is for: {self.pipe.type}")
         usable = []
         for schema, table in self.tables:
             try:
@@ -324,7 +349,8 @@ class Run:
         )
 
     def read(self, cursor, table):
-        columns = self.described(table)
+        excluded = {column for schema, name, column in self.pipe.excluded if (schema, name) == tuple(table)}
+        columns = [column for column in self.described(table) if column[0] not in excluded]
         names = [name for name, *_ in columns]
         types = {name: (kind, full) for name, kind, full, *_ in columns}
         key = [name for name, _, _, key, _ in columns if key == "PRI"]
@@ -411,6 +437,8 @@ class Run:
                 self.put(copy, key, row["after_values"])
 
     def values(self, copy, key, row):
+        excluded = {column for schema, table, column in self.pipe.excluded if (schema, table) == key}
+        row = {name: value for name, value in row.items() if name not in excluded}
         unknown = [name for name in row if name not in copy.types]
         if unknown:
             for name, kind, full, *_ in self.described(key):

@@ -4,7 +4,7 @@
 from dataclasses import dataclass, field
 
 from mysql import quoted
-from world import Chooser, Pipe, World
+from world import Pipe, World
 
 USER = "'clickpipes_iam_user'@'%'"
 
@@ -86,34 +86,56 @@ class Table:
 
 
 class Generator:
-    def __init__(self, server, version, rng):
+    def __init__(self, server, version, choose):
         self.server, self.version = server, version
         self.mariadb = server.startswith("mariadb")
-        self.rng, self.choose = rng, Chooser(rng)
+        self.rng, self.choose = choose.rng, choose
         self.setup, self.settings, self.tables = [], [], []
+        self.start, self.standby = [], None
+        # Schema, table and name of columns.
+        self.not_granted = []
 
     def world(self):
+        self.arrangement()
         self.user()
         self.schema = self.choose("schema", ("app", 84), ("my-shop", 6), ("Shop", 4), ("quo`te", 3), ("per%cent", 3))
         if self.schema != "app":
             self.add(f"CREATE DATABASE {quoted(self.schema)}")
+        native = self.start == [["innodb-native-foreign-keys", "ON"]]
         for number in range(self.choose("tables", (1, 60), (2, 30), (3, 10))):
-            self.table(number)
+            self.table(number, "child of foreign key" if native and not number else None)
         if not any(table.writable for table in self.tables):
             self.table(9, "plain")
         self.privileges()
         self.variables()
         pipe = self.pipe()
-        return World(self.server, pipe, self.setup, self.workload(), self.settings, self.choose.made)
+        return World(self.server, pipe, self.setup, self.workload(), self.settings, self.start, self.standby, choices=self.choose.made)
 
     def add(self, *statements):
         self.setup.extend(statements)
+
+    # Servers
+
+    def arrangement(self):
+        """Settings that need another start of the server."""
+        own = [("log-slave-updates=ON", 1)] if self.mariadb else [("innodb-native-foreign-keys=ON", 4), ("gtid-mode=OFF", 2)]
+        start = self.choose(
+            "server start", ("usual", 300), ("skip-log-bin=", 3), ("binlog-do-db=app", 2), ("binlog-do-db=other", 2),
+            ("binlog-ignore-db=app", 2), ("replica", 3), ("replica that does not log", 3), *own
+        )
+        if start == "usual":
+            return
+        name = "log-slave-updates" if self.mariadb else "log-replica-updates"
+        if start.startswith("replica"):
+            self.standby = [[name, "OFF" if start != "replica" else "ON"]]
+        else:
+            self.start = [start.split("=")]
 
     # Users
 
     def user(self):
         option = self.choose(
-            "user option", ("none", 92), ("REQUIRE SSL", 2), ("REQUIRE X509", 1), ("WITH MAX_USER_CONNECTIONS 1", 1),
+            "user option", ("none", 92), ("REQUIRE SSL", 2), ("REQUIRE X509", 1), ("WITH MAX_USER_CONNECTIONS 1", 1), ("WITH MAX_USER_CONNECTIONS 4", 1),
             ("WITH MAX_USER_CONNECTIONS 50", 1), ("ACCOUNT LOCK", 1), ("WITH MAX_QUERIES_PER_HOUR 3", 1),
             ("WITH MAX_CONNECTIONS_PER_HOUR 1", 1),
         )
@@ -143,6 +165,7 @@ class Generator:
             for table in self.tables:
                 names = [column.name for column in table.columns]
                 if len(names) > 2:
+                    self.not_granted.append([table.schema, table.name, names[-1]])
                     names = names[:-1]
                 if names:
                     self.add(f"GRANT SELECT ({', '.join(map(quoted, names))}) ON {table.sql()} TO {USER}")
@@ -179,6 +202,8 @@ class Generator:
                 ("compressed column", 2), ("versioned column", 2),
             ]
         kind = kind or self.choose("kind", *kinds)
+        if kind == "child of foreign key" and not self.parents():
+            self.table(number + 10, "plain")
         odd = self.choose("table name", ("plain", 92), *((name, 0.5) for name in ODD))
         name = f"t{number}" if odd == "plain" or any(t.name == ODD[odd] for t in self.tables) else ODD[odd]
         table = Table(self.schema, name, kind)
@@ -207,6 +232,11 @@ class Generator:
         if kind == "trigger":
             self.trigger(table)
 
+    def parents(self):
+        """Tables that a foreign key can reference."""
+        keys, kinds = ("primary", "auto increment"), ("plain", "child of foreign key")
+        return [table for table in self.tables if table.kind in kinds and table.key in keys and table.columns]
+
     def create(self, table):
         lines = [f"{quoted(column.name)} {column.type}" for column in table.columns]
         key = self.choose("key", ("primary", 76), ("none", 10), ("unique", 6), ("composite", 4), ("auto increment", 4))
@@ -227,7 +257,7 @@ class Generator:
         suffix = ""
         kind = table.kind
         if kind == "child of foreign key":
-            parent = next((t for t in self.tables if t.kind in ("plain", "child of foreign key") and t.key in ("primary", "auto increment") and t is not table), None)
+            parent = next((t for t in self.parents() if t is not table), None)
             if parent:
                 delete = self.choose("on delete", "CASCADE", "SET NULL", "NO ACTION")
                 update = self.choose("on update", "CASCADE", "NO ACTION")
@@ -287,7 +317,7 @@ class Generator:
 
     def variables(self):
         common = [
-            ("none", 78), ("binlog_row_image=MINIMAL", 2), ("binlog_row_image=NOBLOB", 1), ("binlog_row_metadata=MINIMAL", 2),
+            ("none", 78), ("server_id=0", 2), ("binlog_row_image=MINIMAL", 2), ("binlog_row_image=NOBLOB", 1), ("binlog_row_metadata=MINIMAL", 2),
             ("binlog_format=STATEMENT", 1), ("binlog_format=MIXED", 1), ("binlog_expire_logs_seconds=3600", 1),
             ("binlog_expire_logs_seconds=0", 1), ("max_allowed_packet=1048576", 1), ("read_only=1", 1),
             ("binlog_cache_size=4096", 1), ("lc_messages=fr_FR", 2), ("binlog_checksum=NONE", 2), ("time_zone=+09:00", 1),
@@ -322,7 +352,21 @@ class Generator:
         pairs = pairs[:1] if named == "one" else [] if named == "not chosen" else pairs
         mode = self.choose("mode", ("", 85), ("cdc", 10), ("snapshot", 5))
         mechanism = self.choose("mechanism", ("gtid", 92), ("file_pos", 0 if self.mariadb else 8))
-        return Pipe(tables=pairs, mode=mode, mechanism="file_pos" if mechanism == "file_pos" else "gtid")
+        other = "rdsmysql" if self.mariadb else "rdsmariadb"
+        type_of_source = self.choose("type of the source", ("of the server", 98), ("other engine", 2))
+        return Pipe(
+            type=other if type_of_source == "other engine" else "", tables=pairs, mode=mode,
+            mechanism="file_pos" if mechanism == "file_pos" else "gtid", excluded=self.excluded(tables, pairs),
+        )
+
+    def excluded(self, tables, pairs):
+        """Columns that the pipe leaves out. The engine reads all columns when it validates, so they must be readable too."""
+        options = [("those without privilege", 6), ("none", 4)] if self.not_granted else [("none", 94), ("one", 6)]
+        chosen = self.choose("excluded columns", *options)
+        some = self.not_granted if chosen == "those without privilege" else []
+        if chosen == "one":
+            some = [[t.schema, t.name, self.rng.choice(t.columns[1:]).name] for t in tables if len(t.columns) > 2]
+        return [column for column in some if not pairs or column[:2] in pairs]
 
     def workload(self):
         transactions = []
@@ -335,6 +379,9 @@ class Generator:
                     ("rolled back", 4), ("replace", 4), ("delete all", 2), ("several", 4), ("upsert", 4), ("delete a parent", 8),
                 )
                 transactions.append(self.statement(action, table, others))
+        for table in self.tables:
+            if table.parent and self.rng.random() < 0.6:
+                transactions.append([f"DELETE FROM {table.parent.sql()} WHERE id IN (1, 2)"])
         return [transaction for transaction in transactions if transaction]
 
     def statement(self, action, table, others):
@@ -370,5 +417,5 @@ class Generator:
         return []
 
 
-def generate(server, version, rng):
-    return Generator(server, version, rng).world()
+def generate(server, version, choose):
+    return Generator(server, version, choose).world()

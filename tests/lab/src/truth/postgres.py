@@ -3,10 +3,12 @@
 The order and the rules are those of ClickPipes' engine. What it does not do is not done here either.
 """
 
+import contextlib
 import re
 import select
 import struct
 import threading
+import time
 
 import psycopg2
 import psycopg2.extras
@@ -14,7 +16,7 @@ from psycopg2 import sql
 
 from judge import CDC, WAITS, Loss, Outcome, compare
 from login import USER
-from world import Invalid
+from world import CONNECTIONS, Invalid
 
 DATABASE = "app"
 SLOT = "truth"
@@ -46,24 +48,34 @@ def quoted(*names):
 class Postgres:
     def __init__(self, request, login):
         self.request, self.login = request, login
-        self.socket = {"host": request["socket"], "port": request["port"], "user": "rdsadmin", "options": FORMAT}
+        self.place, self.primary = request["place"], request.get("primary") or request["place"]
+        self.is_standby = self.primary is not self.place
         self.server = self.superuser("postgres")
+        # Where the pipe connects: the server itself, or a standby of it.
+        self.endpoint = self.superuser("postgres", self.place)
         self.version = self.server.server_version // 10000
         self.settings(["rds.iam_auth_for_replication", "1"])
 
-    def superuser(self, database):
-        connection = psycopg2.connect(dbname=database, **self.socket)
+    def close(self):
+        self.server.close()
+        self.endpoint.close()
+
+    def socket(self, place):
+        return {"host": place["socket"], "port": place["port"], "user": "rdsadmin", "options": FORMAT}
+
+    def superuser(self, database, place=None):
+        connection = psycopg2.connect(dbname=database, **self.socket(place or self.primary))
         connection.autocommit = True
         return connection
 
     def settings(self, *pairs):
-        with self.server.cursor() as cursor:
+        with self.endpoint.cursor() as cursor:
             for name, value in pairs:
                 cursor.execute(sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.SQL(name), sql.Literal(value)))
             self.reload(cursor)
 
     def reset(self, settings):
-        with self.server.cursor() as cursor:
+        with self.endpoint.cursor() as cursor:
             for name, _ in settings:
                 cursor.execute(sql.SQL("ALTER SYSTEM RESET {}").format(sql.SQL(name)))
             self.reload(cursor)
@@ -90,6 +102,12 @@ class Postgres:
                 if not cursor.fetchall():
                     break
             cursor.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots")
+            # Only in the database where it was prepared.
+            cursor.execute("SELECT gid, database FROM pg_prepared_xacts")
+            for gid, database in cursor.fetchall():
+                inside = self.superuser(database)
+                inside.cursor().execute("ROLLBACK PREPARED %s", (gid,))
+                inside.close()
             cursor.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
             cursor.execute("ALTER ROLE rds_iam NOLOGIN")
             cursor.execute("SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> ALL (%s)", (list(ROLES),))
@@ -103,7 +121,8 @@ class Postgres:
         with self.server.cursor() as cursor:
             cursor.execute(f"CREATE DATABASE {DATABASE}")
         admin = self.superuser(DATABASE)
-        other = None
+        # Sessions of other programs.
+        others = {}
         try:
             if world.settings:
                 try:
@@ -113,27 +132,73 @@ class Postgres:
             with admin.cursor() as cursor:
                 for statement in list(world.setup):
                     try:
-                        if statement.startswith("-- in another session\n"):
-                            other = other or self.open_transaction()
-                            other.cursor().execute(statement)
-                        else:
-                            cursor.execute(statement)
+                        self.prepare(cursor, statement, others)
                     except psycopg2.Error as why:
                         if not forgiving:
                             raise Invalid(f"{statement}: {words(why)}")
                         world.setup.remove(statement)
+            self.catch_up(admin)
             verdict = check(world.pipe)
             return verdict, Run(self, world, admin, verdict).outcome()
         finally:
             admin.close()
-            if other:
+            for other in others.values():
                 other.close()
             if world.settings:
                 self.reset(world.settings)
 
-    def open_transaction(self):
-        connection = psycopg2.connect(dbname=DATABASE, **self.socket)
-        return connection
+    def prepare(self, cursor, statement, others):
+        """A statement of the setup. Its first line can say where it runs."""
+        if statement.startswith("-- in another session\n"):
+            if "session" not in others:
+                others["session"] = psycopg2.connect(dbname=DATABASE, **self.socket(self.primary))
+            others["session"].cursor().execute(statement)
+        elif statement.startswith("-- as a WAL sender\n"):
+            walsender = psycopg2.extras.LogicalReplicationConnection
+            others[len(others)] = psycopg2.connect(dbname=DATABASE, connection_factory=walsender, **self.socket(self.place))
+            others[len(others) - 1].cursor().execute(statement.split("\n", 1)[1])
+        elif statement.startswith("-- on the standby\n"):
+            self.catch_up(cursor.connection)
+            inside = self.superuser(DATABASE, self.place)
+            with self.running_transactions():
+                inside.cursor().execute(statement)
+            inside.close()
+        else:
+            cursor.execute(statement)
+
+    def catch_up(self, admin):
+        """Waits until the standby has everything."""
+        if not self.is_standby:
+            return
+        with admin.cursor() as primary, self.endpoint.cursor() as standby:
+            primary.execute("SET synchronous_commit = on")
+            primary.execute("SELECT pg_logical_emit_message(true, 'truth', 'flush')")
+            primary.execute("SELECT pg_current_wal_lsn()")
+            [reached] = primary.fetchone()
+            for _ in range(2000):
+                if one(standby, "SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", reached):
+                    return
+                standby.execute("SELECT pg_sleep(0.005)")
+        raise RuntimeError("the standby does not follow")
+
+    @contextlib.contextmanager
+    def running_transactions(self):
+        """A slot on a standby waits for a record that a primary without writes rarely sends."""
+        done = threading.Event()
+
+        def send():
+            connection = self.superuser("postgres")
+            while self.is_standby and self.version >= 16 and not done.wait(0.02):
+                connection.cursor().execute("SELECT pg_log_standby_snapshot()")
+            connection.close()
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
 
     def connect(self, **more):
         return psycopg2.connect(
@@ -173,14 +238,15 @@ class Run:
         self.hidden = {}
         self.published = None
         self.failed = []
+        self.connections = []
+        self.slot = self.pipe.slot or SLOT
 
     def outcome(self):
         self.tables = [tuple(table) for table in self.pipe.tables] or self.all_tables()
-        connections = []
         try:
-            self.pipeline(connections)
+            self.pipeline(self.connections)
         finally:
-            for connection in connections:
+            for connection in self.connections:
                 connection.close()
         self.retry_without_publications()
         return self.result
@@ -215,7 +281,13 @@ class Run:
                 stream = replication.cursor()
                 with ordinary.cursor() as cursor:
                     self.check_changes(stream, cursor)
-                self.create_slot(stream)
+                if self.world.limits_connections():
+                    for _ in range(CONNECTIONS - len(connections)):
+                        connections.append(self.postgres.connect())
+                if self.pipe.slot:
+                    self.use_slot()
+                else:
+                    self.create_slot(stream)
             except (psycopg2.Error, Refused) as why:
                 self.result.cdc_error = words(why)
                 stream = None
@@ -228,13 +300,32 @@ class Run:
         if stream is None:
             self.lost_at_load()
             return
+        if self.world.paused:
+            stream.connection.close()
         self.work()
         try:
-            self.follow(stream)
+            self.follow(self.resumed() if self.world.paused else stream)
+        except psycopg2.errors.ObjectNotInPrerequisiteState as why:
+            if not self.world.paused:
+                raise
+            self.result.losses.append(Loss("", "slot lost in a pause", [], words(why)))
+            return
         except psycopg2.Error as why:
             self.result.cdc_error = words(why)
             return
         self.compare()
+
+    def resumed(self):
+        """The stream after a pause in which the server wrote much, and checked for how long the slot was idle."""
+        [(idle,)] = self.ask("SELECT count(*) FROM pg_settings WHERE name = 'idle_replication_slot_timeout' AND setting <> '0'")
+        if idle:
+            time.sleep(1.2)
+        for _ in range(2):
+            self.ask("SELECT pg_switch_wal()")
+            with self.admin.cursor() as cursor:
+                cursor.execute("CHECKPOINT")
+        self.connections.append(self.postgres.connect(connection_factory=psycopg2.extras.LogicalReplicationConnection))
+        return self.connections[-1].cursor()
 
     # Validation
 
@@ -284,12 +375,19 @@ class Run:
             raise Refused("wal_level is not logical")
         if int(one(cursor, "SHOW max_wal_senders")) < 2:
             raise Refused("max_wal_senders must be at least 2")
+        if one(cursor, "SELECT pg_catalog.pg_is_in_recovery()"):
+            if self.postgres.version < 16:
+                raise Refused("logical replication from a standby needs version 16")
+            if one(cursor, "SHOW hot_standby_feedback") != "on":
+                raise Refused("hot_standby_feedback must be on")
         if not one(cursor, "SELECT rolreplication FROM pg_catalog.pg_roles WHERE rolname = current_user"):
             if one(cursor, "SELECT pg_catalog.current_setting('rds.logical_replication', true)") != "on":
                 raise Refused("rds.logical_replication must be enabled")
         self.check_identities(cursor)
         self.publication = self.pipe.publication or self.advised()
         if not self.publication:
+            if self.postgres.is_standby:
+                raise Refused("a standby is read-only: no publication can be created")
             self.publication = "peerflow_pub_truth"
             root = "WITH (publish_via_partition_root = true)" if self.postgres.version >= 13 else ""
             for table in list(self.tables):
@@ -348,11 +446,22 @@ class Run:
         timer = threading.Timer(SLOT_WAIT, stream.connection.cancel)
         timer.start()
         try:
-            stream.execute(f"CREATE_REPLICATION_SLOT {SLOT} TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT")
+            # A temporary slot ends with its session.
+            kind = "" if self.world.paused else "TEMPORARY"
+            with self.postgres.running_transactions():
+                stream.execute(f"CREATE_REPLICATION_SLOT {SLOT} {kind} LOGICAL pgoutput NOEXPORT_SNAPSHOT")
         except psycopg2.errors.QueryCanceled:
             raise Refused(WAITS)
         finally:
             timer.cancel()
+
+    def use_slot(self):
+        """A pipe that does not copy continues from a slot. Here the user has made the copy when the slot was made."""
+        [found] = self.ask("SELECT plugin FROM pg_replication_slots WHERE slot_name = %s", self.pipe.slot) or [None]
+        if not found:
+            raise Refused(f"slot {self.pipe.slot} does not exist")
+        if found != ("pgoutput",):
+            raise Refused(f"slot {self.pipe.slot} does not use pgoutput")
 
     # The copy
 
@@ -404,11 +513,12 @@ class Run:
     # The changes
 
     def follow(self, stream):
+        self.postgres.catch_up(self.admin)
         [(end,)] = self.ask("SELECT pg_current_wal_insert_lsn()")
         end = lsn(end)
         names = quoted(self.publication).replace("'", "''")
         stream.start_replication_expert(
-            f"START_REPLICATION SLOT {SLOT} LOGICAL 0/0 (proto_version '1', publication_names '{names}')"
+            f"START_REPLICATION SLOT {self.slot} LOGICAL 0/0 (proto_version '1', publication_names '{names}')"
         )
         relations = Relations(self)
         asked = False

@@ -4,7 +4,7 @@ DATABASE as the documentation of versions 15 to 18 has them."""
 from dataclasses import dataclass, field
 
 from postgres import quoted
-from world import Chooser, Pipe, World
+from world import Pipe, World
 
 LARGE = "(SELECT string_agg(md5(i::text || {seed}), '') FROM generate_series(1, 120) i)"
 
@@ -107,13 +107,17 @@ class Table:
 
 
 class Generator:
-    def __init__(self, server, version, rng):
+    def __init__(self, server, version, choose):
         self.server, self.version = server, version
-        self.rng, self.choose = rng, Chooser(rng)
+        self.rng, self.choose = choose.rng, choose
         self.setup, self.settings, self.tables = [], [], []
+        self.start, self.standby = [], None
+        # Schema, table and name of columns.
+        self.not_granted = []
         self.schemas = ["public"]
 
     def world(self):
+        self.arrangement()
         self.user()
         self.tables_and_keys()
         self.privileges()
@@ -121,22 +125,82 @@ class Generator:
         self.publications(pipe)
         self.row_security()
         self.environment()
-        return World(self.server, pipe, self.setup, self.workload(), self.settings, self.choose.made)
+        self.existing_slots(pipe)
+        return World(
+            self.server, pipe, self.setup, self.workload(), self.settings, self.start, self.standby, self.paused, self.choose.made
+        )
 
     def add(self, *statements):
         self.setup.extend(statements)
 
+    # Servers
+
+    def arrangement(self):
+        """Settings that need another start of the server."""
+        start = self.choose(
+            "server start", ("usual", 380), ("wal_level=replica", 2), ("wal_level=minimal max_wal_senders=0", 1),
+            ("max_wal_senders=1", 2), ("max_wal_senders=2", 3), ("max_replication_slots=2", 3),
+            ("max_prepared_transactions=5", 2), ("standby", 5),
+        )
+        if start == "usual":
+            return
+        if start == "standby":
+            self.standby = []
+            self.settings.append(["hot_standby_feedback", self.choose("hot_standby_feedback", ("on", 2), ("off", 1))])
+        else:
+            self.start = [setting.split("=") for setting in start.split()]
+        if start == "max_wal_senders=2":
+            for _ in range(self.choose("WAL senders in use", (2, 4), (1, 2), (0, 1))):
+                self.add("-- as a WAL sender\nIDENTIFY_SYSTEM")
+        elif start == "max_replication_slots=2":
+            for number in range(self.choose("slots in use", (2, 4), (1, 2), (0, 1))):
+                self.add(f"SELECT pg_create_physical_replication_slot('other{number}')")
+
+    def existing_slots(self, pipe):
+        """Slots in this database: what a standby has, and what a pipe that does not copy continues from."""
+        if self.standby is not None and self.version >= 16 and self.choose("slot on the standby", ("yes", 3), ("no", 1)) == "yes":
+            self.add("-- on the standby\nSELECT pg_create_logical_replication_slot('existing', 'pgoutput')")
+        if self.start == [["max_prepared_transactions", "5"]] and self.tables[0].writable and self.tables[0].columns:
+            end = self.choose("prepared transaction", ("stays", 3), ("is committed", 1))
+            self.add("BEGIN", "SELECT pg_catalog.pg_current_xact_id()", "PREPARE TRANSACTION 'left over'")
+            if end == "is committed":
+                self.add("COMMIT PREPARED 'left over'")
+        if self.start or self.standby is not None:
+            return
+        if self.choose("slot of the pipe", ("created by the pipe", 96), ("given", 4)) == "given":
+            pipe.mode, pipe.slot = "cdc_only", "clickpipes_slot"
+            plugin = self.choose("given slot", ("pgoutput", 2), ("missing", 1), ("test_decoding", 1))
+            if plugin != "missing":
+                self.add(f"SELECT pg_create_logical_replication_slot('{pipe.slot}', '{plugin}')")
+
     # Users
 
     def user(self):
-        right = self.choose("replication right", ("attribute", 88), ("none", 4), ("by membership", 8))
-        # On RDS the role rds_replication is enough. Outside it, only the attribute opens a WAL sender.
-        self.add(f"CREATE ROLE clickpipes_iam_user LOGIN {'REPLICATION' if right != 'none' else ''}".rstrip())
+        right = self.choose(
+            "replication right", ("attribute", 88), ("none", 3), ("by membership", 8), ("by rds_superuser", 2),
+            ("membership without inherit", 2)
+        )
+        self.logical_replication = self.choose("rds.logical_replication", ("on", 97), ("off", 3))
+        if self.logical_replication == "off":
+            self.settings.append(["rds.logical_replication", "off"])
+            right = self.choose("replication right while it is off", ("by membership", 3), ("attribute", 1))
+        # On RDS the role rds_replication is enough while rds.logical_replication is on. Outside it, only the attribute opens a
+        # WAL sender.
+        is_on = self.logical_replication == "on"
+        is_allowed = right == "attribute" or is_on and right in ("by membership", "by rds_superuser")
+        self.add(f"CREATE ROLE clickpipes_iam_user LOGIN {'REPLICATION' if is_allowed else ''}".rstrip())
         self.add("GRANT rds_iam TO clickpipes_iam_user")
         if right == "by membership":
             self.add("GRANT rds_replication TO clickpipes_iam_user")
+        elif right == "by rds_superuser":
+            self.add("CREATE ROLE rds_superuser", "GRANT rds_replication TO rds_superuser", "GRANT rds_superuser TO clickpipes_iam_user")
+        elif right == "membership without inherit" and self.version >= 16:
+            self.add("GRANT rds_replication TO clickpipes_iam_user WITH INHERIT FALSE")
+        elif right == "membership without inherit":
+            self.add("ALTER ROLE clickpipes_iam_user NOINHERIT", "GRANT rds_replication TO clickpipes_iam_user")
         attribute = self.choose(
-            "user attribute", ("none", 92), ("NOLOGIN", 1), ("NOINHERIT", 4), ("CONNECTION LIMIT 1", 2), ("BYPASSRLS", 1)
+            "user attribute", ("none", 92), ("NOLOGIN", 1), ("NOINHERIT", 4), ("CONNECTION LIMIT 1", 1), ("CONNECTION LIMIT 4", 1),
+            ("CONNECTION LIMIT 3", 1), ("BYPASSRLS", 1)
         )
         if attribute == "NOINHERIT":
             # IAM must be inherited, or pg_hba.conf does not know the user.
@@ -153,8 +217,13 @@ class Generator:
             self.schemas = [schema]
             self.add(f"CREATE SCHEMA {quoted(schema)}")
         self.schema = schema
+        self.named = self.choose(
+            "pipe tables", ("all written", 70), ("one", 15), ("not chosen", 10), ("leaves", 5), ("parent and part", 2), ("any kind", 0.1)
+        )
         for number in range(self.choose("tables", (1, 60), (2, 30), (3, 10))):
             self.table(number)
+        if self.named in ("leaves", "parent and part") and not any(table.parts for table in self.tables):
+            self.table(8, "partitioned")
         if not any(table.writable for table in self.tables):
             self.table(9, "plain")
 
@@ -387,6 +456,7 @@ class Generator:
         elif way == "columns":
             for table in real:
                 if len(table.columns) > 2:
+                    self.not_granted.append([table.schema, table.name, table.columns[-1].name])
                     names = ", ".join(quoted(column.name) for column in table.columns[:-1])
                     self.add(f"GRANT SELECT ({names}) ON {table.sql()} TO clickpipes_iam_user")
                 else:
@@ -434,7 +504,7 @@ class Generator:
     # The pipe and its publication
 
     def pipe(self):
-        named = self.choose("pipe tables", ("all written", 70), ("one", 15), ("not chosen", 10), ("leaves", 5), ("any kind", 0.1))
+        named = self.named
         tables = [table for table in self.tables if table.kind != "temporary"]
         if self.choose("views in the pipe", ("no", 97), ("yes", 3)) == "no":
             tables = [table for table in tables if table.publishable] or tables
@@ -442,13 +512,24 @@ class Generator:
             tables = tables[:1]
         pairs = [[table.schema, table.name] for table in tables]
         self.in_pipe = tables
-        if named == "leaves" and tables and tables[0].kind == "partitioned":
-            pairs = [[table_schema(part), table_name(part)] for part in tables[0].parts]
+        partitioned = next((table for table in tables if table.parts), None)
+        if partitioned and named in ("leaves", "parent and part"):
+            parts = [[table_schema(part), table_name(part)] for part in partitioned.parts]
+            pairs = pairs + parts[:1] if named == "parent and part" else parts
         if named == "not chosen":
             pairs = []
             self.in_pipe = [t for t in self.tables if t.kind != "temporary" and t.publishable]
         mode = self.choose("mode", ("", 85), ("cdc", 10), ("snapshot", 5))
-        return Pipe(tables=pairs, mode=mode)
+        return Pipe(tables=pairs, mode=mode, excluded=self.excluded(pairs))
+
+    def excluded(self, pairs):
+        """Columns that the pipe leaves out: also some that the user cannot read, which makes a pipe possible."""
+        options = [("those without privilege", 6), ("none", 4)] if self.not_granted else [("none", 94), ("one", 6)]
+        chosen = self.choose("excluded columns", *options)
+        some = self.not_granted if chosen == "those without privilege" else []
+        if chosen == "one":
+            some = [[t.schema, t.name, self.rng.choice(t.columns[1:]).name] for t in self.in_pipe if len(t.columns) > 2]
+        return [column for column in some if not pairs or column[:2] in pairs]
 
     def publications(self, pipe):
         shape = self.choose(
@@ -540,12 +621,20 @@ class Generator:
                     "GRANT SELECT ON ALL TABLES IN SCHEMA shadow TO PUBLIC",
                 )
             self.add(f"ALTER {scope} SET {setting}")
+        limit = self.choose("database limit", ("none", 97), ("-1", 0.5), ("0", 0.5), ("3", 1), ("100", 1))
+        if limit != "none":
+            self.add(f"ALTER DATABASE app CONNECTION LIMIT {limit}")
         server = self.choose(
-            "server setting", ("none", 95), ("rds.iam_auth_for_replication=0", 2), ("rds.logical_replication=off", 1),
-            ("max_slot_wal_keep_size=1MB", 1), ("wal_sender_timeout=1s", 1)
+            "server setting", ("none", 90), ("rds.iam_auth_for_replication=0", 3), ("max_slot_wal_keep_size=1MB", 3),
+            ("idle_replication_slot_timeout=1s", 3 if self.version >= 18 else 0), ("wal_sender_timeout=1s", 1),
+            ("logical_decoding_work_mem=64kB", 0.5), ("wal_compression=on", 0.5),
         )
         if server != "none":
             self.settings.append(server.split("="))
+        # A pause has an effect only with these settings.
+        often = 80 if server.startswith(("max_slot", "idle")) else 2
+        is_possible = not self.start and self.standby is None
+        self.paused = is_possible and self.choose("pipe is paused", ("no", 100 - often), ("yes", often)) == "yes"
         if self.choose("open transaction", ("no", 99), ("yes", 1)) == "yes":
             self.add("-- in another session\nSELECT pg_catalog.pg_current_xact_id()")
 
@@ -607,5 +696,5 @@ def table_name(part):
     return part.split('"."')[1].removesuffix('"').replace('""', '"')
 
 
-def generate(server, version, rng):
-    return Generator(server, version, rng).world()
+def generate(server, version, choose):
+    return Generator(server, version, choose).world()

@@ -83,7 +83,7 @@ def smaller(world):
     if len(world.pipe.tables) > 1:
         for index in range(len(world.pipe.tables)):
             yield without(world, lambda w: w.pipe.tables.pop(index))
-    if world.pipe.mode:
+    if world.pipe.mode and not world.pipe.slot:
         yield without(world, lambda w: setattr(w.pipe, "mode", ""))
 
 
