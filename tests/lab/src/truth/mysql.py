@@ -85,7 +85,8 @@ class Mysql:
                     cursor.execute(f"DROP DATABASE {quoted(name)}")
             cursor.execute("SELECT user, host FROM mysql.user")
             for user, host in cursor.fetchall():
-                if user not in KEPT_USERS and not user.startswith("rdsrepladmin"):
+                is_kept = user in KEPT_USERS and host != "127.0.0.1"
+                if not is_kept and not user.startswith("rdsrepladmin"):
                     kind = "ROLE" if self.mariadb and not host else "USER"
                     cursor.execute(f"DROP {kind} %s" + ("" if kind == "ROLE" else "@%s"), (user,) if kind == "ROLE" else (user, host))
             cursor.execute(BASE)

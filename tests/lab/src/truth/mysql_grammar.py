@@ -42,6 +42,13 @@ TYPES = {
     "varbinary(10)": ["x'00'", "x'ff00'"],
     "varchar(20) CHARACTER SET latin1": ["'é'"],
     "varchar(20) COLLATE utf8mb4_bin": ["'A'"],
+    "varchar(20) CHARACTER SET utf8mb3": ["'é€'"],
+    "varchar(20) CHARACTER SET cp1251": ["'я'"],
+    "int(6) zerofill": ["42"],
+    "bit(1)": ["b'1'", "b'0'"],
+    "decimal(30,10) unsigned": ["12345678901234567890.0000000001"],
+    "tinytext": ["'t'"],
+    "mediumblob": ["x'00'", "REPEAT('b', 70000)"],
 }
 ODD = {
     "space": "we ird", "upper": "Mixed", "quote": "quo`te", "dot": "dot.ted", "newline": "new\nline", "tab": "tab\tname",
@@ -137,10 +144,16 @@ class Generator:
         option = self.choose(
             "user option", ("none", 92), ("REQUIRE SSL", 2), ("REQUIRE X509", 1), ("WITH MAX_USER_CONNECTIONS 1", 1), ("WITH MAX_USER_CONNECTIONS 4", 1),
             ("WITH MAX_USER_CONNECTIONS 50", 1), ("ACCOUNT LOCK", 1), ("WITH MAX_QUERIES_PER_HOUR 3", 1),
-            ("WITH MAX_CONNECTIONS_PER_HOUR 1", 1),
+            ("WITH MAX_CONNECTIONS_PER_HOUR 1", 1), ("PASSWORD EXPIRE", 1), ("COMMENT 'pipe'", 1),
         )
         plugin = "IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS'"
         self.add(f"CREATE USER {USER} {plugin}" + (f" {option}" if option != "none" else ""))
+        # The server uses the account with the most specific host.
+        other = self.choose("other account", ("none", 96), ("of this host", 2), ("anonymous", 2))
+        if other == "of this host":
+            self.add(f"CREATE USER 'clickpipes_iam_user'@'127.0.0.1' {plugin}")
+        elif other == "anonymous":
+            self.add(f"CREATE USER ''@'127.0.0.1' {plugin}")
 
     def privileges(self):
         schemas = sorted({table.schema for table in self.tables})
@@ -377,6 +390,7 @@ class Generator:
                 action = self.choose(
                     "statement", ("update", 34), ("delete", 18), ("insert", 14), ("update the key", 6), ("truncate", 2), ("add column", 4),
                     ("rolled back", 4), ("replace", 4), ("delete all", 2), ("several", 4), ("upsert", 4), ("delete a parent", 8),
+                    ("drop column", 2), ("copy", 3), ("savepoint", 2), ("update several tables", 2),
                 )
                 transactions.append(self.statement(action, table, others))
         for table in self.tables:
@@ -405,6 +419,18 @@ class Generator:
         if action == "add column":
             added = f"added{self.rng.randint(0, 999)}"
             return [f"ALTER TABLE {name} ADD COLUMN {added} varchar(9)", f"UPDATE {name} SET {added} = 'new' WHERE id >= {low}"]
+        if action == "drop column" and column and len(others) > 1:
+            table.columns.remove(column)
+            others.remove(column)
+            return [f"ALTER TABLE {name} DROP COLUMN {quoted(column.name)}"]
+        if action == "copy" and column:
+            return [f"INSERT INTO {name} (id, {quoted(column.name)}) SELECT id + 2000, {quoted(column.name)} FROM {name} WHERE id = {low}"]
+        if action == "savepoint":
+            return ["SAVEPOINT a", table.insert(self.choose, 1), "ROLLBACK TO a", table.insert(self.choose, 1)]
+        if action == "update several tables" and update:
+            other = self.rng.choice([t for t in self.tables if t.writable and t.columns])
+            set_column = f"a.{quoted(column.name)} = {self.rng.choice(column.values)}"
+            return [f"UPDATE {name} a JOIN {other.sql()} b ON a.id = b.id SET {set_column} WHERE a.id >= {low}"]
         if action == "rolled back":
             return [table.insert(self.choose, 1), "ROLLBACK"]
         if action == "replace":

@@ -23,7 +23,7 @@ SLOT = "truth"
 # One way to write values, whatever the database's own settings are.
 FORMAT = (
     "-c datestyle=ISO,YMD -c intervalstyle=postgres -c extra_float_digits=1 -c bytea_output=hex -c timezone=UTC"
-    " -c lc_monetary=C -c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
+    " -c lc_monetary=C -c client_encoding=UTF8 -c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
 )
 # A slot waits for every open transaction. ClickPipes waits too, without end.
 SLOT_WAIT = 1.5
@@ -118,8 +118,10 @@ class Postgres:
         """The verdict that `check` gives before the workload, and what happened. `forgiving`: a statement of the setup that the
         server refuses is left out of the world, else it is invalid."""
         self.clean()
+        # A comment with the options of CREATE DATABASE comes first.
+        options = world.setup[0].removeprefix("-- database") if world.setup and world.setup[0].startswith("-- database") else ""
         with self.server.cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {DATABASE}")
+            cursor.execute(f"CREATE DATABASE {DATABASE} {options}")
         admin = self.superuser(DATABASE)
         # Sessions of other programs.
         others = {}
@@ -149,6 +151,8 @@ class Postgres:
 
     def prepare(self, cursor, statement, others):
         """A statement of the setup. Its first line can say where it runs."""
+        if statement.startswith("-- database"):
+            return
         if statement.startswith("-- in another session\n"):
             if "session" not in others:
                 others["session"] = psycopg2.connect(dbname=DATABASE, **self.socket(self.primary))

@@ -117,6 +117,9 @@ class Generator:
         self.schemas = ["public"]
 
     def world(self):
+        encoding = self.choose("encoding", ("UTF8", 96), ("LATIN1", 2), ("SQL_ASCII", 2))
+        if encoding != "UTF8":
+            self.add(f"-- database TEMPLATE template0 ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'")
         self.arrangement()
         self.user()
         self.tables_and_keys()
@@ -199,7 +202,7 @@ class Generator:
         elif right == "membership without inherit":
             self.add("ALTER ROLE clickpipes_iam_user NOINHERIT", "GRANT rds_replication TO clickpipes_iam_user")
         attribute = self.choose(
-            "user attribute", ("none", 92), ("NOLOGIN", 1), ("NOINHERIT", 4), ("CONNECTION LIMIT 1", 1), ("CONNECTION LIMIT 4", 1),
+            "user attribute", ("none", 92), ("VALID UNTIL '2001-01-01'", 1), ("PASSWORD 'x'", 1), ("NOLOGIN", 1), ("NOINHERIT", 4), ("CONNECTION LIMIT 1", 1), ("CONNECTION LIMIT 4", 1),
             ("CONNECTION LIMIT 3", 1), ("BYPASSRLS", 1)
         )
         if attribute == "NOINHERIT":
@@ -207,6 +210,12 @@ class Generator:
             self.add("ALTER ROLE clickpipes_iam_user NOINHERIT")
         elif attribute != "none":
             self.add(f"ALTER ROLE clickpipes_iam_user {attribute}")
+        if self.choose("CONNECT on the database", ("PUBLIC", 98), ("revoked", 2)) == "revoked":
+            self.add("REVOKE CONNECT ON DATABASE app FROM PUBLIC")
+        if self.choose("role after login", ("the user", 98), ("another", 2)) == "another":
+            self.add("CREATE ROLE acting", "GRANT acting TO clickpipes_iam_user", "ALTER ROLE clickpipes_iam_user SET role = 'acting'")
+            if self.choose("privileges of that role", ("as the user", 1), ("none", 1)) == "as the user":
+                self.add("GRANT USAGE ON SCHEMA public TO acting", "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO acting")
         self.add("CREATE ROLE app_owner", "GRANT CREATE ON DATABASE app TO app_owner")
 
     # Tables
@@ -296,7 +305,8 @@ class Generator:
 
     def create(self, table):
         key = "none" if table.kind == "child of foreign key" else self.choose(
-            "key", ("primary", 74), ("composite", 6), ("none", 8), ("unique", 5), ("unique nullable", 3), ("deferrable", 4)
+            "key", ("primary", 74), ("temporal", 2 if self.version >= 18 else 0), ("exclusion", 1),
+            ("nulls not distinct", 1), ("composite", 6), ("none", 8), ("unique", 5), ("unique nullable", 3), ("deferrable", 4)
         )
         partition = ""
         if table.kind == "partitioned":
@@ -326,13 +336,22 @@ class Generator:
                 other.values = [value for value in other.values if value != "NULL"]
             else:
                 lines.append("PRIMARY KEY (id)")
+        elif key == "temporal":
+            self.add("CREATE EXTENSION IF NOT EXISTS btree_gist")
+            lines.append("valid daterange NOT NULL DEFAULT '[2024-01-01,2025-01-01)'")
+            lines.append("PRIMARY KEY (id, valid WITHOUT OVERLAPS)")
+        elif key == "exclusion":
+            self.add("CREATE EXTENSION IF NOT EXISTS btree_gist")
+            lines.append("EXCLUDE USING gist (id WITH =)")
+        elif key == "nulls not distinct":
+            lines.append("UNIQUE NULLS NOT DISTINCT (id)")
         elif key in ("unique", "unique nullable"):
             if key == "unique":
                 lines[0] += " NOT NULL"
             lines.append("UNIQUE (id)")
         elif key == "deferrable":
             lines.append("PRIMARY KEY (id) DEFERRABLE" if not partition else "PRIMARY KEY (id)")
-        if key in ("none", "unique nullable", "unique"):
+        if key in ("none", "unique nullable", "unique", "exclusion", "nulls not distinct"):
             table.key = []
         table.fk_ok = key == "primary"
         table.identity_key = key
@@ -379,6 +398,18 @@ class Generator:
                 self.foreign_partition(quoted(table.schema, name), parent, clause)
                 continue
             kind = "UNLOGGED " if storage == "unlogged" else ""
+            made = "PARTITION OF" if below else self.choose("partition made by", ("PARTITION OF", 88), ("ATTACH", 12))
+            if made == "ATTACH":
+                # Its columns have another order, and one was dropped.
+                columns = [f"{quoted(c.name)} {c.type}" for c in reversed(table.columns) if not c.generated]
+                part = quoted(table.schema, name)
+                self.add(
+                    f"CREATE {kind}TABLE {part} (dropped integer, {', '.join(columns)})",
+                    f"ALTER TABLE {part} DROP COLUMN dropped",
+                    f"ALTER TABLE {parent} ATTACH PARTITION {part} {clause}",
+                )
+                table.parts.append(part)
+                continue
             self.add(f"CREATE {kind}TABLE {quoted(table.schema, name)} PARTITION OF {parent} {clause}{more}")
             if below:
                 self.partition(table, quoted(table.schema, name), below, depth - 1, f"{name}_")
@@ -650,7 +681,7 @@ class Generator:
             for _ in range(self.rng.randint(1, 4)):
                 action = self.choose(
                     "statement", ("update", 34), ("delete", 18), ("insert", 14), ("update the key", 6), ("update large", 4),
-                    ("truncate", 2), ("add column", 4), ("insert into a part", 6), ("rolled back", 4), ("upsert", 4),
+                    ("truncate", 2), ("add column", 4), ("drop column", 2), ("merge", 3), ("savepoint", 2), ("copy", 2), ("insert into a part", 6), ("rolled back", 4), ("upsert", 4),
                     ("delete all", 2), ("several", 4),
                 )
                 transactions.append(self.statement(action, table, others))
@@ -681,6 +712,27 @@ class Generator:
             return [f"ALTER TABLE {name} ADD COLUMN {added} text", f"UPDATE {name} SET {added} = 'new' WHERE id >= {low}"]
         if action == "insert into a part" and table.kind == "inherited":
             return [table.insert(self.choose, 1, into=table.parts[0])]
+        if action == "drop column" and column and len(others) > 1:
+            others.remove(column)
+            table.columns.remove(column)
+            return [f"ALTER TABLE {name} DROP COLUMN {quoted(column.name)}"]
+        if action == "merge" and column:
+            set_column = f"{quoted(column.name)} = {self.rng.choice(column.values)}"
+            return [
+                f"MERGE INTO {name} t USING (VALUES ({low}), ({low + 1})) AS s (id) ON t.id = s.id"
+                f" WHEN MATCHED AND s.id = {low} THEN DELETE WHEN MATCHED THEN UPDATE SET {set_column}"
+            ]
+        if action == "upsert" and column and table.key:
+            table.next = max(table.next - 1, 1)
+            return [
+                table.insert(self.choose, 1)
+                + f" ON CONFLICT (id) DO UPDATE SET {quoted(column.name)} = excluded.{quoted(column.name)}"
+            ]
+        if action == "savepoint":
+            return ["SAVEPOINT a", table.insert(self.choose, 1), "ROLLBACK TO a", table.insert(self.choose, 1)]
+        if action == "copy" and column:
+            other = f"INSERT INTO {name} (id, {quoted(column.name)}) SELECT id + 2000, {quoted(column.name)} FROM {name}"
+            return [f"{other} WHERE id = {low}"]
         if action == "rolled back":
             return [table.insert(self.choose, 1), "ROLLBACK"]
         if action == "several":
