@@ -673,9 +673,19 @@ async fn timed<T>(
     let budget = stage.budget().min(deadline.saturating_duration_since(start));
     let result = tokio::time::timeout(budget, step).await;
     let took = start.elapsed();
-    tracing::debug!(stage = stage.name(), ?took, "stage finished");
     stage_durations.push((stage, took));
-    result.unwrap_or(Err(ConnectError::Timeout { stage, after: took }))
+    let result = result.unwrap_or(Err(ConnectError::Timeout { stage, after: took }));
+    // Without the words of the server, which are redacted later.
+    tracing::debug!(stage = stage.name(), ?took, passed = result.is_ok(), "stage finished");
+    result
+}
+
+/// A query contains names and no secrets. Of its answer, only the size or the code is logged.
+fn log_query(sql: &str, took: Duration, answer: &Result<Rows, Refusal>) {
+    match answer {
+        Ok(rows) => tracing::trace!(sql, ?took, rows = rows.len(), "query answered"),
+        Err(refusal) => tracing::debug!(sql, ?took, code = refusal.code, "query refused"),
+    }
 }
 
 /// One TLS handshake with the name `target.tls_host`.

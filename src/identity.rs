@@ -206,7 +206,9 @@ pub async fn assume(
     evidence.took = start.elapsed();
     // An endpoint that is not STS can return what it received.
     evidence.redact(&redactor);
-    result.map_err(|error| error.redacted(&redactor))
+    result.map_err(|error| error.redacted(&redactor)).inspect_err(|error| {
+        tracing::debug!(cause = error.code(), took = ?evidence.took, "no identity");
+    })
 }
 
 /// The secrets of credentials, for the texts of servers that have received them.

@@ -12,6 +12,7 @@ use std::{
 use aws_credential_types::Credentials;
 use jiff::Timestamp;
 use rustls::RootCertStore;
+use tracing::Instrument;
 
 use crate::{
     aws,
@@ -107,7 +108,8 @@ pub async fn observe(target: &Target, budget: Budget, given: RunContext<'_>, clo
     let mut seen = Observations::default();
     let mut timing = Timing { started_at, took: Duration::ZERO, facts_took: None, facts_as_of: None };
     let is_full = facts.is_none();
-    run.observe(facts, &mut seen, &mut timing).await;
+    let span = tracing::debug_span!("check", target = target.name);
+    run.observe(facts, &mut seen, &mut timing).instrument(span).await;
     if is_full {
         run.confirm_role(&mut seen).await;
     }

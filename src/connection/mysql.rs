@@ -37,7 +37,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::{
     AuthRequest, ConnectError, Greeting, Refusal, Rows, Stage, close_timeout, handshake,
-    limited_stream::LimitedStream, task::Task,
+    limited_stream::LimitedStream, log_query, task::Task,
 };
 use crate::{
     diagnostic::printable,
@@ -313,6 +313,13 @@ impl MysqlSession {
     /// # Errors
     /// The server's refusal of this statement, or no response until `deadline`.
     pub async fn rows(&mut self, sql: &str, deadline: Instant) -> Result<Rows, Refusal> {
+        let start = Instant::now();
+        let answer = self.query(sql, deadline).await;
+        log_query(sql, start.elapsed(), &answer);
+        answer
+    }
+
+    async fn query(&mut self, sql: &str, deadline: Instant) -> Result<Rows, Refusal> {
         let answer = tokio::time::timeout_at(deadline.into(), self.conn.query::<Row, _>(sql)).await;
         let refused = |error| driver_refusal(&error).redacted(&self.redactor);
         let rows = answer.map_err(|_| Refusal::silence())?.map_err(refused)?;

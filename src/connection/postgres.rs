@@ -24,7 +24,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::{
     AuthRequest, ConnectError, Refusal, Rows, Stage, close_timeout, handshake, limited_stream::LimitedStream,
-    task::Task,
+    log_query, task::Task,
 };
 use crate::{
     diagnostic::printable,
@@ -247,6 +247,13 @@ impl PostgresSession {
     /// # Errors
     /// The server's refusal of this statement, or its silence until `deadline`; others in flight are not lost.
     pub async fn rows(&self, sql: &str, deadline: Instant) -> Result<Rows, Refusal> {
+        let start = Instant::now();
+        let answer = self.query(sql, deadline).await;
+        log_query(sql, start.elapsed(), &answer);
+        answer
+    }
+
+    async fn query(&self, sql: &str, deadline: Instant) -> Result<Rows, Refusal> {
         let answer = tokio::time::timeout_at(deadline.into(), self.client.simple_query(sql)).await;
         let refused = |error| driver_refusal(&error).redacted(&self.redactor);
         let messages = answer.map_err(|_| Refusal::silence())?.map_err(refused)?;

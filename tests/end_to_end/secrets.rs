@@ -64,7 +64,11 @@ fn nothing_secret_is_said_with_everything_at_trace() {
                 String::from_utf8_lossy(&output.stderr)
             );
             if level == "trace" {
-                assert!(said.contains("stage finished"), "{what}: the log is on: {said}");
+                for event in ["assumed", "stage finished", "check{target=\""] {
+                    assert!(said.contains(event), "{what}: the log has no `{event}`: {said}");
+                }
+                let is_queried = matches!(what, "good" | "json" | "junit" | "prometheus" | "nagios");
+                assert_eq!(said.contains("query answered"), is_queried, "{what}: {said}");
             }
             let found = secrets_in(&said, &[lab.secret_access_key()]);
             assert!(found.is_empty(), "{what} at {level}: {found:#?}");
