@@ -23,7 +23,7 @@ pub(crate) fn fetch(server_version: ServerVersion) -> io::Result<PathBuf> {
     let fetched = cache::publish(&format!("lanes/{server_version}"), |aside| {
         with_apt(server_version.name(), release, |apt| {
             unpack(&apt.download(packages)?, aside)?;
-            wrap_programs(server_version, aside)
+            wrap_programs(server_version.engine().programs(), &server_version.program_folders(), aside)
         })
     });
     cache::remember(server_version.name(), &fetched);
@@ -33,6 +33,21 @@ pub(crate) fn fetch(server_version: ServerVersion) -> io::Result<PathBuf> {
 /// Unpacks exactly these packages into `root`, without dependencies, for programs that this machine can run directly.
 pub(crate) fn unpack_alone(name: &str, release: &str, packages: &[&str], root: &Path) -> io::Result<()> {
     with_apt(name, release, |apt| unpack(&apt.download_alone(packages)?, root))
+}
+
+/// Unpacks these packages and the libraries they need into `root`. Each program is started with the loader and the libraries of
+/// that folder.
+pub(crate) fn unpack_programs(
+    name: &str,
+    release: &str,
+    packages: &[&str],
+    programs: &[&str],
+    root: &Path,
+) -> io::Result<()> {
+    with_apt(name, release, |apt| {
+        unpack(&apt.download(packages)?, root)?;
+        wrap_programs(programs, &["usr/bin", "usr/sbin"], root)
+    })
 }
 
 /// Runs `work` with a private apt state for that release, and removes the state afterwards.
@@ -164,16 +179,15 @@ fn unpack(files: &[PathBuf], root: &Path) -> io::Result<()> {
 
 /// Replaces each program by a script that starts it with the loader of the folder. The path is relative to the script, so the
 /// folder can be renamed. Scripts are needed because programs start each other (initdb starts postgres).
-fn wrap_programs(server_version: ServerVersion, root: &Path) -> io::Result<()> {
+fn wrap_programs(programs: &[&str], folders: &[&str], root: &Path) -> io::Result<()> {
     let (loader, libraries) = match std::env::consts::ARCH {
         "x86_64" => ("usr/lib64/ld-linux-x86-64.so.2", "usr/lib/x86_64-linux-gnu"),
         "aarch64" => ("usr/lib/aarch64-linux-gnu/ld-linux-aarch64.so.1", "usr/lib/aarch64-linux-gnu"),
         other => return Err(io::Error::other(format!("not tried on {other}"))),
     };
-    for program in server_version.engine().programs() {
-        let (folder, path) = server_version
-            .program_folders()
-            .into_iter()
+    for program in programs {
+        let (folder, path) = folders
+            .iter()
             .map(|folder| (folder, root.join(folder).join(program)))
             .find(|(_, path)| path.is_file())
             .ok_or_else(|| io::Error::other(format!("no {program} in the packages")))?;
@@ -195,7 +209,7 @@ exec "$root/{loader}" --inhibit-cache --argv0 "$here/{program}" --library-path "
         for entry in fs::read_dir(root.join(folder)).into_iter().flatten() {
             let path = entry?.path();
             let name = path.file_stem().unwrap_or_default();
-            if !server_version.engine().programs().iter().any(|program| name == *program) {
+            if !programs.iter().any(|program| name == *program) {
                 fs::remove_file(path)?;
             }
         }

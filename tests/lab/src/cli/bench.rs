@@ -1,6 +1,7 @@
 //! `cargo lab bench`: the cost of pipeprobe compared with others and by the number of targets. Figures are valid for one machine and one run:
 //! read them as ratios.
 
+mod agent;
 mod growth;
 mod load;
 mod once;
@@ -18,7 +19,7 @@ use super::setup;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Only this: peers, growth, once
+    /// Only this: peers, growth, once, agent
     #[arg(long)]
     only: Option<String>,
     #[arg(long, default_value_t = 5)]
@@ -29,6 +30,9 @@ pub(crate) struct Arguments {
     /// Maximum number of targets
     #[arg(long, default_value_t = 10_000)]
     targets: usize,
+    /// Connections through the agent, after which its descriptors are counted
+    #[arg(long, default_value_t = 2_000)]
+    connects: usize,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> io::Result<ExitCode> {
@@ -51,6 +55,9 @@ pub(crate) fn run(arguments: &Arguments) -> io::Result<ExitCode> {
     }
     if wanted("peers") {
         peers::run(&lab, instance, arguments.rounds, long)?;
+    }
+    if wanted("agent") {
+        agent::run(&lab, instance, arguments.rounds, arguments.connects)?;
     }
     if wanted("growth") {
         let responder = Responder::start(instance, lab.dir())?;
