@@ -1,6 +1,6 @@
 //! Where credentials and settings come from.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, os::unix::process::CommandExt, sync::Arc, time::Duration};
 
 use lab::{Lab, SERVICE_ROLE};
 use tokio::net::{TcpListener, TcpStream};
@@ -199,6 +199,7 @@ impl Proxy {
             .args(args)
             .stdout(std::process::Stdio::null())
             .stderr(std::process::Stdio::null())
+            .process_group(0)
             .spawn()
             .unwrap();
         let mut proxy = Self { process, address: String::new(), log };
@@ -223,7 +224,11 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        let _ = self.process.kill();
+        // Its workers are processes too, and end only with the group.
+        let _ = rustix::process::kill_process_group(
+            rustix::process::Pid::from_child(&self.process),
+            rustix::process::Signal::KILL,
+        );
         let _ = self.process.wait();
     }
 }
