@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::setup::step;
 use crate::{cache, fetch};
 
-const NAME: &str = "relays-1";
+const NAME: &str = "relays-2";
 const PROGRAMS: [&str; 3] = ["haproxy", "pgbouncer", "socat"];
 
 /// The folder of the program of that name. The package has the same name.
@@ -17,7 +17,7 @@ const PROGRAMS: [&str; 3] = ["haproxy", "pgbouncer", "socat"];
 pub fn relay(name: &str) -> io::Result<PathBuf> {
     let folder = cache::publish(NAME, |aside| {
         step("fetching haproxy, pgbouncer and socat", || {
-            fetch::unpack_programs(NAME, "bookworm", &PROGRAMS, &PROGRAMS, aside)
+            fetch::unpack_programs(NAME, "trixie", &PROGRAMS, &PROGRAMS, aside)
         })
     })?;
     let paths = ["usr/sbin", "usr/bin"].map(|part| folder.join(part).join(name));
