@@ -224,6 +224,9 @@ pub struct PostgresTable {
     /// Columns that can be stored as TOAST, unless the replica identity is FULL.
     #[cfg_attr(test, serde(default))]
     pub toast_columns: Vec<ServerText>,
+    /// Columns in INCLUDE of the primary key.
+    #[cfg_attr(test, serde(default))]
+    pub included_columns: Vec<ServerText>,
 }
 
 /// A row of `pg_replication_slots`. What the version does not have is `None` or false.

@@ -17,6 +17,7 @@ pub(super) mod unlogged;
 pub(super) mod partitioned;
 pub(super) mod parent_and_part;
 pub(super) mod generated;
+pub(super) mod key_include;
 pub(super) mod toast;
 pub(super) mod open_transactions;
 pub(super) mod idle_slot_timeout;

@@ -45,6 +45,7 @@ pub static CHECKS: &[&Check] = &[
     &postgres::parent_and_part::CHECK,
     &postgres::generated::CHECK,
     &postgres::toast::CHECK,
+    &postgres::key_include::CHECK,
     &postgres::open_transactions::CHECK,
     &postgres::idle_slot_timeout::CHECK,
     &postgres::pipe_slot::CHECK,

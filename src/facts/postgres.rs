@@ -259,6 +259,10 @@ fn selected(columns: &[ExcludedColumn]) -> String {
     }
 }
 
+/// How many columns of the index `i` are its key. The columns of INCLUDE follow them in `indkey`, whose elements are counted
+/// from 0. Before version 11 there is no INCLUDE.
+const KEY_COLUMNS: &str = "coalesce((to_jsonb(i)->>'indnkeyatts')::int, i.indnatts)";
+
 /// Skips partitions unless they are named explicitly.
 fn tables_in_question(pipe: &Pipe) -> String {
     let patterns = &pipe.tables;
@@ -285,7 +289,7 @@ fn tables_in_question(pipe: &Pipe) -> String {
                 AND a.attstorage IN ('x', 'e', 'm') AND NOT {excluded} AND to_jsonb(a)->>'attgenerated' IS NOT DISTINCT FROM ''
                 AND EXISTS (SELECT FROM {leaves} l WHERE l.relreplident <> 'f')
                 AND NOT EXISTS (SELECT FROM pg_index i
-                  WHERE i.indrelid = c.oid AND i.indisprimary AND a.attnum = ANY (i.indkey))),
+                  WHERE i.indrelid = c.oid AND i.indisprimary AND a.attnum = ANY ((i.indkey::int2[])[0:{KEY_COLUMNS} - 1]))),
             (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = c.oid
               AND a.attnum > 0 AND NOT a.attisdropped AND to_jsonb(a)->>'attgenerated' <> '' AND NOT {excluded}),
             (SELECT jsonb_agg(format('%I.%I', ln.nspname, l.relname) ORDER BY l.relname)
@@ -308,7 +312,10 @@ fn tables_in_question(pipe: &Pipe) -> String {
               JOIN pg_inherits i ON i.inhrelid = l.oid
               JOIN pg_class p ON p.oid = i.inhparent JOIN pg_namespace pn ON pn.oid = p.relnamespace
               WHERE l.oid IN ({below}) AND l.relkind = 'f'),
-            {selected}
+            {selected},
+            (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a JOIN pg_index i ON i.indrelid = a.attrelid
+              WHERE a.attrelid = c.oid AND i.indisprimary AND NOT {excluded}
+                AND a.attnum = ANY ((i.indkey::int2[])[{KEY_COLUMNS}:i.indnatts]))
          FROM (SELECT c.oid, n.oid AS namespace, n.nspname AS schema, c.relname AS name, count(*) OVER () AS total
            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
            WHERE c.relkind IN ('r', 'p') AND (NOT c.relispartition OR {named}) AND {meant}
@@ -362,6 +369,7 @@ async fn read_each(
             parts_not_logged: list(column(17).raw()),
             parents: list(column(18).raw()),
             foreign_parts: list(column(19).raw()),
+            included_columns: list(column(21).raw()),
         }
     });
     Fact::Read(Tables { total, seen: join_all(seen).await })
@@ -431,10 +439,11 @@ fn covers_identity(relation: &str, published: &str) -> String {
     )
 }
 
-/// Whether a column belongs to the replica identity index of a relation.
+/// Whether a column belongs to the key of the replica identity index of a relation.
 fn is_key(relation: &str, column: &str) -> String {
     format!(
-        "EXISTS (SELECT FROM pg_index i WHERE i.indrelid = {relation}.oid AND {column}.attnum = ANY (i.indkey)
+        "EXISTS (SELECT FROM pg_index i WHERE i.indrelid = {relation}.oid
+          AND {column}.attnum = ANY ((i.indkey::int2[])[0:{KEY_COLUMNS} - 1])
           AND CASE {relation}.relreplident WHEN 'i' THEN i.indisreplident ELSE i.indisprimary END)"
     )
 }

@@ -106,6 +106,7 @@ impl Case {
             ("PG_PARENT_AND_PART", "not_reached"),
             ("PG_GENERATED", "not_reached"),
             ("PG_TOAST", "not_reached"),
+            ("PG_KEY_INCLUDE", "not_reached"),
             ("PG_ROW_SECURITY", "not_reached"),
         ]);
         self

@@ -41,6 +41,11 @@ fn postgres() -> Vec<Situation> {
         situation("AUTH_IAM_ASKED", "AUTH_NO_USER", Sql("SELECT 1;")).args(&["--user", "another"]),
         situation("AUTH_LOG_IN", "PG_NO_LOGIN", Sql("ALTER ROLE clickpipes_iam_user NOLOGIN;")),
         situation("AUTH_LOG_IN", "PG_ROLE_LIMIT", Sql("ALTER ROLE clickpipes_iam_user CONNECTION LIMIT 0;")),
+        situation(
+            "PG_CONNECTION_LIMITS",
+            "PG_CONNECTION_LIMIT",
+            Sql("ALTER ROLE clickpipes_iam_user CONNECTION LIMIT 3; ALTER DATABASE app CONNECTION LIMIT 3;"),
+        ),
         situation("AUTH_LOG_IN", "PG_DATABASE_LIMIT", Sql("ALTER DATABASE app CONNECTION LIMIT 0;")),
         situation("AUTH_LOG_IN", "PG_NO_CONNECT", Sql("REVOKE CONNECT ON DATABASE app FROM PUBLIC, clickpipes_iam_user;")),
         situation(
@@ -363,6 +368,7 @@ fn reason(code: &str) -> Option<&'static str> {
                 "PG_STANDBY_CLOSED",
                 "PG_PARTITIONED",
                 "MYSQL_VITESS",
+                "MYSQL_EXCLUDED_COLUMNS",
                 "PG_NO_DATABASE",
                 "MYSQL_NO_DATABASE",
             ],
@@ -394,6 +400,7 @@ fn reason(code: &str) -> Option<&'static str> {
                 "DB_TABLE_NAME_DOT",
                 "PG_PARENT_AND_PART",
                 "PG_GENERATED",
+                "PG_INCLUDED_COLUMNS",
                 "MARIADB_GENERATED",
                 "MYSQL_CASCADES",
                 "MYSQL_NOT_A_TABLE",
@@ -409,6 +416,7 @@ fn reason(code: &str) -> Option<&'static str> {
             &[
                 "AUTH_NOT_IAM",
                 "PG_NO_REPLICATION_RIGHT",
+                "PG_REPLICATION_NOT_INHERITED",
                 "AUTH_IAM_OFF",
                 "AUTH_IAM_PENDING",
                 "DB_NOT_AVAILABLE",

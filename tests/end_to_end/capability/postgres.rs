@@ -140,6 +140,28 @@ fn every_case(server_version: ServerVersion) {
         )
         .cdc(),
         case(
+            "a column in INCLUDE of the key",
+            Sql(
+                "ALTER TABLE orders DROP CONSTRAINT orders_pkey; ALTER TABLE orders ADD PRIMARY KEY (id) INCLUDE (customer);",
+                "ALTER TABLE orders DROP CONSTRAINT orders_pkey; ALTER TABLE orders ADD PRIMARY KEY (id);",
+            ),
+            "PG_KEY_INCLUDE",
+            "warn PG_INCLUDED_COLUMNS",
+        )
+        .cdc(),
+        case(
+            "a filter of another publication on a column in INCLUDE of the key",
+            Sql(
+                "ALTER TABLE orders DROP CONSTRAINT orders_pkey; ALTER TABLE orders ADD PRIMARY KEY (id) INCLUDE (customer);
+                 CREATE PUBLICATION filtered FOR TABLE orders WHERE (customer <> 'nobody');",
+                "DROP PUBLICATION filtered;
+                 ALTER TABLE orders DROP CONSTRAINT orders_pkey; ALTER TABLE orders ADD PRIMARY KEY (id);",
+            ),
+            "PG_PUBLICATION",
+            "fail PG_PUBLICATION_BREAKS_WRITES",
+        )
+        .also("PG_KEY_INCLUDE", "warn PG_INCLUDED_COLUMNS"),
+        case(
             "replica identity nothing",
             Sql(
                 "ALTER TABLE orders REPLICA IDENTITY NOTHING;",
