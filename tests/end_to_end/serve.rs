@@ -131,7 +131,7 @@ impl MetricDef {
 
     /// What `/api/v1/targets` says of one target.
     #[track_caller]
-    fn target(&self, name: &str) -> Value {
+    pub(crate) fn target(&self, name: &str) -> Value {
         self.get(&format!("/api/v1/targets/{name}")).json()
     }
 
