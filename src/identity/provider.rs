@@ -193,6 +193,12 @@ impl Provider {
             return self.failed(FailureKind::TokenFile, what);
         }
         let words = in_words(error);
+        // Without any other provider, every machine that is not an EC2 instance ends here.
+        if self.kind == Kind::Metadata {
+            let failure =
+                || self.failed(FailureKind::NoProvider, format!("no other source is configured; {words}"));
+            return self.hint.clone().unwrap_or_else(failure);
+        }
         let kind = match &self.kind {
             _ if http::is_connection_error(error) => FailureKind::Other,
             _ if self.mfa && words.contains("AccessDenied") => FailureKind::Mfa,

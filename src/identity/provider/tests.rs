@@ -150,6 +150,13 @@ async fn a_failure_has_the_kind_of_its_provider() {
         assert!(failure.to_string().contains(file), "{failure}");
     }
 
+    // As on a machine that is not an instance, or whose metadata service refuses.
+    let metadata = failure(None, &[], &error()).await;
+    assert_eq!(metadata.kind, FailureKind::NoProvider);
+    assert!(
+        metadata.to_string().contains("instance metadata: no other source is configured; "),
+        "{metadata}"
+    );
     let none = CredentialsError::not_loaded_no_source();
     for (profile, variables, what) in [
         (Some("empty"), &[][..], "profile empty in ~/.aws/config has no credentials"),
