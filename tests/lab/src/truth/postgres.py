@@ -132,6 +132,8 @@ class Postgres:
                 except psycopg2.Error as why:
                     raise Invalid(words(why))
             with admin.cursor() as cursor:
+                # A statement that waits for another session of the world must not wait for ever.
+                cursor.execute("SET statement_timeout = '1min'")
                 for statement in list(world.setup):
                     try:
                         self.prepare(cursor, statement, others)

@@ -129,6 +129,8 @@ class Generator:
         self.row_security()
         self.environment()
         self.existing_slots(pipe)
+        # A slot can only be created while no other transaction is open, so these are opened last.
+        self.setup.sort(key=lambda statement: statement.startswith("-- in another session"))
         return World(
             self.server, pipe, self.setup, self.workload(), self.settings, self.start, self.standby, self.paused, self.choose.made
         )
