@@ -47,7 +47,7 @@ fn judge(server: &Server<'_>) -> Diagnostic {
     let tables = match &server.facts.cascades {
         Fact::Read(tables) => tables,
         Fact::Absent => {
-            let why = "MariaDB shows foreign keys only for tables that are named exactly (--table)";
+            let why = "MariaDB shows foreign keys only in the definitions of tables: name them (--table), at most 50";
             return CHECK.not_applicable(why.to_owned());
         }
         other @ Fact::Refused(_) => return unanswered(&CHECK, other),

@@ -82,21 +82,43 @@ impl Queries {
         })
     }
 
-    /// MariaDB does not: the definition of each table has them. That takes a statement per table, so only tables that
-    /// were named exactly are examined.
+    /// MariaDB does not: the definition of each table has them. That takes a statement per table, so not all tables of a server
+    /// are examined, but only those that were named, and those that a pattern matches if they are not too many. A name can contain
+    /// the `*` of a pattern.
     pub(super) async fn cascades_of_named(&mut self, patterns: &[TablePattern]) -> Fact<Vec<String>> {
-        let named: Vec<&TablePattern> = patterns.iter().filter(|pattern| pattern.is_exact()).collect();
-        if named.is_empty() || named.len() < patterns.len() || named.len() > TABLES_PER_STATEMENT {
+        if patterns.is_empty() || patterns.len() > TABLES_PER_STATEMENT {
             return Fact::Absent;
         }
+        let mut names: Vec<(String, String)> =
+            patterns.iter().map(|p| (p.schema.clone(), p.table.clone())).collect();
+        if !patterns.iter().all(TablePattern::is_exact) {
+            let sql = format!(
+                "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE <> 'VIEW' AND {} \
+                 LIMIT {}",
+                is_requested(patterns),
+                TABLES_PER_STATEMENT + 1
+            );
+            let rows = match self.rows(&sql).await {
+                Ok(rows) if rows.len() <= TABLES_PER_STATEMENT => rows,
+                Ok(_) => return Fact::Absent,
+                Err(refusal) => return Fact::Refused(refusal),
+            };
+            names = rows
+                .iter()
+                .filter_map(|row| match row.as_slice() {
+                    [Some(schema), Some(table)] => Some((schema.raw().to_owned(), table.raw().to_owned())),
+                    _ => None,
+                })
+                .collect();
+        }
         let mut found = Vec::new();
-        for pattern in named {
-            let name = sql::mysql::qualified(&pattern.schema, &pattern.table);
+        for (schema, table) in names {
+            let name = sql::mysql::qualified(&schema, &table);
             // A table that cannot be read has its own row in the report.
             let Ok(rows) = self.rows(&format!("SHOW CREATE TABLE {name}")).await else { continue };
             let definition = rows.first().and_then(|row| row.get(1)?.as_ref());
             if definition.is_some_and(|definition| has_cascade(definition.raw())) {
-                found.push(pattern.to_string());
+                found.push(format!("{schema}.{table}"));
             }
         }
         Fact::Read(found)
