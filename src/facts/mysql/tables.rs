@@ -89,9 +89,9 @@ impl Queries {
         if patterns.is_empty() || patterns.len() > TABLES_PER_STATEMENT {
             return Fact::Absent;
         }
-        let mut names: Vec<(String, String)> =
-            patterns.iter().map(|p| (p.schema.clone(), p.table.clone())).collect();
-        if !patterns.iter().all(TablePattern::is_exact) {
+        let names: Vec<(String, String)> = if patterns.iter().all(TablePattern::is_exact) {
+            patterns.iter().map(|p| (p.schema.clone(), p.table.clone())).collect()
+        } else {
             let sql = format!(
                 "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE <> 'VIEW' AND {} \
                  LIMIT {}",
@@ -103,14 +103,13 @@ impl Queries {
                 Ok(_) => return Fact::Absent,
                 Err(refusal) => return Fact::Refused(refusal),
             };
-            names = rows
-                .iter()
+            rows.iter()
                 .filter_map(|row| match row.as_slice() {
                     [Some(schema), Some(table)] => Some((schema.raw().to_owned(), table.raw().to_owned())),
                     _ => None,
                 })
-                .collect();
-        }
+                .collect()
+        };
         let mut found = Vec::new();
         for (schema, table) in names {
             let name = sql::mysql::qualified(&schema, &table);

@@ -3,18 +3,9 @@
 
 use super::{
     super::auth_request::{let_in_from_anywhere, make_iam_user},
-    token::refused_token,
+    token::{TOKEN_CANDIDATES, refused_token},
 };
-use crate::checks::{
-    check::Cause,
-    connection::auth_request::{AUTH_IAM_OFF, AUTH_IAM_PENDING},
-    connection::login::token::{
-        AUTH_CLIENT_CERTIFICATE, IAM_OVERLOADED, TOKEN_BOUNDARY_DENIES, TOKEN_DENIED_ABOVE,
-        TOKEN_NOT_ALLOWED, TOKEN_OTHER_ACCOUNT, TOKEN_OTHER_RESOURCE, TOKEN_POLICY_DENIES, TOKEN_WRONG_HOST,
-        TOKEN_WRONG_PORT, TOKEN_WRONG_USER,
-    },
-    sources::OWN_WORDS,
-};
+use crate::checks::{check::Cause, sources::OWN_WORDS};
 use crate::{
     checks::Observations,
     checks::{Check, Diagnostic},
@@ -28,21 +19,7 @@ pub(in crate::checks) static MYSQL_TOKEN_REFUSED: Cause = Cause::new(
     "IAM refused the token (MySQL, MariaDB)",
     "error 1045 after the token; RDS does not say why, so the report ranks the possible causes",
 )
-.candidates(&[
-    &TOKEN_NOT_ALLOWED,
-    &TOKEN_WRONG_PORT,
-    &TOKEN_WRONG_HOST,
-    &TOKEN_WRONG_USER,
-    &AUTH_CLIENT_CERTIFICATE,
-    &TOKEN_DENIED_ABOVE,
-    &IAM_OVERLOADED,
-    &TOKEN_OTHER_RESOURCE,
-    &TOKEN_POLICY_DENIES,
-    &TOKEN_BOUNDARY_DENIES,
-    &TOKEN_OTHER_ACCOUNT,
-    &AUTH_IAM_OFF,
-    &AUTH_IAM_PENDING,
-]);
+.candidates(&TOKEN_CANDIDATES);
 
 pub(in crate::checks) static MYSQL_USER_REFUSED: Cause = Cause::new(
     "MYSQL_USER_REFUSED",

@@ -5,17 +5,11 @@
 //! separates two errors of one routine, and only if it is English. Source: PostgreSQL, auth.c, miscinit.c, postinit.c, proc.c,
 //! backend_startup.c. A pooler or proxy sends no routine; then the English text decides.
 
-use super::{super::auth_request::make_iam_user, token::refused_token};
-use crate::checks::{
-    check::Cause,
-    connection::auth_request::{AUTH_IAM_OFF, AUTH_IAM_PENDING},
-    connection::login::token::{
-        AUTH_CLIENT_CERTIFICATE, IAM_OVERLOADED, TOKEN_BOUNDARY_DENIES, TOKEN_DENIED_ABOVE,
-        TOKEN_NOT_ALLOWED, TOKEN_OTHER_ACCOUNT, TOKEN_OTHER_RESOURCE, TOKEN_POLICY_DENIES, TOKEN_WRONG_HOST,
-        TOKEN_WRONG_PORT, TOKEN_WRONG_USER,
-    },
-    sources::OWN_WORDS,
+use super::{
+    super::auth_request::make_iam_user,
+    token::{TOKEN_CANDIDATES, refused_token},
 };
+use crate::checks::{check::Cause, sources::OWN_WORDS};
 use crate::{
     checks::Observations,
     checks::{Candidate, Check, Diagnostic},
@@ -29,21 +23,7 @@ pub(in crate::checks) static PG_TOKEN_REFUSED: Cause = Cause::new(
     "IAM refused the token (PostgreSQL)",
     "PAM authentication failed (28000); RDS does not say why, so the report ranks the possible causes",
 )
-.candidates(&[
-    &TOKEN_NOT_ALLOWED,
-    &TOKEN_WRONG_PORT,
-    &TOKEN_WRONG_HOST,
-    &TOKEN_WRONG_USER,
-    &AUTH_CLIENT_CERTIFICATE,
-    &TOKEN_DENIED_ABOVE,
-    &IAM_OVERLOADED,
-    &TOKEN_OTHER_RESOURCE,
-    &TOKEN_POLICY_DENIES,
-    &TOKEN_BOUNDARY_DENIES,
-    &TOKEN_OTHER_ACCOUNT,
-    &AUTH_IAM_OFF,
-    &AUTH_IAM_PENDING,
-]);
+.candidates(&TOKEN_CANDIDATES);
 
 pub(in crate::checks) static PG_PASSWORD_REFUSED: Cause = Cause::new(
     "PG_PASSWORD_REFUSED",

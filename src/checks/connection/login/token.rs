@@ -4,6 +4,7 @@ use super::super::alias_of_rds;
 use crate::checks::identity::token_life::CLOCK_SKEW;
 use crate::checks::{
     check::Cause,
+    connection::auth_request::{AUTH_IAM_OFF, AUTH_IAM_PENDING},
     sources::{LOOK_AT_BOTH, LOOK_AT_RDS},
 };
 use crate::{
@@ -13,6 +14,23 @@ use crate::{
     sql,
     target::{Engine, RdsName, Target},
 };
+
+/// What it can be if IAM refused the token: RDS does not say why, whatever the engine is.
+pub(super) static TOKEN_CANDIDATES: [&Cause; 13] = [
+    &TOKEN_NOT_ALLOWED,
+    &TOKEN_WRONG_PORT,
+    &TOKEN_WRONG_HOST,
+    &TOKEN_WRONG_USER,
+    &AUTH_CLIENT_CERTIFICATE,
+    &TOKEN_DENIED_ABOVE,
+    &IAM_OVERLOADED,
+    &TOKEN_OTHER_RESOURCE,
+    &TOKEN_POLICY_DENIES,
+    &TOKEN_BOUNDARY_DENIES,
+    &TOKEN_OTHER_ACCOUNT,
+    &AUTH_IAM_OFF,
+    &AUTH_IAM_PENDING,
+];
 
 pub(in crate::checks) static TOKEN_NOT_ALLOWED: Cause = Cause::new(
     "TOKEN_NOT_ALLOWED",
