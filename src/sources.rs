@@ -1,5 +1,8 @@
 //! Where pipes are declared outside of a configuration file. Pure: the text of a document in, declared pipes out.
 
+mod attributes;
+mod marks;
+mod pipe;
 pub mod terraform;
 
 use crate::{
@@ -24,4 +27,12 @@ pub struct DeclaredPipe {
     pub declaration: Declaration,
     /// The role of the ClickHouse service, if the document contains the service.
     pub service_role: Option<Given>,
+}
+
+/// What a document says about a ClickHouse service.
+#[derive(Clone, Default)]
+struct ServiceFacts {
+    role: Option<Given>,
+    /// Its Region, if the rules of the static IP addresses know it.
+    region: Option<Given>,
 }

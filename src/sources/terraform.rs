@@ -4,10 +4,7 @@
 //!
 //! A value that is known only after apply is absent; only `after_unknown` names it. Sensitive values are in clear text.
 
-mod attributes;
 mod document;
-mod marks;
-mod pipe;
 #[cfg(test)]
 mod tests;
 
@@ -16,17 +13,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::Declared;
+use super::{
+    Declared, ServiceFacts,
+    attributes::Attributes,
+    marks::Marks,
+    pipe::{PipeReader, Read},
+};
 use crate::{
     cli::Given,
     diagnostic::is_unprintable,
     static_ips,
     target::{ConfigErrors, ErrorList, Invalid, Origin, Skipped, quoted},
 };
-use attributes::Attributes;
 use document::{Document, Resource};
-use marks::Marks;
-use pipe::{PipeReader, Read};
 
 /// The kind of document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,14 +137,6 @@ struct Service {
     iam_role: Option<String>,
     cloud_provider: Option<String>,
     region: Option<String>,
-}
-
-/// What a document says about a ClickHouse service.
-#[derive(Clone, Default)]
-struct ServiceFacts {
-    role: Option<Given>,
-    /// Its Region, if the rules of the static IP addresses know it.
-    region: Option<Given>,
 }
 
 /// The ClickHouse services, by their id. A service can be a resource or a data source.

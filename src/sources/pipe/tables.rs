@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::PipeReader;
 use crate::{
     cli::Given,
-    sources::terraform::attributes::TableMapping,
+    sources::attributes::TableMapping,
     target::{ProblemKind, quoted},
 };
 

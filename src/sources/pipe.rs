@@ -5,8 +5,7 @@ mod tables;
 use std::collections::BTreeMap;
 
 use super::{
-    super::DeclaredPipe,
-    ServiceFacts,
+    DeclaredPipe, ServiceFacts,
     attributes::{Attributes, Credentials, Source},
     marks::Marks,
 };
