@@ -4,6 +4,7 @@
 
 mod agent;
 mod check;
+mod clickhouse;
 mod config_file;
 mod exec;
 mod explain;
@@ -21,6 +22,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub use agent::Agent;
 pub use check::{Check, FailOn, Require};
+pub use clickhouse::ClickHouse;
 pub use config_file::{ConfigCheck, ConfigCommand, ConfigExample, ConfigFile, Example, Sources};
 pub use exec::Exec;
 pub use explain::Explain;

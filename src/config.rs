@@ -9,6 +9,7 @@ pub mod file;
 mod input;
 mod select;
 mod serve;
+mod service;
 mod setup;
 mod subject;
 mod target;
@@ -22,6 +23,7 @@ use declared::Candidate;
 use field::{duration, optional};
 pub use select::target_names;
 pub use serve::{MonitoredTarget, Schedule, Serve, Thresholds, Web};
+pub use service::{ApiKey, ServiceQuery};
 pub use setup::Setup;
 pub use subject::LintConfig;
 use target::Needs;
@@ -43,9 +45,9 @@ pub const LOGINS_PER_SECOND: NonZeroU32 = NonZeroU32::new(100).expect("not zero"
 #[derive(Clone, Debug)]
 pub struct Config {
     pub targets: Vec<Target>,
-    /// Pipes of a Terraform plan or state whose declaration does not contain what a check needs.
+    /// Pipes of a Terraform plan, a Terraform state or a service whose declaration does not contain what a check needs.
     pub unchecked: Vec<Unchecked>,
-    /// Pipes of a Terraform plan or state that do not log in with IAM.
+    /// Pipes of a Terraform plan, a Terraform state or a service that do not log in with IAM.
     pub skipped: Vec<Skipped>,
     pub judge: Judge,
     pub fail_on_warning: bool,

@@ -46,8 +46,7 @@ use crate::{
 
 #[cfg(feature = "aws-diagnostics")]
 pub(crate) use diagnostics::{OperatorIdentity, Said, operator};
-#[cfg(feature = "aws-diagnostics")]
-pub(crate) use http::HttpAnswer;
+pub(crate) use http::{HttpAnswer, HttpLimits, HttpSender};
 
 /// The most one call of AWS may take, its retries included.
 pub(crate) const CALL_BUDGET: Duration = Duration::from_secs(10);

@@ -16,7 +16,8 @@
 //!
 //! [`verify`] runs one target, for [`run`]'s `check`. [`serve`] runs many targets continuously, keeps their results and
 //! answers over HTTP. [`aws`] reads RDS and IAM records on request: they are evidence for the cause of a failure and
-//! never change a verdict.
+//! never change a verdict. [`clickhouse_cloud`] asks for the pipes of a service, whose answers [`sources`] reads as it reads a
+//! Terraform plan.
 //!
 //! [`agent`] gives a client a local endpoint that logs in with a token, on the same path: its client speaks to the database
 //! itself, and no query is sent by this program.
@@ -50,6 +51,7 @@ pub mod config;
 pub mod identity;
 pub mod token;
 pub mod aws;
+pub mod clickhouse_cloud;
 
 // The database: connection and facts.
 pub mod connection;

@@ -19,6 +19,7 @@ use clap::{CommandFactory, ValueEnum, error::ErrorKind};
 use jiff::Timestamp;
 use pipeprobe::{
     cli::{self, CheckFormat, Cli, Command, ConfigCommand, Format, LogLevel},
+    clickhouse_cloud,
     config::{self, Config},
     report::nagios,
     run::{self, Exit},
@@ -114,6 +115,14 @@ async fn read<T: Send + 'static>(
     tokio::task::spawn_blocking(read).await.map_err(io::Error::other)
 }
 
+/// Adds the answers about the service of `--clickhouse-service`, if one is given.
+async fn ask_service(args: &cli::ClickHouse, sources: &mut cli::Sources) -> Result<(), ConfigErrors> {
+    if let Some(query) = config::ServiceQuery::read(args, &environment)? {
+        sources.service = Some(clickhouse_cloud::ask(&query).await?);
+    }
+    Ok(())
+}
+
 async fn serve(args: cli::Serve) -> io::Result<Exit> {
     let mut out = anstream::stdout();
     let reread = move || config::Serve::read(args.clone(), &environment);
@@ -138,12 +147,18 @@ async fn exec(args: cli::Exec) -> io::Result<Exit> {
     }
 }
 
-async fn check(args: cli::Check, stop: impl Future<Output = Exit>) -> io::Result<Exit> {
+async fn check(mut args: cli::Check, stop: impl Future<Output = Exit>) -> io::Result<Exit> {
     let mut out = anstream::stdout();
     let format = args.output.format();
     let mut stop = pin!(stop);
+    let config = async {
+        match ask_service(&args.clickhouse, &mut args.sources).await {
+            Ok(()) => read(|| Config::read(args, &environment)).await,
+            Err(errors) => Ok(Err(errors)),
+        }
+    };
     let config = tokio::select! {
-        config = read(|| Config::read(args, &environment)) => config?,
+        config = config => config?,
         exit = &mut stop => return Ok(exit),
     };
     match config {
@@ -175,15 +190,21 @@ async fn dispatch(command: Command) -> io::Result<Exit> {
                 false => run::explain(&args.code.join(" "), format, &mut out),
             }
         }
-        Command::Setup(args) => {
+        Command::Setup(mut args) => {
             let format = args.output.format();
+            if let Err(errors) = ask_service(&args.clickhouse, &mut args.sources).await {
+                return run::refuse(&errors, format, &mut out);
+            }
             match read(|| config::Setup::read(*args, &environment)).await? {
                 Ok(plan) => run::setup(&plan, &mut out),
                 Err(errors) => run::refuse(&errors, format, &mut out),
             }
         }
-        Command::Lint(args) => {
+        Command::Lint(mut args) => {
             let format = args.output.format();
+            if let Err(errors) = ask_service(&args.clickhouse, &mut args.sources).await {
+                return run::refuse(&errors, format, &mut out);
+            }
             match read(|| config::LintConfig::read(*args, &environment)).await? {
                 Ok(config) => run::lint(config, &mut out).await,
                 Err(errors) => run::refuse(&errors, format, &mut out),

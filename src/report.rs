@@ -5,6 +5,7 @@ pub mod json;
 pub mod junit;
 pub mod metrics;
 pub mod nagios;
+mod pipe_state;
 mod reason;
 mod sensitive;
 mod stage;
@@ -34,8 +35,10 @@ use crate::{
 pub struct Report {
     /// The target's name in the configuration file, its address in a Terraform plan or state, or its host.
     pub target: String,
-    /// Name of the `ClickPipe` in a Terraform plan or state.
+    /// Name of the `ClickPipe` in a Terraform plan, a Terraform state or a ClickHouse service.
     pub pipe: Option<String>,
+    /// State of the `ClickPipe` in ClickHouse Cloud, such as `Running` or `Failed`; null if it was not read.
+    pub pipe_state: Option<String>,
     /// Source type, as in ClickHouse's Terraform provider; null if it is known only after `terraform apply`.
     #[serde(rename = "type")]
     pub source_type: Option<SourceType>,
@@ -203,6 +206,7 @@ impl Report {
         let mut report = Self {
             target: target.name.clone(),
             pipe: target.declaration.as_ref().and_then(|declaration| declaration.pipe_name.clone()),
+            pipe_state: target.declaration.as_ref().and_then(|declaration| declaration.pipe_state.clone()),
             source_type: Some(target.source_type),
             started_at: timing.started_at,
             duration: timing.took,
@@ -234,6 +238,8 @@ impl Report {
             measurements: measurements(target, seen, timing),
             timings: stage::timings(seen, timing),
         };
+        let verdict = &mut report.verdict;
+        pipe_state::add(verdict, target.declaration.as_ref(), target.pipe.mode, &diagnostics);
         if let Some(declaration) = &target.declaration {
             sensitive::hide(&mut report, &declaration.sensitive);
         }
@@ -250,6 +256,7 @@ impl Report {
         let mut report = Self {
             target: pipe.name.clone(),
             pipe: pipe.declaration.pipe_name.clone(),
+            pipe_state: pipe.declaration.pipe_state.clone(),
             source_type: pipe.source_type,
             started_at: now,
             duration: Duration::ZERO,
@@ -265,6 +272,7 @@ impl Report {
             measurements: Measurements::default(),
             timings: Vec::new(),
         };
+        pipe_state::add(&mut report.verdict, Some(&pipe.declaration), pipe.mode, &diagnostics);
         sensitive::hide(&mut report, &pipe.declaration.sensitive);
         report
     }

@@ -3,6 +3,7 @@
 mod attributes;
 mod marks;
 mod pipe;
+pub mod clickhouse;
 pub mod terraform;
 
 use crate::{
@@ -20,7 +21,7 @@ pub struct Declared {
 /// A pipe with a PostgreSQL or MySQL source that logs in with IAM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeclaredPipe {
-    /// The name of the target: in Terraform, the address of the resource.
+    /// The name of the target: in Terraform, the address of the resource; in a service, the name of the pipe.
     pub name: String,
     /// The fields that the document contains. A field with a problem is missing.
     pub fields: Fields,

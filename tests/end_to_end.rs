@@ -16,6 +16,8 @@ mod agent_mysql;
 mod agent_service;
 #[path = "end_to_end/capability.rs"]
 mod capability;
+#[path = "end_to_end/clickhouse_cloud.rs"]
+mod clickhouse_cloud;
 #[path = "end_to_end/faults.rs"]
 mod faults;
 #[path = "end_to_end/handover.rs"]

@@ -241,7 +241,7 @@ mod tests {
     use super::*;
 
     fn answer(status: u16, text: &str) -> HttpAnswer {
-        HttpAnswer { status, text: text.to_owned(), description: "a proxy".to_owned() }
+        HttpAnswer { status, retry_after: None, text: text.to_owned(), description: "a proxy".to_owned() }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum, builder::FalseyValueParser};
 
 use super::{
-    CheckFormat, Given, Output, Sources,
+    CheckFormat, ClickHouse, Given, Output, Sources,
     fields::{DiagnoseFields, JudgeFields, PipeFields, TargetFields},
     value::one_of,
 };
@@ -18,6 +18,9 @@ pub struct Check {
 
     #[command(flatten)]
     pub sources: Sources,
+
+    #[command(flatten)]
+    pub clickhouse: ClickHouse,
 
     #[command(flatten)]
     pub judge: JudgeFields,
@@ -79,14 +82,16 @@ pub enum FailOn {
 const USAGE: &str = "\
 pipeprobe check --type <TYPE> --host <NAME> --iam-role <ARN> [OPTIONS]
        pipeprobe check [-c <FILE>] [TARGET]... [OPTIONS]
-       pipeprobe check --terraform-plan <FILE> [TARGET]... [OPTIONS]";
+       pipeprobe check --terraform-plan <FILE> [TARGET]... [OPTIONS]
+       pipeprobe check --clickhouse-service <ID> [TARGET]... [OPTIONS]";
 
 const ABOUT: &str = "\
 Verify databases and report what ClickPipes can do with them
 
 Give one target with flags, or several in a configuration file (TOML with a table [targets.NAME] for each, \
 and [defaults] for shared fields). Without a file and --host, ./pipeprobe.toml is used. With --terraform-plan or \
---terraform-state, the pipes of the document are the targets, named by their addresses. Every flag can also be set \
+--terraform-state, the pipes of the document are the targets, named by their addresses; with --clickhouse-service, \
+those of a ClickHouse Cloud service, named by their names. Every flag can also be set \
 with an environment variable. Flags take precedence over variables, and variables over the file.";
 
 const EXAMPLES: &str = "\
@@ -113,6 +118,9 @@ met; its report names the settings. A file (-c) can add what a plan does not con
 and a table [targets.'ADDRESS'] for a pipe, for example with connect_to. Values that Terraform
 marks as sensitive are never printed.
 
+With --clickhouse-service, the API key needs the permission manage-clickpipes: no smaller one lists
+pipes. Only GET requests are sent, and a service that is idle is not woken.
+
 A URL sets the type from its scheme and host name: an Aurora type for a cluster endpoint, otherwise an
 RDS type. --type overrides it. A URL must not contain a password.
 
@@ -127,7 +135,7 @@ They need sts:AssumeRole and sts:TagSession on the access role.
 Exit codes:
   0    every target has the required capability (--require)
   1    internal error
-  2    bad usage or configuration; no connection was made
+  2    bad usage or configuration, or ClickHouse Cloud did not list the pipes; no database was reached
   3    a target does not have the required capability
   4    all targets have it, but there are warnings (with --fail-on warning)
   130  interrupted (SIGINT); 143 terminated (SIGTERM); finished targets are printed

@@ -23,7 +23,7 @@ impl ConfigFile {
     }
 }
 
-/// Where targets come from: a configuration file, and the pipes of a Terraform plan or state.
+/// Where targets come from: a configuration file, and the pipes of a Terraform plan, a Terraform state or a service.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Sources {
     #[command(flatten)]
@@ -36,6 +36,10 @@ pub struct Sources {
     /// Targets are the ClickPipes of a Terraform state: the output of `terraform show -json`, or - for stdin
     #[arg(long, env = "PIPEPROBE_TERRAFORM_STATE", value_name = "FILE", hide_short_help = true)]
     pub terraform_state: Option<Given>,
+
+    /// What ClickHouse Cloud answered about the service of `--clickhouse-service`, once it was asked.
+    #[arg(skip)]
+    pub service: Option<Given>,
 }
 
 impl Sources {
@@ -47,8 +51,9 @@ impl Sources {
         self.terraform_state.as_ref().filter(|given| !given.text.is_empty())
     }
 
-    pub fn has_terraform(&self) -> bool {
-        self.plan().or(self.state()).is_some()
+    /// Whether a document declares pipes.
+    pub fn has_document(&self) -> bool {
+        self.plan().or(self.state()).or(self.service.as_ref()).is_some()
     }
 }
 

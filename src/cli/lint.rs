@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{
-    FailOn, Format, Given, Output, Sources,
+    ClickHouse, FailOn, Format, Given, Output, Sources,
     fields::{SubjectFields, TargetFields},
     value::one_of,
 };
@@ -25,6 +25,9 @@ pub struct Lint {
 
     #[command(flatten)]
     pub sources: Sources,
+
+    #[command(flatten)]
+    pub clickhouse: ClickHouse,
 
     /// Exit with 4 on warnings and unknown answers too [default: error]
     #[arg(long, env = "PIPEPROBE_FAIL_ON", value_name = "LEVEL", value_parser = one_of::<FailOn>())]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::{
-    Format, Given, Output, Sources,
+    ClickHouse, Format, Given, Output, Sources,
     fields::{PipeFields, SubjectFields, TargetFields},
 };
 
@@ -19,6 +19,9 @@ pub struct Setup {
 
     #[command(flatten)]
     pub sources: Sources,
+
+    #[command(flatten)]
+    pub clickhouse: ClickHouse,
 
     /// Print only this part, for example to pipe it to psql, mysql, bash or aws
     #[arg(long, value_name = "PART", conflicts_with = "write", ignore_case = true)]

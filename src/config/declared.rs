@@ -1,5 +1,5 @@
-//! Pipes of a Terraform plan or state as targets. What their declaration leaves open is a finding about the pipe; what is
-//! wrong in flags, variables and files is an error.
+//! Pipes of a Terraform plan or state, or of a ClickHouse service, as targets. What their declaration leaves open is a finding
+//! about the pipe; what is wrong in flags, variables and files is an error.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     cli::{Given, Sources},
     sources::{
-        Declared,
+        Declared, clickhouse,
         terraform::{self, Kind},
     },
     target::{
@@ -26,24 +26,33 @@ const DOCUMENT_LIMIT: u64 = 256 << 20;
 /// A document that declares pipes.
 #[derive(Debug)]
 pub(super) struct Document {
-    /// Its path, for errors.
+    /// Its path, or the service, for errors.
     pub(super) name: String,
     pub(super) declared: Declared,
 }
 
-/// Reads the plan or state that was given, if one was.
+/// Reads the plan, the state or the answers about a service that were given, if any were.
 ///
 /// # Errors
 /// A file that cannot be read, or is not what `terraform show -json` prints.
 pub(super) fn document(sources: &Sources) -> Result<Option<Document>, ConfigErrors> {
-    let (kind, given) = match (sources.plan(), sources.state()) {
-        (Some(_), Some(state)) => {
+    let (kind, given) = match (sources.plan(), sources.state(), &sources.service) {
+        (Some(_), Some(state), _) => {
             let expected = "a plan or a state, not both";
             return Err(Invalid::new("terraform_state", expected, "both").at(&state.origin).into());
         }
-        (Some(plan), None) => (Kind::Plan, plan),
-        (None, Some(state)) => (Kind::State, state),
-        (None, None) => return Ok(None),
+        (Some(document), None, Some(service)) | (None, Some(document), Some(service)) => {
+            let expected = "a service, or a plan or state, not both";
+            let found = format!("also {}", document.origin);
+            return Err(Invalid::new("clickhouse_service", expected, found).at(&service.origin).into());
+        }
+        (None, None, Some(answers)) => {
+            let (name, declared) = clickhouse::read(&answers.text)?;
+            return Ok(Some(Document { name, declared }));
+        }
+        (Some(plan), None, None) => (Kind::Plan, plan),
+        (None, Some(state), None) => (Kind::State, state),
+        (None, None, None) => return Ok(None),
     };
     let is_stdin = given.text == "-";
     if is_stdin && sources.file.path() == Some(Path::new("-")) {

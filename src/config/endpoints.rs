@@ -16,6 +16,7 @@ const VARIABLES: [&str; 5] = [
     "AWS_ENDPOINT_URL_IAM",
     "AWS_ENDPOINT_URL_EC2",
 ];
+const STS: &str = "https://sts.eu-west-1.amazonaws.com";
 /// Read by the matcher in identity/http.rs, the first that is set.
 const PROXIES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 /// Turns plain HTTP on for test networks, such as that of the lab's containers.
@@ -28,7 +29,7 @@ pub(super) fn check(context: &Context<'_>, errors: &mut ErrorList) -> bool {
     if !ignored.is_some_and(|given| given.text.eq_ignore_ascii_case("true")) {
         for name in VARIABLES {
             if let Some(given) = context.variable(name) {
-                errors.take(usable(name, &given, allowed));
+                errors.take(usable(name, &given, STS, allowed));
             }
         }
     }
@@ -55,10 +56,13 @@ fn proxy(name: &str, given: &Given) -> Result<(), Invalid> {
 }
 
 /// The value is not quoted: a URL can contain a password.
-fn usable(name: &str, given: &Given, allowed: bool) -> Result<(), Invalid> {
+///
+/// # Errors
+/// A URL with a user, of another scheme than HTTPS, or none. `example`: a URL that can be used; `allowed`: plain HTTP to other
+/// hosts.
+pub(super) fn usable(name: &str, given: &Given, example: &str, allowed: bool) -> Result<(), Invalid> {
     given.read(|text| {
-        let expected = "a URL such as https://sts.eu-west-1.amazonaws.com";
-        let wrong = |found: &str| Invalid::new(name, expected, found);
+        let wrong = |found: &str| Invalid::new(name, format!("a URL such as {example}"), found);
         let uri: http::Uri = text.parse().map_err(|_| wrong("an invalid URL"))?;
         let host = uri.host().ok_or_else(|| wrong("a URL without a host"))?;
         if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {

@@ -1,4 +1,5 @@
-//! Which targets a command is about: those of a file, of a Terraform plan or state, one of flags, or one of a URL.
+//! Which targets a command is about: those of a file, of a Terraform plan or state, of a ClickHouse service, one of flags, or one
+//! of a URL.
 
 use std::{
     collections::BTreeMap,
@@ -31,7 +32,7 @@ pub(super) struct Selected {
     /// Its table in the file.
     pub(super) origin: Option<Origin>,
     pub(super) fields: Fields,
-    /// If a Terraform plan or state declares it.
+    /// If a Terraform plan, a Terraform state or a ClickHouse service declares it.
     pub(super) declared: Option<SelectedPipe>,
 }
 
@@ -100,7 +101,7 @@ pub(super) fn one_target(
                 Some(flag) => format!("name one of them, such as --{flag} {known}"),
                 None => format!("name one of them, such as {known}"),
             };
-            let place = if sources.has_terraform() { "document" } else { "file" };
+            let place = if sources.has_document() { "document" } else { "file" };
             let found = format!("{} targets in the {place}", more + 1);
             Err(Invalid::new(field, purpose, found).help(help).into())
         }
@@ -251,8 +252,8 @@ fn belongs_to_one(typed: &TargetFields) -> impl Iterator<Item = (&'static str, &
 /// Targets that are given as URLs.
 fn urls(sources: &Sources, names: &[String], typed: &Fields) -> Result<Selection, ConfigErrors> {
     let mut errors = ErrorList::default();
-    if sources.has_terraform() {
-        errors.push(Invalid::new("TARGET", "addresses of pipes of the plan or state", "a URL"));
+    if sources.has_document() {
+        errors.push(Invalid::new("TARGET", "names of pipes of the plan, the state or the service", "a URL"));
     } else if sources.file.path().is_some() {
         errors.push(Invalid::new("TARGET", "names of targets of the configuration file", "a URL"));
     }

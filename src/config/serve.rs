@@ -151,7 +151,7 @@ fn path(sources: &cli::Sources) -> Result<Option<PathBuf>, Invalid> {
     let default = PathBuf::from(select::DEFAULT_FILE);
     match sources.file.path() {
         Some(path) => Ok(Some(path.to_owned())),
-        None if sources.has_terraform() => Ok(None),
+        None if sources.has_document() => Ok(None),
         None if default.is_file() => Ok(Some(default)),
         None => Err(Invalid::new("config_file", "a file with targets", "nothing, and no ./pipeprobe.toml")
             .help("give -c FILE; start one with: pipeprobe config example config > pipeprobe.toml")),

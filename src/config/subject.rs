@@ -44,7 +44,7 @@ impl LintConfig {
         {
             return Err(Invalid::new("FILE", "stdin once", "`-` for FILE and for the plan or state").into());
         }
-        let has_file = args.sources.file.path().is_some() || args.sources.has_terraform() || name.is_some();
+        let has_file = args.sources.file.path().is_some() || args.sources.has_document() || name.is_some();
         let (fields, declared) = match has_file {
             true => {
                 let purpose = ("--target", "one target to lint for");

@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex},
     task::{Context, Poll, ready},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use aws_smithy_runtime_api::client::{
@@ -17,7 +17,7 @@ use aws_smithy_runtime_api::client::{
     orchestrator::{HttpRequest, HttpResponse},
     result::ConnectorError,
 };
-use aws_smithy_types::{body::SdkBody, date_time::Format};
+use aws_smithy_types::{body::SdkBody, byte_stream::ByteStream, date_time::Format};
 use http::{Request, Response, Uri, header};
 use hyper::{
     body::{Body, Bytes, Frame, Incoming},
@@ -34,10 +34,6 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-#[cfg(feature = "aws-diagnostics")]
-use aws_smithy_types::byte_stream::ByteStream;
-
-#[cfg(feature = "aws-diagnostics")]
 use super::in_words;
 use crate::{diagnostic::printable, local_failure::LocalFailure, trust};
 
@@ -67,6 +63,7 @@ pub(super) fn client(
             settings: settings.clone(),
             clock: clock.clone(),
             plaintext,
+            longest_answer: LONGEST_ANSWER,
         })
     }))
 }
@@ -77,6 +74,8 @@ struct Connector {
     settings: HttpConnectorSettings,
     clock: SharedClock,
     plaintext: bool,
+    /// In bytes.
+    longest_answer: usize,
 }
 
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
@@ -92,7 +91,7 @@ impl HttpConnector for Connector {
             let response = within(this.settings.read_timeout(), exchange(stream, request)).await?;
             note_date(&response, &this.clock);
             let response =
-                response.map(|body| SdkBody::from_body_1_x(LimitedStream { body, left: LONGEST_ANSWER }));
+                response.map(|body| SdkBody::from_body_1_x(LimitedStream::of(body, this.longest_answer)));
             let mut response =
                 HttpResponse::try_from(response).map_err(|e| ConnectorError::other(e.into(), None))?;
             response.add_extension(Endpoint(host));
@@ -165,23 +164,32 @@ fn content_kind(body: Option<&[u8]>) -> String {
 }
 
 /// For requests of services that have no client of the SDK here.
-#[cfg(feature = "aws-diagnostics")]
 #[derive(Debug)]
 pub(crate) struct HttpSender(Connector);
 
-#[cfg(feature = "aws-diagnostics")]
 #[derive(Debug)]
 pub(crate) struct HttpAnswer {
     pub(crate) status: u16,
+    /// In seconds.
+    pub(crate) retry_after: Option<u64>,
     pub(crate) text: String,
     /// What answered, if it was not the service.
     pub(crate) description: String,
 }
 
-#[cfg(feature = "aws-diagnostics")]
+/// How long to wait for the start of a response, and how large it may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HttpLimits {
+    pub(crate) response: Duration,
+    pub(crate) bytes: usize,
+}
+
 impl HttpSender {
+    /// With the limits for AWS.
+    ///
     /// # Errors
     /// If trust anchors cannot be used.
+    #[cfg(feature = "aws-diagnostics")]
     pub(super) fn new(
         roots: Arc<RootCertStore>,
         clock: SharedClock,
@@ -192,7 +200,21 @@ impl HttpSender {
             .connect_timeout(super::CONNECT_TIMEOUT)
             .read_timeout(super::READ_TIMEOUT)
             .build();
-        Ok(Self(Connector { tls, settings, clock, plaintext }))
+        Ok(Self(Connector { tls, settings, clock, plaintext, longest_answer: LONGEST_ANSWER }))
+    }
+
+    /// For a service that is not AWS: plain HTTP only to this host.
+    ///
+    /// # Errors
+    /// If trust anchors cannot be used.
+    pub(crate) fn with_limits(roots: Arc<RootCertStore>, limits: HttpLimits) -> Result<Self, String> {
+        let (tls, _) = trust::client_config(roots).map_err(|e| e.to_string())?;
+        let settings = HttpConnectorSettings::builder()
+            .connect_timeout(super::CONNECT_TIMEOUT)
+            .read_timeout(limits.response)
+            .build();
+        let clock = SharedClock::default();
+        Ok(Self(Connector { tls, settings, clock, plaintext: false, longest_answer: limits.bytes }))
     }
 
     /// # Errors
@@ -204,17 +226,28 @@ impl HttpSender {
         let body = body.into_bytes();
         let text = String::from_utf8(body.to_vec()).map_err(|_| "a response that is not text".to_owned())?;
         *response.body_mut() = SdkBody::from(body);
-        Ok(HttpAnswer { status: response.status().as_u16(), text, description: description(&response) })
+        // As seconds (RFC 9110, section 10.2.3), or in the header of ClickHouse Cloud. A date is not read.
+        let mut headers = ["retry-after", "x-ratelimit-reset"].into_iter();
+        let retry_after = headers.find_map(|name| response.headers().get(name)?.trim().parse().ok());
+        let (status, description) = (response.status().as_u16(), description(&response));
+        Ok(HttpAnswer { status, retry_after, text, description })
     }
 }
 
-/// Maximum response size. A regular response has a few kilobytes.
+/// Maximum response size of AWS. A regular response has a few kilobytes.
 const LONGEST_ANSWER: usize = 1 << 20;
 
 /// A body with a size limit.
 struct LimitedStream {
     body: Incoming,
+    limit: usize,
     left: usize,
+}
+
+impl LimitedStream {
+    fn of(body: Incoming, limit: usize) -> Self {
+        Self { body, limit, left: limit }
+    }
 }
 
 impl Body for LimitedStream {
@@ -232,13 +265,16 @@ impl Body for LimitedStream {
                 self.left = left;
                 frame.map(Ok)
             }
-            None => Some(Err("the answer is longer than 1 MiB".into())),
+            None => {
+                let limit = self.limit >> 20;
+                Some(Err(format!("the answer is longer than {limit} MiB").into()))
+            }
         })
     }
 }
 
 async fn within<T>(
-    limit: Option<std::time::Duration>,
+    limit: Option<Duration>,
     step: impl Future<Output = Result<T, AnyError>>,
 ) -> Result<T, ConnectorError> {
     let result = match limit {

@@ -26,7 +26,7 @@ pub struct Document<'a> {
     /// A signal ended the run before every target was checked; `targets` has those that were.
     pub interrupted: bool,
     pub targets: &'a [Report],
-    /// Pipes of a Terraform plan or state that do not log in with IAM. They are not checked.
+    /// Pipes of a Terraform plan, a Terraform state or a service that do not log in with IAM. They are not checked.
     pub skipped: &'a [Skipped],
     /// Why nothing was checked: bad usage or configuration. Empty if targets were checked.
     pub errors: Vec<Error<'a>>,

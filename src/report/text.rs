@@ -139,7 +139,8 @@ fn write_target(out: &mut impl Write, report: &Report, layout: Layout) -> io::Re
     let verbose = layout.detail == Detail::Verbose;
     writeln!(out)?;
     if let Some(pipe) = &report.pipe {
-        labeled(out, layout, "Pipe      ", pipe)?;
+        let state = report.pipe_state.as_ref().map(|state| format!(" ({state} in ClickHouse Cloud)"));
+        labeled(out, layout, "Pipe      ", &format!("{pipe}{}", state.unwrap_or_default()))?;
     }
     if let Some(endpoints) = &report.endpoints {
         write_endpoints(out, report, endpoints, layout)?;

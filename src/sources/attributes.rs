@@ -1,4 +1,5 @@
-//! The attributes of a `clickhouse_clickpipe` that are read. An attribute that is absent is null, or not known yet.
+//! The attributes of a `clickhouse_clickpipe` that are read. An attribute that is absent is null, or not known yet. The
+//! ClickHouse Cloud API has the same fields with names in camel case.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +9,7 @@ use serde_json::{Number, value::RawValue};
 #[derive(Deserialize)]
 pub(super) struct Attributes {
     pub(super) name: Option<String>,
+    #[serde(alias = "serviceId")]
     pub(super) service_id: Option<String>,
     /// By the name of the source. All but one are null.
     pub(super) source: Option<BTreeMap<String, Option<Box<RawValue>>>>,
@@ -20,14 +22,20 @@ pub(super) struct Source {
     pub(super) host: Option<String>,
     pub(super) port: Option<Number>,
     pub(super) database: Option<String>,
+    #[serde(alias = "tlsHost")]
     pub(super) tls_host: Option<String>,
+    #[serde(alias = "caCertificate")]
     pub(super) ca_certificate: Option<String>,
     pub(super) authentication: Option<String>,
+    #[serde(alias = "iamRole")]
     pub(super) iam_role: Option<String>,
+    #[serde(alias = "disableTls")]
     pub(super) disable_tls: Option<bool>,
+    #[serde(alias = "skipCertVerification")]
     pub(super) skip_cert_verification: Option<bool>,
     pub(super) credentials: Option<Credentials>,
     pub(super) settings: Option<Settings>,
+    #[serde(alias = "tableMappings")]
     pub(super) table_mappings: Option<Vec<TableMapping>>,
 }
 
@@ -41,16 +49,24 @@ pub(super) struct Credentials {
 
 #[derive(Default, Deserialize)]
 pub(super) struct Settings {
+    #[serde(alias = "replicationMode")]
     pub(super) replication_mode: Option<String>,
+    #[serde(alias = "replicationMechanism")]
     pub(super) replication_mechanism: Option<String>,
+    #[serde(alias = "publicationName")]
     pub(super) publication_name: Option<String>,
+    #[serde(alias = "replicationSlotName")]
     pub(super) replication_slot_name: Option<String>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct TableMapping {
+    #[serde(alias = "sourceSchemaName")]
     pub(super) source_schema_name: Option<String>,
+    #[serde(alias = "sourceTable")]
     pub(super) source_table: Option<String>,
+    #[serde(alias = "targetTable")]
     pub(super) target_table: Option<String>,
+    #[serde(alias = "excludedColumns")]
     pub(super) excluded_columns: Option<Vec<Option<String>>>,
 }

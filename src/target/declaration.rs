@@ -10,6 +10,8 @@ use crate::secret::Sensitive;
 pub struct Declaration {
     /// `name` of the pipe.
     pub pipe_name: Option<String>,
+    /// `state` of the pipe in ClickHouse Cloud, such as `Running` or `Failed`.
+    pub pipe_state: Option<String>,
     pub problems: Vec<Problem>,
     /// Values that no output contains.
     pub sensitive: Sensitive,

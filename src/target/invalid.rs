@@ -83,7 +83,7 @@ pub enum Origin {
     Variable(String),
     /// A line of a configuration file, counted from 1, and the table it is in, such as `targets.orders`.
     File { path: String, line: usize, table: String },
-    /// A resource of a Terraform plan or state.
+    /// A resource of a Terraform plan or state, or a pipe of a ClickHouse service.
     Resource { document: String, address: String },
 }
 

@@ -25,7 +25,12 @@ fn unchecked() -> Unchecked {
         name: "clickhouse_clickpipe.orders".into(),
         source_type: None,
         mode: Some(ReplicationMode::Cdc),
-        declaration: Declaration { pipe_name: Some("orders of secret_user".into()), problems, sensitive },
+        declaration: Declaration {
+            pipe_name: Some("orders of secret_user".into()),
+            problems,
+            sensitive,
+            ..Declaration::default()
+        },
     }
 }
 
