@@ -122,7 +122,9 @@ pub fn judge(target: &Target, seen: &Observations) -> Vec<Diagnostic> {
     });
     match &seen.facts {
         Some(Facts::Postgres(facts)) => answers.extend(postgres::judge(target, facts, seen.earlier.as_ref())),
-        Some(Facts::Mysql(facts)) => answers.extend(mysql::judge(target, facts, &kind.user)),
+        Some(Facts::Mysql(facts)) => {
+            answers.extend(mysql::judge(target, facts, &kind.user, seen.earlier.as_ref()));
+        }
         None => {}
     }
     let answer = |check: &'static Check| match pointless(check, target) {

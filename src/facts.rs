@@ -1,6 +1,7 @@
 //! What the database answers, without interpretation. [`crate::checks`] judges it.
 
 mod forecast;
+mod gtid;
 mod measurements;
 mod mysql;
 mod postgres;
@@ -14,8 +15,10 @@ use crate::{
     target::{Pipe, TablePattern, like},
 };
 
-pub use forecast::{Position, SlotLimit, lost_after};
-pub use measurements::{Measurements, PipeSlot};
+pub use forecast::{
+    BinlogObservation, LastReader, PipeLimit, Position, PublishedTables, TableObservation, lost_after,
+};
+pub use measurements::{Measurements, PipeBinlog, PipeSlot};
 pub use mysql::{ask as ask_mysql, unanswered as unanswered_mysql};
 pub use postgres::{ask as ask_postgres, identify_system};
 pub use version::Version;
@@ -229,6 +232,31 @@ pub struct PostgresTable {
     pub included_columns: Vec<ServerText>,
 }
 
+impl PostgresTable {
+    /// As ClickPipes' engine decides it, for the table itself and not for its partitions.
+    pub fn has_replica_identity(&self) -> bool {
+        match self.replica_identity.as_str() {
+            "f" => true,
+            "i" => self.has_identity_index,
+            "n" => false,
+            _ => self.has_primary_key,
+        }
+    }
+}
+
+impl PostgresFacts {
+    /// The publication of the pipe, or any if it is not named, that has this table.
+    pub fn publication_of<'a>(&'a self, pipe: &Pipe, table: &Table) -> Option<&'a str> {
+        let is_relevant = |name: &str| pipe.publication.as_ref().is_none_or(|chosen| chosen == name);
+        let has = |publication: &&Publication| {
+            is_relevant(&publication.name)
+                && (publication.all_tables
+                    || publication.tables.iter().any(|published| table.is_called(&published.name)))
+        };
+        self.publications.read()?.iter().find(has).map(|publication| publication.name.as_str())
+    }
+}
+
 /// A row of `pg_replication_slots`. What the version does not have is `None` or false.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(test, derive(serde::Deserialize), serde(default, deny_unknown_fields))]
@@ -375,6 +403,15 @@ pub struct MysqlFacts {
     pub is_replica: Fact<bool>,
     /// Server ids of the registered replicas.
     pub replicas: Fact<Vec<u32>>,
+    /// Connections of the user that read the binary log, as the pipe does.
+    #[cfg_attr(test, serde(default = "tests::no_readers"))]
+    pub readers: Fact<Vec<BinlogReader>>,
+    #[cfg_attr(test, serde(default))]
+    pub binary_logs: Fact<BinaryLogs>,
+    /// What is not in the binary logs any more: `gtid_purged`, on MariaDB the GTID position at the start of the oldest one. Absent
+    /// without GTID.
+    #[cfg_attr(test, serde(default))]
+    pub purged: Fact<String>,
     pub tables: Fact<Tables<Table>>,
     /// Tables whose rows a foreign key changes (`ON DELETE` or `ON UPDATE` with `CASCADE` or `SET NULL`), as
     /// `schema.table`. Absent if the server does not show foreign keys to this account.
@@ -416,6 +453,30 @@ impl BinlogFilters {
     pub fn log(&self, database: &ServerText) -> bool {
         (self.only.is_empty() || self.only.contains(database)) && !self.ignored.contains(database)
     }
+}
+
+/// A thread with the command `Binlog Dump`. The server does not show the position of its reader.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(serde::Deserialize), serde(default, deny_unknown_fields))]
+pub struct BinlogReader {
+    /// Its connection id.
+    pub thread: u64,
+    /// How long it has been reading.
+    pub seconds: u64,
+    /// It was sent everything at least at one moment of this check.
+    pub has_everything: bool,
+}
+
+/// The files of `SHOW BINARY LOGS`, which are in ascending order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(serde::Deserialize), serde(default, deny_unknown_fields))]
+pub struct BinaryLogs {
+    pub count: usize,
+    /// Size of all of them.
+    pub bytes: u64,
+    pub oldest: String,
+    /// Names and sizes of the last ones.
+    pub newest: Vec<(String, u64)>,
 }
 
 /// A dump of the binary log from its current end.

@@ -22,6 +22,7 @@ pub(super) mod binlog_stream;
 pub(super) mod compressed_columns;
 pub(super) mod generated;
 pub(super) mod max_allowed_packet;
+pub(super) mod pipe_reader;
 
 use crate::{
     checks::{
@@ -32,7 +33,7 @@ use crate::{
         tables::{Candidates, some_of},
     },
     connection::Refusal,
-    facts::{AccountLimits, Fact, MysqlFacts, Settings, Table, Version},
+    facts::{AccountLimits, Fact, MysqlFacts, Position, Settings, Table, Version},
     target::{Engine, Target},
 };
 
@@ -50,7 +51,12 @@ static WITHOUT_SETTINGS: [&Check; 3] = [&tables::CHECK, &table_kinds::CHECK, &co
 static UNANSWERED: [&Check; 3] = [&engine::CHECK, &version::CHECK, &binary_log::CHECK];
 
 /// `account` is the user as in GRANT: `'name'` or `'name'@'host'`.
-pub(super) fn judge(target: &Target, facts: &MysqlFacts, account: &str) -> Vec<Diagnostic> {
+pub(super) fn judge(
+    target: &Target,
+    facts: &MysqlFacts,
+    account: &str,
+    earlier: Option<&Position>,
+) -> Vec<Diagnostic> {
     let none = Settings::new();
     let settings = facts.settings.read();
     let server = Server {
@@ -59,6 +65,7 @@ pub(super) fn judge(target: &Target, facts: &MysqlFacts, account: &str) -> Vec<D
         settings: settings.unwrap_or(&none),
         version: settings.and_then(crate::facts::version_of),
         account,
+        earlier,
         candidates: Candidates::of(target, seen(facts).iter()),
     };
     super::in_order(&ELIMINATION, |check| match check.judge {
@@ -112,6 +119,7 @@ pub(super) struct Server<'a> {
     settings: &'a Settings,
     pub(super) version: Option<Version>,
     account: &'a str,
+    earlier: Option<&'a Position>,
     candidates: Candidates<'a>,
 }
 

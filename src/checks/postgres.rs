@@ -22,6 +22,7 @@ pub(super) mod toast;
 pub(super) mod open_transactions;
 pub(super) mod idle_slot_timeout;
 pub(super) mod pipe_slot;
+pub(super) mod pipe_tables;
 pub(super) mod transaction_age;
 pub(super) mod slot_wal_keep;
 
@@ -100,18 +101,6 @@ pub(super) fn dotted(number: u32) -> String {
         format!("{}.{}", number / 10_000, number % 10_000)
     } else {
         format!("{}.{}.{}", number / 10_000, number / 100 % 100, number % 100)
-    }
-}
-
-impl PostgresTable {
-    /// As ClickPipes' engine decides it, for the table itself and not for its partitions.
-    fn has_replica_identity(&self) -> bool {
-        match self.replica_identity.as_str() {
-            "f" => true,
-            "i" => self.has_identity_index,
-            "n" => false,
-            _ => self.has_primary_key,
-        }
     }
 }
 

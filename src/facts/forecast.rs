@@ -1,5 +1,8 @@
 //! The position of the pipes of a database, and how long a slot lasts. Pure: takes observations and times.
 
+mod binlog;
+mod tables;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -7,7 +10,11 @@ use jiff::Timestamp;
 use super::{Facts, PostgresFacts, ReplicationSlot};
 use crate::target::Pipe;
 
-/// One observation of the slots of a pipe, and what earlier ones have shown.
+pub(super) use binlog::lost_after as binlog_lost_after;
+pub use binlog::{BinlogObservation, LastReader};
+pub use tables::{PublishedTables, TableObservation};
+
+/// One observation of the position of a pipe, and what earlier ones have shown.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Position {
     /// When the database was queried.
@@ -16,24 +23,39 @@ pub struct Position {
     pub wal: Option<u64>,
     /// Names of the slots of the pipe, and when each was last seen. What is not there now was seen before.
     pub slots: BTreeMap<String, Timestamp>,
+    /// PostgreSQL: the tables that are or were published while the pipe had a slot.
+    pub published: PublishedTables,
+    /// MySQL and MariaDB.
+    pub binlog: Option<Box<BinlogObservation>>,
 }
 
 impl Position {
     pub fn of(facts: &Facts, pipe: &Pipe, at: Timestamp) -> Self {
-        let Facts::Postgres(facts) = facts else { return Self { at, wal: None, slots: BTreeMap::new() } };
+        let facts = match facts {
+            Facts::Postgres(facts) => facts,
+            Facts::Mysql(facts) => {
+                let binlog = pipe.follows_changes().then(|| Box::new(BinlogObservation::of(facts, at)));
+                return Self { at, wal: None, slots: BTreeMap::new(), published: BTreeMap::new(), binlog };
+            }
+        };
         let slots = facts.slots.read().into_iter().flatten().filter(|slot| slot.belongs_to(pipe));
-        Self {
-            at,
-            wal: facts.wal_position.read().copied(),
-            slots: slots.map(|slot| (slot.name.to_string(), at)).collect(),
-        }
+        let slots: BTreeMap<_, _> = slots.map(|slot| (slot.name.to_string(), at)).collect();
+        let published = match slots.is_empty() {
+            true => BTreeMap::new(),
+            false => tables::published(facts, pipe, at),
+        };
+        Self { at, wal: facts.wal_position.read().copied(), slots, published, binlog: None }
     }
 
-    /// With the slots that an earlier observation has seen.
+    /// With the slots and the reader that an earlier observation has seen.
     #[must_use]
     pub fn after(mut self, earlier: &Self) -> Self {
         for (name, at) in &earlier.slots {
             self.slots.entry(name.clone()).or_insert(*at);
+        }
+        tables::remember(&mut self.published, &earlier.published);
+        if let (Some(now), Some(earlier)) = (self.binlog.take(), &earlier.binlog) {
+            self.binlog = Some(Box::new(now.after(earlier)));
         }
         self
     }
@@ -49,20 +71,26 @@ impl Position {
     }
 }
 
-/// What ends a slot that is not read.
+/// What ends the position of a pipe that does not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
-pub enum SlotLimit {
+pub enum PipeLimit {
     MaxSlotWalKeepSize,
     IdleReplicationSlotTimeout,
+    BinlogRetentionHours,
+    BinlogExpireLogsSeconds,
+    MaxBinlogTotalSize,
 }
 
-impl SlotLimit {
+impl PipeLimit {
     pub fn name(self) -> &'static str {
         match self {
             Self::MaxSlotWalKeepSize => "max_slot_wal_keep_size",
             Self::IdleReplicationSlotTimeout => "idle_replication_slot_timeout",
+            Self::BinlogRetentionHours => "binlog retention hours",
+            Self::BinlogExpireLogsSeconds => "binlog_expire_logs_seconds",
+            Self::MaxBinlogTotalSize => "max_binlog_total_size",
         }
     }
 }
@@ -74,7 +102,7 @@ pub fn lost_after(
     facts: &PostgresFacts,
     rate: Option<f64>,
     age: f64,
-) -> Option<(f64, SlotLimit)> {
+) -> Option<(f64, PipeLimit)> {
     if slot.is_lost() {
         return None;
     }
@@ -94,8 +122,8 @@ pub fn lost_after(
             false => slot.inactive_seconds.map(|idle| timeout - idle as f64 - age),
         });
     let limits = [
-        by_wal.map(|seconds| (seconds, SlotLimit::MaxSlotWalKeepSize)),
-        by_timeout.map(|seconds| (seconds, SlotLimit::IdleReplicationSlotTimeout)),
+        by_wal.map(|seconds| (seconds, PipeLimit::MaxSlotWalKeepSize)),
+        by_timeout.map(|seconds| (seconds, PipeLimit::IdleReplicationSlotTimeout)),
     ];
     let first = limits.into_iter().flatten().min_by(|a, b| a.0.total_cmp(&b.0))?;
     Some((first.0.max(0.0), first.1))
@@ -115,6 +143,8 @@ mod tests {
             at: at(second),
             wal,
             slots: slots.iter().map(|name| ((*name).to_owned(), at(second))).collect(),
+            published: BTreeMap::new(),
+            binlog: None,
         }
     }
 
@@ -144,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_slot_lasts_as_long_as_its_first_limit() {
-        use SlotLimit::{IdleReplicationSlotTimeout as Idle, MaxSlotWalKeepSize as Wal};
+        use PipeLimit::{IdleReplicationSlotTimeout as Idle, MaxSlotWalKeepSize as Wal};
         let after = |safe: Option<i64>, rate: Option<f64>, timeout: &str, idle: Option<u64>, age: f64| {
             let facts = PostgresFacts {
                 settings: Fact::Read(

@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Fact, Facts, MysqlFacts, Position, PostgresFacts, ReplicationSlot, SlotLimit, lost_after};
+use super::{
+    BinlogObservation, Fact, Facts, MysqlFacts, PipeLimit, Position, PostgresFacts, ReplicationSlot,
+    forecast::binlog_lost_after, lost_after,
+};
 use crate::target::Pipe;
 
 /// Free capacity, retention and the position of the pipe. `None` if it does not apply or is not known.
@@ -21,6 +24,87 @@ pub struct Measurements {
     pub slots: Vec<PipeSlot>,
     /// PostgreSQL, under `serve`: WAL per second between the last two full checks.
     pub wal_bytes_per_second: Option<f64>,
+    /// MySQL and MariaDB: the binary log, and the connections that read it as the pipe does. Null if it was not read.
+    pub binlog: Option<PipeBinlog>,
+}
+
+/// The binary log of MySQL or MariaDB. The server shows who reads it, but not how far.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct PipeBinlog {
+    /// Connections of the user that read it (the command Binlog Dump), without those of checks; null if the user may not see them.
+    pub readers: Option<usize>,
+    /// All of them were sent everything at one moment of the check; null without readers.
+    pub readers_have_everything: Option<bool>,
+    /// Registered replicas of all users (SHOW REPLICAS); null if the user may not see them.
+    pub registered_replicas: Option<usize>,
+    /// The oldest file of the binary log; null if the server did not say.
+    pub oldest_file: Option<String>,
+    /// Number of files.
+    pub files: Option<usize>,
+    /// Size of all files.
+    pub retained_bytes: Option<u64>,
+    /// Under `serve`: written between the last two full checks, per second.
+    pub bytes_per_second: Option<f64>,
+    /// Under `serve`: when a reader was last seen; null if none was.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub last_read_at: Option<Timestamp>,
+    /// Under `serve`: something was purged that was written after the reader was missed, so the pipe needs a resync. Null if none was
+    /// seen, or if that is not known.
+    pub lost: Option<bool>,
+    /// Under `serve`: seconds that the pipe can be disconnected at least. Null if no reader was seen, if it was behind, or if the
+    /// retention is not known.
+    pub lost_after_seconds: Option<f64>,
+    /// The limit that ends it first.
+    pub lost_by: Option<PipeLimit>,
+}
+
+impl PipeBinlog {
+    /// `None` if the server said nothing about it.
+    fn of(facts: &MysqlFacts) -> Option<Self> {
+        let (readers, logs) = (facts.readers.read(), facts.binary_logs.read());
+        if readers.is_none() && logs.is_none() {
+            return None;
+        }
+        Some(Self {
+            readers: readers.map(Vec::len),
+            readers_have_everything: readers
+                .filter(|readers| !readers.is_empty())
+                .map(|readers| readers.iter().all(|reader| reader.has_everything)),
+            registered_replicas: facts.replicas.read().map(Vec::len),
+            oldest_file: logs.map(|logs| logs.oldest.clone()).filter(|file| !file.is_empty()),
+            files: logs.map(|logs| logs.count),
+            retained_bytes: logs.map(|logs| logs.bytes),
+            ..Self::default()
+        })
+    }
+
+    fn with_forecast(
+        mut self,
+        facts: &MysqlFacts,
+        pipe: &Pipe,
+        earlier: Option<&Position>,
+        as_of: Timestamp,
+        now: Timestamp,
+    ) -> Self {
+        let at = earlier.map(|earlier| earlier.at);
+        let observed = BinlogObservation::of(facts, as_of);
+        let seen = match earlier.and_then(|earlier| earlier.binlog.as_deref()) {
+            Some(earlier) => {
+                self.bytes_per_second =
+                    at.and_then(|at| earlier.rate(facts, as_of.duration_since(at).as_secs_f64()));
+                self.lost = earlier.is_lost(facts, pipe);
+                observed.after(earlier)
+            }
+            None => observed,
+        };
+        self.last_read_at = seen.last_reader.as_ref().map(|last| last.at);
+        let after = binlog_lost_after(&seen, facts, self.bytes_per_second, now);
+        if let Some((seconds, limit)) = after.filter(|_| self.lost != Some(true)) {
+            (self.lost_after_seconds, self.lost_by) = (Some(seconds), Some(limit));
+        }
+        self
+    }
 }
 
 /// The replication slot of a pipe.
@@ -48,7 +132,7 @@ pub struct PipeSlot {
     /// if no limit is set (`max_slot_wal_keep_size`, `idle_replication_slot_timeout`) or the rate is not known.
     pub lost_after_seconds: Option<f64>,
     /// The limit that ends it first.
-    pub lost_by: Option<SlotLimit>,
+    pub lost_by: Option<PipeLimit>,
     /// It is synchronized to standbys.
     pub failover: bool,
     /// It is a copy of a slot of the primary.
@@ -94,7 +178,11 @@ impl Measurements {
                     .collect(),
                 ..Self::default()
             },
-            Facts::Mysql(facts) => Self { binlog_retention_seconds: retention(facts), ..Self::default() },
+            Facts::Mysql(facts) => Self {
+                binlog_retention_seconds: retention(facts),
+                binlog: PipeBinlog::of(facts).filter(|_| pipe.follows_changes()),
+                ..Self::default()
+            },
         }
     }
 }
@@ -110,7 +198,14 @@ impl Measurements {
         as_of: Timestamp,
         now: Timestamp,
     ) -> Self {
-        let Facts::Postgres(facts_of) = facts else { return self };
+        let facts_of = match facts {
+            Facts::Postgres(facts) => facts,
+            Facts::Mysql(facts) => {
+                self.binlog =
+                    self.binlog.map(|binlog| binlog.with_forecast(facts, pipe, earlier, as_of, now));
+                return self;
+            }
+        };
         let rate = earlier.and_then(|earlier| earlier.wal_rate(&Position::of(facts, pipe, as_of)));
         self.wal_bytes_per_second = rate;
         let age = now.duration_since(as_of).as_secs_f64().max(0.0);

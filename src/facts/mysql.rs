@@ -3,6 +3,7 @@
 //! The protocol takes one statement at a time. The variables come first, because the names of later statements depend
 //! on the version. The binary log dump comes last, because the connection answers nothing after it.
 
+mod binary_logs;
 mod tables;
 
 use std::time::Instant;
@@ -19,8 +20,8 @@ use crate::{
 const VARIABLES: &str = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version', 'version_comment', \
      'aurora_version', 'log_bin', 'binlog_format', 'binlog_row_image', 'binlog_row_metadata', \
      'binlog_row_value_options', 'binlog_expire_logs_seconds', 'gtid_mode', 'gtid_strict_mode', 'gtid_executed', \
-     'gtid_binlog_pos', 'log_replica_updates', 'log_slave_updates', 'server_id', 'max_allowed_packet', \
-     'innodb_read_only', 'innodb_native_foreign_keys', 'max_user_connections')";
+     'gtid_binlog_pos', 'gtid_purged', 'log_replica_updates', 'log_slave_updates', 'server_id', 'server_uuid', \
+     'expire_logs_days', 'max_binlog_total_size', 'max_allowed_packet', 'innodb_read_only', 'innodb_native_foreign_keys', 'max_user_connections')";
 
 const RETENTION: &str = "SELECT value FROM mysql.rds_configuration WHERE name = 'binlog retention hours'";
 
@@ -89,6 +90,15 @@ pub async fn ask(session: MysqlSession, deadline: Instant, close_by: Instant, pi
     facts.replicas = all(queries.either("SHOW REPLICAS", "SHOW SLAVE HOSTS").await, |rows| {
         rows.iter().filter_map(|row| number(row.first()?.as_ref()?.raw())).collect()
     });
+    if let Some(user) = facts.current_user.read().cloned() {
+        facts.readers = queries.binlog_readers(&user).await;
+    }
+    facts.binary_logs = queries.binary_logs().await;
+    if is_mariadb {
+        facts.purged = queries.start_of_oldest(&facts.binary_logs).await;
+    } else if let Some(purged) = facts.settings.read().and_then(|settings| settings.get("gtid_purged")) {
+        facts.purged = Fact::Read(purged.clone());
+    }
     facts.cascades = match is_mariadb {
         true => queries.cascades_of_named(&pipe.tables).await,
         false => queries.cascades(&pipe.tables).await,

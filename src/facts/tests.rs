@@ -111,6 +111,10 @@ pub(super) fn no_slots() -> Fact<Vec<ReplicationSlot>> {
     Fact::Read(Vec::new())
 }
 
+pub(super) fn no_readers() -> Fact<Vec<BinlogReader>> {
+    Fact::Read(Vec::new())
+}
+
 pub(super) fn unlimited() -> Fact<ConnectionLimits> {
     Fact::Read(ConnectionLimits::default())
 }

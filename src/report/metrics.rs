@@ -24,7 +24,7 @@ use prometheus_client::{
 use super::{CheckResult, Report, Status};
 use crate::{
     diagnostic::{Basis, Capability, printable},
-    facts::PipeSlot,
+    facts::{PipeBinlog, PipeSlot},
 };
 use table::MetricDef;
 
@@ -164,8 +164,30 @@ fn samples(report: &Report) -> Samples {
             add(metric, None, value);
         }
     }
+    samples.extend(measured.binlog.iter().flat_map(binlog_samples));
     samples.extend(measured.slots.iter().flat_map(slot_samples));
     Samples { target: printable(&report.target), samples }
+}
+
+/// The binary log and its readers.
+fn binlog_samples(binlog: &PipeBinlog) -> impl Iterator<Item = Sample> {
+    let is = |yes: Option<bool>| yes.map(|yes| f64::from(u8::from(yes)));
+    let count = |n: Option<usize>| n.and_then(|n| u32::try_from(n).ok()).map(f64::from);
+    // More than 2^53 bytes, which a float cannot count exactly, are 9 petabytes.
+    #[expect(clippy::cast_precision_loss)]
+    let retained = binlog.retained_bytes.map(|bytes| bytes as f64);
+    [
+        (&table::BINLOG_READERS, count(binlog.readers)),
+        (&table::BINLOG_READERS_CAUGHT_UP, is(binlog.readers_have_everything)),
+        (&table::REGISTERED_REPLICAS, count(binlog.registered_replicas)),
+        (&table::BINLOG_FILES, count(binlog.files)),
+        (&table::BINLOG_RETAINED, retained),
+        (&table::BINLOG_RATE, binlog.bytes_per_second),
+        (&table::BINLOG_LOST, is(binlog.lost)),
+        (&table::BINLOG_LOST_AFTER, binlog.lost_after_seconds),
+    ]
+    .into_iter()
+    .filter_map(|(metric, value)| Some(Sample { metric, label: None, value: value? }))
 }
 
 /// The position of a pipe.

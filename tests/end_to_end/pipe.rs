@@ -195,3 +195,160 @@ fn the_forecast_comes_true() {
     create_slot(server, "peerflow_slot_resync");
     serve.becomes(&server.name, "healthy");
 }
+
+/// A reader as the user of the guide; `None` without Python's libraries.
+pub(crate) fn read_binlog(lab: &Lab, server: &Instance) -> Option<Holder> {
+    if lab::python().is_none() {
+        skipped("a reader of the binary log: its libraries could not be installed");
+        return None;
+    }
+    Some(Holder::of_binlog(server, "clickpipes_iam_user", &token(lab, &server.name)).unwrap())
+}
+
+#[test]
+fn the_reader_of_a_binary_log_is_seen_missed_and_lost() {
+    for version in server_versions().into_iter().filter(|version| version.engine() != Engine::Postgres) {
+        let lab = Lab::start(&[version]).unwrap();
+        a_life_of_a_reader(&lab, lab.instance(version), version);
+    }
+}
+
+fn a_life_of_a_reader(lab: &Lab, server: &Instance, version: ServerVersion) {
+    let one = check(lab, server, &[]);
+    assert_eq!(
+        row(&one, "MYSQL_PIPE_READER"),
+        is("pass", ""),
+        "{version}: {:#}",
+        one.row("MYSQL_PIPE_READER")
+    );
+    let binlog = &one.report()["measurements"]["binlog"];
+    assert_eq!(binlog["readers"], 0, "{version}: {binlog:#}");
+    assert!(binlog["retained_bytes"].as_u64().unwrap() > 0, "{version}: {binlog:#}");
+    assert!(binlog["lost_after_seconds"].is_null(), "{version}: {binlog:#}");
+
+    let head = format!("{QUICK}full_interval = \"1s\"\n[serve]\nbasis = \"server\"\n");
+    let serve = MetricDef::start(lab, &head, &lab.config_toml());
+    serve.becomes(&server.name, "healthy");
+    let metric = |name: &str| serve.metric(&format!("pipeprobe_{name}{{target=\"{}\"}}", server.name));
+    let until = |what: &str, name: &str, expected: Option<f64>| {
+        wait(what, || match metric(name) {
+            found if found == expected => Ok(()),
+            found => Err(format!("{version}: {name} is {found:?}")),
+        });
+    };
+    until("no reader", "binlog_readers", Some(0.0));
+    assert_eq!(metric("binlog_lost_after_seconds"), None, "{version}: no pipe was seen");
+
+    let Some(reader) = read_binlog(lab, server) else { return };
+    until("the reader", "binlog_readers", Some(1.0));
+    until("the reader was sent everything", "binlog_readers_caught_up", Some(1.0));
+    // The grants of the guide do not show how long RDS keeps the log.
+    assert_eq!(metric("binlog_lost_after_seconds"), None, "{version}");
+    server.sql("GRANT SELECT ON mysql.rds_configuration TO clickpipes_iam_user").unwrap();
+    wait("a forecast", || metric("binlog_lost_after_seconds").ok_or_else(|| "none".to_owned()));
+    // The lab keeps the binary log for 72 hours, as the guide says.
+    assert_eq!(metric("binlog_lost_after_seconds"), Some(72.0 * 3600.0), "{version}");
+    let page = serve.get(&format!("/targets/{}", server.name)).body;
+    assert!(page.contains("could be disconnected for at least 3 d 0 h (binlog retention hours)"), "{page}");
+
+    // It stops: a warning, and still healthy.
+    drop(reader);
+    until("the reader is missed", "binlog_readers", Some(0.0));
+    let left = metric("binlog_lost_after_seconds").unwrap();
+    assert!(left < 72.0 * 3600.0 && left > 71.0 * 3600.0, "{version}: {left}");
+    let warning = format!("pipeprobe_warning{{target=\"{}\",code=\"MYSQL_PIPE_DISCONNECTED\"}}", server.name);
+    wait("a warning", || serve.metric(&warning).ok_or_else(|| "none".to_owned()));
+    until("nothing is lost", "binlog_lost", Some(0.0));
+    serve.becomes(&server.name, "healthy");
+
+    // What was purged had been read: nothing is lost, if GTIDs say so.
+    server.sql("FLUSH BINARY LOGS").unwrap();
+    // Two checks that miss it, before anything is written.
+    let before = metric("last_check_timestamp_seconds").unwrap();
+    wait("two checks", || match metric("last_check_timestamp_seconds").unwrap() - before {
+        passed if passed > 3.0 => Ok(()),
+        passed => Err(passed.to_string()),
+    });
+    purge(server);
+    wait("the oldest file", || match metric("binlog_files") {
+        Some(1.0) => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    assert_eq!(metric("binlog_lost"), Some(0.0), "{version}");
+
+    server
+        .sql("CREATE TABLE app.written_while_away (id int PRIMARY KEY); DROP TABLE app.written_while_away")
+        .unwrap();
+    server.sql("FLUSH BINARY LOGS").unwrap();
+    purge(server);
+    until("the pipe is lost", "binlog_lost", Some(1.0));
+    let unhealthy = serve.becomes(&server.name, "unhealthy");
+    assert_eq!(unhealthy["last"]["verdict"]["blocked_by"][0], "MYSQL_PIPE_READER", "{version}");
+    assert!(serve.get("/").body.contains("MYSQL_PIPE_LOST"));
+
+    // After the resync, the pipe reads again.
+    let Some(_reader) = read_binlog(lab, server) else { return };
+    serve.becomes(&server.name, "healthy");
+    until("nothing is lost", "binlog_lost", Some(0.0));
+}
+
+/// Every file but the last.
+fn purge(server: &Instance) {
+    let last = server.sql("SHOW BINARY LOGS").unwrap();
+    let last = last.lines().last().unwrap().split_whitespace().next().unwrap().to_owned();
+    server.sql(&format!("PURGE BINARY LOGS TO '{last}'")).unwrap();
+}
+
+/// What a running pipe gets no error for.
+#[test]
+fn tables_that_leave_the_publication_lose_their_key_or_are_dropped_are_noticed() {
+    let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
+    let server = &lab.instances()[0];
+    server.set(&[("rds.iam_auth_for_replication", "1")]).unwrap();
+    let tables = ["left", "keyless", "dropped"].map(|name| format!("watched_{name}"));
+    // That of the lab is FOR ALL TABLES.
+    server
+        .sql(&format!("DROP PUBLICATION {PUBLICATION}; CREATE PUBLICATION {PUBLICATION} FOR TABLE orders;"))
+        .unwrap();
+    for table in &tables {
+        server
+            .sql(&format!(
+                "CREATE TABLE {table} (id int PRIMARY KEY); GRANT SELECT ON {table} TO clickpipes_iam_user;
+                 ALTER PUBLICATION {PUBLICATION} ADD TABLE {table};"
+            ))
+            .unwrap();
+    }
+    create_slot(server, SLOT);
+    let head = format!("{QUICK}full_interval = \"1s\"\n[serve]\nbasis = \"server\"\n");
+    let serve = MetricDef::start(&lab, &head, &lab.config_toml());
+    serve.becomes(&server.name, "healthy");
+    let found = || {
+        let body = serve.get(&format!("/api/v1/targets/{}", server.name)).body;
+        let entry: Value = serde_json::from_str(&body).unwrap();
+        let rows = entry["last"]["checks"].as_array().unwrap();
+        let row = rows.iter().find(|row| row["code"] == "PG_PIPE_TABLES").unwrap();
+        (row["cause"].as_str().unwrap_or_default().to_owned(), text(&row["found"]).to_owned())
+    };
+    let until = |cause: &str, words: &str| {
+        wait(words, || {
+            let (is, found) = found();
+            if is == cause && found.contains(words) { Ok(()) } else { Err(format!("{is}: {found}")) }
+        });
+    };
+    until("", "4 published tables are as they were");
+    server.sql("DROP TABLE watched_dropped;").unwrap();
+    until("PG_TABLE_DROPPED", "no longer there: public.watched_dropped");
+    server.sql("ALTER TABLE watched_keyless DROP CONSTRAINT watched_keyless_pkey;").unwrap();
+    until("PG_TABLE_LOST_KEY", "without their replica identity: public.watched_keyless");
+    server.sql(&format!("ALTER PUBLICATION {PUBLICATION} DROP TABLE watched_left;")).unwrap();
+    until("PG_TABLE_UNPUBLISHED", "no longer published: public.watched_left (clickpipes_publication until ");
+
+    // Put right again, but for the table that is gone.
+    server
+        .sql(&format!(
+            "ALTER PUBLICATION {PUBLICATION} ADD TABLE watched_left; ALTER TABLE watched_keyless REPLICA IDENTITY FULL;"
+        ))
+        .unwrap();
+    until("PG_TABLE_DROPPED", "no longer there: public.watched_dropped");
+    serve.becomes(&server.name, "healthy");
+}

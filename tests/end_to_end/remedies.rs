@@ -348,6 +348,8 @@ fn reason(code: &str) -> Option<&'static str> {
         ("TLS_", "it is about certificates of the server"),
         ("DB_ENDPOINT_", "it names another endpoint"),
         ("PG_SLOT_", "it is about the pipe that uses the slot"),
+        ("PG_TABLE_", "it needs an earlier check of `serve`: tests of the pipe have the situation"),
+        ("MYSQL_PIPE_", "it is about the pipe that reads the binary log"),
         ("MYSQL_RETENTION_", "the user need not read the retention"),
     ];
     const ONE_BY_ONE: &[(&str, &[&str])] = &[

@@ -21,6 +21,9 @@ struct Situation {
     target: BTreeMap<String, toml::Value>,
     #[serde(default)]
     facts: toml::Table,
+    /// How the facts of earlier full checks differed, one second apart.
+    #[serde(default)]
+    earlier: Vec<toml::Table>,
     expect: Expected,
 }
 
@@ -106,19 +109,35 @@ fn differences(path: &Path) -> Result<Vec<(String, Outcome)>, String> {
     }
     let situation: Situation = toml::from_str(&text).map_err(|e| e.to_string())?;
     let server = folder().join(format!("servers/{}.toml", situation.server));
-    let mut facts: toml::Table = toml::from_str(&fs::read_to_string(server).unwrap()).unwrap();
-    merge(&mut facts, situation.facts);
+    let server: toml::Table = toml::from_str(&fs::read_to_string(server).unwrap()).unwrap();
+    let with = |changed: toml::Table| {
+        let mut facts = server.clone();
+        merge(&mut facts, changed);
+        facts
+    };
 
     let flags = flags(&situation.target);
     let target = read(&flags.iter().map(String::as_str).collect::<Vec<_>>())
         .map_err(|e| e.to_string())?
         .targets
         .remove(0);
-    let facts = match target.engine() {
-        Engine::Postgres => Facts::Postgres(facts.try_into().map_err(|e| e.to_string())?),
-        Engine::Mysql | Engine::Mariadb => Facts::Mysql(facts.try_into().map_err(|e| e.to_string())?),
+    let read = |facts: toml::Table| -> Result<Facts, String> {
+        Ok(match target.engine() {
+            Engine::Postgres => Facts::Postgres(facts.try_into().map_err(|e| e.to_string())?),
+            Engine::Mysql | Engine::Mariadb => Facts::Mysql(facts.try_into().map_err(|e| e.to_string())?),
+        })
     };
-    let diagnostics = judge(&target, &Observations { facts: Some(facts), ..complete() });
+    let mut earlier: Option<Position> = None;
+    for (changed, second) in situation.earlier.into_iter().zip(1_767_225_600..) {
+        let at = jiff::Timestamp::from_second(second).unwrap();
+        let position = Position::of(&read(with(changed))?, &target.pipe, at);
+        earlier = Some(match &earlier {
+            Some(before) => position.after(before),
+            None => position,
+        });
+    }
+    let facts = read(with(situation.facts))?;
+    let diagnostics = judge(&target, &Observations { facts: Some(facts), earlier, ..complete() });
 
     let most = if target.pipe.follows_changes() { Capability::Cdc } else { Capability::InitialLoadOnly };
     let capability = |basis| verdict::capability(&diagnostics, basis).min(most).name().to_owned();

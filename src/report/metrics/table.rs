@@ -156,6 +156,40 @@ pub static BINLOG_RETENTION: MetricDef = MetricDef::seconds(
     TARGET,
     "MySQL, MariaDB: binlog retention hours of RDS; 0 for NULL, which means as soon as possible",
 );
+pub static BINLOG_READERS: MetricDef = MetricDef::gauge(
+    "pipeprobe_binlog_readers",
+    TARGET,
+    "MySQL, MariaDB: connections of the user that read the binary log, as the pipe does",
+);
+pub static BINLOG_READERS_CAUGHT_UP: MetricDef = MetricDef::gauge(
+    "pipeprobe_binlog_readers_caught_up",
+    TARGET,
+    "MySQL, MariaDB: whether all of them were sent everything at one moment of the check: 1 or 0; absent without readers",
+);
+pub static REGISTERED_REPLICAS: MetricDef = MetricDef::gauge(
+    "pipeprobe_registered_replicas",
+    TARGET,
+    "MySQL, MariaDB: registered replicas of all users; absent if the user may not see them",
+);
+pub static BINLOG_FILES: MetricDef =
+    MetricDef::gauge("pipeprobe_binlog_files", TARGET, "MySQL, MariaDB: number of binary logs");
+pub static BINLOG_RETAINED: MetricDef =
+    MetricDef::gauge("pipeprobe_binlog_retained_bytes", TARGET, "MySQL, MariaDB: size of all binary logs");
+pub static BINLOG_RATE: MetricDef = MetricDef::gauge(
+    "pipeprobe_binlog_bytes_per_second",
+    TARGET,
+    "MySQL, MariaDB, `serve`: binary log per second between the last two full checks",
+);
+pub static BINLOG_LOST: MetricDef = MetricDef::gauge(
+    "pipeprobe_binlog_lost",
+    TARGET,
+    "MySQL, MariaDB, `serve`: whether binary log was purged that was written after the reader had disconnected, so that the pipe needs a resync: 1 or 0; absent if no reader was seen",
+);
+pub static BINLOG_LOST_AFTER: MetricDef = MetricDef::seconds(
+    "pipeprobe_binlog_lost_after",
+    TARGET,
+    "MySQL, MariaDB, `serve`: time that the pipe can be disconnected at least; absent if no reader was seen, if it was behind, or without a known retention",
+);
 pub static SLOT_ACTIVE: MetricDef = MetricDef::gauge(
     "pipeprobe_slot_active",
     SLOT,
@@ -202,7 +236,7 @@ pub static BUILD_INFO: MetricDef =
     MetricDef::gauge("pipeprobe_build_info", &["version"], "1, with the version of pipeprobe");
 
 /// From every check: `check -o prometheus`, `/metrics` and `/probe`.
-pub static OF_CHECK: [&MetricDef; 26] = [
+pub static OF_CHECK: [&MetricDef; 34] = [
     &CAPABILITY,
     &SUCCESS,
     &REQUIRED_CAPABILITY,
@@ -219,6 +253,14 @@ pub static OF_CHECK: [&MetricDef; 26] = [
     &REPLICATION_SLOTS_FREE,
     &WAL_SENDERS_FREE,
     &BINLOG_RETENTION,
+    &BINLOG_READERS,
+    &BINLOG_READERS_CAUGHT_UP,
+    &REGISTERED_REPLICAS,
+    &BINLOG_FILES,
+    &BINLOG_RETAINED,
+    &BINLOG_RATE,
+    &BINLOG_LOST,
+    &BINLOG_LOST_AFTER,
     &SLOT_ACTIVE,
     &SLOT_LOST,
     &SLOT_RETAINED,

@@ -7,7 +7,7 @@ use super::{ago, badge, class, document, plot, took};
 use crate::{
     checks::Group,
     diagnostic::{Outcome, RequiredBy},
-    facts::PipeSlot,
+    facts::{PipeBinlog, PipeSlot},
     report::{CheckResult, Report, Verdict},
     serve::status_store::{Entry, Health, HistoryEntry},
 };
@@ -56,6 +56,9 @@ fn last(report: &Report, now: Timestamp) -> Markup {
             @for slot in &report.measurements.slots {
                 dt { "Slot " (slot.name) } dd { (position(slot)) }
             }
+            @if let Some(binlog) = &report.measurements.binlog {
+                dt { "Binary log" } dd { (binary_log(binlog, now)) }
+            }
             @if let Some(pipe) = &report.pipe { dt { "Pipe" } dd { (pipe) } }
             @if let Some(endpoints) = &report.endpoints {
                 dt { "Connected to" } dd { (endpoints.connect.host) ":" (endpoints.connect.port) }
@@ -95,6 +98,32 @@ fn position(slot: &PipeSlot) -> String {
         words.push(match slot.active {
             true => format!("could be disconnected for about {time} ({})", limit.name()),
             false => format!("lost in about {time} if the pipe does not continue ({})", limit.name()),
+        });
+    }
+    words.join(", ")
+}
+
+/// Who reads the binary log, and how long that can be interrupted.
+fn binary_log(binlog: &PipeBinlog, now: Timestamp) -> String {
+    let reads = binlog.readers.is_some_and(|readers| readers > 0);
+    let mut words = vec![match (binlog.readers, binlog.readers_have_everything, binlog.last_read_at) {
+        _ if binlog.lost == Some(true) => "lost: the pipe needs a resync".to_owned(),
+        (None, ..) => "its readers are not visible".to_owned(),
+        (Some(0), _, Some(at)) => {
+            format!("not read for {}", super::words(now.duration_since(at)))
+        }
+        (Some(0), ..) => "not read".to_owned(),
+        (Some(n), Some(true), _) => format!("read by {n} connection(s), which were sent everything"),
+        (Some(n), ..) => format!("read by {n} connection(s), which were not sent everything yet"),
+    }];
+    if let (Some(files), Some(bytes)) = (binlog.files, binlog.retained_bytes) {
+        words.push(format!("{files} file(s) with {} MB", bytes.div_ceil(1 << 20)));
+    }
+    if let (Some(seconds), Some(limit)) = (binlog.lost_after_seconds, binlog.lost_by) {
+        let time = super::words(SignedDuration::try_from_secs_f64(seconds).unwrap_or(SignedDuration::MAX));
+        words.push(match reads {
+            true => format!("could be disconnected for at least {time} ({})", limit.name()),
+            false => format!("kept for at least {time} more ({})", limit.name()),
         });
     }
     words.join(", ")

@@ -91,6 +91,12 @@ fn every_series_that_is_served_is_on_the_page() {
         "pipeprobe_slot_safe_wal_bytes",
         "pipeprobe_slot_lost_after_seconds",
         "pipeprobe_slot_inactive_seconds",
+        // Nothing reads its binary logs, MariaDB does not show its replicas to the user, and a rate needs a second full check.
+        "pipeprobe_binlog_readers_caught_up",
+        "pipeprobe_binlog_lost",
+        "pipeprobe_binlog_lost_after_seconds",
+        "pipeprobe_binlog_bytes_per_second",
+        "pipeprobe_registered_replicas",
     ];
     assert!(unseen.iter().all(|name| excused.contains(&name.as_str())), "{unseen:?}");
 }

@@ -19,7 +19,7 @@ use crate::server_version::Engine;
 
 pub(crate) const COMMON: &str = include_str!("consumers/common.py");
 pub(crate) const POSTGRES: &str = include_str!("consumers/postgres.py");
-const MYSQL: &str = include_str!("consumers/mysql.py");
+pub(crate) const MYSQL: &str = include_str!("consumers/mysql.py");
 
 /// Limit for the whole run of a consumer. Its own limits are shorter.
 const LONGEST: Duration = Duration::from_mins(1);

@@ -1,15 +1,17 @@
-//! A consumer that stays: it holds the replication slot of a pipe in PostgreSQL, as a running pipe does.
+//! A consumer that stays, as a running pipe does: it holds a replication slot of PostgreSQL, or reads the binary log of MySQL or
+//! MariaDB.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::ChildStdin;
 
 use serde_json::json;
 
-use crate::consumer::{COMMON, POSTGRES, Program, Running};
+use crate::consumer::{COMMON, MYSQL, POSTGRES, Program, Running};
 use crate::guide;
 use crate::instance::Instance;
 
 const HOLD: &str = include_str!("consumers/hold_postgres.py");
+const HOLD_MYSQL: &str = include_str!("consumers/hold_mysql.py");
 
 /// A running consumer. Dropped, it ends as a pipe that is stopped.
 #[derive(Debug)]
@@ -31,10 +33,6 @@ impl Holder {
         slot: &str,
         publication: &str,
     ) -> io::Result<Self> {
-        // Its functions, without the call that runs them.
-        let functions = POSTGRES.rsplit_once("\nmain(").map_or(POSTGRES, |(functions, _)| functions);
-        let script = [COMMON, functions, HOLD].concat();
-        let Program { running, mut input, output, mut complaints } = Program::start(&script, token)?;
         let request = json!({
             "host": instance.host,
             "port": instance.port,
@@ -45,6 +43,29 @@ impl Holder {
             "slot": slot,
             "trust_root": instance.trust_root(),
         });
+        Self::run(POSTGRES, HOLD, token, &request)
+    }
+
+    /// Starts a consumer as `user` that reads the binary log from its end.
+    ///
+    /// # Errors
+    /// If it could not be started, or the server refused it: its last words.
+    pub fn of_binlog(instance: &Instance, user: &str, token: &str) -> io::Result<Self> {
+        let request = json!({
+            "host": instance.host,
+            "port": instance.port,
+            "user": user,
+            "tables": [],
+            "trust_root": instance.trust_root(),
+        });
+        Self::run(MYSQL, HOLD_MYSQL, token, &request)
+    }
+
+    fn run(consumer: &str, hold: &str, token: &str, request: &serde_json::Value) -> io::Result<Self> {
+        // Its functions, without the call that runs them.
+        let functions = consumer.rsplit_once("\nmain(").map_or(consumer, |(functions, _)| functions);
+        let script = [COMMON, functions, hold].concat();
+        let Program { running, mut input, output, mut complaints } = Program::start(&script, token)?;
         let _ = writeln!(input, "{request}");
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line)?;
