@@ -113,6 +113,7 @@ WORDS = {
     "rows not stored": r"storage engine",
     "published as its root": r"partitioned table",
     "hidden column": r"invisible|hidden",
+    "key column excluded": r"excluded",
     "slot lost in a pause": r"max_slot_wal_keep_size|idle_replication_slot_timeout",
 }
 WHOLE_TABLE = ("system versioning", "rows not stored")
@@ -319,6 +320,11 @@ def compare_by_key(table, source_rows, copy_rows, columns, cause, key):
     differing = [name for name in columns if any(row.get(name) != other.get(name) for row, other in pairs)]
     examples = ", ".join(example(*zip(*pairs), column) for column in differing)
     return losses + by_cause(table, "differ", differing, cause, examples)
+
+
+def last_of_each_key(rows, key):
+    """What ClickHouse keeps of rows with the same sorting key. Without a key column all rows have the same."""
+    return list({tuple(row.get(name) for name in key): row for row in rows}.values())
 
 
 def rows_differ(table, cause, lacking, extra):

@@ -21,7 +21,7 @@ from pymysqlreplication import BinLogStreamReader
 from pymysqlreplication.event import QueryEvent
 from pymysqlreplication.row_event import DeleteRowsEvent, PartialUpdateRowsEvent, UpdateRowsEvent, WriteRowsEvent
 
-from judge import Outcome, compare
+from judge import Outcome, compare, last_of_each_key
 from login import USER
 from world import CONNECTIONS, Invalid, Unjudged
 
@@ -350,7 +350,7 @@ class Run:
         )
 
     def read(self, cursor, table):
-        excluded = {column for schema, name, column in self.pipe.excluded if (schema, name) == tuple(table)}
+        excluded = self.pipe.excluded_of(table)
         columns = [column for column in self.described(table) if column[0] not in excluded]
         names = [name for name, *_ in columns]
         types = {name: (kind, full) for name, kind, full, *_ in columns}
@@ -408,13 +408,10 @@ class Run:
         try:
             while (event := stream.fetchone()) is not None:
                 self.take(event)
-        except (UnicodeDecodeError, struct.error) as why:
-            raise RuntimeError(f"the library cannot read the log: {why}") from why
-        except ValueError as why:
+        except (UnicodeDecodeError, struct.error, AssertionError, ValueError) as why:
             # Columns with COMPRESSED (MariaDB) are unknown to the library, also those of tables that are not in the pipe.
-            if "MetadataFieldType" not in str(why):
-                raise
-            raise Unjudged(f"the library cannot read the log: {why}") from why
+            kind = Unjudged if any("COMPRESSED" in statement for statement in self.world.setup) else RuntimeError
+            raise kind(f"the library cannot read the log: {why}") from why
         finally:
             stream.close()
 
@@ -438,7 +435,7 @@ class Run:
                 self.put(copy, key, row["after_values"])
 
     def values(self, copy, key, row):
-        excluded = {column for schema, table, column in self.pipe.excluded if (schema, table) == key}
+        excluded = self.pipe.excluded_of(key)
         row = {name: value for name, value in row.items() if name not in excluded}
         unknown = [name for name in row if name not in copy.types]
         if unknown:
@@ -479,6 +476,9 @@ class Run:
             with self.admin.cursor() as cursor:
                 source = self.read(cursor, table)
             copy = self.copies[table]
+            lacks_key_columns = any(name in self.pipe.excluded_of(table) for name, _, _, key, _ in self.described(table) if key == "PRI")
+            if lacks_key_columns:
+                copy.rows = last_of_each_key(copy.rows, copy.key)
             extras = {name: extra for name, _, _, _, extra in self.described(table)}
             cascades = self.ask(
                 "SELECT COUNT(*) FROM information_schema.referential_constraints WHERE constraint_schema = %s AND table_name = %s"
@@ -491,7 +491,7 @@ class Run:
             )
             stored = (engine or "").upper() not in ("BLACKHOLE", "FEDERATED", "MRG_MYISAM", "SPIDER", "CONNECT")
 
-            def cause(kind, what, is_versioned=kind == "SYSTEM VERSIONED", stored=stored):
+            def cause(kind, what, is_versioned=kind == "SYSTEM VERSIONED", stored=stored, lacks_key_columns=lacks_key_columns):
                 if not stored:
                     return "rows not stored"
                 if is_versioned:
@@ -502,6 +502,8 @@ class Run:
                         return "generated column"
                     if "INVISIBLE" in extra:
                         return "hidden column"
+                if lacks_key_columns:
+                    return "key column excluded"
                 if cascades:
                     return "cascade not in the log"
                 if kind != "rows":

@@ -14,7 +14,7 @@ import psycopg2
 import psycopg2.extras
 from psycopg2 import sql
 
-from judge import CDC, WAITS, Loss, Outcome, compare
+from judge import CDC, WAITS, Loss, Outcome, compare, last_of_each_key
 from login import USER
 from world import CONNECTIONS, Invalid
 
@@ -243,7 +243,6 @@ class Run:
         self.unchanged = set()
         self.hidden = {}
         self.published = None
-        self.failed = []
         self.connections = []
         self.slot = self.pipe.slot or SLOT
 
@@ -254,7 +253,6 @@ class Run:
         finally:
             for connection in self.connections:
                 connection.close()
-        self.retry_without_publications()
         return self.result
 
     def all_tables(self):
@@ -361,7 +359,7 @@ class Run:
         return kept if kept and self.verdict.capability == CDC else usable
 
     def columns_to_read(self, schema, table):
-        excluded = {column for s, t, column in self.pipe.excluded if (s, t) == (schema, table)}
+        excluded = self.pipe.excluded_of((schema, table))
         if not excluded:
             return "*"
         names = [name for name in self.source_columns(schema, table) if name not in excluded]
@@ -472,6 +470,9 @@ class Run:
     # The copy
 
     def snapshot(self, cursor):
+        if self.pipe.mode == "cdc_only":
+            # The pipe copies nothing. What its user has copied before is complete.
+            cursor = self.admin.cursor()
         for schema, table in self.tables:
             columns = self.columns_to_read(schema, table)
             self.copies[schema, table] = read(cursor, f"SELECT {columns} FROM {quoted(schema, table)}")
@@ -494,27 +495,26 @@ class Run:
                         cursor.execute("COMMIT")
                 except psycopg2.Error as why:
                     cursor.execute("ROLLBACK")
-                    self.failed.append((transaction, statement, words(why)))
+                    if self.succeeds_unpublished(cursor, transaction, statement):
+                        self.result.broken.append(f"{statement[:120]}: {words(why)}")
 
-    def retry_without_publications(self):
-        """A statement that succeeds once nothing is published failed because of the replication setup."""
-        if not self.failed:
-            return
-        with self.admin.cursor() as cursor:
-            cursor.execute("SELECT pubname FROM pg_publication")
-            for (name,) in cursor.fetchall():
+    @staticmethod
+    def succeeds_unpublished(cursor, transaction, statement):
+        """Whether this statement of the transaction failed because of the replication setup: on the same rows it succeeds if nothing
+        is published. Everything is rolled back."""
+        cursor.execute("SELECT pubname FROM pg_publication")
+        publications = cursor.fetchall()
+        cursor.execute("BEGIN")
+        try:
+            for (name,) in publications:
                 cursor.execute(f"DROP PUBLICATION {quoted(name)}")
-            for transaction, statement, why in self.failed:
-                try:
-                    cursor.execute("BEGIN")
-                    for again in transaction:
-                        cursor.execute(again)
-                        if again == statement:
-                            self.result.broken.append(f"{statement[:120]}: {why}")
-                            break
-                    cursor.execute("COMMIT")
-                except psycopg2.Error:
-                    cursor.execute("ROLLBACK")
+            for again in transaction[: transaction.index(statement) + 1]:
+                cursor.execute(again)
+            return True
+        except psycopg2.Error:
+            return False
+        finally:
+            cursor.execute("ROLLBACK")
 
     # The changes
 
@@ -549,11 +549,13 @@ class Run:
     def compare(self):
         for schema, table in self.tables:
             copy = self.copies[schema, table]
-            excluded = {column for s, t, column in self.pipe.excluded if (s, t) == (schema, table)}
+            excluded = self.pipe.excluded_of((schema, table))
             with self.admin.cursor() as cursor:
                 source = read(cursor, f"SELECT * FROM {quoted(schema, table)}")
             columns = [column for column in source.columns if column not in excluded]
             explain = lambda kind, what, key=(schema, table): self.explain(key, kind, what)
+            if self.lacks_key_columns((schema, table)):
+                copy.rows = last_of_each_key(copy.rows, self.primary_key((schema, table)))
             self.result.losses += compare(
                 f"{schema}.{table}",
                 (columns, source.rows),
@@ -574,7 +576,11 @@ class Run:
                 return "generated column"
             if kind == "missing" and what not in self.first_columns[key]:
                 return "later column not published"
-            return "column not published" if kind == "missing" or self.unpublished(key, what) else "values differ"
+            if kind == "missing" or self.unpublished(key, what):
+                return "column not published"
+            return "key column excluded" if self.lacks_key_columns(key) else "values differ"
+        if self.lacks_key_columns(key):
+            return "key column excluded"
         if key in self.hidden:
             return "rows hidden at load"
         if self.published_as_root(key):
@@ -594,8 +600,8 @@ class Run:
                 return "truncate not published"
         return "rows differ"
 
-    def primary_key(self, table):
-        """The engine's key: the columns of the replica identity index, if the table has one, else of the primary key."""
+    def whole_key(self, table):
+        """The columns of the replica identity index, if the table has one, else of the primary key."""
         rows = self.ask(
             """SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
                 JOIN pg_class c ON c.oid = i.indrelid
@@ -603,6 +609,13 @@ class Run:
             quoted(*table),
         )
         return [name for (name,) in rows]
+
+    def primary_key(self, table):
+        """The engine leaves out the columns that the pipe leaves out."""
+        return [name for name in self.whole_key(table) if name not in self.pipe.excluded_of(table)]
+
+    def lacks_key_columns(self, table):
+        return self.primary_key(table) != self.whole_key(table)
 
     def published_as_root(self, key):
         if self.postgres.version < 13:
@@ -691,14 +704,16 @@ class Relations:
         self.known[relation] = (key, columns)
         if key:
             copy = self.run.copies[key]
-            excluded = {column for s, t, column in self.run.pipe.excluded if (s, t) == key}
+            excluded = self.run.pipe.excluded_of(key)
             copy.columns += [name for name, _ in columns if name not in copy.columns and name not in excluded]
 
     def change(self, key, columns, body, is_update):
         old = new = None
+        excluded = self.run.pipe.excluded_of(key)
         while body:
             kind, body = body[:1], body[1:]
             values, body = self.tuple(columns, body)
+            values = {name: value for name, value in values.items() if name not in excluded}
             if kind == b"N":
                 new = values
             else:
@@ -717,7 +732,7 @@ class Relations:
             # The key did not change.
             old = new, b"K"
         if old:
-            names = self.key_of(key, old[0]) or [name for name, is_key in columns if is_key]
+            names = self.key_of(key, old[0]) or [name for name, is_key in columns if is_key and name not in excluded]
             for index, row in enumerate(rows):
                 if all(row.get(name) == old[0].get(name) for name in names):
                     del rows[index]

@@ -36,6 +36,9 @@ class Pipe:
     # Triples of schema, table and column.
     excluded: list = field(default_factory=list)
 
+    def excluded_of(self, table):
+        return {column for schema, name, column in self.excluded if (schema, name) == tuple(table)}
+
 
 @dataclass
 class World:
