@@ -230,6 +230,9 @@ pub struct PostgresTable {
     /// Columns in INCLUDE of the primary key.
     #[cfg_attr(test, serde(default))]
     pub included_columns: Vec<ServerText>,
+    /// Columns of its key that the pipe excludes. The key is the replica identity index, if there is one, else the primary key.
+    #[cfg_attr(test, serde(default))]
+    pub excluded_key_columns: Vec<ServerText>,
 }
 
 impl PostgresTable {
@@ -419,6 +422,9 @@ pub struct MysqlFacts {
     pub cascades: Fact<Vec<String>>,
     /// MariaDB: columns of these tables with the attribute COMPRESSED, as `schema.table.column`.
     pub compressed_columns: Fact<Vec<String>>,
+    /// Columns of primary keys that the pipe excludes, as `schema.table.column`. Absent if it excludes no columns.
+    #[cfg_attr(test, serde(default))]
+    pub excluded_key_columns: Fact<Vec<String>>,
     /// MariaDB: generated columns of these tables, as `schema.table.column`.
     #[cfg_attr(test, serde(default))]
     pub generated_columns: Fact<Vec<String>>,

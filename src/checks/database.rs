@@ -4,3 +4,4 @@ pub(super) mod engine;
 pub(super) mod version;
 pub(super) mod tables;
 pub(super) mod endpoint;
+pub(super) mod excluded_key;

@@ -23,6 +23,7 @@ pub static CHECKS: &[&Check] = &[
     &database::engine::CHECK,
     &database::version::CHECK,
     &database::tables::CHECK,
+    &database::excluded_key::CHECK,
     &postgres::row_security::CHECK,
     &mysql::account_limits::CHECK,
     &mysql::hourly_limits::CHECK,

@@ -50,6 +50,7 @@ pub async fn ask(session: MysqlSession, deadline: Instant, close_by: Instant, pi
         current_user: account.user,
         settings: variables.map_or_else(Fact::Refused, Fact::Read),
         account_limits: queries.account_limits().await,
+        excluded_key_columns: queries.excluded_key_columns(&pipe.excluded_columns).await,
         inactive_roles: account.inactive_roles,
         ..MysqlFacts::default()
     };
@@ -100,7 +101,7 @@ pub async fn ask(session: MysqlSession, deadline: Instant, close_by: Instant, pi
         facts.purged = Fact::Read(purged.clone());
     }
     facts.cascades = match is_mariadb {
-        true => queries.cascades_of_named(&pipe.tables).await,
+        true => queries.cascades_in_definitions(&pipe.tables).await,
         false => queries.cascades(&pipe.tables).await,
     };
     if is_mariadb {

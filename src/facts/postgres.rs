@@ -315,7 +315,10 @@ fn tables_in_question(pipe: &Pipe) -> String {
             {selected},
             (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a JOIN pg_index i ON i.indrelid = a.attrelid
               WHERE a.attrelid = c.oid AND i.indisprimary AND NOT {excluded}
-                AND a.attnum = ANY ((i.indkey::int2[])[{KEY_COLUMNS}:i.indnatts]))
+                AND a.attnum = ANY ((i.indkey::int2[])[{KEY_COLUMNS}:i.indnatts])),
+            (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a JOIN pg_index i ON i.indrelid = a.attrelid
+              WHERE a.attrelid = c.oid AND {excluded} AND a.attnum = ANY (i.indkey)
+                AND CASE c.relreplident WHEN 'i' THEN i.indisreplident ELSE i.indisprimary END)
          FROM (SELECT c.oid, n.oid AS namespace, n.nspname AS schema, c.relname AS name, count(*) OVER () AS total
            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
            WHERE c.relkind IN ('r', 'p') AND (NOT c.relispartition OR {named}) AND {meant}
@@ -370,6 +373,7 @@ async fn read_each(
             parents: list(column(18).raw()),
             foreign_parts: list(column(19).raw()),
             included_columns: list(column(21).raw()),
+            excluded_key_columns: list(column(22).raw()),
         }
     });
     Fact::Read(Tables { total, seen: join_all(seen).await })

@@ -405,6 +405,7 @@ fn reason(code: &str) -> Option<&'static str> {
                 "PG_INCLUDED_COLUMNS",
                 "MARIADB_GENERATED",
                 "MYSQL_CASCADES",
+                "DB_KEY_COLUMN_EXCLUDED",
                 "MYSQL_NOT_A_TABLE",
                 "MYSQL_ROWS_ELSEWHERE",
                 "MARIADB_SYSTEM_VERSIONED",

@@ -7,7 +7,7 @@ use crate::{
         check::{Cause, Check, Judge, MYSQL_FAMILY},
         tables::Failing,
     },
-    facts::{Fact, Version},
+    facts::{Fact, TABLES_AT_MOST, Version},
 };
 
 pub(crate) static CHECK: Check = Check::changes(
@@ -31,7 +31,7 @@ pub(crate) static CHECK: Check = Check::changes(
 pub(in crate::checks) static MYSQL_CASCADES: Cause = Cause::new(
     "MYSQL_CASCADES",
     "rows that a foreign key deletes or changes stay as they were in the copy",
-    "information_schema.REFERENTIAL_CONSTRAINTS; on MariaDB SHOW CREATE TABLE of named tables",
+    "information_schema.REFERENTIAL_CONSTRAINTS; on MariaDB SHOW CREATE TABLE of the tables with foreign keys",
 );
 
 const CASCADES_LOGGED: Version = Version(9, 6, 0);
@@ -47,8 +47,11 @@ fn judge(server: &Server<'_>) -> Diagnostic {
     let tables = match &server.facts.cascades {
         Fact::Read(tables) => tables,
         Fact::Absent => {
-            let why = "MariaDB shows foreign keys only in the definitions of tables: name them (--table), at most 50";
-            return CHECK.not_applicable(why.to_owned());
+            let why = format!(
+                "more than {TABLES_AT_MOST} tables have foreign keys, and MariaDB shows their rules only in the definition of each \
+                 table: name the tables of the pipe (--table)"
+            );
+            return CHECK.warn(&MYSQL_CASCADES, why);
         }
         other @ Fact::Refused(_) => return unanswered(&CHECK, other),
     };

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     connection::Refusal,
     sql,
-    target::{Pipe, TablePattern},
+    target::{ExcludedColumn, Pipe, TablePattern},
 };
 
 /// One statement tries to read this many tables. If it is refused, it is repeated with half of them.
@@ -82,37 +82,24 @@ impl Queries {
         })
     }
 
-    /// MariaDB does not: the definition of each table has them. That takes a statement per table, so not all tables of a server
-    /// are examined, but only those that were named, and those that a pattern matches if they are not too many. A name can contain
-    /// the `*` of a pattern.
-    pub(super) async fn cascades_of_named(&mut self, patterns: &[TablePattern]) -> Fact<Vec<String>> {
-        if patterns.is_empty() || patterns.len() > TABLES_PER_STATEMENT {
-            return Fact::Absent;
-        }
-        let names: Vec<(String, String)> = if patterns.iter().all(TablePattern::is_exact) {
-            patterns.iter().map(|p| (p.schema.clone(), p.table.clone())).collect()
-        } else {
-            let sql = format!(
-                "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE <> 'VIEW' AND {} \
-                 LIMIT {}",
-                is_requested(patterns),
-                TABLES_PER_STATEMENT + 1
-            );
-            let rows = match self.rows(&sql).await {
-                Ok(rows) if rows.len() <= TABLES_PER_STATEMENT => rows,
-                Ok(_) => return Fact::Absent,
-                Err(refusal) => return Fact::Refused(refusal),
-            };
-            rows.iter()
-                .filter_map(|row| match row.as_slice() {
-                    [Some(schema), Some(table)] => Some((schema.raw().to_owned(), table.raw().to_owned())),
-                    _ => None,
-                })
-                .collect()
+    /// MariaDB shows such an account only which tables have foreign keys. Their rules are in the definition of the table, which takes
+    /// a statement per table. Absent if those are too many.
+    pub(super) async fn cascades_in_definitions(&mut self, patterns: &[TablePattern]) -> Fact<Vec<String>> {
+        let sql = format!(
+            "SELECT DISTINCT TABLE_SCHEMA, TABLE_NAME FROM information_schema.KEY_COLUMN_USAGE \
+             WHERE REFERENCED_TABLE_NAME IS NOT NULL AND {} ORDER BY 1, 2 LIMIT {}",
+            is_requested(patterns),
+            TABLES_AT_MOST + 1
+        );
+        let rows = match self.rows(&sql).await {
+            Ok(rows) if rows.len() <= TABLES_AT_MOST => rows,
+            Ok(_) => return Fact::Absent,
+            Err(refusal) => return Fact::Refused(refusal),
         };
         let mut found = Vec::new();
-        for (schema, table) in names {
-            let name = sql::mysql::qualified(&schema, &table);
+        for row in &rows {
+            let [Some(schema), Some(table)] = row.as_slice() else { continue };
+            let name = sql::mysql::qualified(schema.raw(), table.raw());
             // A table that cannot be read has its own row in the report.
             let Ok(rows) = self.rows(&format!("SHOW CREATE TABLE {name}")).await else { continue };
             let definition = rows.first().and_then(|row| row.get(1)?.as_ref());
@@ -121,6 +108,26 @@ impl Queries {
             }
         }
         Fact::Read(found)
+    }
+
+    /// Columns of primary keys, among those that the pipe excludes.
+    pub(super) async fn excluded_key_columns(&mut self, excluded: &[ExcludedColumn]) -> Fact<Vec<String>> {
+        if excluded.is_empty() {
+            return Fact::Absent;
+        }
+        let literal = sql::mysql::hex_literal;
+        let name = |c: &ExcludedColumn| {
+            format!("({}, {}, {})", literal(&c.schema), literal(&c.table), literal(&c.column))
+        };
+        let names: Vec<String> = excluded.iter().map(name).collect();
+        let sql = format!(
+            "SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME, '.', COLUMN_NAME) FROM information_schema.COLUMNS \
+             WHERE COLUMN_KEY = 'PRI' AND (TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME) IN ({}) ORDER BY 1 LIMIT {TABLES_AT_MOST}",
+            names.join(", ")
+        );
+        all(self.rows(&sql).await, |rows| {
+            rows.iter().filter_map(|row| Some(row.first()?.as_ref()?.to_string())).collect()
+        })
     }
 
     /// MariaDB writes the attribute COMPRESSED into the type, between comment marks.

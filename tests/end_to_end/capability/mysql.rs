@@ -36,12 +36,6 @@ fn every_case(server_version: ServerVersion) {
         Engine::MariaDb => {
             cases.extend(of_mariadb());
             cases.extend(tables::of_mariadb());
-            // MariaDB shows foreign keys only in the definitions of tables, which must be named.
-            for case in cases.iter_mut().filter(|case| case.args.contains(&"--table")) {
-                if case.rows.iter().all(|(row, _)| *row != "MYSQL_FOREIGN_KEYS") {
-                    case.rows.push(("MYSQL_FOREIGN_KEYS", "pass"));
-                }
-            }
         }
         _ => {
             cases.extend(of_mysql());

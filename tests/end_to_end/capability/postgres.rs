@@ -139,6 +139,16 @@ fn every_case(server_version: ServerVersion) {
             "pass",
         )
         .cdc(),
+        case("an excluded column", Nothing, "", "").no_row().cdc().with_args(&[
+            "--table",
+            "public.orders",
+            "--excluded-column",
+            "public.orders.customer",
+        ]),
+        // The stream has the column, but the copy in ClickHouse has not.
+        case("an excluded key column", Nothing, "DB_EXCLUDED_KEY", "fail DB_KEY_COLUMN_EXCLUDED")
+            .with_args(&["--table", "public.orders", "--excluded-column", "public.orders.id"])
+            .rule(),
         case(
             "a column in INCLUDE of the key",
             Sql(

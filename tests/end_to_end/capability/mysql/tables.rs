@@ -15,6 +15,16 @@ fn many_unreadable_tables() -> Change {
 
 pub(super) fn of_both() -> Vec<Case> {
     vec![
+        case("an excluded column", Change::Nothing, "", "").no_row().cdc().with_args(&[
+            "--table",
+            "app.orders",
+            "--excluded-column",
+            "app.orders.customer",
+        ]),
+        // The stream has the column, but the copy in ClickHouse has not.
+        case("an excluded key column", Change::Nothing, "DB_EXCLUDED_KEY", "fail DB_KEY_COLUMN_EXCLUDED")
+            .with_args(&["--table", "app.orders", "--excluded-column", "app.orders.id"])
+            .rule(),
         case(
             "a view",
             Sql("CREATE VIEW recent AS SELECT * FROM orders", "DROP VIEW recent"),
@@ -132,6 +142,13 @@ pub(super) fn of_mariadb() -> Vec<Case> {
         )
         .with_args(&["--table", "app.lines"])
         .rule(),
+        case(
+            "rows that a foreign key deletes, and no table is named",
+            Sql(CHILD, "DROP TABLE `lines`; DROP TABLE heads;"),
+            "MYSQL_FOREIGN_KEYS",
+            "warn MYSQL_CASCADES",
+        )
+        .cdc(),
         case(
             "a sequence",
             Sql("CREATE SEQUENCE numbers", "DROP SEQUENCE numbers"),

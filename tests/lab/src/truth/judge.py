@@ -116,7 +116,7 @@ WORDS = {
     "key column excluded": r"excluded",
     "slot lost in a pause": r"max_slot_wal_keep_size|idle_replication_slot_timeout",
 }
-WHOLE_TABLE = ("system versioning", "rows not stored")
+WHOLE_TABLE = ("system versioning", "rows not stored", "key column excluded")
 # Findings that explain a loss of values. They do not say that a table cannot be copied or followed.
 VALUES = {"PG_UNCHANGED_TOAST", "PG_GENERATED", "PG_ROW_SECURITY", "MARIADB_GENERATED"}
 # The pipe waits and then works, however long that takes. A finding must say so.
@@ -126,6 +126,8 @@ WAITS = "the slot waits for an open transaction"
 # What a workload of a few statements does not always touch: rows outside a filter, columns outside a list, kinds of changes
 # that are not published, writes to one of many partitions, and tables whose changes are not logged. A verdict below CDC for these causes alone is right.
 STRUCTURAL = {
+    # Whether two rows differ only in that column.
+    "DB_KEY_COLUMN_EXCLUDED",
     # A standby does not show it.
     "PG_WAL_LEVEL_OF_PRIMARY",
     "PG_PARENT_AND_PART",
