@@ -1,7 +1,7 @@
 //! The auth token agent: private local endpoints that log in to a database with a new IAM token for each connection.
 //!
 //! ```text
-//! client ─▶ Listener ─▶ caller ─▶ postgres | mysql: the client's first words ─▶ login ─▶ splice: bytes, both ways
+//! client ─▶ Listener ─▶ caller ─▶ postgres | mysql: the client's first words ─▶ login ─▶ relay: bytes, both ways
 //!          (Unix socket) (uid)                      ▲ a refusal in the client's protocol ◀┘ (same causes as `check`)
 //! ```
 //!
@@ -11,6 +11,7 @@
 
 mod caller;
 mod cancel_keys;
+mod client;
 mod http;
 mod listener;
 mod login;
@@ -18,14 +19,14 @@ mod metrics;
 mod mysql;
 mod postgres;
 mod refusal;
-mod splice;
+mod relay;
 mod supervisor;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
 use rustls::RootCertStore;
 use tokio::net::UnixStream;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{either::Either, sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     connection::RateLimit,
@@ -136,6 +137,7 @@ impl Endpoint {
             Err(error) => return tracing::warn!(target, %error, "refused: the caller is not known"),
         };
         tracing::debug!(target, ?caller, "a client connected");
+        let client = Either::Left(client);
         match self.target.engine() {
             Engine::Postgres => postgres::serve(client, self, caller).await,
             Engine::Mysql | Engine::Mariadb => mysql::serve(client, self, caller).await,

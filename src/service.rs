@@ -2,4 +2,5 @@
 
 pub(crate) mod descriptors;
 pub(crate) mod http;
+pub(crate) mod metrics;
 pub(crate) mod notify;

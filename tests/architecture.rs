@@ -175,6 +175,7 @@ fn each_external_crate_is_used_only_in_its_files() {
                 "report/metrics/table.rs",
                 "serve/metrics.rs",
                 "serve/probe.rs",
+                "service/metrics.rs",
             ],
             "what a report says, what is counted, what every prober says",
         ),

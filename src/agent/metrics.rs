@@ -8,16 +8,12 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::splice::Totals;
+use super::relay::Totals;
 use crate::{
     diagnostic::printable,
     report::metrics::table::{self, Refusal},
+    service::metrics::{OfTarget, RefusedRequests},
 };
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct OfTarget {
-    target: String,
-}
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ByResult {
@@ -31,11 +27,6 @@ struct ByDirection {
     direction: &'static str,
 }
 
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct ByReason {
-    reason: &'static str,
-}
-
 /// From a login to a nearby database to the time limit of a login, in seconds.
 const BUCKETS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 
@@ -47,7 +38,7 @@ pub struct Metrics {
     sessions: Family<OfTarget, Gauge>,
     logins: Family<OfTarget, Histogram, fn() -> Histogram>,
     bytes: Family<ByDirection, Counter>,
-    refused_requests: Family<ByReason, Counter>,
+    refused_requests: RefusedRequests,
 }
 
 impl Default for Metrics {
@@ -60,17 +51,14 @@ impl Default for Metrics {
             sessions: Family::default(),
             logins,
             bytes: Family::default(),
-            refused_requests: Family::default(),
+            refused_requests: RefusedRequests::default(),
         };
         let mut registry = Registry::default();
         table::AGENT_CONNECTIONS.register(&mut registry, metrics.connections.clone());
         table::AGENT_SESSIONS.register(&mut registry, metrics.sessions.clone());
         table::AGENT_LOGIN_DURATION.register(&mut registry, metrics.logins.clone());
         table::AGENT_BYTES.register(&mut registry, metrics.bytes.clone());
-        table::HTTP_REFUSED.register(&mut registry, metrics.refused_requests.clone());
-        for reason in Refusal::ALL {
-            drop(metrics.refused_requests.get_or_create(&ByReason { reason: reason.code() }));
-        }
+        metrics.refused_requests.register(&mut registry);
         Self { registry, ..metrics }
     }
 }
@@ -84,8 +72,8 @@ impl Metrics {
         for direction in ["to_server", "to_client"] {
             drop(self.bytes.get_or_create(&ByDirection { target: printable(target), direction }));
         }
-        drop(self.sessions.get_or_create(&OfTarget { target: printable(target) }));
-        drop(self.logins.get_or_create(&OfTarget { target: printable(target) }));
+        drop(self.sessions.get_or_create(&OfTarget::named(target)));
+        drop(self.logins.get_or_create(&OfTarget::named(target)));
     }
 
     /// Counts a login, and the session until the result is dropped.
@@ -111,7 +99,7 @@ impl Metrics {
     }
 
     pub(super) fn refused_request(&self, refusal: Refusal) {
-        self.refused_requests.get_or_create(&ByReason { reason: refusal.code() }).inc();
+        self.refused_requests.count(refusal);
     }
 
     /// As OpenMetrics.

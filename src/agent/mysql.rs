@@ -6,7 +6,7 @@
 
 mod option_file;
 mod packet;
-mod relay;
+mod requests;
 
 use std::{
     io,
@@ -16,15 +16,17 @@ use std::{
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpStream, UnixStream},
+    net::TcpStream,
 };
 use tokio_rustls::client::TlsStream;
 
 use super::{
     Endpoint,
     caller::Caller,
+    client::Client,
     login::{LoggedIn, TIMEOUT, log_in, new_token},
     refusal::{Class, Refusal},
+    relay::Relay,
 };
 use crate::{
     checks::Observations,
@@ -32,7 +34,7 @@ use crate::{
     target::{Invalid, Target},
 };
 use packet::Packet;
-use relay::Relay;
+use requests::Headers;
 
 pub(super) const SOCKET: &str = "mysql.sock";
 
@@ -65,7 +67,7 @@ pub(super) fn environment(
 }
 
 /// Serves one client until its session has ended.
-pub(super) async fn serve(mut client: UnixStream, endpoint: &Endpoint, caller: Caller) {
+pub(super) async fn serve(mut client: Client, endpoint: &Endpoint, caller: Caller) {
     let target = &endpoint.target;
     let start = Instant::now();
     let (greeted, seen) = match greet(endpoint).await {
@@ -124,9 +126,10 @@ pub(super) async fn serve(mut client: UnixStream, endpoint: &Endpoint, caller: C
     if welcomed.await.is_err() {
         return quit(stream).await;
     }
-    let mut relay = Relay::default();
-    while let Some(change) = relay.run(&mut client, &mut stream).await {
+    let (mut relay, mut headers) = (Relay::default(), Headers::default());
+    while let Some(start) = relay.run(&mut client, &mut stream, |bytes| headers.scan(bytes), |_| {}).await {
         let changed = async {
+            let change = requests::change_user(&mut client, &start).await?;
             relay.finish_responses(&mut client).await?;
             io::Result::Ok(change_user(endpoint, &mut stream, &change, response.flags()).await)
         };
@@ -144,12 +147,13 @@ pub(super) async fn serve(mut client: UnixStream, endpoint: &Endpoint, caller: C
         }
     }
     let _ = stream.shutdown().await;
-    endpoint.metrics.transferred(&target.name, relay.totals);
+    let totals = relay.totals();
+    endpoint.metrics.transferred(&target.name, totals);
     tracing::info!(
         target = target.name,
         pid = caller.pid,
-        sent = relay.totals.to_server,
-        received = relay.totals.to_client,
+        sent = totals.to_server,
+        received = totals.to_client,
         took = start.elapsed().as_secs(),
         "session ended"
     );
@@ -249,7 +253,7 @@ async fn change_user(
 }
 
 /// Sends an error packet and closes.
-async fn refuse(client: &mut UnixStream, endpoint: &Endpoint, sequence: u8, error: &[u8], refusal: &Refusal) {
+async fn refuse(client: &mut Client, endpoint: &Endpoint, sequence: u8, error: &[u8], refusal: &Refusal) {
     endpoint.metrics.refused(&endpoint.target.name);
     tracing::warn!(target = endpoint.target.name, why = refusal.message, detail = refusal.detail, "refused");
     let sent = async {

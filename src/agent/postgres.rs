@@ -9,16 +9,16 @@ use std::{io, path::Path, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::UnixStream,
     time::Instant,
 };
 
 use super::{
     Endpoint,
     caller::Caller,
+    client::{self, Client},
     login::{LoggedIn, log_in},
     refusal::{Class, Refusal},
-    splice::splice,
+    relay::{Pass, Relay},
 };
 use crate::{
     connection::{self, Opening},
@@ -64,7 +64,7 @@ pub(super) fn environment(target: &Target, directory: &Path) -> Vec<(&'static st
 }
 
 /// Serves one client until its session has ended.
-pub(super) async fn serve(mut client: UnixStream, endpoint: &Endpoint, caller: Caller) {
+pub(super) async fn serve(mut client: Client, endpoint: &Endpoint, caller: Caller) {
     let target = &endpoint.target;
     let deadline = Instant::now() + STARTUP_TIMEOUT;
     let first = match tokio::time::timeout_at(deadline, first(&mut client)).await {
@@ -116,7 +116,9 @@ pub(super) async fn serve(mut client: UnixStream, endpoint: &Endpoint, caller: C
     if client.write_all(&session.said).await.is_err() {
         return;
     }
-    let totals = splice(client, session.stream, inspect).await;
+    let (mut relay, mut server) = (Relay::default(), session.stream);
+    relay.run(&mut client, &mut server, Pass::all, inspect).await;
+    let totals = relay.totals();
     endpoint.metrics.transferred(&target.name, totals);
     tracing::info!(
         target = target.name,
@@ -140,9 +142,8 @@ async fn first(client: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result
 }
 
 /// Waits until the client has closed its socket.
-async fn closed(client: &UnixStream) {
-    use tokio::io::Interest;
-    while client.ready(Interest::ERROR).await.is_ok_and(|ready| !ready.is_write_closed()) {
+async fn closed(client: &Client) {
+    while !client::is_closed(client).await {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
@@ -161,7 +162,7 @@ async fn cancel(endpoint: &Endpoint, request: &[u8]) {
 }
 
 /// Sends an ErrorResponse and closes.
-async fn refuse(client: &mut UnixStream, endpoint: &Endpoint, refusal: &Refusal) {
+async fn refuse(client: &mut Client, endpoint: &Endpoint, refusal: &Refusal) {
     endpoint.metrics.refused(&endpoint.target.name);
     tracing::warn!(target = endpoint.target.name, why = refusal.message, detail = refusal.detail, "refused");
     let sent = async {

@@ -30,12 +30,8 @@ use crate::{
             table::{self, MetricDef, Refusal},
         },
     },
+    service::metrics::{OfTarget, RefusedRequests},
 };
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct OfTarget {
-    target: String,
-}
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ByCode {
@@ -46,11 +42,6 @@ struct ByCode {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct OfStage {
     stage: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct OfReason {
-    reason: &'static str,
 }
 
 /// From one millisecond (a nearby database) to the login timeout.
@@ -68,7 +59,7 @@ pub(super) struct Metrics {
     stages: Histograms,
     reload_succeeded: Gauge,
     reloaded_at: Gauge,
-    refused: Family<OfReason, Counter>,
+    refused: RefusedRequests,
     /// Increases with each change of the values above and of the status store, which is changed first.
     generation: AtomicU64,
 }
@@ -85,13 +76,9 @@ impl Metrics {
             stages: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             reload_succeeded: Gauge::default(),
             reloaded_at: Gauge::default(),
-            refused: Family::default(),
+            refused: RefusedRequests::default(),
             generation: AtomicU64::default(),
         };
-        // Series exist from the start.
-        for reason in Refusal::ALL {
-            drop(metrics.refused.get_or_create(&OfReason { reason: reason.code() }));
-        }
         metrics.reloaded(true, now);
         let mut registry = Registry::default();
         registry.register_collector(Box::new(metrics.gauges.clone()));
@@ -102,13 +89,13 @@ impl Metrics {
         table::STAGE_DURATION.register(&mut registry, metrics.stages.clone());
         table::CONFIG_RELOADED.register(&mut registry, metrics.reload_succeeded.clone());
         table::CONFIG_RELOADED_AT.register(&mut registry, metrics.reloaded_at.clone());
-        table::HTTP_REFUSED.register(&mut registry, metrics.refused.clone());
+        metrics.refused.register(&mut registry);
         Self { registry, ..metrics }
     }
 
     pub(super) fn note(&self, report: &Report, change: Option<Change>) {
         self.gauges.observe(report);
-        let target = OfTarget { target: printable(&report.target) };
+        let target = OfTarget::named(&report.target);
         self.checks.get_or_create(&target).inc();
         if !report.verdict.met {
             let code = report.cause().unwrap_or_default().to_owned();
@@ -128,7 +115,7 @@ impl Metrics {
     }
 
     pub(super) fn refused(&self, refusal: Refusal) {
-        self.refused.get_or_create(&OfReason { reason: refusal.code() }).inc();
+        self.refused.count(refusal);
     }
 
     fn changed(&self) {
@@ -142,13 +129,13 @@ impl Metrics {
 
     /// Counts a check that a failure of this machine prevented.
     pub(super) fn failed_locally(&self, target: &str) {
-        self.local_failures.get_or_create(&OfTarget { target: printable(target) }).inc();
+        self.local_failures.get_or_create(&OfTarget::named(target)).inc();
     }
 
     /// Removes the series of a target that was removed.
     pub(super) fn forget(&self, target: &str) {
         self.gauges.forget(target);
-        let name = OfTarget { target: printable(target) };
+        let name = OfTarget::named(target);
         self.checks.remove(&name);
         self.changes.remove(&name);
         self.local_failures.remove(&name);
