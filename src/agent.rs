@@ -17,15 +17,15 @@ mod listener;
 mod login;
 mod metrics;
 mod mysql;
+mod password;
 mod postgres;
 mod refusal;
 mod relay;
 mod supervisor;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use rustls::RootCertStore;
-use tokio::net::UnixStream;
 use tokio_util::{either::Either, sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -38,9 +38,20 @@ use crate::{
 
 use caller::Caller;
 use cancel_keys::CancelKeys;
-pub use listener::{Listener, PrivateDirectory};
+use client::Client;
+pub use listener::{Listener, PrivateDirectory, TcpSocket, UnixSocket};
 pub use metrics::Metrics;
+pub use password::Password;
 pub use supervisor::{Reread, RunError, run};
+
+/// How a program reaches an endpoint.
+#[derive(Clone, Copy, Debug)]
+pub enum Reach<'a> {
+    /// By the socket in its directory.
+    Socket,
+    /// At this address, with this password.
+    Tcp(SocketAddr, &'a Password),
+}
 
 /// What one target's connections share.
 #[derive(Debug)]
@@ -90,15 +101,19 @@ impl Endpoint {
         }
     }
 
-    /// The environment of a program that is to use the socket in this directory: variables with their values, and
-    /// variables that would lead it elsewhere (`None`).
+    /// The environment of a program that is to use this endpoint: variables with their values, and variables that would lead it
+    /// elsewhere (`None`). Files that it needs are created in the directory.
     ///
     /// # Errors
     /// If no program can use this endpoint.
-    pub fn environment(&self, directory: &Path) -> Result<Vec<(&'static str, Option<String>)>, Invalid> {
+    pub fn environment(
+        &self,
+        directory: &Path,
+        by: Reach<'_>,
+    ) -> Result<Vec<(&'static str, Option<String>)>, Invalid> {
         match self.target.engine() {
-            Engine::Postgres => Ok(postgres::environment(&self.target, directory)),
-            Engine::Mysql | Engine::Mariadb => mysql::environment(&self.target, directory),
+            Engine::Postgres => Ok(postgres::environment(&self.target, directory, by)),
+            Engine::Mysql | Engine::Mariadb => mysql::environment(&self.target, directory, by),
         }
     }
 
@@ -124,23 +139,28 @@ impl Endpoint {
                     continue;
                 }
             };
-            let (endpoint, end) = (Arc::clone(&self), end.clone());
-            sessions.spawn(async move { end.run_until_cancelled(endpoint.welcome(client)).await });
+            let (endpoint, end, password) = (Arc::clone(&self), end.clone(), listener.password());
+            sessions.spawn(async move {
+                end.run_until_cancelled(endpoint.welcome(client, password.as_deref())).await
+            });
         }
     }
 
-    async fn welcome(&self, client: UnixStream) {
+    async fn welcome(&self, client: Client, password: Option<&Password>) {
         let target = &self.target.name;
-        let caller = match Caller::of(&client) {
-            Ok(caller) if caller.is_allowed() => caller,
-            Ok(caller) => return tracing::warn!(target, ?caller, "refused: another user"),
-            Err(error) => return tracing::warn!(target, %error, "refused: the caller is not known"),
+        let caller = match &client {
+            Either::Left(socket) => match Caller::of(socket) {
+                Ok(caller) if caller.is_allowed() => Some(caller),
+                Ok(caller) => return tracing::warn!(target, ?caller, "refused: another user"),
+                Err(error) => return tracing::warn!(target, %error, "refused: the caller is not known"),
+            },
+            Either::Right(_) if password.is_some() => None,
+            Either::Right(_) => return tracing::error!(target, "refused: a TCP listener without a password"),
         };
         tracing::debug!(target, ?caller, "a client connected");
-        let client = Either::Left(client);
         match self.target.engine() {
-            Engine::Postgres => postgres::serve(client, self, caller).await,
-            Engine::Mysql | Engine::Mariadb => mysql::serve(client, self, caller).await,
+            Engine::Postgres => postgres::serve(client, self, caller, password).await,
+            Engine::Mysql | Engine::Mariadb => mysql::serve(client, self, caller, password).await,
         }
     }
 }

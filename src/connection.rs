@@ -29,7 +29,9 @@ use tokio_rustls::client::TlsStream;
 
 #[cfg(fuzzing)]
 pub use mysql::fuzzing as mysql_fuzzing;
-pub use mysql::{BinlogPosition, COM_CHANGE_USER, ChangeUser, ClientResponse, MysqlSession};
+pub use mysql::{
+    BinlogPosition, COM_CHANGE_USER, ChangeUser, ClientResponse, LocalPlugin, MysqlSession, Scramble,
+};
 #[cfg(fuzzing)]
 pub use postgres::fuzzing as postgres_fuzzing;
 pub use postgres::{PostgresSession, Purpose};
@@ -461,6 +463,13 @@ pub struct MysqlGreeted {
     greeted: mysql::Greeted<TcpStream>,
     /// The payload of the greeting for a client on a local socket.
     pub offer: Vec<u8>,
+}
+
+impl MysqlGreeted {
+    /// The greeting for a client that must prove that it knows a password, with this challenge for [`LocalPlugin::Native`].
+    pub fn challenge(&self, scramble: &Scramble) -> Option<Vec<u8>> {
+        mysql::with_scramble(&self.offer, scramble)
+    }
 }
 
 impl fmt::Debug for MysqlGreeted {

@@ -6,14 +6,17 @@
 
 mod option_file;
 mod packet;
+mod password;
 mod requests;
 
 use std::{
     io,
+    net::SocketAddr,
     path::Path,
     time::{Duration, Instant},
 };
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -21,17 +24,18 @@ use tokio::{
 use tokio_rustls::client::TlsStream;
 
 use super::{
-    Endpoint,
+    Endpoint, Reach,
     caller::Caller,
     client::Client,
     login::{LoggedIn, TIMEOUT, log_in, new_token},
+    password::Password,
     refusal::{Class, Refusal},
     relay::Relay,
 };
 use crate::{
     checks::Observations,
     connection::{self, ChangeUser, ClientResponse, ConnectionEvidence, MysqlGreeted, Purpose},
-    target::{Invalid, Target},
+    target::{Engine, Invalid, Target},
 };
 use packet::Packet;
 use requests::Headers;
@@ -55,20 +59,56 @@ const REMOVED: &[&str] =
 pub(super) fn environment(
     target: &Target,
     directory: &Path,
+    by: Reach<'_>,
 ) -> Result<Vec<(&'static str, Option<String>)>, Invalid> {
     let socket = directory.join(SOCKET);
-    option_file::create(target, directory, &socket)?;
+    option_file::create(target, directory, &socket, by)?;
     let mut variables: Vec<_> = REMOVED.iter().map(|name| (*name, None)).collect();
-    variables.extend([
-        ("MYSQL_HOME", Some(directory.display().to_string())),
-        ("MYSQL_UNIX_PORT", Some(socket.display().to_string())),
-    ]);
+    variables.push(("MYSQL_HOME", Some(directory.display().to_string())));
+    match by {
+        Reach::Socket => variables.push(("MYSQL_UNIX_PORT", Some(socket.display().to_string()))),
+        Reach::Tcp(address, password) => {
+            let (url, jdbc) = urls(target, address, password);
+            variables.extend([
+                ("MYSQL_HOST", Some(address.ip().to_string())),
+                ("MYSQL_TCP_PORT", Some(address.port().to_string())),
+                ("MYSQL_UNIX_PORT", None),
+                ("DATABASE_URL", Some(url)),
+                ("JDBC_DATABASE_URL", Some(jdbc)),
+            ]);
+        }
+    }
     Ok(variables)
 }
 
+/// For programs that read no option file, and for JDBC: the drivers of MySQL and of MariaDB each have their own scheme and their own name for
+/// "no TLS".
+fn urls(target: &Target, address: SocketAddr, password: &Password) -> (String, String) {
+    let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let (user, password) = (encoded(target.user.as_str()), encoded(password.text().reveal()));
+    let database = encoded(target.database.as_deref().unwrap_or_default());
+    let (scheme, no_tls) = match target.engine() {
+        Engine::Mariadb => ("mariadb", "sslMode=disable"),
+        Engine::Mysql | Engine::Postgres => ("mysql", "sslMode=DISABLED"),
+    };
+    (
+        format!("mysql://{user}:{password}@{address}/{database}"),
+        format!("jdbc:{scheme}://{address}/{database}?user={user}&password={password}&{no_tls}"),
+    )
+}
+
 /// Serves one client until its session has ended.
-pub(super) async fn serve(mut client: Client, endpoint: &Endpoint, caller: Caller) {
+pub(super) async fn serve(
+    mut client: Client,
+    endpoint: &Endpoint,
+    caller: Option<Caller>,
+    password: Option<&Password>,
+) {
     let target = &endpoint.target;
+    let unproven = match password {
+        Some(password) => password.begin().await,
+        None => None,
+    };
     let start = Instant::now();
     let (greeted, seen) = match greet(endpoint).await {
         Ok(greeted) => greeted,
@@ -77,8 +117,11 @@ pub(super) async fn serve(mut client: Client, endpoint: &Endpoint, caller: Calle
             return refuse(&mut client, endpoint, 0, &error, &refusal).await;
         }
     };
+    let Some(offer) = password::Offer::new(&greeted, password) else {
+        return finish(endpoint, greeted, seen).await;
+    };
     let hello = async {
-        packet::write(&mut client, 0, &greeted.offer).await?;
+        packet::write(&mut client, 0, &offer.greeting).await?;
         packet::read(&mut client).await
     };
     let hello = tokio::time::timeout(HANDSHAKE_TIMEOUT, hello).await;
@@ -90,14 +133,30 @@ pub(super) async fn serve(mut client: Client, endpoint: &Endpoint, caller: Calle
         }
         Err(_) => Packet { sequence: 0, payload: Vec::new() },
     };
-    let sequence = sequence.wrapping_add(1);
-    let response = match understand(&payload, target) {
-        Ok(response) => response,
+    let mut sequence = sequence.wrapping_add(1);
+    let proved = async {
+        let response = understand(&payload, target)?;
+        let proof = offer.check(&mut client, &response, &mut sequence);
+        let proved = tokio::time::timeout(HANDSHAKE_TIMEOUT, proof).await;
+        match proved.unwrap_or(Ok(None)) {
+            Ok(Some(expects_fast_auth)) => Ok((response, expects_fast_auth)),
+            Ok(None) => {
+                Password::delay().await;
+                Err(Refusal::wrong_password())
+            }
+            Err(error) => {
+                Err(Refusal::new(Class::Protocol, format!("pipeprobe: no proof of the password: {error}")))
+            }
+        }
+    };
+    let (response, expects_fast_auth) = match proved.await {
+        Ok(proved) => proved,
         Err(refusal) => {
             refuse(&mut client, endpoint, sequence, &packet::error(&refusal, true), &refusal).await;
             return finish(endpoint, greeted, seen).await;
         }
     };
+    drop(unproven);
     // A client that does not wait is noticed after the login: a handshake that ends early counts against this host.
     let LoggedIn { session, .. } = match log_in_after(endpoint, greeted, seen, Some(&response)).await {
         Ok(logged_in) => logged_in,
@@ -106,36 +165,29 @@ pub(super) async fn serve(mut client: Client, endpoint: &Endpoint, caller: Calle
             return refuse(&mut client, endpoint, sequence, &error, &refusal).await;
         }
     };
+    let pid = caller.and_then(|caller| caller.pid);
     tracing::info!(
         target = target.name,
-        pid = caller.pid,
+        pid,
         database = response.database().map(|database| String::from_utf8_lossy(database).into_owned()),
         took = start.elapsed().as_millis(),
         "logged in"
     );
     let _open = endpoint.metrics.logged_in(&target.name, start.elapsed());
     let mut stream = session.stream;
-    let welcomed = async {
-        let mut sequence = sequence;
-        if response.expects_fast_auth() {
-            packet::write(&mut client, sequence, &FAST_AUTH_OK).await?;
-            sequence = sequence.wrapping_add(1);
-        }
-        packet::write(&mut client, sequence, &session.said).await
-    };
-    if welcomed.await.is_err() {
+    if welcome(&mut client, sequence, expects_fast_auth, &session.said).await.is_err() {
         return quit(stream).await;
     }
     let (mut relay, mut headers) = (Relay::default(), Headers::default());
-    while let Some(start) = relay.run(&mut client, &mut stream, |bytes| headers.scan(bytes), |_| {}).await {
+    while let Some(request) = relay.run(&mut client, &mut stream, |bytes| headers.scan(bytes), |_| {}).await {
         let changed = async {
-            let change = requests::change_user(&mut client, &start).await?;
+            let change = requests::change_user(&mut client, &request).await?;
             relay.finish_responses(&mut client).await?;
             io::Result::Ok(change_user(endpoint, &mut stream, &change, response.flags()).await)
         };
         match changed.await {
-            Ok(Ok(ok)) => {
-                if packet::write(&mut client, 1, &ok).await.is_err() {
+            Ok(Ok((expects_fast_auth, ok))) => {
+                if welcome(&mut client, 1, expects_fast_auth, &ok).await.is_err() {
                     break;
                 }
             }
@@ -151,12 +203,26 @@ pub(super) async fn serve(mut client: Client, endpoint: &Endpoint, caller: Calle
     endpoint.metrics.transferred(&target.name, totals);
     tracing::info!(
         target = target.name,
-        pid = caller.pid,
+        pid,
         sent = totals.to_server,
         received = totals.to_client,
         took = start.elapsed().as_secs(),
         "session ended"
     );
+}
+
+/// Sends the server's OK.
+async fn welcome(
+    client: &mut Client,
+    mut sequence: u8,
+    expects_fast_auth: bool,
+    ok: &[u8],
+) -> io::Result<()> {
+    if expects_fast_auth {
+        packet::write(client, sequence, &FAST_AUTH_OK).await?;
+        sequence = sequence.wrapping_add(1);
+    }
+    packet::write(client, sequence, ok).await
 }
 
 /// Connects, and reads the server's greeting.
@@ -229,13 +295,14 @@ async fn quit(mut stream: TlsStream<TcpStream>) {
     let _ = tokio::time::timeout(Duration::from_secs(1), goodbye).await;
 }
 
-/// Answers COM_CHANGE_USER. Returns the payload of the server's OK.
+/// Answers COM_CHANGE_USER. Returns whether the client expects the second packet of `caching_sha2_password`, and the payload of the
+/// server's OK. The client has logged in as the same user, so it does not prove again that it knows a password.
 async fn change_user(
     endpoint: &Endpoint,
     stream: &mut TlsStream<TcpStream>,
     payload: &[u8],
     flags: u32,
-) -> Result<Vec<u8>, Refusal> {
+) -> Result<(bool, Vec<u8>), Refusal> {
     let target = &endpoint.target;
     let change = ChangeUser::parse(payload, flags)
         .ok_or_else(|| Refusal::new(Class::Protocol, "pipeprobe: COM_CHANGE_USER is cut off"))?;
@@ -245,7 +312,7 @@ async fn change_user(
     let mut seen = Observations::default();
     if let Some(token) = new_token(endpoint, &redactor, deadline, &mut seen).await {
         match connection::change_user(stream, &change, target, &token, &redactor, deadline).await {
-            Ok(ok) => return Ok(ok),
+            Ok(ok) => return Ok((change.expects_fast_auth(), ok)),
             Err(error) => seen.login = Some(Err(error)),
         }
     }

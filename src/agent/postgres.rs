@@ -3,9 +3,13 @@
 //! Source: PostgreSQL documentation, "Frontend/Backend Protocol: Message Flow" and "Message Formats".
 
 mod backend_key;
+mod password;
+mod scram;
 mod startup;
 
-use std::{io, path::Path, time::Duration};
+use std::{io, net::SocketAddr, path::Path, time::Duration};
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -13,10 +17,11 @@ use tokio::{
 };
 
 use super::{
-    Endpoint,
+    Endpoint, Reach,
     caller::Caller,
     client::{self, Client},
     login::{LoggedIn, log_in},
+    password::Password,
     refusal::{Class, Refusal},
     relay::{Pass, Relay},
 };
@@ -25,6 +30,7 @@ use crate::{
     target::Target,
 };
 use backend_key::BackendKey;
+pub(super) use scram::Verifier;
 use startup::First;
 
 /// What libpq appends to a directory in PGHOST, with the port that [`environment`] names.
@@ -49,23 +55,60 @@ const REMOVED: &[&str] = &[
     "PGREQUIRESSL",
 ];
 
-pub(super) fn environment(target: &Target, directory: &Path) -> Vec<(&'static str, Option<String>)> {
+pub(super) fn environment(
+    target: &Target,
+    directory: &Path,
+    by: Reach<'_>,
+) -> Vec<(&'static str, Option<String>)> {
     let set = |name, value: &str| (name, Some(value.to_owned()));
     let mut variables: Vec<_> = REMOVED.iter().map(|name| (*name, None)).collect();
     variables.extend([
-        ("PGHOST", Some(directory.display().to_string())),
-        set("PGPORT", "5432"),
         set("PGUSER", target.user.as_str()),
-        // The socket never leaves this machine. From here on the agent encrypts and verifies.
+        // Neither a socket nor loopback leaves this machine. From here on the agent encrypts and verifies.
         set("PGSSLMODE", "disable"),
     ]);
+    match by {
+        Reach::Socket => {
+            variables.extend([("PGHOST", Some(directory.display().to_string())), set("PGPORT", "5432")]);
+        }
+        Reach::Tcp(address, password) => {
+            let (url, jdbc) = urls(target, address, password);
+            variables.extend([
+                ("PGHOST", Some(address.ip().to_string())),
+                ("PGPORT", Some(address.port().to_string())),
+                set("PGPASSWORD", password.text().reveal()),
+                ("DATABASE_URL", Some(url)),
+                ("JDBC_DATABASE_URL", Some(jdbc)),
+            ]);
+        }
+    }
     variables.extend(target.database.as_deref().map(|database| set("PGDATABASE", database)));
     variables
 }
 
+/// For programs that do not use libpq, and for JDBC (the driver's own form, and the name that Heroku gave it).
+fn urls(target: &Target, address: SocketAddr, password: &Password) -> (String, String) {
+    let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let (user, password) = (encoded(target.user.as_str()), encoded(password.text().reveal()));
+    let database = encoded(target.database.as_deref().unwrap_or_default());
+    (
+        format!("postgresql://{user}:{password}@{address}/{database}?sslmode=disable"),
+        format!("jdbc:postgresql://{address}/{database}?user={user}&password={password}&sslmode=disable"),
+    )
+}
+
 /// Serves one client until its session has ended.
-pub(super) async fn serve(mut client: Client, endpoint: &Endpoint, caller: Caller) {
+pub(super) async fn serve(
+    mut client: Client,
+    endpoint: &Endpoint,
+    caller: Option<Caller>,
+    password: Option<&Password>,
+) {
     let target = &endpoint.target;
+    let unproven = match password {
+        Some(password) => password.begin().await,
+        None => None,
+    };
     let deadline = Instant::now() + STARTUP_TIMEOUT;
     let first = match tokio::time::timeout_at(deadline, first(&mut client)).await {
         Ok(Ok(Some(first))) => first,
@@ -85,6 +128,18 @@ pub(super) async fn serve(mut client: Client, endpoint: &Endpoint, caller: Calle
     if let Err(refusal) = startup.check_user(target.user.as_str()) {
         return refuse(&mut client, endpoint, &refusal).await;
     }
+    if let Some(password) = password {
+        match tokio::time::timeout_at(deadline, password::is_known(&mut client, password)).await {
+            Ok(Ok(true)) => {}
+            Ok(Ok(false)) => {
+                Password::delay().await;
+                return refuse(&mut client, endpoint, &Refusal::wrong_password()).await;
+            }
+            Ok(Err(error)) => return tracing::debug!(target = target.name, %error, "the client closed"),
+            Err(_) => return tracing::debug!(target = target.name, "no password within 10 s"),
+        }
+    }
+    drop(unproven);
     let connect = async |redactor: &_, deadline, evidence: &mut _| {
         let opening = Opening::Startup(startup.message());
         connection::connect_until_auth(target, opening, &endpoint.roots, redactor, deadline, evidence).await
@@ -99,7 +154,7 @@ pub(super) async fn serve(mut client: Client, endpoint: &Endpoint, caller: Calle
     };
     tracing::info!(
         target = target.name,
-        pid = caller.pid,
+        pid = caller.and_then(|caller| caller.pid),
         database = startup.database(),
         took = start.elapsed().as_millis(),
         "logged in"
@@ -122,7 +177,7 @@ pub(super) async fn serve(mut client: Client, endpoint: &Endpoint, caller: Calle
     endpoint.metrics.transferred(&target.name, totals);
     tracing::info!(
         target = target.name,
-        pid = caller.pid,
+        pid = caller.and_then(|caller| caller.pid),
         sent = totals.to_server,
         received = totals.to_client,
         took = start.elapsed().as_secs(),
@@ -182,6 +237,7 @@ fn error_response(refusal: &Refusal) -> Vec<u8> {
         Class::Server(code) if code.len() == 5 => code,
         Class::Server(_) | Class::NotConnected => "08006",
         Class::NotAuthorized => "28000",
+        Class::WrongPassword => "28P01",
         Class::Resources => "53000",
         Class::Protocol => "08P01",
         Class::NotSupported => "0A000",

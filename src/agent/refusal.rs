@@ -27,6 +27,8 @@ pub(super) enum Class {
     Server(String),
     /// The login is not allowed, or has no token.
     NotAuthorized,
+    /// The client does not know the password of the listener.
+    WrongPassword,
     /// The database cannot be reached over verified TLS.
     NotConnected,
     /// This machine has no descriptors, memory or permissions left.
@@ -41,6 +43,11 @@ impl Refusal {
     /// Of the agent itself.
     pub(super) fn new(class: Class, message: impl Into<String>) -> Self {
         Self { class, message: message.into(), detail: None, hint: None }
+    }
+
+    pub(super) fn wrong_password() -> Self {
+        Self::new(Class::WrongPassword, "pipeprobe: wrong password for the local agent")
+            .hint("use the password of the agent (DATABASE_URL of exec, agent_password_file), and no token")
     }
 
     #[must_use]

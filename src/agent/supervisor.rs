@@ -20,7 +20,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     Endpoint,
     http::Status,
-    listener::{Listener, create_parent},
+    listener::{Listener, UnixSocket, create_parent},
     metrics::Metrics,
 };
 use crate::{
@@ -220,8 +220,9 @@ impl Supervisor {
             self.clock,
         )?;
         let endpoint = Arc::new(endpoint.after(before));
-        let listener = Listener::bind(&directory.join(&target.name), endpoint.socket_name())?;
-        tracing::info!(target = target.name, socket = %listener.path().display(), "listening");
+        let socket = UnixSocket::bind(&directory.join(&target.name), endpoint.socket_name())?;
+        let listener = Listener::Unix(socket);
+        tracing::info!(target = target.name, socket = %listener, "listening");
         let stop = CancellationToken::new();
         let serving =
             Arc::clone(&endpoint).serve(listener, self.sessions.clone(), stop.clone(), self.end.clone());

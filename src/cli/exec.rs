@@ -21,6 +21,13 @@ pub struct Exec {
     #[command(flatten)]
     pub file: ConfigFile,
 
+    /// TCP on loopback with a new password instead of a socket, for programs that cannot use one (JDBC, Node)
+    ///
+    /// The program finds address and password in DATABASE_URL, in JDBC_DATABASE_URL, and in PGHOST, PGPORT and PGPASSWORD or the option
+    /// file in MYSQL_HOME. Every user of the machine can connect to the port, but only with the password.
+    #[arg(long)]
+    pub tcp: bool,
+
     /// Leave AWS_* variables in the environment of the program
     #[arg(long)]
     pub keep_aws: bool,
@@ -38,6 +45,7 @@ Examples:
   pipeprobe exec -c pipeprobe.toml orders -- psql
   pipeprobe exec -c pipeprobe.toml orders -- pg_dump --schema-only
   pipeprobe exec -c pipeprobe.toml shop -- mysql -e 'SELECT current_user()'
+  pipeprobe exec -c pipeprobe.toml --tcp orders -- node server.js
 
 Exit codes: those of the program; 128+N if signal N ended it; 127 program not found, 126 cannot be run, \
 2 bad usage or configuration";

@@ -92,6 +92,8 @@ pub struct Exec {
     pub target: Target,
     /// The program and its arguments; not empty.
     pub program: Vec<OsString>,
+    /// TCP on loopback instead of a socket.
+    pub tcp: bool,
     pub keep_aws: bool,
 }
 
@@ -104,6 +106,6 @@ impl Exec {
         let purpose = ("TARGET", "one target for the program");
         let selected = select::one_target(&args.file.into(), args.name, typed, purpose)?;
         let target = long_lived(selected, &context)?;
-        Ok(Self { target, program: args.program, keep_aws: args.keep_aws })
+        Ok(Self { target, program: args.program, tcp: args.tcp, keep_aws: args.keep_aws })
     }
 }

@@ -8,6 +8,7 @@ mod client;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod handover;
+mod local_password;
 mod relay;
 
 use std::{
@@ -19,6 +20,8 @@ use std::{
 pub use client::{COM_CHANGE_USER, ChangeUser, ClientResponse};
 use futures_util::StreamExt;
 use handover::Handover;
+pub(super) use local_password::with_scramble;
+pub use local_password::{LocalPlugin, Scramble};
 use mysql_async::{BinlogStreamRequest, Conn, Row, from_value_opt, prelude::Queryable};
 use mysql_common::{
     collations::CollationId,

@@ -15,11 +15,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Exit, refuse};
 use crate::{
-    agent::{Endpoint, Listener, PrivateDirectory},
+    agent::{Endpoint, Listener, Password, PrivateDirectory, Reach, TcpSocket, UnixSocket},
     cli::Format,
     config::{Exec, LOGINS_PER_SECOND},
     connection::RateLimit,
-    target::ConfigErrors,
+    target::{ConfigErrors, Invalid},
     verify::Clock,
 };
 
@@ -28,8 +28,8 @@ use crate::{
 /// # Errors
 /// The system's.
 pub async fn exec(config: Exec, environment: Vec<(OsString, OsString)>, clock: Clock) -> io::Result<Exit> {
-    let Exec { target, program, keep_aws } = config;
-    let prepared = prepare(target, &environment, clock);
+    let Exec { target, program, tcp, keep_aws } = config;
+    let prepared = prepare(target, tcp, &environment, clock);
     let (endpoint, directory, listener, variables) = match prepared {
         Ok(prepared) => prepared,
         Err(invalid) => return refuse(&invalid, Format::Text, &mut io::sink()),
@@ -73,15 +73,26 @@ type Prepared = (Arc<Endpoint>, PrivateDirectory, Listener, Vec<(&'static str, O
 
 fn prepare(
     target: crate::target::Target,
+    tcp: bool,
     environment: &[(OsString, OsString)],
     clock: Clock,
 ) -> Result<Prepared, ConfigErrors> {
     let rate_limit = Arc::new(RateLimit::new(LOGINS_PER_SECOND));
     let endpoint = Endpoint::new(target, Arc::default(), rate_limit, Arc::default(), clock)?;
     let directory = PrivateDirectory::create(&places(environment))?;
-    let mut variables = endpoint.environment(directory.path())?;
-    variables.extend(require_peer());
-    let listener = Listener::bind(directory.path(), endpoint.socket_name())?;
+    let (listener, variables) = if tcp {
+        let password = Password::generate()
+            .map_err(|error| Invalid::new("tcp", "a password that can be generated", error))?;
+        let password = Arc::new(password);
+        let socket = TcpSocket::bind_anywhere(Arc::clone(&password))?;
+        let variables = endpoint.environment(directory.path(), Reach::Tcp(socket.address(), &password))?;
+        (Listener::Tcp(socket), variables)
+    } else {
+        let mut variables = endpoint.environment(directory.path(), Reach::Socket)?;
+        variables.extend(require_peer());
+        let socket = UnixSocket::bind(directory.path(), endpoint.socket_name())?;
+        (Listener::Unix(socket), variables)
+    };
     Ok((Arc::new(endpoint), directory, listener, variables))
 }
 

@@ -7,14 +7,26 @@ use std::{
     path::Path,
 };
 
-use crate::target::{Invalid, Target, quoted};
+use crate::{
+    agent::Reach,
+    target::{Invalid, Target, quoted},
+};
 
 /// Its name below MYSQL_HOME.
 const NAME: &str = "my.cnf";
 
-pub(super) fn create(target: &Target, directory: &Path, socket: &Path) -> Result<(), Invalid> {
+pub(super) fn create(target: &Target, directory: &Path, socket: &Path, by: Reach<'_>) -> Result<(), Invalid> {
     let path = directory.join(NAME);
-    let text = text(target.user.as_str(), target.database.as_deref(), &socket.display().to_string());
+    let place = match by {
+        Reach::Socket => format!("socket={}\nprotocol=socket\n", value(&socket.display().to_string())),
+        Reach::Tcp(address, password) => format!(
+            "host={}\nport={}\nprotocol=tcp\npassword={}\n",
+            address.ip(),
+            address.port(),
+            value(password.text().reveal())
+        ),
+    };
+    let text = text(target.user.as_str(), target.database.as_deref(), &place);
     let write = || -> io::Result<()> {
         // Programs of MySQL ignore an option file that others can write.
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
@@ -26,14 +38,11 @@ pub(super) fn create(target: &Target, directory: &Path, socket: &Path) -> Result
     })
 }
 
-/// `loose-` makes it no error if a program does not know an option. The MariaDB client wants TLS on a socket as well, from 11.4 on.
+/// `place`: the options that lead to the agent. `loose-` makes it no error if a program does not know an option. The MariaDB client wants TLS on
+/// a socket as well, from 11.4 on.
 /// `[mysql]` is read by the clients `mysql` and `mariadb` only: others take `database` for the start of another option.
-fn text(user: &str, database: Option<&str>, socket: &str) -> String {
-    let mut text = format!(
-        "[client]\nsocket={}\nprotocol=socket\nuser={}\nloose-skip-ssl\n",
-        value(socket),
-        value(user)
-    );
+fn text(user: &str, database: Option<&str>, place: &str) -> String {
+    let mut text = format!("[client]\n{place}user={}\nloose-skip-ssl\n", value(user));
     if let Some(database) = database {
         text += &format!("[mysql]\ndatabase={}\n", value(database));
     }
@@ -62,10 +71,10 @@ mod tests {
 
     #[test]
     fn values_cannot_add_options() {
-        let text = text("me", Some("a\"b\\c\nhost=elsewhere # no"), "/run/s");
+        let text = text("me", Some("a\"b\\c\nhost=elsewhere # no"), "socket=\"/run/s\"\n");
         assert_eq!(
             text,
-            "[client]\nsocket=\"/run/s\"\nprotocol=socket\nuser=\"me\"\nloose-skip-ssl\n\
+            "[client]\nsocket=\"/run/s\"\nuser=\"me\"\nloose-skip-ssl\n\
              [mysql]\ndatabase=\"a\\\"b\\\\c\\nhost=elsewhere # no\"\n"
         );
     }

@@ -67,11 +67,11 @@ fn number(class: &Class) -> (u16, &'static str) {
             };
             (number, state)
         }
-        Class::NotAuthorized => (1045, "28000"), // ER_ACCESS_DENIED_ERROR
-        Class::NotConnected => (1429, "HY000"),  // ER_CONNECT_TO_FOREIGN_DATA_SOURCE
-        Class::Resources => (1041, "HY000"),     // ER_OUT_OF_RESOURCES
-        Class::Protocol => (1043, "08S01"),      // ER_HANDSHAKE_ERROR
-        Class::NotSupported => (1235, "42000"),  // ER_NOT_SUPPORTED_YET
+        Class::NotAuthorized | Class::WrongPassword => (1045, "28000"), // ER_ACCESS_DENIED_ERROR
+        Class::NotConnected => (1429, "HY000"),                         // ER_CONNECT_TO_FOREIGN_DATA_SOURCE
+        Class::Resources => (1041, "HY000"),                            // ER_OUT_OF_RESOURCES
+        Class::Protocol => (1043, "08S01"),                             // ER_HANDSHAKE_ERROR
+        Class::NotSupported => (1235, "42000"),                         // ER_NOT_SUPPORTED_YET
     }
 }
 

@@ -40,7 +40,7 @@ pub struct ClientResponse<'a> {
     /// Of [`HEAD`], what follows the capabilities.
     settings: &'a [u8],
     user: &'a [u8],
-    proof_length: usize,
+    proof: &'a [u8],
     database: Option<&'a [u8]>,
     plugin: &'a [u8],
     attributes: &'a [u8],
@@ -69,11 +69,11 @@ impl<'a> ClientResponse<'a> {
         } else {
             Some(until_nul(&mut rest))
         };
-        let proof_length = proof.ok_or("is cut off")?.len();
+        let proof = proof.ok_or("is cut off")?;
         let database = has(Can::CLIENT_CONNECT_WITH_DB).then(|| until_nul(&mut rest));
         let plugin = if has(Can::CLIENT_PLUGIN_AUTH) { until_nul(&mut rest) } else { &[] };
         let attributes = if has(Can::CLIENT_CONNECT_ATTRS) { rest } else { &[] };
-        Ok(Self { flags, settings, user, proof_length, database, plugin, attributes })
+        Ok(Self { flags, settings, user, proof, database, plugin, attributes })
     }
 
     pub fn user(&self) -> &'a [u8] {
@@ -87,7 +87,12 @@ impl<'a> ClientResponse<'a> {
     /// Whether the client has a password and waits for the second packet of `caching_sha2_password`.
     pub fn expects_fast_auth(&self) -> bool {
         // An empty password is 0 bytes, or a NUL.
-        self.plugin == b"caching_sha2_password" && self.proof_length > 1
+        self.plugin == b"caching_sha2_password" && self.proof.len() > 1
+    }
+
+    /// What the client says to prove that it knows the password of the listener, and the name of its plugin.
+    pub fn proof(&self) -> (&'a [u8], &'a [u8]) {
+        (self.plugin, self.proof)
     }
 
     /// For [`ChangeUser::parse`].
@@ -119,6 +124,7 @@ pub struct ChangeUser<'a> {
     user: &'a [u8],
     database: &'a [u8],
     character_set: [u8; 2],
+    expects_fast_auth: bool,
     attributes: &'a [u8],
 }
 
@@ -128,11 +134,10 @@ impl<'a> ChangeUser<'a> {
         let has = |flag: Can| flags & flag.bits() != 0;
         let mut rest = packet.strip_prefix(&[COM_CHANGE_USER])?;
         let user = until_nul(&mut rest);
-        if has(Can::CLIENT_SECURE_CONNECTION) {
-            counted_by_byte(&mut rest)?;
-        } else {
-            until_nul(&mut rest);
-        }
+        let proof = match has(Can::CLIENT_SECURE_CONNECTION) {
+            true => counted_by_byte(&mut rest)?,
+            false => until_nul(&mut rest),
+        };
         let database = until_nul(&mut rest);
         let character_set = match rest.split_first_chunk::<2>() {
             Some((character_set, more)) => {
@@ -141,15 +146,19 @@ impl<'a> ChangeUser<'a> {
             }
             None => [super::COLLATION, 0],
         };
-        if has(Can::CLIENT_PLUGIN_AUTH) {
-            until_nul(&mut rest);
-        }
+        let plugin = if has(Can::CLIENT_PLUGIN_AUTH) { until_nul(&mut rest) } else { &[] };
+        let expects_fast_auth = plugin == b"caching_sha2_password" && proof.len() > 1;
         let attributes = if has(Can::CLIENT_CONNECT_ATTRS) { rest } else { &[] };
-        Some(Self { flags, user, database, character_set, attributes })
+        Some(Self { flags, user, database, character_set, expects_fast_auth, attributes })
     }
 
     pub fn user(&self) -> &'a [u8] {
         self.user
+    }
+
+    /// As [`ClientResponse::expects_fast_auth`].
+    pub fn expects_fast_auth(&self) -> bool {
+        self.expects_fast_auth
     }
 
     /// The same for the server, with the target's user and without proof.
