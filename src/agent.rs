@@ -12,6 +12,8 @@
 mod caller;
 mod cancel_keys;
 mod client;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod http;
 mod listener;
 mod login;
@@ -22,6 +24,7 @@ mod postgres;
 mod refusal;
 mod relay;
 mod supervisor;
+mod token_file;
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
@@ -41,6 +44,7 @@ use cancel_keys::CancelKeys;
 use client::Client;
 pub use listener::{Listener, PrivateDirectory, TcpSocket, UnixSocket};
 pub use metrics::Metrics;
+use mysql::option_value;
 pub use password::Password;
 pub use supervisor::{Reread, RunError, run};
 
@@ -139,18 +143,19 @@ impl Endpoint {
                     continue;
                 }
             };
-            let (endpoint, end, password) = (Arc::clone(&self), end.clone(), listener.password());
+            let (endpoint, end) = (Arc::clone(&self), end.clone());
+            let (group, password) = (listener.group(), listener.password());
             sessions.spawn(async move {
-                end.run_until_cancelled(endpoint.welcome(client, password.as_deref())).await
+                end.run_until_cancelled(endpoint.welcome(client, group, password.as_deref())).await
             });
         }
     }
 
-    async fn welcome(&self, client: Client, password: Option<&Password>) {
+    async fn welcome(&self, client: Client, group: Option<u32>, password: Option<&Password>) {
         let target = &self.target.name;
         let caller = match &client {
             Either::Left(socket) => match Caller::of(socket) {
-                Ok(caller) if caller.is_allowed() => Some(caller),
+                Ok(caller) if caller.is_allowed(group) => Some(caller),
                 Ok(caller) => return tracing::warn!(target, ?caller, "refused: another user"),
                 Err(error) => return tracing::warn!(target, %error, "refused: the caller is not known"),
             },

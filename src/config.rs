@@ -18,7 +18,7 @@ mod url;
 
 use std::{num::NonZeroU32, time::Duration};
 
-pub use agent::{Agent, Exec};
+pub use agent::{Agent, AgentTarget, Exec, Tcp, TokenFile, TokenFormat};
 use declared::Candidate;
 use field::{duration, optional};
 pub use select::target_names;

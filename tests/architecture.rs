@@ -134,6 +134,7 @@ fn each_external_crate_is_used_only_in_its_files() {
             &[
                 "agent/caller.rs",
                 "agent/listener/unix.rs",
+                "agent/token_file.rs",
                 "connection/dial.rs",
                 "local_failure.rs",
                 "run/exec.rs",
@@ -142,8 +143,17 @@ fn each_external_crate_is_used_only_in_its_files() {
             ],
             "each setting of the process has one place, and the system's errors are known in one place",
         ),
-        ("nix::unistd", &["run/exec.rs"], "users and terminals are the program's that `exec` runs"),
-        ("sd_notify", &["service/notify.rs"], "systemd is told in one place"),
+        (
+            "nix::unistd",
+            &["config/agent.rs", "run/exec.rs"],
+            "users, groups and terminals: of a socket, and of the program that `exec` runs",
+        ),
+        (
+            "sd_notify",
+            &["agent/listener/inherited.rs", "service/notify.rs"],
+            "systemd is told in one place, and passes sockets in another",
+        ),
+        ("listenfd", &["agent/listener/inherited.rs"], "sockets of systemd are taken in one place"),
         (
             "subtle",
             &["agent/postgres/scram.rs", "connection/mysql/local_password.rs", "serve/auth.rs"],
@@ -283,6 +293,7 @@ fn secrets_are_revealed_in_few_files() {
         "agent/mysql/option_file.rs", // the same
         "agent/password.rs",
         "agent/postgres.rs", // the same
+        "agent/token_file.rs",
         "connection/mysql/local_password.rs",
         "run/token.rs",
         "clickhouse_cloud.rs", // HTTP Basic authentication

@@ -14,6 +14,8 @@ mod agent;
 mod agent_mysql;
 #[path = "end_to_end/agent/service.rs"]
 mod agent_service;
+#[path = "end_to_end/agent_replication.rs"]
+mod agent_replication;
 #[path = "end_to_end/agent_tcp.rs"]
 mod agent_tcp;
 #[path = "end_to_end/capability.rs"]

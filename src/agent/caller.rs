@@ -19,11 +19,15 @@ impl Caller {
         Ok(Self { uid: credentials.uid(), pid: credentials.pid() })
     }
 
-    /// The user of this process, and root. A user of another user namespace appears as the overflow user, which is neither.
-    pub(super) fn is_allowed(self) -> bool {
-        self.uid == geteuid().as_raw() || self.uid == 0
+    /// The user of this process, and root. If the socket has a group, also others that the kernel let connect: SO_PEERCRED does not say of
+    /// which groups they are. Users of another user namespace appear as the overflow user, and are refused.
+    pub(super) fn is_allowed(self, group: Option<u32>) -> bool {
+        self.uid == geteuid().as_raw() || self.uid == 0 || (group.is_some() && self.uid != OVERFLOW)
     }
 }
+
+/// user_namespaces(7), /proc/sys/kernel/overflowuid. It is also the user `nobody`.
+const OVERFLOW: u32 = 65_534;
 
 #[cfg(test)]
 mod tests {
@@ -34,8 +38,12 @@ mod tests {
         let (_near, far) = UnixStream::pair().unwrap();
         let own = Caller::of(&far).unwrap();
         assert_eq!(own.uid, geteuid().as_raw());
-        assert!(own.is_allowed());
-        assert!(Caller { uid: 0, ..own }.is_allowed());
-        assert!(!Caller { uid: own.uid + 1, ..own }.is_allowed());
+        let other = Caller { uid: own.uid + 1, ..own };
+        for group in [None, Some(7)] {
+            assert!(own.is_allowed(group));
+            assert!(Caller { uid: 0, ..own }.is_allowed(group));
+            assert_eq!(other.is_allowed(group), group.is_some());
+            assert!(!Caller { uid: OVERFLOW, ..own }.is_allowed(group));
+        }
     }
 }

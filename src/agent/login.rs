@@ -14,9 +14,10 @@ use crate::{
     checks::{self, Observations},
     connection::{Authenticated, ConnectError, ConnectionEvidence, PendingAuth, Purpose},
     identity::{self, IdentityError, IdentityEvidence},
-    secret::{Redactor, Secret},
+    secret::Redactor,
     target::{Access, Target},
-    token, trust,
+    token::{self, AuthToken},
+    trust,
 };
 
 /// From the first words of a client to the server's OK, also the wait for the rate limit.
@@ -88,13 +89,13 @@ async fn attempt(
     Some(LoggedIn { session: session.ok()?, peer: seen.connection.peer })
 }
 
-/// A new token for a session that authenticates again. `None` after a stage failed; `seen` says which.
+/// A new token without a connection. `None` after a stage failed; `seen` says which.
 pub(super) async fn new_token(
     endpoint: &Endpoint,
     redactor: &Redactor,
     deadline: Instant,
     seen: &mut Observations,
-) -> Option<Secret> {
+) -> Option<AuthToken> {
     let _ = tokio::time::timeout_at(deadline.into(), endpoint.rate_limit.acquire()).await;
     let credentials = credentials(endpoint, redactor, deadline, &mut seen.identity_evidence).await;
     seen.identity = Some(credentials.as_ref().map(drop).map_err(Clone::clone));
@@ -102,7 +103,7 @@ pub(super) async fn new_token(
     let token =
         token::sign(&credentials.ok()?, &target.sign, &target.region, &target.user, (endpoint.clock)());
     seen.token = Some(token.clone());
-    Some(token.ok()?.text)
+    token.ok()
 }
 
 async fn credentials(

@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -36,9 +36,11 @@ use crate::{
     checks::Observations,
     connection::{self, ChangeUser, ClientResponse, ConnectionEvidence, MysqlGreeted, Purpose},
     target::{Engine, Invalid, Target},
+    token::RESERVED,
 };
+pub(super) use option_file::value as option_value;
 use packet::Packet;
-use requests::Headers;
+pub(super) use requests::Headers;
 
 pub(super) const SOCKET: &str = "mysql.sock";
 
@@ -84,7 +86,7 @@ pub(super) fn environment(
 /// For programs that read no option file, and for JDBC: the drivers of MySQL and of MariaDB each have their own scheme and their own name for
 /// "no TLS".
 fn urls(target: &Target, address: SocketAddr, password: &Password) -> (String, String) {
-    let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let encoded = |text: &str| utf8_percent_encode(text, RESERVED).to_string();
     let (user, password) = (encoded(target.user.as_str()), encoded(password.text().reveal()));
     let database = encoded(target.database.as_deref().unwrap_or_default());
     let (scheme, no_tls) = match target.engine() {
@@ -311,7 +313,7 @@ async fn change_user(
     let deadline = Instant::now() + TIMEOUT;
     let mut seen = Observations::default();
     if let Some(token) = new_token(endpoint, &redactor, deadline, &mut seen).await {
-        match connection::change_user(stream, &change, target, &token, &redactor, deadline).await {
+        match connection::change_user(stream, &change, target, &token.text, &redactor, deadline).await {
             Ok(ok) => return Ok((change.expects_fast_auth(), ok)),
             Err(error) => seen.login = Some(Err(error)),
         }

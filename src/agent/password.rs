@@ -32,13 +32,13 @@ pub struct Password {
 }
 
 impl Password {
-    /// A new one of 192 bits.
+    /// A new one of 128 bits. It has 32 characters, because a replica of MySQL cannot store more.
     ///
     /// # Errors
     /// If the system has no random numbers.
     pub fn generate() -> io::Result<Self> {
-        let mut text = String::with_capacity(48);
-        for byte in random::<24>()? {
+        let mut text = String::with_capacity(32);
+        for byte in random::<16>()? {
             let _ = write!(text, "{byte:02x}"); // writing to a String cannot fail
         }
         Self::of(Secret::new(text))
@@ -50,7 +50,7 @@ impl Password {
     /// If it can be guessed, or not be sent by every client.
     pub fn chosen(text: Secret) -> Result<Self, Invalid> {
         let expected =
-            format!("{SHORTEST} to {LONGEST} characters of printable ASCII, such as `openssl rand -hex 24`");
+            format!("{SHORTEST} to {LONGEST} characters of printable ASCII, such as `openssl rand -hex 16`");
         let invalid = |found: String| Invalid::new("agent_password_file", expected, found);
         let is_printable = text.reveal().bytes().all(|byte| byte.is_ascii_graphic());
         match text.len() {
@@ -101,7 +101,7 @@ mod tests {
     fn generated_passwords_differ_and_need_no_quotes() {
         let [a, b] = [Password::generate().unwrap(), Password::generate().unwrap()];
         assert_ne!(a.text, b.text);
-        assert!(a.text.len() == 48 && a.text.reveal().bytes().all(|byte| byte.is_ascii_hexdigit()));
+        assert!(a.text.len() == 32 && a.text.reveal().bytes().all(|byte| byte.is_ascii_hexdigit()));
         assert!(!format!("{a:?}").contains(a.text.reveal()));
     }
 

@@ -9,7 +9,7 @@ mod startup;
 
 use std::{io, net::SocketAddr, path::Path, time::Duration};
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -28,6 +28,7 @@ use super::{
 use crate::{
     connection::{self, Opening},
     target::Target,
+    token::RESERVED,
 };
 use backend_key::BackendKey;
 pub(super) use scram::Verifier;
@@ -88,7 +89,7 @@ pub(super) fn environment(
 
 /// For programs that do not use libpq, and for JDBC (the driver's own form, and the name that Heroku gave it).
 fn urls(target: &Target, address: SocketAddr, password: &Password) -> (String, String) {
-    let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let encoded = |text: &str| utf8_percent_encode(text, RESERVED).to_string();
     let (user, password) = (encoded(target.user.as_str()), encoded(password.text().reveal()));
     let database = encoded(target.database.as_deref().unwrap_or_default());
     (
@@ -259,6 +260,28 @@ fn error_response(refusal: &Refusal) -> Vec<u8> {
     }
     body.push(0);
     [b"E", &(body.len() as u32 + 4).to_be_bytes()[..], &body].concat()
+}
+
+/// For tests/fuzz.
+#[cfg(fuzzing)]
+pub(super) mod fuzzing {
+    use super::{First, Verifier, startup};
+
+    pub(in crate::agent) async fn read(mut bytes: &[u8]) {
+        match startup::read(&mut bytes).await {
+            Ok(Some(First::Startup(startup))) => {
+                let _ = (startup.purpose(), startup.database());
+                let named = |user: &[u8]| startup.message().windows(user.len()).any(|part| part == user);
+                assert!(startup.check_user("u").is_err() || named(b"user\0u\0"), "another user");
+            }
+            Ok(Some(First::Cancel(request))) => assert!(startup::key(&request).len() >= 8),
+            _ => {}
+        }
+    }
+
+    pub(in crate::agent) fn is_proof(verifier: &Verifier, first: &[u8], last: &[u8]) -> bool {
+        verifier.challenge(first, "nonce").is_some_and(|challenge| challenge.verify(last).is_some())
+    }
 }
 
 #[cfg(test)]

@@ -20,11 +20,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     Endpoint,
     http::Status,
-    listener::{Listener, UnixSocket, create_parent},
+    listener::{Inherited, Listener, create_parent},
     metrics::Metrics,
+    token_file,
 };
 use crate::{
-    config::{Agent, LOGINS_PER_SECOND},
+    config::{Agent, AgentTarget, LOGINS_PER_SECOND},
     connection::RateLimit,
     identity::Sessions,
     service::{
@@ -32,7 +33,7 @@ use crate::{
         http::{self, Limits},
         notify,
     },
-    target::{self, ConfigErrors, ErrorList, Invalid, Target},
+    target::{self, ConfigErrors, ErrorList, Invalid},
     verify::Clock,
 };
 
@@ -52,7 +53,8 @@ pub async fn run(config: Agent, reread: Reread, clock: Clock) -> Result<(), RunE
     let listener = config.listen.map(http::bind).transpose();
     let listener = listener.map_err(|invalid| RunError::Invalid(invalid.into()))?;
     let mut drain = config.drain;
-    let mut supervisor = Supervisor::new(clock);
+    let inherited = Inherited::take().map_err(|invalid| RunError::Invalid(invalid.into()))?;
+    let mut supervisor = Supervisor::new(clock, inherited);
     supervisor.apply(&config).await.map_err(RunError::Invalid)?;
     let status =
         Arc::new(Status { metrics: Arc::clone(&supervisor.metrics), is_stopping: AtomicBool::default() });
@@ -136,6 +138,7 @@ async fn finish(
 
 struct Supervisor {
     clock: Clock,
+    inherited: Inherited,
     /// By name of the target.
     running: BTreeMap<String, Running>,
     access: Arc<Sessions>,
@@ -148,15 +151,17 @@ struct Supervisor {
 
 /// A target that is served.
 struct Running {
+    config: AgentTarget,
     endpoint: Arc<Endpoint>,
     stop: CancellationToken,
-    task: JoinHandle<()>,
+    tasks: TaskTracker,
 }
 
 impl Supervisor {
-    fn new(clock: Clock) -> Self {
+    fn new(clock: Clock, inherited: Inherited) -> Self {
         Self {
             clock,
+            inherited,
             running: BTreeMap::new(),
             access: Arc::default(),
             metrics: Arc::default(),
@@ -175,9 +180,9 @@ impl Supervisor {
     /// # Errors
     /// Of the targets that cannot be served; the others are.
     async fn apply(&mut self, config: &Agent) -> Result<(), ConfigErrors> {
-        create_parent(&config.directory)?;
-        let is_same =
-            |running: &Running| config.targets.iter().any(|target| running.endpoint.target == *target);
+        create_parent(&config.directory, config.targets.iter().any(|wanted| wanted.group.is_some()))?;
+        self.inherited.check(config.targets.iter().map(|wanted| wanted.target.name.as_str()))?;
+        let is_same = |running: &Running| config.targets.contains(&running.config);
         let stale: Vec<String> =
             self.running.iter().filter(|(_, r)| !is_same(r)).map(|(name, _)| name.clone()).collect();
         let mut before = HashMap::new();
@@ -187,28 +192,33 @@ impl Supervisor {
             }
         }
         let mut errors = ErrorList::default();
-        for target in &config.targets {
-            if !self.running.contains_key(&target.name) {
-                let before = before.get(&target.name).map(Arc::as_ref);
-                if let Some(running) = errors.take(self.start(target, &config.directory, before)) {
-                    self.running.insert(target.name.clone(), running);
+        for wanted in &config.targets {
+            let name = &wanted.target.name;
+            if !self.running.contains_key(name) {
+                let before = before.get(name).map(Arc::as_ref);
+                if let Some(running) = errors.take(self.start(wanted, &config.directory, before)) {
+                    self.running.insert(name.clone(), running);
                 }
             }
         }
-        let roles: HashSet<_> =
-            config.targets.iter().map(|target| (&target.access, &target.region)).collect();
+        let roles: HashSet<_> = config
+            .targets
+            .iter()
+            .map(|AgentTarget { target, .. }| (&target.access, &target.region))
+            .collect();
         self.access.retain(|access, region| roles.contains(&(access, region)));
-        let databases: HashSet<_> = config.targets.iter().map(|target| &target.sign).collect();
+        let databases: HashSet<_> = config.targets.iter().map(|wanted| &wanted.target.sign).collect();
         self.rate_limits.retain(|database, _| databases.contains(database));
         errors.check()
     }
 
     fn start(
         &mut self,
-        target: &Target,
+        wanted: &AgentTarget,
         directory: &Path,
         before: Option<&Endpoint>,
     ) -> Result<Running, Invalid> {
+        let target = &wanted.target;
         let rate_limit = self.rate_limits.entry(target.sign.clone());
         let rate_limit =
             Arc::clone(rate_limit.or_insert_with(|| Arc::new(RateLimit::new(LOGINS_PER_SECOND))));
@@ -220,13 +230,19 @@ impl Supervisor {
             self.clock,
         )?;
         let endpoint = Arc::new(endpoint.after(before));
-        let socket = UnixSocket::bind(&directory.join(&target.name), endpoint.socket_name())?;
-        let listener = Listener::Unix(socket);
-        tracing::info!(target = target.name, socket = %listener, "listening");
-        let stop = CancellationToken::new();
-        let serving =
-            Arc::clone(&endpoint).serve(listener, self.sessions.clone(), stop.clone(), self.end.clone());
-        Ok(Running { endpoint, stop, task: tokio::spawn(serving) })
+        let listeners = Listener::all(wanted, directory, endpoint.socket_name(), &self.inherited)?;
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        for listener in listeners {
+            tracing::info!(target = target.name, socket = %listener, "listening");
+            let endpoint = Arc::clone(&endpoint);
+            tasks.spawn(endpoint.serve(listener, self.sessions.clone(), stop.clone(), self.end.clone()));
+        }
+        if let Some(file) = wanted.token_file.clone() {
+            let (endpoint, stop) = (Arc::clone(&endpoint), stop.clone());
+            tasks.spawn(async move { token_file::keep(&endpoint, &file, stop).await });
+        }
+        tasks.close();
+        Ok(Running { config: wanted.clone(), endpoint, stop, tasks })
     }
 
     /// Accepts no more clients.
@@ -238,10 +254,10 @@ impl Supervisor {
 }
 
 impl Running {
-    /// Removes the socket.
+    /// Removes the socket and the token file.
     async fn stop(self) -> Arc<Endpoint> {
         self.stop.cancel();
-        let _ = self.task.await;
+        self.tasks.wait().await;
         self.endpoint
     }
 }

@@ -230,6 +230,30 @@ fields! {
 }
 
 fields! {
+    /// What `agent` offers for a target beside its socket; only in a file.
+    pub struct AgentFields {
+        /// agent: address and port on loopback at which clients with the password can connect too [default: none]
+        #[arg(skip)]
+        "agent_listen" => listen: Given,
+        /// agent: file with the password of agent_listen
+        #[arg(skip)]
+        "agent_password_file" => password_file: Given,
+        /// agent: group whose members can use the socket too [default: none]
+        #[arg(skip)]
+        "agent_socket_group" => socket_group: Given,
+        /// agent: file that always contains a valid token, for programs that cannot use the socket [default: none]
+        #[arg(skip)]
+        "agent_token_file" => token_file: Given,
+        /// agent: format of that file: raw, pgpass or my_cnf [default: raw]
+        #[arg(skip)]
+        "agent_token_format" => token_format: Given,
+        /// agent: program with arguments that runs after each change of that file [default: none]
+        #[arg(skip)]
+        "agent_token_hook" => token_hook: Vec<Given>,
+    }
+}
+
+fields! {
     /// How a result is judged.
     pub struct JudgeFields {
         /// Basis of the verdict [default: guide]
@@ -301,12 +325,13 @@ pub struct Fields {
     pub pipe: PipeFields,
     pub diagnose: DiagnoseFields,
     pub schedule: ScheduleFields,
+    pub agent: AgentFields,
 }
 
 impl Fields {
     /// The keys of `[targets.NAME]` and `[defaults]`.
     pub fn keys() -> impl Iterator<Item = &'static str> {
-        [TargetFields::KEYS, PipeFields::KEYS, DiagnoseFields::KEYS, ScheduleFields::KEYS]
+        [TargetFields::KEYS, PipeFields::KEYS, DiagnoseFields::KEYS, ScheduleFields::KEYS, AgentFields::KEYS]
             .into_iter()
             .flatten()
             .copied()
@@ -319,19 +344,25 @@ impl Fields {
             pipe: self.pipe.over(below.pipe),
             diagnose: self.diagnose.over(below.diagnose),
             schedule: self.schedule.over(below.schedule),
+            agent: self.agent.over(below.agent),
         }
     }
 
     /// Whether the field with this key is given.
     pub fn has(&self, key: &str) -> bool {
-        self.target.has(key) || self.pipe.has(key) || self.diagnose.has(key) || self.schedule.has(key)
+        self.target.has(key)
+            || self.pipe.has(key)
+            || self.diagnose.has(key)
+            || self.schedule.has(key)
+            || self.agent.has(key)
     }
 
     pub fn set(&mut self, key: &str, value: Written, origin: &Origin) -> Option<Result<(), Invalid>> {
         (self.target.set(key, value.clone(), origin))
             .or_else(|| self.pipe.set(key, value.clone(), origin))
             .or_else(|| self.diagnose.set(key, value.clone(), origin))
-            .or_else(|| self.schedule.set(key, value, origin))
+            .or_else(|| self.schedule.set(key, value.clone(), origin))
+            .or_else(|| self.agent.set(key, value, origin))
     }
 }
 

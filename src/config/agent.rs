@@ -1,10 +1,13 @@
 //! What `agent` and `exec` serve.
 
-use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{ffi::OsString, fs, net::SocketAddr, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
+
+use nix::unistd::Group;
 
 use super::{
     Context, Environment, SECOND,
-    field::{duration, optional},
+    field::{duration, list, optional},
+    input::path_of,
     select,
     serve::{SESSION, listen_address},
     target,
@@ -13,9 +16,10 @@ use super::{
 use crate::{
     cli::{
         self, Given,
-        fields::{Fields, TargetFields},
+        fields::{AgentFields, Fields, TargetFields},
     },
-    target::{ConfigErrors, ErrorList, Invalid, Target, quoted},
+    secret::Secret,
+    target::{ConfigErrors, Engine, ErrorList, Invalid, Target, quoted},
 };
 
 const DRAIN: Duration = Duration::from_secs(30);
@@ -23,12 +27,48 @@ const DRAIN: Duration = Duration::from_secs(30);
 /// What `agent` does.
 #[derive(Clone, Debug)]
 pub struct Agent {
-    pub targets: Vec<Target>,
+    pub targets: Vec<AgentTarget>,
     /// Each target has a directory in it.
     pub directory: PathBuf,
     pub drain: Duration,
     /// Where metrics and health are served over HTTP.
     pub listen: Option<SocketAddr>,
+}
+
+/// A target and what is offered for it beside its socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentTarget {
+    pub target: Target,
+    pub tcp: Option<Tcp>,
+    /// The id of a group whose members can use the socket.
+    pub group: Option<u32>,
+    pub token_file: Option<TokenFile>,
+}
+
+/// A listener on loopback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tcp {
+    pub listen: SocketAddr,
+    pub password: Secret,
+}
+
+/// A file that contains a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenFile {
+    pub path: PathBuf,
+    pub format: TokenFormat,
+    /// A program and its arguments. Empty: none.
+    pub hook: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenFormat {
+    /// The token and a newline.
+    Raw,
+    /// A line for libpq (PGPASSFILE).
+    Pgpass,
+    /// An option file for clients of MySQL and MariaDB, with the CA certificates that they verify the server with.
+    MyCnf { ca: PathBuf },
 }
 
 impl Agent {
@@ -46,9 +86,12 @@ impl Agent {
         let mut selection = select::targets(&args.file.into(), &[], typed)?;
         errors.take_all(selection.errors.check());
         for selected in selection.targets {
+            let fields = selected.fields.clone();
             if let Some(target) = errors.take_all(long_lived(selected, &context)) {
                 errors.take(directory_name(&target.name));
-                targets.push(target);
+                if let Some(target) = errors.take_all(offers(target, &fields, &context)) {
+                    targets.push(target);
+                }
             }
         }
         errors.check()?;
@@ -58,6 +101,123 @@ impl Agent {
             directory.unwrap_or_else(|| runtime.unwrap_or_else(|| "/run".into()).join("pipeprobe"));
         Ok(Self { targets, directory, drain: drain.unwrap_or(DRAIN), listen })
     }
+}
+
+/// What is offered for a target beside its socket.
+fn offers(target: Target, fields: &Fields, context: &Context<'_>) -> Result<AgentTarget, ConfigErrors> {
+    let AgentFields { listen, password_file, socket_group, .. } = &fields.agent;
+    let mut errors = ErrorList::default();
+    let address = optional(&mut errors, listen.as_ref(), loopback);
+    let password = password_file.as_ref().and_then(|given| errors.take(password(given, context)));
+    let tcp = match (listen, password_file) {
+        (Some(given), None) => {
+            let missing =
+                Invalid::new("agent_password_file", "a file with the password of agent_listen", "nothing");
+            errors
+                .push(missing.at(&given.origin).help("write one: (umask 077; openssl rand -hex 16 > FILE)"));
+            None
+        }
+        (None, Some(given)) => {
+            let missing = Invalid::new("agent_listen", "an address for agent_password_file", "nothing");
+            errors.push(missing.at(&given.origin));
+            None
+        }
+        _ => address.zip(password).map(|(listen, password)| Tcp { listen, password }),
+    };
+    let group = optional(&mut errors, socket_group.as_ref(), group);
+    let token_file = errors.take_all(token_file(&target, fields)).flatten();
+    errors.check()?;
+    Ok(AgentTarget { target, tcp, group, token_file })
+}
+
+fn loopback(text: &str) -> Result<SocketAddr, Invalid> {
+    let address = text.parse().ok().filter(|address: &SocketAddr| address.ip().is_loopback());
+    address.filter(|address| address.port() != 0).ok_or_else(|| {
+        let expected = "an address and port of the loopback interface, such as 127.0.0.1:15432";
+        Invalid::new("agent_listen", expected, quoted(text))
+    })
+}
+
+/// The first line of the file. Others must not be able to read it.
+fn password(given: &Given, context: &Context<'_>) -> Result<Secret, Invalid> {
+    let path = path_of(given);
+    let invalid = |expected: &str, why: String| {
+        let found = format!("{}: {why}", quoted(path.display()));
+        Err(Invalid::new("agent_password_file", expected, found).at(&given.origin))
+    };
+    let text = match context.files.text(&path) {
+        Ok(text) => text,
+        Err(why) => return invalid("a file that can be read", why),
+    };
+    match fs::metadata(&path).map(|metadata| metadata.permissions().mode() & 0o7777) {
+        Ok(mode) if mode & 0o027 != 0 => {
+            return invalid(
+                "a file that only its owner can write and others cannot read",
+                format!("mode {mode:04o}"),
+            );
+        }
+        Ok(_) => {}
+        Err(error) => return invalid("a file that can be read", error.to_string()),
+    }
+    Ok(Secret::new(text.lines().next().unwrap_or_default()))
+}
+
+/// The id of a group that is named, or given as a number.
+fn group(text: &str) -> Result<u32, Invalid> {
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
+    let found = Group::from_name(text).ok().flatten();
+    found
+        .map(|group| group.gid.as_raw())
+        .ok_or_else(|| Invalid::new("agent_socket_group", "a group of this machine, or its id", quoted(text)))
+}
+
+/// The clients that read it are in other directories.
+fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
+}
+
+fn token_file(target: &Target, fields: &Fields) -> Result<Option<TokenFile>, ConfigErrors> {
+    let AgentFields { token_file, token_format, token_hook, .. } = &fields.agent;
+    let mut errors = ErrorList::default();
+    let Some(file) = token_file else {
+        let without = [token_format.as_ref(), token_hook.as_ref().and_then(|hook| hook.first())];
+        for given in without.into_iter().flatten() {
+            let missing = Invalid::new("agent_token_file", "the file that it is about", "nothing");
+            errors.push(missing.at(&given.origin));
+        }
+        errors.check()?;
+        return Ok(None);
+    };
+    let path = absolute(path_of(file));
+    let format = optional(&mut errors, token_format.as_ref(), |text| {
+        let engine = target.engine();
+        match text {
+            "raw" => Ok(TokenFormat::Raw),
+            "pgpass" if engine == Engine::Postgres => Ok(TokenFormat::Pgpass),
+            "my_cnf" if engine != Engine::Postgres => {
+                let ca = fields.target.ca_certificate.as_ref().filter(|ca| !ca.text.contains("-----BEGIN"));
+                let ca = ca.map(path_of).map(absolute);
+                let missing = || {
+                    let expected =
+                        "ca_certificate as the path of a file, which the client verifies the server with";
+                    Invalid::new("agent_token_format", expected, "my_cnf without it")
+                };
+                ca.map(|ca| TokenFormat::MyCnf { ca }).ok_or_else(missing)
+            }
+            _ => {
+                let expected = match engine {
+                    Engine::Postgres => "raw or pgpass for PostgreSQL",
+                    Engine::Mysql | Engine::Mariadb => "raw or my_cnf for MySQL and MariaDB",
+                };
+                Err(Invalid::new("agent_token_format", expected, quoted(text)))
+            }
+        }
+    });
+    let hook = list(&mut errors, token_hook.as_deref(), "agent_token_hook", |text| Ok(text.to_owned()));
+    errors.check()?;
+    Ok(Some(TokenFile { path, format: format.unwrap_or(TokenFormat::Raw), hook }))
 }
 
 fn drain_of(given: Option<&Given>) -> Result<Duration, Invalid> {

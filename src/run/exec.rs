@@ -5,7 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use nix::unistd::{Pid, Uid, User, getpgrp, tcgetpgrp};
+use nix::{
+    sys::wait::{Id, WaitPidFlag, waitid, waitpid},
+    unistd::{Pid, Uid, User, getpgrp, tcgetpgrp},
+};
 use rustix::process::{Signal, kill_process};
 use tokio::{
     process::Command,
@@ -36,6 +39,7 @@ pub async fn exec(config: Exec, environment: Vec<(OsString, OsString)>, clock: C
     };
     // Registered before the program starts, so that no signal ends only this process. A program inherits no handler.
     let mut signals = Signals::register()?;
+    let mut children = signal(SignalKind::child())?;
     let Some((name, arguments)) = program.split_first() else { return Ok(Exit::Usage) };
     let mut command = Command::new(name);
     command.args(arguments).env_clear().envs(kept(environment, keep_aws));
@@ -60,6 +64,7 @@ pub async fn exec(config: Exec, environment: Vec<(OsString, OsString)>, clock: C
         tokio::select! {
             status = child.wait() => break status?,
             caught = signals.next() => if let Some(id) = child.id() { pass_on(caught, id) },
+            _ = children.recv() => if let Some(id) = child.id() { reap_orphans(id) },
         }
     };
     stop.cancel();
@@ -90,7 +95,7 @@ fn prepare(
     } else {
         let mut variables = endpoint.environment(directory.path(), Reach::Socket)?;
         variables.extend(require_peer());
-        let socket = UnixSocket::bind(directory.path(), endpoint.socket_name())?;
+        let socket = UnixSocket::bind(directory.path(), endpoint.socket_name(), None)?;
         (Listener::Unix(socket), variables)
     };
     Ok((Arc::new(endpoint), directory, listener, variables))
@@ -125,6 +130,23 @@ fn code(status: ExitStatus) -> u8 {
         (Some(code), _) => code as u8,
         (None, Some(signal)) => 128 + signal as u8,
         (None, None) => 1,
+    }
+}
+
+/// As PID 1 of a container, this process becomes the parent of those that the program leaves behind. The program itself is left to
+/// its owner.
+fn reap_orphans(program: u32) {
+    if std::process::id() != 1 {
+        return;
+    }
+    let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    while let Ok(status) = waitid(Id::All, ended) {
+        match status.pid() {
+            Some(orphan) if orphan.as_raw() as u32 != program => {
+                let _ = waitpid(orphan, Some(WaitPidFlag::WNOHANG));
+            }
+            _ => return,
+        }
     }
 }
 

@@ -501,3 +501,48 @@ fn signals_for_exec_reach_the_program() {
         );
     }
 }
+
+#[test]
+fn as_pid_1_exec_passes_signals_on_and_leaves_no_zombies() {
+    let namespace = ["--pid", "--fork", "--mount-proc", "--kill-child"];
+    let works =
+        Command::new("unshare").args(namespace).arg("true").output().is_ok_and(|o| o.status.success());
+    if !works {
+        return skipped("agent: no PID namespace may be created here");
+    }
+    let lab = shared();
+    let shell = "for i in 1 2 3; do (sleep 0.1 &); done; sleep 1; echo \"pid $PPID\"; \
+                 echo \"zombies $(cat /proc/[0-9]*/stat 2>/dev/null | grep -c ') Z ')\"; \
+                 trap 'echo got TERM; exit 9' TERM; kill -TERM 1; while :; do sleep 0.05; done";
+    let inner = exec(lab, &postgres_15().name, &["sh", "-c", shell]);
+    let mut command = Command::new("unshare");
+    command.args(namespace).arg(inner.get_program()).args(inner.get_args());
+    command.env_clear().envs(lab.environment()).env("PATH", "/usr/bin:/bin");
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(said.trim_end(), "pid 1\nzombies 0\ngot TERM", "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(9));
+}
+
+#[test]
+fn clients_that_say_nothing_do_not_keep_others_out() {
+    let lab = shared();
+    let Some((python, _)) = script("cancel.py") else { return };
+    let silent = "import os, socket, psycopg2\n\
+                  silent = [socket.socket(socket.AF_UNIX) for _ in range(500)]\n\
+                  for s in silent: s.connect(os.environ['PGHOST'] + '/.s.PGSQL.5432')\n\
+                  c = psycopg2.connect('').cursor(); c.execute('select 7'); print(c.fetchone()[0])\n\
+                  print(silent[0].recv(100)[:1])";
+    let output = exec(lab, &postgres_15().name, &[&python, "-c", silent]).output().unwrap();
+    assert_eq!(stdout(&output), "7\nb'E'", "an error after 10 s");
+}
+
+#[test]
+fn bytes_are_the_same_in_both_directions() {
+    let lab = shared();
+    let Some((python, script)) = script("bytes.py") else { return };
+    for instance in postgres(lab) {
+        let said = stdout(&exec(lab, &instance.name, &[&python, &script]).output().unwrap());
+        assert_eq!(said, "received True\nsent True", "{}", instance.name);
+    }
+}

@@ -29,21 +29,33 @@ impl TcpSocket {
     /// # Errors
     /// If the address is not of the loopback interface, or is in use.
     pub fn bind(address: SocketAddr, password: Arc<Password>) -> Result<Self, Invalid> {
-        if !address.ip().is_loopback() {
-            return Err(Invalid::new("agent_listen", "an address of the loopback interface", address));
-        }
-        let bind = || -> io::Result<Self> {
-            // The system gives a port to a new socket that is in use by none, also if connections of an earlier agent have not
-            // timed out (SO_REUSEADDR).
-            let listener = std::net::TcpListener::bind(address)?;
-            listener.set_nonblocking(true)?;
-            let listener = TcpListener::from_std(listener)?;
-            let address = listener.local_addr()?;
-            Ok(Self { listener, address, password })
-        };
-        bind().map_err(|error| {
+        check_loopback(address)?;
+        // With SO_REUSEADDR, so that closed connections of an earlier agent do not matter.
+        let bound = std::net::TcpListener::bind(address);
+        bound.and_then(|listener| Self::of(listener, password)).map_err(|error| {
             Invalid::new("agent_listen", "an address that can be used", format!("{address}: {error}"))
         })
+    }
+
+    /// A socket of the service manager.
+    ///
+    /// # Errors
+    /// If its address is not of the loopback interface.
+    pub(super) fn inherited(
+        listener: std::net::TcpListener,
+        password: Arc<Password>,
+    ) -> Result<Self, Invalid> {
+        let socket = Self::of(listener, password)
+            .map_err(|error| Invalid::new("LISTEN_FDS", "a TCP socket that can be used", error))?;
+        check_loopback(socket.address)?;
+        Ok(socket)
+    }
+
+    fn of(listener: std::net::TcpListener, password: Arc<Password>) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener)?;
+        let address = listener.local_addr()?;
+        Ok(Self { listener, address, password })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -58,6 +70,13 @@ impl TcpSocket {
         let (client, _) = self.listener.accept().await?;
         client.set_nodelay(true)?;
         Ok(client)
+    }
+}
+
+fn check_loopback(address: SocketAddr) -> Result<(), Invalid> {
+    match address.ip().is_loopback() {
+        true => Ok(()),
+        false => Err(Invalid::new("agent_listen", "an address of the loopback interface", address)),
     }
 }
 

@@ -61,14 +61,18 @@ impl PrivateDirectory {
 ///
 /// # Errors
 /// If it cannot be created, or another user can change it.
-pub(in crate::agent) fn create_parent(directory: &Path) -> Result<(), Invalid> {
+/// `is_shared`: other users have to get to a socket in it.
+pub(in crate::agent) fn create_parent(directory: &Path, is_shared: bool) -> Result<(), Invalid> {
     let refused = |found: String| {
         Invalid::new("socket_dir", "a directory that only this user or root can change", found)
             .help("give another one: --socket-dir DIR")
     };
     let failed = |error: io::Error| refused(format!("{}: {error}", quoted(directory.display())));
     match fs::DirBuilder::new().mode(0o700).create(directory) {
-        Ok(()) => fs::set_permissions(directory, Permissions::from_mode(0o700)).map_err(failed)?,
+        Ok(()) => {
+            let mode = if is_shared { 0o711 } else { 0o700 };
+            fs::set_permissions(directory, Permissions::from_mode(mode)).map_err(failed)?;
+        }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(failed(error)),
     }
@@ -85,8 +89,10 @@ pub(in crate::agent) fn create_parent(directory: &Path) -> Result<(), Invalid> {
 pub struct UnixSocket {
     listener: UnixListener,
     path: PathBuf,
-    /// While it is open, no other agent uses the directory.
-    _lock: File,
+    /// The id of the group whose members can connect too.
+    group: Option<u32>,
+    /// While it is open, no other agent uses the directory. `None`: the service manager owns the socket.
+    lock: Option<File>,
 }
 
 impl UnixSocket {
@@ -95,7 +101,7 @@ impl UnixSocket {
     ///
     /// # Errors
     /// If the directory is not private, if another agent uses it, or if the path is too long.
-    pub fn bind(directory: &Path, name: &str) -> Result<Self, Invalid> {
+    pub fn bind(directory: &Path, name: &str, group: Option<u32>) -> Result<Self, Invalid> {
         let path = directory.join(name);
         let invalid = |expected: &str, found: String| Err(Invalid::new("socket", expected, found));
         let failed = |path: &Path, error: &io::Error| {
@@ -121,7 +127,9 @@ impl UnixSocket {
         // A link could be changed to lead elsewhere.
         let metadata = fs::symlink_metadata(directory).map_err(|error| failed(directory, &error))?;
         let (mode, owner) = (metadata.mode() & 0o7777, metadata.uid());
-        if !metadata.is_dir() || owner != geteuid().as_raw() || mode & 0o077 != 0 {
+        // The group may have been set by an agent before.
+        let is_private = mode & if group.is_some() { 0o027 } else { 0o077 } == 0;
+        if !metadata.is_dir() || owner != geteuid().as_raw() || !is_private {
             let found = format!("{}: mode {mode:04o}, owner {owner}", quoted(directory.display()));
             return invalid("a directory of this user with mode 0700", found);
         }
@@ -151,8 +159,37 @@ impl UnixSocket {
         }
         let listener = UnixListener::bind(&path).map_err(|error| failed(&path, &error))?;
         // The umask may be 0. The directory has kept others out until here.
-        fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(|error| failed(&path, &error))?;
-        Ok(Self { listener, path, _lock: lock })
+        let open_to = |path: &Path, mode: u32| -> io::Result<()> {
+            if group.is_some() {
+                std::os::unix::fs::chown(path, None, group)?;
+            }
+            fs::set_permissions(path, Permissions::from_mode(mode))
+        };
+        let (socket_mode, directory_mode) = if group.is_some() { (0o660, 0o750) } else { (0o600, 0o700) };
+        open_to(&path, socket_mode).map_err(|error| failed(&path, &error))?;
+        // Last: until here the directory has kept the group out.
+        open_to(directory, directory_mode).map_err(|error| failed(directory, &error))?;
+        Ok(Self { listener, path, group, lock: Some(lock) })
+    }
+
+    /// A socket of the service manager, which also decides on its mode.
+    ///
+    /// # Errors
+    /// If it cannot be used.
+    pub(super) fn inherited(
+        listener: std::os::unix::net::UnixListener,
+        group: Option<u32>,
+    ) -> Result<Self, Invalid> {
+        let used = || -> io::Result<Self> {
+            listener.set_nonblocking(true)?;
+            let path = listener.local_addr()?.as_pathname().map(Path::to_owned).unwrap_or_default();
+            Ok(Self { listener: UnixListener::from_std(listener)?, path, group, lock: None })
+        };
+        used().map_err(|error| Invalid::new("LISTEN_FDS", "a Unix socket that can be used", error))
+    }
+
+    pub(super) fn group(&self) -> Option<u32> {
+        self.group
     }
 
     pub fn path(&self) -> &Path {
@@ -166,7 +203,9 @@ impl UnixSocket {
 
 impl Drop for UnixSocket {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path); // the next agent replaces what is left
+        if self.lock.is_some() {
+            let _ = fs::remove_file(&self.path); // the next agent replaces what is left
+        }
     }
 }
 
@@ -188,7 +227,7 @@ mod tests {
         // The umask belongs to the process: both are made between two changes of it.
         let before = umask(Mode::empty());
         let directory = directory();
-        let listener = UnixSocket::bind(directory.path(), "socket");
+        let listener = UnixSocket::bind(directory.path(), "socket", None);
         umask(before);
         let listener = listener.unwrap();
         assert_eq!((mode(directory.path()), mode(listener.path())), (0o700, 0o600));
@@ -197,8 +236,8 @@ mod tests {
     #[tokio::test]
     async fn a_second_agent_is_refused_and_the_first_is_undisturbed() {
         let directory = directory();
-        let first = UnixSocket::bind(directory.path(), "socket").unwrap();
-        let second = UnixSocket::bind(directory.path(), "socket").unwrap_err();
+        let first = UnixSocket::bind(directory.path(), "socket", None).unwrap();
+        let second = UnixSocket::bind(directory.path(), "socket", None).unwrap_err();
         assert!(second.found.contains("another agent"), "{second}");
         let (client, accepted) = tokio::join!(UnixStream::connect(first.path()), first.accept());
         client.unwrap();
@@ -211,10 +250,10 @@ mod tests {
         let path = directory.path().join("socket");
         drop(UnixListener::bind(&path).unwrap());
         assert!(path.exists(), "it was left behind");
-        drop(UnixSocket::bind(directory.path(), "socket").unwrap());
+        drop(UnixSocket::bind(directory.path(), "socket", None).unwrap());
         assert!(!path.exists(), "it was removed");
         fs::write(&path, "a file").unwrap();
-        UnixSocket::bind(directory.path(), "socket").unwrap_err();
+        UnixSocket::bind(directory.path(), "socket", None).unwrap_err();
         assert_eq!(fs::read(&path).unwrap(), b"a file");
     }
 
@@ -222,35 +261,35 @@ mod tests {
     async fn a_directory_that_others_can_enter_and_a_link_are_refused() {
         let directory = directory();
         fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
-        let refused = UnixSocket::bind(directory.path(), "socket").unwrap_err();
+        let refused = UnixSocket::bind(directory.path(), "socket", None).unwrap_err();
         assert!(refused.found.contains("mode 0755"), "{refused}");
         fs::set_permissions(directory.path(), Permissions::from_mode(0o700)).unwrap();
         let (real, link) = (directory.path().join("real"), directory.path().join("link"));
         fs::DirBuilder::new().mode(0o700).create(&real).unwrap();
         std::os::unix::fs::symlink(&real, &link).unwrap();
-        UnixSocket::bind(&link, "socket").unwrap_err();
-        UnixSocket::bind(&real, "socket").unwrap();
+        UnixSocket::bind(&link, "socket", None).unwrap_err();
+        UnixSocket::bind(&real, "socket", None).unwrap();
     }
 
     #[test]
     fn the_parent_of_sockets_is_created_private_and_refused_if_others_can_change_it() {
         let directory = directory();
         let parent = directory.path().join("pipeprobe");
-        create_parent(&parent).unwrap();
+        create_parent(&parent, false).unwrap();
         assert_eq!(mode(&parent), 0o700);
         fs::set_permissions(&parent, Permissions::from_mode(0o755)).unwrap();
-        create_parent(&parent).unwrap();
+        create_parent(&parent, false).unwrap();
         fs::set_permissions(&parent, Permissions::from_mode(0o777)).unwrap();
-        create_parent(&parent).unwrap_err();
-        create_parent(&parent.join("a/b")).unwrap_err();
+        create_parent(&parent, false).unwrap_err();
+        create_parent(&parent.join("a/b"), false).unwrap_err();
     }
 
     #[tokio::test]
     async fn a_path_that_is_too_long_is_refused_with_its_length() {
         let directory = directory();
         let room = LONGEST_PATH - directory.path().as_os_str().len() - 1;
-        UnixSocket::bind(directory.path(), &"x".repeat(room)).unwrap();
-        let refused = UnixSocket::bind(directory.path(), &"x".repeat(room + 1)).unwrap_err();
+        UnixSocket::bind(directory.path(), &"x".repeat(room), None).unwrap();
+        let refused = UnixSocket::bind(directory.path(), &"x".repeat(room + 1), None).unwrap_err();
         assert!(refused.found.starts_with("108 bytes"), "{refused}");
     }
 }

@@ -50,7 +50,7 @@ fn text(user: &str, database: Option<&str>, place: &str) -> String {
 }
 
 /// With the escapes of MySQL Reference Manual, "Using Option Files".
-fn value(text: &str) -> String {
+pub(in crate::agent) fn value(text: &str) -> String {
     let mut value = String::from("\"");
     for character in text.chars() {
         match character {

@@ -29,7 +29,7 @@ pub(super) async fn change_user(from: &mut (impl AsyncRead + Unpin), start: &[u8
 
 /// Where the packets of a client begin.
 #[derive(Debug, Default)]
-pub(super) struct Headers {
+pub(in crate::agent) struct Headers {
     /// Of the present packet.
     left: usize,
     /// Of the last header: length and sequence number.
@@ -38,7 +38,7 @@ pub(super) struct Headers {
 
 impl Headers {
     /// What the server may get. It stops before COM_CHANGE_USER.
-    pub(super) fn scan(&mut self, bytes: &[u8]) -> Pass {
+    pub(in crate::agent) fn scan(&mut self, bytes: &[u8]) -> Pass {
         let mut at = 0;
         loop {
             let skipped = self.left.min(bytes.len() - at);

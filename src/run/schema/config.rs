@@ -4,7 +4,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::cli::fields::{
-    Described, DiagnoseFields, JudgeFields, PipeFields, RENAMED, ScheduleFields, ServeFields, TargetFields,
+    AgentFields, Described, DiagnoseFields, JudgeFields, PipeFields, RENAMED, ScheduleFields, ServeFields,
+    TargetFields,
 };
 
 pub(super) fn schema() -> String {
@@ -13,6 +14,7 @@ pub(super) fn schema() -> String {
         PipeFields::described(),
         DiagnoseFields::described(),
         ScheduleFields::described(),
+        AgentFields::described(),
     ];
     let serve = [ServeFields::described(), JudgeFields::described()];
     let schema = json!({

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// A running agent, its sockets and its configuration file.
-struct Agent {
+pub(crate) struct Agent {
     child: Child,
     folder: tempfile::TempDir,
 }
@@ -34,6 +34,34 @@ impl Agent {
         let agent = Self { child, folder };
         agent.wait_until(|agent| agent.socket("a").exists());
         agent
+    }
+
+    /// With a password in the file `password`, for one target of any engine.
+    pub(crate) fn start_with_password(lab: &Lab, toml: &str, password: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("pipeprobe.toml"), toml).unwrap();
+        write_private(&folder.path().join("password"), password);
+        Self::in_folder(lab, folder)
+    }
+
+    fn in_folder(lab: &Lab, folder: tempfile::TempDir) -> Self {
+        let child = Self::command(lab, folder.path()).stderr(Stdio::inherit()).spawn().unwrap();
+        let agent = Self { child, folder };
+        agent.wait_until(|agent| {
+            [".s.PGSQL.5432", "mysql.sock"].iter().any(|name| agent.directory("a").join(name).exists())
+        });
+        agent
+    }
+
+    /// A new process with the same configuration, after this one was killed.
+    pub(crate) fn restarted(mut self, lab: &Lab) -> Self {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
+        for name in [".s.PGSQL.5432", "mysql.sock"] {
+            let _ = std::fs::remove_file(folder.path().join("pipeprobe/a").join(name));
+        }
+        Self::in_folder(lab, folder)
     }
 
     fn command(lab: &Lab, folder: &Path) -> Command {
@@ -78,6 +106,12 @@ impl Drop for Agent {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn write_private(path: &Path, text: &str) {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
 }
 
 fn instance() -> &'static Instance {
@@ -230,4 +264,180 @@ fn a_name_that_is_no_directory_is_refused_with_the_file() {
         command.args(["agent", "-c"]).arg(config).env_clear().envs(lab.environment()).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("a name that can be a directory"));
+}
+
+const PASSWORD: &str = "a-password-of-more-than-22-characters";
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Connects to a TCP port of this machine.
+fn psql_at(port: u16, password: &str) -> Command {
+    let mut command = Command::new("psql");
+    command.args(["-XwAtU", "clickpipes_iam_user", "-h", "127.0.0.1", "-p", &port.to_string(), "-d", "app"]);
+    command.args(["-c", "select 'in'"]).env_clear().env("PATH", "/usr/bin:/bin").env("PGPASSWORD", password);
+    command
+}
+
+#[test]
+fn a_tcp_listener_accepts_only_the_password_of_its_file_which_a_reload_reads_again() {
+    let port = free_port();
+    let toml =
+        format!("{}agent_listen = \"127.0.0.1:{port}\"\nagent_password_file = \"password\"\n", table("a"));
+    let agent = Agent::start_with_password(shared(), &toml, &format!("{PASSWORD}\n"));
+    assert_eq!(stdout(&psql_at(port, PASSWORD).output().unwrap()), "in");
+    assert!(
+        stderr(&psql_at(port, "another-password-of-that-length").output().unwrap())
+            .contains("wrong password")
+    );
+    // The socket needs none.
+    assert_eq!(stdout(&agent.psql("a", "select 'in'").output().unwrap()), "in");
+
+    let file = agent.folder.path().join("password");
+    std::fs::write(&file, "too-short").unwrap();
+    agent.signal("HUP");
+    std::thread::sleep(Duration::from_millis(500));
+    let new = PASSWORD.replace('a', "b");
+    std::fs::write(&file, &new).unwrap();
+    agent.signal("HUP");
+    agent.wait_until(|_| psql_at(port, &new).output().unwrap().status.success());
+    stderr(&psql_at(port, PASSWORD).output().unwrap());
+}
+
+#[test]
+fn a_tcp_listener_needs_loopback_and_a_private_password() {
+    let folder = tempfile::tempdir().unwrap();
+    write_private(&folder.path().join("password"), PASSWORD);
+    std::fs::write(folder.path().join("public"), PASSWORD).unwrap();
+    let started = |lines: &str| {
+        std::fs::write(folder.path().join("pipeprobe.toml"), table("a") + lines).unwrap();
+        let output = Agent::command(shared(), folder.path()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let said = stderr(&output);
+        assert!(!said.contains(PASSWORD), "{said}");
+        said
+    };
+    let listen = "agent_listen = \"127.0.0.1:15432\"\n";
+    assert!(started(listen).contains("agent_password_file"), "no password");
+    assert!(started("agent_password_file = \"password\"\n").contains("agent_listen"), "no address");
+    let public = format!("{listen}agent_password_file = \"public\"\n");
+    assert!(started(&public).contains("mode 0644"));
+    for address in ["0.0.0.0:15432", "192.0.2.1:15432", "127.0.0.1:0", "localhost"] {
+        let lines = format!("agent_listen = \"{address}\"\nagent_password_file = \"password\"\n");
+        assert!(started(&lines).contains("loopback"), "{address}");
+    }
+}
+
+#[test]
+fn members_of_the_group_can_use_the_socket_and_others_cannot() {
+    use std::os::unix::{fs::MetadataExt, process::CommandExt};
+    if !rustix::process::geteuid().is_root() {
+        return skipped("agent: another user (this process is not root)");
+    }
+    let group = 54_321;
+    let agent = Agent::start(shared(), &format!("{}agent_socket_group = \"{group}\"\n", table("a")));
+    std::fs::set_permissions(agent.folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .unwrap();
+    let metadata = std::fs::metadata(agent.socket("a")).unwrap();
+    assert_eq!((metadata.mode() & 0o777, metadata.gid()), (0o660, group));
+    for (uid, gid, is_allowed) in [(1234, group, true), (1234, 1234, false), (65_534, group, false)] {
+        let mut psql = agent.psql("a", "select 'in'");
+        let output = psql.uid(uid).gid(gid).current_dir("/").output().unwrap();
+        assert_eq!(
+            output.status.success(),
+            is_allowed,
+            "{uid} {gid}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+}
+
+#[test]
+fn sockets_of_systemd_are_used_and_stay_after_the_agent() {
+    let activate = Path::new("/usr/bin/systemd-socket-activate");
+    if !activate.exists() {
+        return skipped("agent: systemd-socket-activate");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let toml = format!(
+        "{}agent_listen = \"127.0.0.1:{}\"\nagent_password_file = \"password\"\n",
+        table("a"),
+        free_port()
+    );
+    std::fs::write(folder.path().join("pipeprobe.toml"), toml + &table("b")).unwrap();
+    write_private(&folder.path().join("password"), PASSWORD);
+    let socket = folder.path().join(".s.PGSQL.5432");
+    let start = |names: &str| {
+        let mut command = Command::new(activate);
+        command.arg("-l").arg(&socket).args(["-l", &format!("127.0.0.1:{port}"), "--fdname", names]);
+        let agent = Agent::command(shared(), folder.path());
+        command
+            .arg("--setenv=XDG_RUNTIME_DIR")
+            .args(lab_variables())
+            .arg(agent.get_program())
+            .args(agent.get_args());
+        command.env_clear().envs(shared().environment()).env("XDG_RUNTIME_DIR", folder.path());
+        command
+    };
+    let mut child = start("a:a").spawn().unwrap();
+    let mut psql = Command::new("psql");
+    psql.args(["-XAtU", "clickpipes_iam_user", "-d", "app", "-c", "select 'in'", "-h"]).arg(folder.path());
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !socket.exists() {
+        assert!(Instant::now() < deadline, "no socket");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // The first connection starts the agent.
+    assert_eq!(stdout(&psql.output().unwrap()), "in");
+    assert_eq!(stdout(&psql_at(port, PASSWORD).output().unwrap()), "in");
+    stderr(&psql_at(port, "another-password-of-that-length").output().unwrap());
+    assert!(!folder.path().join("pipeprobe/a").exists(), "no other socket for this target");
+    assert!(folder.path().join("pipeprobe/b/.s.PGSQL.5432").exists(), "but for the other");
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(socket.exists(), "it belongs to the service manager");
+}
+
+/// Options that pass the environment of the lab on.
+fn lab_variables() -> Vec<String> {
+    shared().environment().into_iter().map(|(name, _)| format!("--setenv={name}")).collect()
+}
+
+#[test]
+fn a_token_file_logs_in_is_private_and_ends_with_the_agent() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let line = |name: &str, format: &str| {
+        let hook = format!("agent_token_hook = [\"touch\", \"{}\"]\n", path("hook").display());
+        format!("agent_token_file = \"{}\"\nagent_token_format = \"{format}\"\n{hook}", path(name).display())
+    };
+    let toml = table("a") + &line("pgpass", "pgpass") + &table("b") + &line("raw", "raw");
+    let mut agent = Agent::start(shared(), &toml);
+    agent.wait_until(|_| ["pgpass", "raw", "hook"].iter().all(|name| path(name).exists()));
+    for name in ["pgpass", "raw"] {
+        use std::os::unix::fs::MetadataExt;
+        assert_eq!(std::fs::metadata(path(name)).unwrap().mode() & 0o777, 0o600, "{name}");
+    }
+    let instance = instance();
+    let conninfo = format!(
+        "host={} hostaddr=127.0.0.1 port={} dbname=app user=clickpipes_iam_user sslmode=verify-full sslrootcert={}",
+        instance.host,
+        instance.address().port(),
+        shared().ca_pem().display()
+    );
+    let psql = || {
+        let mut psql = Command::new("psql");
+        psql.args(["-wXAtc", "select 'in'", &conninfo]).env_clear().env("PATH", "/usr/bin:/bin");
+        psql
+    };
+    assert_eq!(stdout(&psql().env("PGPASSFILE", path("pgpass")).output().unwrap()), "in");
+    let token = std::fs::read_to_string(path("raw")).unwrap();
+    assert_eq!(stdout(&psql().env("PGPASSWORD", token.trim_end()).output().unwrap()), "in");
+
+    agent.signal("TERM");
+    assert_eq!(agent.child.wait().unwrap().code(), Some(0));
+    assert!(!path("pgpass").exists() && !path("raw").exists(), "removed at the end");
 }

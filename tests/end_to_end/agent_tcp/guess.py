@@ -8,7 +8,7 @@ import psycopg2
 
 def is_refused(number):
     try:
-        psycopg2.connect(os.environ["DATABASE_URL"], password=f"{number:048x}")
+        psycopg2.connect(os.environ["DATABASE_URL"], password=f"{number:032x}")
     except psycopg2.OperationalError as why:
         return "wrong password for the local agent" in str(why)
     return False

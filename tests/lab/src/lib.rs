@@ -100,7 +100,7 @@ pub use instance::Instance;
 pub use lab::Lab;
 pub use python::{python, python as oracle_python};
 pub use readers::reader;
-pub use relays::relay;
+pub use relays::{client, relay};
 pub use server_version::{Engine, ServerVersion};
 pub use standby::Standby;
 pub use tool::Tool;

@@ -1,8 +1,8 @@
-//! Programs that relay connections to a database, for the benchmark of the agent. They are unpacked into the cache; installed packages
-//! would start as services.
+//! Programs for tests and benchmarks of the agent: relays of connections to a database, and clients that no server package contains. They
+//! are unpacked into the cache; installed packages would start as services.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::setup::step;
 use crate::{cache, fetch};
@@ -20,9 +20,34 @@ pub fn relay(name: &str) -> io::Result<PathBuf> {
             fetch::unpack_programs(NAME, "trixie", &PROGRAMS, &PROGRAMS, aside)
         })
     })?;
+    find(&folder, name)
+}
+
+/// Clients of MySQL and MariaDB: the release and packages that they are in, and their names.
+const CLIENTS: [(&str, &[&str], &[&str]); 2] = [
+    ("trixie", &["mariadb-client"], &["mariadb-dump", "mariadb-binlog"]),
+    ("sid", &["mysql-client", "mysql-client-core"], &["mysqldump"]),
+];
+
+/// The path of a client that dumps a database or reads its binary log.
+///
+/// # Errors
+/// If it cannot be downloaded, with apt's message.
+pub fn client(name: &str) -> io::Result<PathBuf> {
+    let package = CLIENTS.iter().find(|(_, _, programs)| programs.contains(&name));
+    let (release, packages, programs) =
+        package.ok_or_else(|| io::Error::other(format!("{name} is in no package of the lab")))?;
+    let cached = format!("clients-1-{}", packages[0]);
+    let folder = cache::publish(&cached, |aside| {
+        step(&format!("fetching {}", packages[0]), || {
+            fetch::unpack_programs(&cached, release, packages, programs, aside)
+        })
+    })?;
+    find(&folder, name)
+}
+
+fn find(folder: &Path, name: &str) -> io::Result<PathBuf> {
     let paths = ["usr/sbin", "usr/bin"].map(|part| folder.join(part).join(name));
-    paths
-        .into_iter()
-        .find(|path| path.is_file())
-        .ok_or_else(|| io::Error::other(format!("no {name} in its package")))
+    let found = paths.into_iter().find(|path| path.is_file());
+    found.ok_or_else(|| io::Error::other(format!("no {name} in its package")))
 }
