@@ -26,7 +26,7 @@ impl Caller {
     }
 }
 
-/// user_namespaces(7), /proc/sys/kernel/overflowuid. It is also the user `nobody`.
+/// user_namespaces(7), /proc/sys/kernel/overflowuid. Debian also has a user with this number.
 const OVERFLOW: u32 = 65_534;
 
 #[cfg(test)]

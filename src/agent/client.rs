@@ -1,7 +1,7 @@
 //! The connection of a client: a Unix socket, or TCP on the loopback interface.
 
 use tokio::{
-    io::Interest,
+    io::{Interest, Ready},
     net::{TcpStream, UnixStream, tcp, unix},
 };
 use tokio_util::either::Either;
@@ -30,7 +30,7 @@ pub(super) async fn is_gone(client: &Reading<'_>) -> bool {
         Either::Left(client) => client.as_ref().ready(Interest::WRITABLE).await,
         Either::Right(client) => client.as_ref().ready(Interest::WRITABLE).await,
     };
-    ready.is_ok_and(|ready| ready.is_write_closed())
+    ready.is_ok_and(Ready::is_write_closed)
 }
 
 /// Waits for an error of the connection. Returns whether the client has closed it.
