@@ -1,5 +1,6 @@
 //! What the database answers, without interpretation. [`crate::checks`] judges it.
 
+mod columns;
 mod forecast;
 mod gtid;
 mod measurements;
@@ -114,6 +115,19 @@ pub enum TableKind {
     RowsElsewhere,
 }
 
+/// A column that the pipe names, if it exists and the user can see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(serde::Deserialize), serde(deny_unknown_fields))]
+pub struct NamedColumn {
+    pub schema: ServerText,
+    pub table: ServerText,
+    pub name: ServerText,
+    /// `bigint`, `timestamp without time zone`; on MySQL and MariaDB without length and sign.
+    pub data_type: String,
+    /// The first column of an index over all rows.
+    pub indexed: bool,
+}
+
 /// Facts about a PostgreSQL server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(test, derive(serde::Deserialize))]
@@ -163,6 +177,9 @@ pub struct PostgresFacts {
     /// `default_transaction_read_only` as the user's sessions start with it: `off` unless the role or the database sets it.
     pub read_only_by_default: Fact<bool>,
     pub publications: Fact<Vec<Publication>>,
+    /// Absent if the pipe names no columns.
+    #[cfg_attr(test, serde(default))]
+    pub named_columns: Fact<Vec<NamedColumn>>,
     pub tables: Fact<Tables<PostgresTable>>,
     /// `IDENTIFY_SYSTEM` on a separate replication connection with its own token.
     #[cfg_attr(test, serde(deserialize_with = "tests::replication"))]
@@ -416,6 +433,9 @@ pub struct MysqlFacts {
     #[cfg_attr(test, serde(default))]
     pub purged: Fact<String>,
     pub tables: Fact<Tables<Table>>,
+    /// Absent if the pipe names no columns.
+    #[cfg_attr(test, serde(default))]
+    pub named_columns: Fact<Vec<NamedColumn>>,
     /// Tables whose rows a foreign key changes (`ON DELETE` or `ON UPDATE` with `CASCADE` or `SET NULL`), as
     /// `schema.table`. Absent if the server does not show foreign keys to this account.
     #[cfg_attr(test, serde(default))]

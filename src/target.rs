@@ -20,7 +20,7 @@ pub use declaration::{Declaration, Problem, ProblemKind, Skipped, Unchecked};
 pub use invalid::{
     ConfigErrors, ErrorList, Invalid, Origin, choice, nearest, no_known_placeholder, no_placeholder, quoted,
 };
-pub use pipe::{ExcludedColumn, Pipe, ReplicationMechanism, ReplicationMode, TablePattern, like};
+pub use pipe::{Pipe, ReplicationMechanism, ReplicationMode, TableColumn, TablePattern, like};
 pub use rds_name::{RdsName, RdsNameKind};
 pub use resource::{ResourceId, ResourceKind};
 pub use tag::{ExternalId, SessionName, SessionTag, SessionTags};

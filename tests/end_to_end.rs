@@ -45,6 +45,8 @@ mod languages;
 mod outputs;
 #[path = "end_to_end/pipe.rs"]
 mod pipe;
+#[path = "end_to_end/pipe_settings.rs"]
+mod pipe_settings;
 #[path = "end_to_end/refusals.rs"]
 mod refusals;
 #[path = "end_to_end/remedies.rs"]

@@ -3,5 +3,6 @@
 pub(super) mod engine;
 pub(super) mod version;
 pub(super) mod tables;
+pub(super) mod columns;
 pub(super) mod endpoint;
 pub(super) mod excluded_key;

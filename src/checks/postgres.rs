@@ -2,6 +2,7 @@
 
 pub(super) mod row_security;
 pub(super) mod documented_rule;
+pub(super) mod failover_slots;
 pub(super) mod standby;
 pub(super) mod hot_standby_feedback;
 pub(super) mod wal_level;

@@ -184,6 +184,27 @@ fields! {
         #[arg(long = "excluded-column", env = "PIPEPROBE_EXCLUDED_COLUMNS", value_name = "SCHEMA.TABLE.COLUMN")]
         #[arg(value_delimiter = ',', hide_short_help = true)]
         "excluded_columns" => excluded_columns: Vec<Given>,
+        /// Column of a sorting key in ClickHouse; repeatable, in order [default: the primary keys]
+        #[arg(long = "sorting-key", env = "PIPEPROBE_SORTING_KEYS", value_name = "SCHEMA.TABLE.COLUMN")]
+        #[arg(value_delimiter = ',', hide_short_help = true)]
+        "sorting_keys" => sorting_keys: Vec<Given>,
+        /// Column that the initial load of its table is split by; repeatable, one for each table
+        #[arg(long = "partition-key", env = "PIPEPROBE_PARTITION_KEY", value_name = "SCHEMA.TABLE.COLUMN")]
+        #[arg(value_delimiter = ',', hide_short_help = true)]
+        "partition_key" => partition_keys: Vec<Given>,
+        /// server_id of the pipe as a replica (MySQL, MariaDB) [default: chosen by ClickPipes]
+        #[arg(long, env = "PIPEPROBE_SERVER_ID", value_name = "NUMBER", hide_short_help = true)]
+        "server_id" => server_id: Given,
+        /// Whether ClickPipes creates a failover slot (PostgreSQL): true or false [default: false]
+        #[arg(long, env = "PIPEPROBE_ENABLE_FAILOVER_SLOTS", value_name = "BOOLEAN", hide_short_help = true)]
+        "enable_failover_slots" => enable_failover_slots: Given,
+        /// Connections for one table in the initial load [default: 4]
+        #[arg(long, env = "PIPEPROBE_INITIAL_LOAD_PARALLELISM", value_name = "NUMBER", hide_short_help = true)]
+        "initial_load_parallelism" => initial_load_parallelism: Given,
+        /// Tables that are copied at the same time in the initial load [default: 1]
+        #[arg(long, env = "PIPEPROBE_SNAPSHOT_NUMBER_OF_PARALLEL_TABLES", value_name = "NUMBER")]
+        #[arg(hide_short_help = true)]
+        "snapshot_number_of_parallel_tables" => snapshot_number_of_parallel_tables: Given,
         /// Publication that the pipe uses (PostgreSQL) [default: one that covers the tables]
         #[arg(long, env = "PIPEPROBE_PUBLICATION", value_name = "NAME", hide_short_help = true)]
         "publication" => publication: Given,

@@ -18,10 +18,9 @@ use crate::{
     clickpipes,
     static_ips::{self, StaticIps},
     target::{
-        Access, CaCertificate, ConfigErrors, DbUser, Endpoint, Engine, ErrorList, ExcludedColumn, ExternalId,
-        Host, Invalid, Operator, Origin, Pipe, RdsName, Region, ReplicationMechanism, ReplicationMode,
-        RoleArn, SessionName, SessionTag, SessionTags, SourceType, TablePattern, Target,
-        no_known_placeholder, quoted,
+        Access, CaCertificate, ConfigErrors, DbUser, Endpoint, Engine, ErrorList, ExternalId, Host, Invalid,
+        Operator, Origin, Pipe, RdsName, Region, ReplicationMechanism, ReplicationMode, RoleArn, SessionName,
+        SessionTag, SessionTags, SourceType, TableColumn, TablePattern, Target, no_known_placeholder, quoted,
     },
 };
 
@@ -60,6 +59,8 @@ pub(super) fn read(selected: Selected, needs: Needs, context: &Context<'_>) -> R
         ),
         ("publication", &selected.fields.pipe.publication, &[Engine::Postgres]),
         ("replication_slot_name", &selected.fields.pipe.replication_slot_name, &[Engine::Postgres]),
+        ("enable_failover_slots", &selected.fields.pipe.enable_failover_slots, &[Engine::Postgres]),
+        ("server_id", &selected.fields.pipe.server_id, &[Engine::Mysql, Engine::Mariadb]),
     ] {
         errors.take(only_for(field, given.as_ref(), engines, database.source_type));
     }
@@ -216,13 +217,32 @@ fn pipe(fields: &Fields, context: &Context<'_>) -> Result<Pipe, ConfigErrors> {
     let mode = optional(e, p.replication_mode.as_ref(), str::parse::<ReplicationMode>);
     let mechanism = optional(e, p.replication_mechanism.as_ref(), str::parse::<ReplicationMechanism>);
     let tables = list(e, p.tables.as_deref(), "tables", str::parse::<TablePattern>);
-    let excluded_columns = list(e, p.excluded_columns.as_deref(), "excluded_columns", |text| {
-        let column: ExcludedColumn = text.parse()?;
+    let column = |field: &str, text: &str| {
+        let column = TableColumn::parse(field, text)?;
         let is_in_pipe = |table: &TablePattern| table.matches(&column.schema, &column.table);
         match tables.is_empty() || tables.iter().any(is_in_pipe) {
             true => Ok(column),
-            false => Err(Invalid::new("excluded_columns", "a column of a table in tables", quoted(text))),
+            false => Err(Invalid::new(field, "a column of a table in tables", quoted(text))),
         }
+    };
+    let columns = |e: &mut ErrorList, field: &'static str, given: &Option<Vec<Given>>| {
+        list(e, given.as_deref(), field, |text| column(field, text))
+    };
+    let excluded_columns = columns(e, "excluded_columns", &p.excluded_columns);
+    let sorting_keys = columns(e, "sorting_keys", &p.sorting_keys);
+    let partition_keys = columns(e, "partition_key", &p.partition_keys);
+    let number = |e: &mut ErrorList, field: &'static str, given: &Option<Given>, most: u32| {
+        optional(e, given.as_ref(), |text| {
+            let wrong = || Invalid::new(field, format!("a number from 1 to {most}"), quoted(text));
+            text.parse().ok().filter(|number| (1..=most).contains(number)).ok_or_else(wrong)
+        })
+    };
+    let server_id = number(e, "server_id", &p.server_id, u32::MAX);
+    let load_parallelism = number(e, "initial_load_parallelism", &p.initial_load_parallelism, 1000);
+    let parallel_tables =
+        number(e, "snapshot_number_of_parallel_tables", &p.snapshot_number_of_parallel_tables, 1000);
+    let failover_slots = optional(e, p.enable_failover_slots.as_ref(), |text| {
+        text.parse().map_err(|_| Invalid::new("enable_failover_slots", "true or false", quoted(text)))
     });
     let publication = optional(e, p.publication.as_ref(), |text| {
         no_known_placeholder("publication", text).map(|()| text.to_owned())
@@ -231,7 +251,21 @@ fn pipe(fields: &Fields, context: &Context<'_>) -> Result<Pipe, ConfigErrors> {
     let static_ips = e.take(static_ips(fields, context)).flatten();
     e.check()?;
     let mechanism = mechanism.unwrap_or_default();
-    Ok(Pipe { mode, mechanism, tables, excluded_columns, publication, slot, static_ips })
+    Ok(Pipe {
+        mode,
+        mechanism,
+        tables,
+        excluded_columns,
+        sorting_keys,
+        partition_keys,
+        server_id,
+        failover_slots: failover_slots.unwrap_or(false),
+        load_parallelism,
+        parallel_tables,
+        publication,
+        slot,
+        static_ips,
+    })
 }
 
 /// As the server accepts it (PostgreSQL, `ReplicationSlotValidateName`).

@@ -47,6 +47,7 @@ pub async fn ask(session: MysqlSession, deadline: Instant, close_by: Instant, pi
     let account = queries.account().await;
     let mut facts = MysqlFacts {
         tables: queries.tables(&pipe.tables).await,
+        named_columns: queries.named_columns(pipe).await,
         current_user: account.user,
         settings: variables.map_or_else(Fact::Refused, Fact::Read),
         account_limits: queries.account_limits().await,

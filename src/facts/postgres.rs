@@ -10,12 +10,12 @@ use futures_util::future::join_all;
 use super::{
     ConnectionLimits, Fact, OpenTransaction, PostgresFacts, PostgresTable, Prepared, Publication,
     PublishedTable, Rows, ServerText, SystemIdentity, TABLES_AT_MOST, Table, TableKind, Tables, all, boolean,
-    fact, list, matching, number, settings, text,
+    columns, fact, list, matching, number, settings, text,
 };
 use crate::{
     connection::{ConnectError, PostgresSession, Refusal, Stage},
     sql::postgres::literal,
-    target::{ExcludedColumn, Pipe, TablePattern},
+    target::{Pipe, TableColumn, TablePattern},
 };
 
 /// Objects in the user's `search_path` must not change the answers. A locked table costs only itself this long, not the
@@ -77,6 +77,13 @@ pub async fn ask(
 ) -> PostgresFacts {
     let ask = |sql: &'static str| session.rows(sql, deadline);
     let (tables, publications) = (tables_in_question(pipe), published(pipe));
+    let columns = named_columns(pipe);
+    let named_columns = async {
+        match &columns {
+            Some(sql) => columns::of_rows(session.rows(sql, deadline).await),
+            None => Fact::Absent,
+        }
+    };
     let first = async {
         tokio::join!(
             ask(SESSION_SETTINGS),
@@ -103,6 +110,7 @@ pub async fn ask(
             ask(slots::TRANSACTION_AGE),
             ask(RDS_REPLICATION_NOT_INHERITED),
             ask(CONNECTION_LIMITS),
+            named_columns,
         )
     };
     let questions = async {
@@ -137,8 +145,21 @@ pub async fn ask(
         transaction_age: fact(first.21, number),
         rds_replication_not_inherited: fact(first.22, boolean),
         connection_limits: limits(first.23),
+        named_columns: first.24,
         replication,
     }
+}
+
+/// Any user may read the catalog.
+fn named_columns(pipe: &Pipe) -> Option<String> {
+    let is_named = columns::is_named(pipe, ["n.nspname", "c.relname", "a.attname"], literal)?;
+    Some(format!(
+        "SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, NULL),
+            EXISTS (SELECT FROM pg_index i
+              WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL AND i.indkey[0] = a.attnum)
+         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p') AND {is_named}"
+    ))
 }
 
 fn limits(rows: Result<Rows, Refusal>) -> Fact<ConnectionLimits> {
@@ -228,10 +249,9 @@ fn filters_rows(table: &str) -> String {
 }
 
 /// A condition: the pipe leaves this column out.
-fn is_excluded(columns: &[ExcludedColumn], schema: &str, table: &str, column: &str) -> String {
-    let names = |c: &ExcludedColumn| {
-        format!("({}, {}, {})", literal(&c.schema), literal(&c.table), literal(&c.column))
-    };
+fn is_excluded(columns: &[TableColumn], schema: &str, table: &str, column: &str) -> String {
+    let names =
+        |c: &TableColumn| format!("({}, {}, {})", literal(&c.schema), literal(&c.table), literal(&c.column));
     match columns {
         [] => "false".to_owned(),
         some => {
@@ -244,8 +264,8 @@ fn is_excluded(columns: &[ExcludedColumn], schema: &str, table: &str, column: &s
 }
 
 /// What ClickPipes selects from the table `t`, whose oid is `c.oid`: every column, or those that are not excluded.
-fn selected(columns: &[ExcludedColumn]) -> String {
-    let names = |c: &ExcludedColumn| format!("({}, {})", literal(&c.schema), literal(&c.table));
+fn selected(columns: &[TableColumn]) -> String {
+    let names = |c: &TableColumn| format!("({}, {})", literal(&c.schema), literal(&c.table));
     match columns {
         [] => "'*'".to_owned(),
         some => format!(

@@ -34,6 +34,8 @@ pub(super) struct Source {
     #[serde(alias = "skipCertVerification")]
     pub(super) skip_cert_verification: Option<bool>,
     pub(super) credentials: Option<Credentials>,
+    #[serde(alias = "serverId")]
+    pub(super) server_id: Option<Number>,
     pub(super) settings: Option<Settings>,
     #[serde(alias = "tableMappings")]
     pub(super) table_mappings: Option<Vec<TableMapping>>,
@@ -55,6 +57,12 @@ pub(super) struct Settings {
     pub(super) replication_mechanism: Option<String>,
     #[serde(alias = "publicationName")]
     pub(super) publication_name: Option<String>,
+    #[serde(alias = "enableFailoverSlots")]
+    pub(super) enable_failover_slots: Option<bool>,
+    #[serde(alias = "initialLoadParallelism")]
+    pub(super) initial_load_parallelism: Option<Number>,
+    #[serde(alias = "snapshotNumberOfParallelTables")]
+    pub(super) snapshot_number_of_parallel_tables: Option<Number>,
     #[serde(alias = "replicationSlotName")]
     pub(super) replication_slot_name: Option<String>,
 }
@@ -67,6 +75,12 @@ pub(super) struct TableMapping {
     pub(super) source_table: Option<String>,
     #[serde(alias = "targetTable")]
     pub(super) target_table: Option<String>,
+    #[serde(alias = "useCustomSortingKey")]
+    pub(super) use_custom_sorting_key: Option<bool>,
+    #[serde(alias = "sortingKeys")]
+    pub(super) sorting_keys: Option<Vec<Option<String>>>,
+    #[serde(alias = "partitionKey")]
+    pub(super) partition_key: Option<String>,
     #[serde(alias = "excludedColumns")]
     pub(super) excluded_columns: Option<Vec<Option<String>>>,
 }

@@ -4,6 +4,8 @@ mod tables;
 
 use std::collections::BTreeMap;
 
+use serde_json::Number;
+
 use super::{
     DeclaredPipe, ServiceFacts,
     attributes::{Attributes, Credentials, Source},
@@ -183,7 +185,19 @@ impl<'a> PipeReader<'a> {
         p.replication_slot_name =
             setting("replication_slot_name", "replication_slot_name", settings.replication_slot_name);
         p.publication = setting("publication", "publication_name", settings.publication_name);
-        (p.tables, p.excluded_columns) = self.tables(engine, source.table_mappings).unzip();
+        let failover = settings.enable_failover_slots.as_ref().map(ToString::to_string);
+        p.enable_failover_slots = setting("enable_failover_slots", "enable_failover_slots", failover);
+        // Terraform does not know these before apply if they are not set; ClickPipes then uses its defaults.
+        let number = |given: Option<Number>| given.map(|number| self.value(number.to_string()));
+        p.server_id = number(source.server_id);
+        p.initial_load_parallelism = number(settings.initial_load_parallelism);
+        p.snapshot_number_of_parallel_tables = number(settings.snapshot_number_of_parallel_tables);
+        if let Some(tables) = self.tables(engine, source.table_mappings) {
+            p.tables = Some(tables.names);
+            p.excluded_columns = Some(tables.excluded);
+            p.sorting_keys = Some(tables.sorting);
+            p.partition_keys = Some(tables.partition);
+        }
         fields
     }
 

@@ -18,7 +18,19 @@ pub struct Pipe {
     /// Tables to replicate; empty for all tables.
     pub tables: Vec<TablePattern>,
     /// Columns that are not replicated (`excluded_columns` of a table mapping).
-    pub excluded_columns: Vec<ExcludedColumn>,
+    pub excluded_columns: Vec<TableColumn>,
+    /// Columns of the sorting keys in ClickHouse (`sorting_keys`); empty if the primary keys are used.
+    pub sorting_keys: Vec<TableColumn>,
+    /// Columns that the initial load of their tables is split by (`partition_key`).
+    pub partition_keys: Vec<TableColumn>,
+    /// `server_id` of the pipe as a replica (MySQL, MariaDB); `None` if ClickPipes chooses one.
+    pub server_id: Option<u32>,
+    /// `enable_failover_slots` (PostgreSQL).
+    pub failover_slots: bool,
+    /// `initial_load_parallelism`: connections for one table.
+    pub load_parallelism: Option<u32>,
+    /// `snapshot_number_of_parallel_tables`.
+    pub parallel_tables: Option<u32>,
     /// The publication that the pipe uses; `None` if ClickPipes creates one, or if any existing one will do.
     pub publication: Option<String>,
     /// The replication slot of the pipe; `None` if ClickPipes named it.
@@ -31,6 +43,11 @@ impl Pipe {
     /// Whether the pipe replicates changes.
     pub fn follows_changes(&self) -> bool {
         self.mode != Some(ReplicationMode::Snapshot)
+    }
+
+    /// Connections of the initial load at a time. Source of the defaults: ClickPipes documentation, parallel initial load.
+    pub fn load_connections(&self) -> u32 {
+        self.load_parallelism.unwrap_or(4).saturating_mul(self.parallel_tables.unwrap_or(1))
     }
 
     /// Whether the pipe copies the existing rows first.
@@ -156,18 +173,19 @@ impl fmt::Display for TablePattern {
     }
 }
 
-/// A column of a table that the pipe leaves out: `schema.table.column`.
+/// A column of a table of the pipe: `schema.table.column`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExcludedColumn {
+pub struct TableColumn {
     pub schema: String,
     pub table: String,
     pub column: String,
 }
 
-impl FromStr for ExcludedColumn {
-    type Err = Invalid;
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        no_known_placeholder("excluded_columns", text)?;
+impl TableColumn {
+    /// # Errors
+    /// A text of another form, or with a wildcard.
+    pub fn parse(field: &str, text: &str) -> Result<Self, Invalid> {
+        no_known_placeholder(field, text)?;
         // Schemas and tables have no dot in their name; a column can.
         let mut parts = text.splitn(3, '.').map(str::to_owned);
         match (parts.next(), parts.next(), parts.next()) {
@@ -180,13 +198,13 @@ impl FromStr for ExcludedColumn {
             }
             _ => {
                 let expected = "SCHEMA.TABLE.COLUMN without *, such as public.customers.email";
-                Err(Invalid::new("excluded_columns", expected, quoted(text)))
+                Err(Invalid::new(field, expected, quoted(text)))
             }
         }
     }
 }
 
-impl fmt::Display for ExcludedColumn {
+impl fmt::Display for TableColumn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}.{}", self.schema, self.table, self.column)
     }
@@ -217,12 +235,13 @@ mod tests {
     }
 
     #[test]
-    fn an_excluded_column_is_named_with_its_table() {
-        let column: ExcludedColumn = "public.customers.e.mail".parse().unwrap();
+    fn a_column_is_named_with_its_table() {
+        let column = TableColumn::parse("excluded_columns", "public.customers.e.mail").unwrap();
         assert_eq!((&*column.schema, &*column.table, &*column.column), ("public", "customers", "e.mail"));
         assert_eq!(column.to_string(), "public.customers.e.mail");
         for wrong in ["email", "customers.email", "public..email", "public.customers.", "public.*.email"] {
-            assert_eq!(wrong.parse::<ExcludedColumn>().unwrap_err().field, "excluded_columns", "{wrong}");
+            let invalid = TableColumn::parse("sorting_keys", wrong).unwrap_err();
+            assert_eq!(invalid.field, "sorting_keys", "{wrong}");
         }
     }
 

@@ -400,6 +400,12 @@ fn reason(code: &str) -> Option<&'static str> {
             &[
                 "DB_TABLES_MISSING",
                 "DB_TABLE_NAME_DOT",
+                "DB_SORTING_KEY",
+                "DB_PARTITION_KEY_MISSING",
+                "DB_PARTITION_KEY_UNFIT",
+                "DB_EXCLUDED_COLUMN_MISSING",
+                "MYSQL_SERVER_ID_IN_USE",
+                "PG_FAILOVER_SLOTS_IGNORED",
                 "PG_PARENT_AND_PART",
                 "PG_GENERATED",
                 "PG_INCLUDED_COLUMNS",
@@ -480,6 +486,7 @@ fn reason(code: &str) -> Option<&'static str> {
         (
             "the server gave no answer, or one without a known cause",
             &[
+                "DB_COLUMNS_UNKNOWN",
                 "PG_REFUSED",
                 "MYSQL_REFUSED",
                 "PG_REPLICATION_UNKNOWN",

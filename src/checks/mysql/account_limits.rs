@@ -17,7 +17,8 @@ pub(crate) static CHECK: Check = Check::capability(
 )
 .severity(BlocksCdc)
 .if_unknown(Advisory)
-.expected("no limit, or at least 5 connections at a time (4 for the initial copy, 1 for changes)")
+.expected("no limit, or enough connections at a time: initial_load_parallelism times snapshot_number_of_parallel_tables for the initial \
+     copy (by default 4), and 1 for changes")
 .fix("ALTER USER {user} WITH MAX_USER_CONNECTIONS 0;")
 .source(
     "MySQL Reference Manual, Setting Account Resource Limits; ClickPipes documentation, parallel \
@@ -41,10 +42,13 @@ fn judge(server: &Server<'_>) -> Diagnostic {
         0 => global,
         own => own,
     };
-    match (1..super::PIPE_CONNECTIONS).contains(&simultaneous) {
+    let needed = server.target.pipe.load_connections().saturating_add(1);
+    match (1..needed).contains(&simultaneous) {
         true => CHECK.fail(
             &MYSQL_ACCOUNT_LIMIT,
-            format!("the account is limited to {simultaneous} connections at a time"),
+            format!(
+                "the account is limited to {simultaneous} connections at a time; the pipe opens {needed}"
+            ),
         ),
         false => CHECK.pass("no limit that a pipe could reach"),
     }

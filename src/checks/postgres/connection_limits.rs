@@ -18,7 +18,8 @@ pub(crate) static CHECK: Check = Check::changes(
     Judge::Postgres(judge),
 )
 .if_unknown(Advisory)
-.expected("no limit, or at least 4 free connections for the initial copy; replication connections do not count")
+.expected("no limit, or enough free connections for the initial copy (initial_load_parallelism times \
+     snapshot_number_of_parallel_tables, by default 4); replication connections do not count")
 .source(
     "PostgreSQL documentation, ALTER ROLE and ALTER DATABASE; ClickPipes documentation, parallel initial load",
 )
@@ -31,15 +32,13 @@ pub(in crate::checks) static PG_CONNECTION_LIMIT: Cause = Cause::new(
 )
 .fix("ALTER ROLE … CONNECTION LIMIT -1; or ALTER DATABASE … CONNECTION LIMIT -1;");
 
-/// For the initial copy with default settings (`initial_load_parallelism`). The limits do not count replication connections
-/// (seen on versions 15 to 18).
-const PIPE_CONNECTIONS: u32 = 4;
-
 fn judge(server: &Server<'_>) -> Diagnostic {
     let Fact::Read(limits) = &server.facts.connection_limits else {
         return unanswered(&CHECK, &server.facts.connection_limits);
     };
-    let is_low = |limit: u32| limit < PIPE_CONNECTIONS;
+    // The limits do not count replication connections (seen on versions 15 to 18).
+    let needed = server.target.pipe.load_connections();
+    let is_low = |limit: u32| limit < needed;
     let is_full = |limit: u32| is_low(limit.saturating_sub(limits.in_use));
     let (mut found, mut remedy) = (Vec::new(), Vec::new());
     if let Some(limit) = limits.role.filter(|limit| is_low(*limit)) {
@@ -54,6 +53,7 @@ fn judge(server: &Server<'_>) -> Diagnostic {
         remedy.push(format!("ALTER DATABASE {name} CONNECTION LIMIT -1;"));
     }
     let (found, remedy) = (found.join("; "), remedy.join(" "));
+    let found = if found.is_empty() { found } else { format!("{found}; the initial copy opens {needed}") };
     if found.is_empty() {
         return CHECK.pass("no limit that a pipe could reach");
     }

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::{
-    super::{TABLES_AT_MOST, Table, TableKind, Tables, matching},
+    super::{NamedColumn, TABLES_AT_MOST, Table, TableKind, Tables, columns, matching},
     Fact, Queries, Rows, ServerText, all,
 };
 use crate::{
     connection::Refusal,
     sql,
-    target::{ExcludedColumn, Pipe, TablePattern},
+    target::{Pipe, TableColumn, TablePattern},
 };
 
 /// One statement tries to read this many tables. If it is refused, it is repeated with half of them.
@@ -111,12 +111,12 @@ impl Queries {
     }
 
     /// Columns of primary keys, among those that the pipe excludes.
-    pub(super) async fn excluded_key_columns(&mut self, excluded: &[ExcludedColumn]) -> Fact<Vec<String>> {
+    pub(super) async fn excluded_key_columns(&mut self, excluded: &[TableColumn]) -> Fact<Vec<String>> {
         if excluded.is_empty() {
             return Fact::Absent;
         }
         let literal = sql::mysql::hex_literal;
-        let name = |c: &ExcludedColumn| {
+        let name = |c: &TableColumn| {
             format!("({}, {}, {})", literal(&c.schema), literal(&c.table), literal(&c.column))
         };
         let names: Vec<String> = excluded.iter().map(name).collect();
@@ -128,6 +128,18 @@ impl Queries {
         all(self.rows(&sql).await, |rows| {
             rows.iter().filter_map(|row| Some(row.first()?.as_ref()?.to_string())).collect()
         })
+    }
+
+    /// The server shows only columns that the account has a privilege on.
+    pub(super) async fn named_columns(&mut self, pipe: &Pipe) -> Fact<Vec<NamedColumn>> {
+        let names = ["c.TABLE_SCHEMA", "c.TABLE_NAME", "c.COLUMN_NAME"];
+        let Some(is_named) = columns::is_named(pipe, names, sql::mysql::hex_literal) else { return Fact::Absent };
+        let sql = format!(
+            "SELECT c.TABLE_SCHEMA, c.TABLE_NAME, c.COLUMN_NAME, c.DATA_TYPE, EXISTS (SELECT 1 \
+             FROM information_schema.STATISTICS AS s WHERE s.TABLE_SCHEMA = c.TABLE_SCHEMA AND s.TABLE_NAME = c.TABLE_NAME \
+             AND s.COLUMN_NAME = c.COLUMN_NAME AND s.SEQ_IN_INDEX = 1) FROM information_schema.COLUMNS AS c WHERE {is_named}"
+        );
+        columns::of_rows(self.rows(&sql).await)
     }
 
     /// MariaDB writes the attribute COMPRESSED into the type, between comment marks.

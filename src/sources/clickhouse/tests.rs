@@ -21,7 +21,7 @@ fn answers(pipes: Value) -> String {
 fn mysql() -> Value {
     json!({ "mysql": {
         "type": "mysql", "host": "db.abc.eu-west-1.rds.amazonaws.com", "port": 3307, "authentication": "IAM_ROLE",
-        "iamRole": ROLE, "tlsHost": "", "caCertificate": "",
+        "iamRole": ROLE, "tlsHost": "", "caCertificate": "", "serverId": 4242,
         "settings": { "replicationMode": "cdc", "replicationMechanism": "GTID" },
         "tableMappings": [{
             "sourceSchemaName": "app", "sourceTable": "orders", "targetTable": "orders", "excludedColumns": ["note"],
@@ -33,8 +33,15 @@ fn postgres() -> Value {
     json!({ "kafka": null, "postgres": {
         "type": "rdspostgres", "host": "10.0.0.1", "port": 5432, "database": "app", "authentication": "IAM_ROLE",
         "iamRole": ROLE, "tlsHost": "db.abc.eu-west-1.rds.amazonaws.com", "disableTls": true,
-        "settings": { "replicationMode": "cdc_only", "publicationName": "p", "replicationSlotName": "s" },
-        "tableMappings": [],
+        "settings": {
+            "replicationMode": "cdc_only", "publicationName": "p", "replicationSlotName": "s", "enableFailoverSlots": true,
+            "initialLoadParallelism": 8, "snapshotNumberOfParallelTables": 2,
+        },
+        "tableMappings": [
+            { "sourceSchemaName": "a", "sourceTable": "b", "targetTable": "c", "partitionKey": "id",
+              "useCustomSortingKey": true, "sortingKeys": ["x", "y"] },
+            { "sourceSchemaName": "a", "sourceTable": "d", "targetTable": "d", "sortingKeys": ["unused"] },
+        ],
     } })
 }
 
@@ -66,6 +73,7 @@ fn a_pipe_of_a_service_has_the_fields_of_a_target() {
         [&t.source_type, &t.host, &t.port, &t.iam_role, &p.replication_mode, &p.replication_mechanism];
     let found = found.into_iter().chain([&p.service_region]).map(|given| text(given.as_ref()));
     assert_eq!(found.collect::<Vec<_>>(), expected);
+    assert_eq!(text(p.server_id.as_ref()), "4242");
     assert!(t.tls_host.is_none() && t.ca_certificate.is_none() && t.user.is_none());
     assert_eq!(text(p.tables.as_ref().and_then(|tables| tables.first())), "app.orders");
     assert_eq!(text(p.excluded_columns.as_ref().and_then(|columns| columns.first())), "app.orders.note");
@@ -77,6 +85,14 @@ fn a_pipe_of_a_service_has_the_fields_of_a_target() {
     let found = [&t.source_type, &t.host, &t.tls_host, &t.database, &p.publication, &p.replication_slot_name];
     let found: Vec<_> = found.into_iter().map(|given| text(given.as_ref())).collect();
     assert_eq!(found, ["rdspostgres", "10.0.0.1", host, "app", "p", "s"]);
+    let found =
+        [&p.enable_failover_slots, &p.initial_load_parallelism, &p.snapshot_number_of_parallel_tables];
+    assert_eq!(found.map(|given| text(given.as_ref())), ["true", "8", "2"]);
+    let names = |given: &Option<Vec<Given>>| {
+        given.iter().flatten().map(|given| given.text.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&p.sorting_keys), ["a.b.x", "a.b.y"]);
+    assert_eq!(names(&p.partition_keys), ["a.b.id"]);
     assert_eq!(kinds(postgres), [ProblemKind::UserMissing, ProblemKind::TlsDisabled]);
 }
 

@@ -1,4 +1,4 @@
-//! `table_mappings`: the tables of a pipe, and the columns that it leaves out. Their names are exact.
+//! `table_mappings`: the tables of a pipe, and the columns that it names. Their names are exact.
 
 use std::collections::BTreeSet;
 
@@ -9,13 +9,24 @@ use crate::{
     target::{ProblemKind, quoted},
 };
 
+/// Names of tables, and of columns with their table.
+#[derive(Default)]
+pub(super) struct Tables {
+    pub(super) names: Vec<Given>,
+    pub(super) excluded: Vec<Given>,
+    pub(super) sorting: Vec<Given>,
+    pub(super) partition: Vec<Given>,
+}
+
+/// Attributes of a mapping that name columns, with the field of a target.
+const COLUMNS: [(&str, &str); 3] = [
+    ("excluded_columns", "excluded_columns"),
+    ("sorting_keys", "sorting_keys"),
+    ("partition_key", "partition_key"),
+];
+
 impl PipeReader<'_> {
-    /// The tables and the excluded columns.
-    pub(super) fn tables(
-        &mut self,
-        engine: &str,
-        mappings: Option<Vec<TableMapping>>,
-    ) -> Option<(Vec<Given>, Vec<Given>)> {
+    pub(super) fn tables(&mut self, engine: &str, mappings: Option<Vec<TableMapping>>) -> Option<Tables> {
         let path = ["source", engine, "table_mappings"];
         if self.unknown.is(&path) {
             self.known_after_apply(Some("tables"), &path);
@@ -28,14 +39,15 @@ impl PipeReader<'_> {
         if open.is_some() {
             self.known_after_apply(Some("tables"), &path);
         }
-        let is_open = |i: usize| self.unknown.any(&excluded_columns(engine, &i.to_string()));
-        if (0..self.unknown.len(&path)).any(is_open) {
-            self.known_after_apply(Some("excluded_columns"), &path);
+        for (attribute, key) in COLUMNS {
+            let is_open = |i: usize| self.unknown.any(&columns(engine, &i.to_string(), attribute));
+            if (0..self.unknown.len(&path)).any(is_open) {
+                self.known_after_apply(Some(key), &path);
+            }
         }
         let mappings = mappings?;
-        let mut excluded = Vec::new();
         let mut targets = BTreeSet::new();
-        let mut tables = Vec::new();
+        let mut tables = Tables::default();
         for (i, mapping) in mappings.into_iter().enumerate() {
             self.mark_sensitive(engine, i, &mapping);
             let target = mapping.target_table.filter(|table| !table.is_empty());
@@ -66,13 +78,23 @@ impl PipeReader<'_> {
                 let expected = "exact names: pipeprobe reads * as a wildcard";
                 self.invalid(Some("tables"), &path, expected, &quoted(&name));
             } else {
-                for column in mapping.excluded_columns.into_iter().flatten().flatten() {
-                    excluded.push(self.value(format!("{name}.{column}")));
+                // Only with the switch are the columns used.
+                let sorting = mapping.sorting_keys.filter(|_| mapping.use_custom_sorting_key == Some(true));
+                let partition = mapping.partition_key.filter(|column| !column.is_empty());
+                for (all, columns) in [
+                    (
+                        &mut tables.excluded,
+                        mapping.excluded_columns.into_iter().flatten().flatten().collect(),
+                    ),
+                    (&mut tables.sorting, sorting.into_iter().flatten().flatten().collect()),
+                    (&mut tables.partition, partition.into_iter().collect::<Vec<_>>()),
+                ] {
+                    all.extend(columns.iter().map(|column| self.value(format!("{name}.{column}"))));
                 }
-                tables.push(self.value(name));
+                tables.names.push(self.value(name));
             }
         }
-        Some((tables, excluded))
+        Some(tables)
     }
 
     fn mark_sensitive(&mut self, engine: &str, index: usize, mapping: &TableMapping) {
@@ -88,14 +110,19 @@ impl PipeReader<'_> {
                 self.declaration.sensitive.push(value);
             }
         }
-        if self.sensitive.any(&excluded_columns(engine, &index)) {
-            for column in mapping.excluded_columns.iter().flatten().flatten() {
-                self.declaration.sensitive.push(column);
+        let excluded = mapping.excluded_columns.iter().flatten().flatten().collect();
+        let sorting = mapping.sorting_keys.iter().flatten().flatten().collect();
+        let values: [Vec<&String>; 3] = [excluded, sorting, mapping.partition_key.iter().collect()];
+        for ((attribute, _), values) in COLUMNS.into_iter().zip(values) {
+            if self.sensitive.any(&columns(engine, &index, attribute)) {
+                for column in values {
+                    self.declaration.sensitive.push(column);
+                }
             }
         }
     }
 }
 
-fn excluded_columns<'a>(engine: &'a str, index: &'a str) -> [&'a str; 5] {
-    ["source", engine, "table_mappings", index, "excluded_columns"]
+fn columns<'a>(engine: &'a str, index: &'a str, attribute: &'a str) -> [&'a str; 5] {
+    ["source", engine, "table_mappings", index, attribute]
 }

@@ -50,10 +50,19 @@ fn fields(pipe: &DeclaredPipe) -> String {
         ("mode", &p.replication_mode),
         ("mechanism", &p.replication_mechanism),
         ("publication", &p.publication),
+        ("server_id", &p.server_id),
+        ("failover", &p.enable_failover_slots),
+        ("load", &p.initial_load_parallelism),
+        ("parallel", &p.snapshot_number_of_parallel_tables),
     ];
     let single =
         single.into_iter().filter_map(|(key, given)| Some(format!("{key}={}", text(given.as_ref())?)));
-    let lists = [("tables", names(&p.tables)), ("excluded_columns", names(&p.excluded_columns))];
+    let lists = [
+        ("tables", names(&p.tables)),
+        ("excluded_columns", names(&p.excluded_columns)),
+        ("sorting_keys", names(&p.sorting_keys)),
+        ("partition_key", names(&p.partition_keys)),
+    ];
     let lists = lists.into_iter().filter(|(_, names)| !names.is_empty());
     let all = single.chain(lists.map(|(key, names)| format!("{key}={names}")));
     all.collect::<Vec<_>>().join(" ")
@@ -126,8 +135,9 @@ fn a_plan_of_terraform_is_read() {
         fields(orders),
         format!(
             "type=rdspostgres host={host} port=5432 database=shop user=clickpipes_iam_user tls_host={host} \
-             iam_role={ROLE} mode=cdc publication=clickpipes_publication tables=public.customers,public.orders \
-             excluded_columns=public.customers.email,public.customers.phone"
+             iam_role={ROLE} mode=cdc publication=clickpipes_publication failover=false tables=public.customers,public.orders \
+             excluded_columns=public.customers.email,public.customers.phone \
+             sorting_keys=public.customers.id,public.customers.created_at"
         )
     );
     assert_eq!(orders.declaration.pipe_name.as_deref(), Some("orders"));

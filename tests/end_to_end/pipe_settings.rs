@@ -1,0 +1,104 @@
+//! Settings of a pipe that a server shows to be wrong.
+
+use std::time::Duration;
+
+use lab::{Engine, Instance, Lab, ServerVersion};
+
+use crate::support::{Answer, Run, server_versions, shared, text};
+
+fn check(lab: &Lab, server: &Instance, args: &[&str]) -> Answer {
+    Run::check(lab, &[&[&*server.name, "--basis", "server"], args].concat()).json()
+}
+
+fn row(answer: &Answer, code: &str) -> [String; 2] {
+    let row = answer.row(code);
+    [&row["outcome"], &row["cause"]].map(|value| text(value).to_owned())
+}
+
+#[test]
+fn columns_that_the_pipe_names_are_looked_up_on_the_server() {
+    let lab = shared();
+    for version in server_versions() {
+        let server = lab.instance(version);
+        let schema = if version.engine() == Engine::Postgres { "public" } else { "app" };
+        let named = |column: &str| format!("{schema}.orders.{column}");
+        let (id, gone) = (named("id"), named("gone"));
+        let (customer, placed_at) = (named("customer"), named("placed_at"));
+        for (args, expected) in [
+            (
+                vec!["--sorting-key", &id, "--partition-key", &id, "--excluded-column", &customer],
+                ["pass", ""],
+            ),
+            (vec!["--sorting-key", &id, "--sorting-key", &gone], ["fail", "DB_SORTING_KEY"]),
+            (vec!["--sorting-key", &id, "--excluded-column", &id], ["fail", "DB_SORTING_KEY"]),
+            (vec!["--partition-key", &gone], ["fail", "DB_PARTITION_KEY_MISSING"]),
+            (vec!["--partition-key", &customer], ["warn", "DB_PARTITION_KEY_UNFIT"]),
+            (vec!["--partition-key", &placed_at], ["warn", "DB_PARTITION_KEY_UNFIT"]),
+            (vec!["--excluded-column", &gone], ["warn", "DB_EXCLUDED_COLUMN_MISSING"]),
+        ] {
+            let answer = check(lab, server, &args);
+            assert_eq!(row(&answer, "DB_COLUMNS"), expected, "{version} {args:?}");
+            assert_eq!(answer.status, if expected[0] == "fail" { 3 } else { 0 }, "{version} {args:?}");
+        }
+        // The initial load of such a table fails, as its first query on the server shows.
+        let query = |column: &str| server.sql(&format!("SELECT min({column}) FROM {schema}.orders"));
+        assert!(query("id").is_ok() && query("gone").is_err(), "{version}");
+    }
+}
+
+#[test]
+fn failover_slots_need_version_17() {
+    let lab = shared();
+    for version in server_versions().into_iter().filter(|version| version.engine() == Engine::Postgres) {
+        let server = lab.instance(version);
+        let answer = check(lab, server, &["--enable-failover-slots", "true"]);
+        // The server itself refuses the option before version 17.
+        let create = "SELECT pg_create_logical_replication_slot(slot_name => 'pipe_settings', plugin => 'pgoutput', \
+                      temporary => true, failover => true)";
+        let is_supported = match server.sql(create) {
+            Ok(_) => true,
+            // It knows the option, but not for a temporary slot, which this test leaves nothing of.
+            Err(error) => error.to_string().contains("cannot enable failover"),
+        };
+        let expected = if is_supported { ["pass", ""] } else { ["warn", "PG_FAILOVER_SLOTS_IGNORED"] };
+        assert_eq!(row(&answer, "PG_FAILOVER_SLOTS"), expected, "{version}");
+        assert_eq!(is_supported, version != ServerVersion::Postgres15, "{version}");
+    }
+}
+
+#[test]
+fn a_server_id_that_a_replica_has_is_named() {
+    for version in server_versions().into_iter().filter(|version| version.engine() != Engine::Postgres) {
+        let lab = Lab::start(&[version]).unwrap();
+        let primary = lab.instance(version);
+        let _standby = lab.standby(primary).unwrap();
+        let found = |args: &[&str]| {
+            let answer = check(&lab, primary, args);
+            let words = text(&answer.row("MYSQL_SERVER_ID")["found"]).to_owned();
+            (row(&answer, "MYSQL_SERVER_ID"), words)
+        };
+        if version.engine() == Engine::MariaDb {
+            let (outcome, words) = found(&["--server-id", "7"]);
+            assert_eq!(outcome, ["pass", ""], "{version}");
+            assert!(words.contains("does not show the server_id of its replicas"), "{version}: {words}");
+            continue;
+        }
+        // A replica registers some time after it was started.
+        let registered = (0..60).find_map(|_| {
+            let (outcome, words) = found(&[]);
+            assert_eq!(outcome, ["pass", ""], "{version}");
+            let id = words.split_once("its replicas are ").map(|(_, rest)| {
+                rest.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse::<u32>().unwrap()
+            });
+            if id.is_none() {
+                std::thread::sleep(Duration::from_secs(1));
+            }
+            id
+        });
+        let id = registered.unwrap_or_else(|| panic!("{version}: no replica registered"));
+        let used = found(&["--server-id", &id.to_string()]);
+        assert_eq!(used.0, ["warn", "MYSQL_SERVER_ID_IN_USE"], "{version}: {}", used.1);
+        let free = found(&["--server-id", &(id + 1).to_string()]);
+        assert_eq!(free.0, ["pass", ""], "{version}: {}", free.1);
+    }
+}
