@@ -198,6 +198,7 @@ pub async fn assume(
     evidence: &mut IdentityEvidence,
 ) -> Result<Identity, IdentityError> {
     let start = Instant::now();
+    let region = access.sts_region.as_ref().unwrap_or(region);
     let (clock, redactor) = (Arc::default(), Redactor::default());
     let http = http::client(roots, Arc::clone(&clock), access.plaintext_endpoints).map_err(no_client)?;
     let result = assume_in_turn(access, region, http, retry, &redactor, waiting, evidence).await;
@@ -230,6 +231,7 @@ pub async fn source_credentials(
     evidence: &mut IdentityEvidence,
 ) -> Result<Identity, IdentityError> {
     let start = Instant::now();
+    let region = access.sts_region.as_ref().unwrap_or(region);
     let redactor = Redactor::default();
     let http =
         http::client(roots, http::SharedClock::default(), access.plaintext_endpoints).map_err(no_client)?;
@@ -471,7 +473,8 @@ async fn caller(client: &Client) -> Option<String> {
     client.get_caller_identity().send().await.ok()?.arn().map(str::to_owned)
 }
 
-/// The regional endpoint of the database's Region (or `AWS_ENDPOINT_URL_STS`).
+/// The regional endpoint of a Region: of `sts_region`, otherwise of the database's (or `AWS_ENDPOINT_URL_STS`). The SDK
+/// chooses the FIPS and dual-stack endpoints (`AWS_USE_FIPS_ENDPOINT`, `AWS_USE_DUALSTACK_ENDPOINT`, and those of the profile).
 fn sts(sdk: &SdkConfig, region: &Region, credentials: Credentials) -> Client {
     let config = aws_sdk_sts::config::Builder::from(sdk)
         .region(SdkRegion::new(region.to_string()))

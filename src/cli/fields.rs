@@ -158,6 +158,10 @@ fields! {
         #[arg(long, env = "PIPEPROBE_DURATION", value_name = "DURATION", help_heading = "Identity")]
         #[arg(hide_short_help = true)]
         "duration" => duration: Given,
+        /// Region whose STS is called, if STS of the database's Region is not enabled or not reachable; a pipe has no such setting [default: that of the database]
+        #[arg(long, env = "PIPEPROBE_STS_REGION", value_name = "REGION", help_heading = "Identity")]
+        #[arg(hide_short_help = true)]
+        "sts_region" => sts_region: Given,
         /// Profile of the shared AWS configuration files [default: AWS_PROFILE]
         #[arg(long, env = "PIPEPROBE_PROFILE", value_name = "NAME", help_heading = "Identity")]
         #[arg(hide_short_help = true)]

@@ -75,6 +75,12 @@ pub(super) fn read(selected: Selected, needs: Needs, context: &Context<'_>) -> R
     for ((field, given), role) in given_roles.zip(&access.roles).chain(diagnose_role.zip(&role)) {
         errors.take(same_partition(field, given, role, &region));
     }
+    if let (Some(given), Some(sts)) = (&fields.sts_region, &access.sts_region)
+        && sts.partition() != region.partition()
+    {
+        let expected = format!("a Region of partition {}, which the database belongs to", region.partition());
+        errors.push(Invalid::new("sts_region", expected, quoted(sts)).at(&given.origin));
+    }
     errors.check()?;
     let profile = diagnose.diagnose_profile.as_ref().map(|given| given.text.clone());
     let engine = database.source_type.engine();
@@ -194,6 +200,7 @@ fn identity(selected: &Selected, needs: Needs, context: &Context<'_>) -> Result<
     let tags = e.take(session_tags(f));
     let chained = via.len() + usize::from(f.iam_role.is_some()) > 1;
     let duration = optional(e, f.duration.as_ref(), |text| session_duration(text, chained));
+    let sts_region = optional(e, f.sts_region.as_ref(), str::parse::<Region>);
     let plaintext_endpoints = endpoints::check(context, e);
     let ca_bundle =
         context.variable("AWS_CA_BUNDLE").and_then(|given| e.take(context.ca("AWS_CA_BUNDLE", &given)));
@@ -204,6 +211,7 @@ fn identity(selected: &Selected, needs: Needs, context: &Context<'_>) -> Result<
         session_name: session_name.map_or_else(|| SessionName::DEFAULT.parse(), Ok)?,
         tags: tags.ok_or_else(internal)?,
         duration: duration.unwrap_or(DEFAULT_DURATION),
+        sts_region,
         profile: f.profile.as_ref().map(|given| given.text.clone()),
         ca_bundle,
         plaintext_endpoints,

@@ -54,6 +54,7 @@ pub(crate) async fn operator(
     region: &Region,
     roots: RootCertStore,
 ) -> Result<OperatorIdentity, String> {
+    let region = access.sts_region.as_ref().unwrap_or(region);
     let (roots, clock) = (Arc::new(roots), http::SharedClock::default());
     let http = http::client(roots.clone(), clock.clone(), access.plaintext_endpoints)?;
     let profile = operator.profile.as_ref().or(access.profile.as_ref());

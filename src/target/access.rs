@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{ExternalId, RoleArn, SessionName, SessionTags};
+use super::{ExternalId, Region, RoleArn, SessionName, SessionTags};
 
 /// One or more trusted CA certificates in PEM, checked when the configuration is read.
 #[derive(Clone)]
@@ -50,6 +50,9 @@ pub struct Access {
     pub duration: Duration,
     /// Named profile of the shared AWS files; `AWS_PROFILE` otherwise.
     pub profile: Option<String>,
+    /// The Region whose STS is called; `None` for that of the database. Its sessions are valid in every Region, because
+    /// only the global endpoint issues tokens of version 1 (AWS STS API Reference, "Managing AWS STS in an AWS Region").
+    pub sts_region: Option<Region>,
     /// Additional trusted CA certificates for AWS endpoints: `AWS_CA_BUNDLE`, for networks that inspect TLS.
     pub ca_bundle: Option<CaCertificate>,
     /// Whether AWS endpoints beyond this host may use plain HTTP: only for test networks.

@@ -279,6 +279,81 @@ fn sts_is_reached_through_a_proxy() {
     assert!(said.contains("HTTPS_PROXY") && said.contains("another scheme"), "{invalid:?}");
 }
 
+/// A proxy that opens no tunnel, and the endpoints that it was asked for.
+fn recording_proxy() -> (SocketAddr, std::sync::mpsc::Receiver<String>) {
+    use std::io::{BufRead, BufReader, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (send, receive) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut stream = BufReader::new(stream);
+            let lines = (&mut stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+            let first = lines.collect::<Vec<_>>().swap_remove(0);
+            if let Some(endpoint) = first.strip_prefix("CONNECT ").and_then(|rest| rest.split(' ').next()) {
+                let _ = send.send(endpoint.to_owned());
+            }
+            let _ = stream.get_mut().write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    (address, receive)
+}
+
+/// The names are those of the endpoint rules of STS in botocore (`endpoint-rule-set-1.json`).
+#[test]
+fn sts_is_called_in_the_region_and_at_the_kind_of_endpoint_that_is_set() {
+    let lab = shared();
+    let (proxy, endpoints) = recording_proxy();
+    let profiles = lab.dir().join("fips-profiles");
+    let (key, secret) = (lab::CALLER_ACCESS_KEY_ID, lab.secret_access_key());
+    std::fs::write(
+        &profiles,
+        format!(
+            "[profile fips]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\nuse_fips_endpoint = true\n\
+             use_dualstack_endpoint = true\n"
+        ),
+    )
+    .unwrap();
+    let run = |args: &[&str], environment: &[(&str, &str)]| {
+        let run = Run::check(lab, &[&["postgres15"], args].concat())
+            .without("AWS_ENDPOINT_URL_STS")
+            .without("AWS_ENDPOINT_URL")
+            .env("AWS_CONFIG_FILE", profiles.to_str().unwrap())
+            .env("HTTPS_PROXY", &format!("http://{proxy}"));
+        let run = environment.iter().fold(run, |run, (name, value)| run.env(name, value));
+        let answer = run.json();
+        answer.fails_at("STS_ACCESS_ROLE", "STS_PROXY");
+        let mut asked: Vec<String> = endpoints.try_iter().collect();
+        asked.dedup();
+        asked
+    };
+    let (fips, dual) = (("AWS_USE_FIPS_ENDPOINT", "true"), ("AWS_USE_DUALSTACK_ENDPOINT", "true"));
+    for (args, environment, expected) in [
+        (&[][..], &[][..], "sts.us-east-1.amazonaws.com:443"),
+        (&["--sts-region", "eu-west-1"], &[], "sts.eu-west-1.amazonaws.com:443"),
+        (&[], &[fips], "sts-fips.us-east-1.amazonaws.com:443"),
+        (&["--sts-region", "us-west-2"], &[fips], "sts-fips.us-west-2.amazonaws.com:443"),
+        (&[], &[dual], "sts.us-east-1.api.aws:443"),
+        (&[], &[fips, dual], "sts-fips.us-east-1.api.aws:443"),
+        (&["--profile", "fips"], &[], "sts-fips.us-east-1.api.aws:443"),
+    ] {
+        assert_eq!(run(args, environment), [expected], "{args:?} {environment:?}");
+    }
+    let wrong = Run::check(lab, &["postgres15", "--sts-region", "cn-north-1"]).output();
+    assert_eq!(wrong.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&wrong.stderr);
+    assert!(said.contains("sts_region") && said.contains("a Region of partition aws"), "{said}");
+}
+
+/// The Region of STS is not that of the token.
+#[test]
+fn the_token_is_signed_for_the_database_whatever_region_sts_has() {
+    let lab = shared();
+    let answer = Run::check(lab, &["postgres15", "--sts-region", "eu-west-1"]).json();
+    assert_eq!(answer.status, 0, "{:#}", answer.report());
+    assert_eq!(text(&answer.report()["endpoints"]["region"]), "us-east-1");
+}
+
 #[test]
 fn sts_over_tls_needs_a_trusted_certificate() {
     let lab = shared();

@@ -185,7 +185,10 @@ pub(in crate::checks) static STS_REGION_DISABLED: Cause = Cause::new(
     "STS is not active in the Region for the role's account",
     "RegionDisabledException",
 )
-.fix("activate STS in {region} for that account (IAM console, Account settings)");
+.fix(
+    "activate STS in {region} for that account (IAM console, Account settings), or, for this check only, call STS of another \
+     Region: --sts-region; a pipe has no such setting",
+);
 
 pub(in crate::checks) static STS_THROTTLED: Cause = Cause::new(
     "STS_THROTTLED",
@@ -251,14 +254,14 @@ fn refused(target: &Target, evidence: &IdentityEvidence, error: &IdentityError) 
         IdentityError::Unreachable { role, what } => {
             return Some(fail(&STS_UNREACHABLE, format!("{role}: {what}")).remedy(format!(
                 "let this machine reach sts.{}.* on port 443 (or the endpoint in AWS_ENDPOINT_URL_STS)",
-                target.region
+                target.access.sts_region.as_ref().unwrap_or(&target.region)
             )));
         }
         IdentityError::Proxy { role, what } => {
             return Some(fail(&STS_PROXY, format!("{role}: {what}")).remedy(format!(
                 "let the proxy connect to sts.{}.* on port 443, correct HTTPS_PROXY (with user and password if the proxy requires \
                  them), or list the host in NO_PROXY",
-                target.region
+                target.access.sts_region.as_ref().unwrap_or(&target.region)
             )));
         }
         IdentityError::NotSts { role, what } => {
@@ -300,8 +303,10 @@ fn refused(target: &Target, evidence: &IdentityEvidence, error: &IdentityError) 
         "PackedPolicyTooLarge" | "PackedPolicyTooLargeException" => {
             fail(&STS_TAGS_TOO_LARGE, words)
         }
-        "RegionDisabledException" => fail(&STS_REGION_DISABLED, words)
-.filled(&[("{region}", target.region.as_str())]),
+        "RegionDisabledException" => {
+            let region = target.access.sts_region.as_ref().unwrap_or(&target.region);
+            fail(&STS_REGION_DISABLED, words).filled(&[("{region}", region.as_str())])
+        }
         "Throttling" | "ThrottlingException" | "RequestLimitExceeded" => {
             fail(&STS_THROTTLED, words)
         }

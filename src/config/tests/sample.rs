@@ -33,6 +33,7 @@ fn the_sample_shows_every_field_with_its_default() {
         via_roles: None,
         external_id: None,
         profile: None,
+        sts_region: None,
         tls_host: None,
         ca_certificate: None,
         connect_to: None,

@@ -133,7 +133,9 @@ impl Queries {
     /// The server shows only columns that the account has a privilege on.
     pub(super) async fn named_columns(&mut self, pipe: &Pipe) -> Fact<Vec<NamedColumn>> {
         let names = ["c.TABLE_SCHEMA", "c.TABLE_NAME", "c.COLUMN_NAME"];
-        let Some(is_named) = columns::is_named(pipe, names, sql::mysql::hex_literal) else { return Fact::Absent };
+        let Some(is_named) = columns::is_named(pipe, names, sql::mysql::hex_literal) else {
+            return Fact::Absent;
+        };
         let sql = format!(
             "SELECT c.TABLE_SCHEMA, c.TABLE_NAME, c.COLUMN_NAME, c.DATA_TYPE, EXISTS (SELECT 1 \
              FROM information_schema.STATISTICS AS s WHERE s.TABLE_SCHEMA = c.TABLE_SCHEMA AND s.TABLE_NAME = c.TABLE_NAME \
