@@ -25,7 +25,7 @@ use crate::{
     checks::Observations,
     config::{TokenFile, TokenFormat},
     connection::Purpose,
-    target::{Invalid, Target, quoted},
+    target::{Engine, Invalid, Target, quoted},
     token::AuthToken,
 };
 
@@ -44,22 +44,24 @@ const LONGEST_OPTION: usize = 4000;
 /// Keeps the file of a target until `stop`, and then removes it.
 pub(super) async fn keep(endpoint: &Endpoint, file: &TokenFile, stop: CancellationToken) {
     let target = &endpoint.target.name;
-    loop {
-        let wait = match renew(endpoint, file).await {
-            Ok(wait) => {
-                tracing::info!(target, path = %file.path.display(), "token file written");
-                run(&file.hook, target).await;
-                wait
-            }
-            Err(why) => {
-                tracing::error!(target, path = %file.path.display(), why, "token file not written");
-                RETRY
-            }
-        };
-        if stop.run_until_cancelled(sleep(endpoint, wait)).await.is_none() {
-            break;
+    let work = async {
+        loop {
+            let wait = match renew(endpoint, file).await {
+                Ok(wait) => {
+                    tracing::info!(target, path = %file.path.display(), "token file written");
+                    run(&file.hook, target).await;
+                    wait
+                }
+                Err(why) => {
+                    tracing::error!(target, path = %file.path.display(), why, "token file not written");
+                    RETRY
+                }
+            };
+            sleep(endpoint, wait).await;
         }
-    }
+    };
+    // A hook that is still running is killed.
+    let _: Option<()> = stop.run_until_cancelled(work).await;
     if let Err(error) = fs::remove_file(&file.path)
         && error.kind() != io::ErrorKind::NotFound
     {
@@ -116,6 +118,7 @@ fn text(target: &Target, format: &TokenFormat, token: &AuthToken) -> Result<Stri
             )
         }
         // Each program reads the options that it knows. The clients of MariaDB and MySQL name the verification of the server differently.
+        // Those of MariaDB print a warning about the last option, which those of MySQL need.
         TokenFormat::MyCnf { ca } => {
             let password = super::option_value(token);
             if password.len() > LONGEST_OPTION {
@@ -124,10 +127,11 @@ fn text(target: &Target, format: &TokenFormat, token: &AuthToken) -> Result<Stri
             }
             format!(
                 "[client]\nhost={}\nport={port}\nuser={}\npassword={password}\nssl-ca={}\n\
-                 loose-ssl-mode=VERIFY_IDENTITY\nloose-ssl-verify-server-cert\nloose-enable-cleartext-plugin\n",
+                 loose-ssl-mode=VERIFY_IDENTITY\nloose-ssl-verify-server-cert\n{}",
                 super::option_value(&host.to_string()),
                 super::option_value(target.user.as_str()),
                 super::option_value(&ca.display().to_string()),
+                if target.engine() == Engine::Mysql { "loose-enable-cleartext-plugin\n" } else { "" },
             )
         }
     })

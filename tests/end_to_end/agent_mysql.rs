@@ -11,7 +11,10 @@ use std::{
 
 use lab::{Engine, Instance, Lab, ServerVersion};
 
-use crate::support::{Run, shared, skipped};
+use crate::{
+    agent_service::Agent,
+    support::{Run, shared, skipped},
+};
 
 const USER: &str = "clickpipes_iam_user";
 
@@ -307,5 +310,46 @@ fn the_commands_for_clients_log_in_over_tls_and_send_a_server_without_it_nothing
         let said = stderr(&command_for(instance, client, server.port, query).output().unwrap());
         assert!(said.contains("SSL"), "{}: {said}", client.display());
         assert_eq!(server.received.lock().unwrap().len(), 0, "{}", client.display());
+    }
+}
+
+/// The option file of `agent_token_file` leads to the database itself, so the host name of the target is loopback here.
+#[test]
+fn an_option_file_with_a_token_logs_in_over_verified_tls_without_flags() {
+    let works = Command::new("unshare").args(["--mount", "true"]).output().is_ok_and(|o| o.status.success());
+    if !works {
+        return skipped("agent_token_file as my_cnf: no mount namespace may be created here");
+    }
+    let lab = shared();
+    for instance in servers(lab) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("token.cnf");
+        let table = lab.target_toml("a", instance, lab::ACCESS_ROLE);
+        let table =
+            format!("{table}agent_token_file = \"{}\"\nagent_token_format = \"my_cnf\"\n", file.display());
+        let agent = Agent::start_with_password(lab, &table, "");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !file.exists() {
+            assert!(Instant::now() < deadline, "no token file");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let hosts = folder.path().join("hosts");
+        std::fs::write(&hosts, format!("127.0.0.1 localhost {}\n", instance.host)).unwrap();
+        let query = "select substring_index(current_user(), '@', 1); show status like 'Ssl_version'";
+        // The client of MySQL needs an option that the file of a MariaDB server does not contain.
+        let same = |other: &&Instance| other.server_version.engine() == instance.server_version.engine();
+        for client in servers(lab).filter(same).map(client) {
+            let script = r#"mount --bind "$0" /etc/hosts && exec "$1" --defaults-extra-file="$2" -NBe "$3""#;
+            let mut command = Command::new("unshare");
+            command.args(["--mount", "sh", "-c", script]).arg(&hosts).args([&client]).arg(&file).arg(query);
+            let output = command.env_clear().env("PATH", "/usr/bin:/bin").output().unwrap();
+            assert_eq!(
+                stdout(&output),
+                format!("{USER}\nSsl_version\tTLSv1.3"),
+                "{client} to {}",
+                instance.name
+            );
+        }
+        drop(agent);
     }
 }
