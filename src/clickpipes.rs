@@ -11,6 +11,14 @@
 
 use crate::target::{Host, RdsName, RdsNameKind, Target};
 
+/// What CDC does not replicate, whatever the database is: rows that stay in ClickHouse and are gone in the database.
+///
+/// Sources: `PeerDB`, the engine of ClickPipes: pgoutput's TRUNCATE is an unhandled message (flow/connectors/postgres/cdc.go), and of the
+/// statements in a binary log only ALTER TABLE and RENAME TABLE have an effect (flow/connectors/mysql/ddl_parser_classify_test.go);
+/// ClickPipes for Postgres FAQ, "Can I update primary key columns in PostgreSQL?".
+pub const NOT_REPLICATED: [&str; 3] =
+    ["TRUNCATE", "dropped or detached partitions", "changes of primary keys (the old row stays)"];
+
 /// The partition of ClickHouse Cloud's service roles (ClickPipes documentation, static IP addresses: Regions of ClickPipes).
 const PARTITION: &str = "aws";
 

@@ -357,7 +357,7 @@ pub struct Publication {
     /// FOR ALL TABLES.
     #[cfg_attr(test, serde(default))]
     pub all_tables: bool,
-    /// The operations that it does not publish: insert, update, delete, truncate.
+    /// The operations that it does not publish: insert, update, delete.
     pub leaves_out: Vec<String>,
     /// Those of the tables in question that it publishes, from `pg_publication_tables`.
     pub tables: Vec<PublishedTable>,

@@ -108,6 +108,8 @@ pub struct Verdict {
     pub reason: String,
     /// All steps towards a higher capability, in order.
     pub next_steps: Vec<String>,
+    /// If CDC is possible: what ClickPipes does not replicate, on any database. Rows that these remove stay in ClickHouse.
+    pub not_replicated: Vec<&'static str>,
 }
 
 /// The three endpoints of a connection, and the database user of the token.

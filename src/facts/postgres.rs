@@ -480,7 +480,7 @@ fn published(pipe: &Pipe) -> String {
     let (leaves, has_identity) = (leaves_of("e.oid"), has_identity("l"));
     let (covers_identity, named) = (covers_identity("l", "every"), is_named(patterns));
     format!(
-        "SELECT p.pubname, p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate, p.puballtables,
+        "SELECT p.pubname, p.pubinsert, p.pubupdate, p.pubdelete, p.puballtables,
             t.schemaname, t.tablename,
             (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a
               WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -519,29 +519,29 @@ fn publications_of(rows: Rows) -> Vec<Publication> {
         let column = |i: usize| row.get(i).cloned().flatten().unwrap_or_default();
         let name = column(0).to_string();
         if publications.last().is_none_or(|last| last.name != name) {
-            let kinds = [(1, "insert"), (2, "update"), (3, "delete"), (4, "truncate")];
+            let kinds = [(1, "insert"), (2, "update"), (3, "delete")];
             let leaves_out = kinds.iter().filter(|(i, _)| column(*i).raw() == "f");
             let leaves_out = leaves_out.map(|(_, kind)| (*kind).to_owned()).collect();
-            let all_tables = column(5).raw() == "t";
-            let breaks_writes_of = list(column(10).raw());
+            let all_tables = column(4).raw() == "t";
+            let breaks_writes_of = list(column(9).raw());
             publications.push(Publication {
                 name,
                 all_tables,
                 leaves_out,
                 tables: Vec::new(),
                 breaks_writes_of,
-                published_as_root: list(column(13).raw()),
+                published_as_root: list(column(12).raw()),
             });
         }
         if let (Some(Some(schema)), Some(Some(table)), Some(last)) =
-            (row.get(6), row.get(7), publications.last_mut())
+            (row.get(5), row.get(6), publications.last_mut())
         {
             last.tables.push(PublishedTable {
                 name: ServerText::new(format!("{}.{}", schema.raw(), table.raw())),
-                columns_left_out: list(column(8).raw()),
-                generated_published: column(11).raw() == "t",
-                has_column_list: column(12).raw() == "t",
-                row_filter: row.get(9).cloned().flatten(),
+                columns_left_out: list(column(7).raw()),
+                generated_published: column(10).raw() == "t",
+                has_column_list: column(11).raw() == "t",
+                row_filter: row.get(8).cloned().flatten(),
             });
         }
     }

@@ -3,6 +3,7 @@
 use super::Verdict;
 use crate::{
     checks::{self, Diagnostic},
+    clickpipes::NOT_REPLICATED,
     diagnostic::{Basis, Capability, Outcome, RequiredBy, Requirement},
     target::ReplicationMode,
     verdict,
@@ -50,6 +51,10 @@ pub(super) fn verdict(
             answer.reason() + &lost
         },
         next_steps: answer.next_steps(),
+        not_replicated: match capability {
+            Capability::Cdc => NOT_REPLICATED.to_vec(),
+            _ => Vec::new(),
+        },
     }
 }
 

@@ -154,6 +154,9 @@ fn write_target(out: &mut impl Write, report: &Report, layout: Layout) -> io::Re
     };
     let required = format!("{}{by}: {met}{}", verdict.required, mode.unwrap_or_default());
     labeled(out, layout, "Required  ", &required)?;
+    if !verdict.not_replicated.is_empty() {
+        labeled(out, layout, "Ignored   ", &verdict.not_replicated.join("; "))?;
+    }
     if verdict.guide != verdict.server || verbose {
         let answers =
             [(Basis::Guide, verdict.guide), (Basis::Server, verdict.server)].map(|(basis, answer)| {

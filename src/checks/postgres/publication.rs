@@ -67,7 +67,7 @@ pub(in crate::checks) static PG_PUBLICATION_LEAVES_OUT: Cause = Cause::new(
 
 pub(in crate::checks) static PG_PUBLICATION_WITHOUT_DELETE: Cause = Cause::new(
     "PG_PUBLICATION_WITHOUT_DELETE",
-    "the publication has no deletes or no truncates, so ClickHouse keeps deleted rows",
+    "the publication has no deletes, so ClickHouse keeps deleted rows",
     "pg_publication; the ClickPipes FAQ recommends this to keep history",
 )
 .fix("ALTER PUBLICATION … SET (publish = 'insert, update, delete, truncate');");
@@ -343,7 +343,8 @@ fn sends_as_root(name: &str, partitions: &[&PostgresTable]) -> Problem {
     }
 }
 
-/// Without deletes and truncates, ClickHouse keeps deleted rows. The ClickPipes FAQ recommends this to keep history.
+/// Without deletes, ClickHouse keeps deleted rows. The ClickPipes FAQ recommends this to keep history. Truncates do not count,
+/// because the engine ignores them anyway.
 fn left_out(publication: &Publication, tables: &[&PostgresTable]) -> Option<Problem> {
     let kinds = &publication.leaves_out;
     let names: Vec<String> = tables.iter().map(|t| t.table.full_name()).collect();
@@ -351,7 +352,7 @@ fn left_out(publication: &Publication, tables: &[&PostgresTable]) -> Option<Prob
         "as its owner: ALTER PUBLICATION {} SET (publish = 'insert, update, delete, truncate');",
         identifier(&publication.name)
     );
-    let (cause, remedy) = match kinds.iter().all(|kind| kind == "delete" || kind == "truncate") {
+    let (cause, remedy) = match kinds.iter().all(|kind| kind == "delete") {
         true => (
             &PG_PUBLICATION_WITHOUT_DELETE,
             format!("if deleted rows must be removed in ClickHouse, {publish}"),

@@ -85,10 +85,6 @@ const NOT_OBSERVABLE: &[(&str, &str)] = &[
     ),
     ("MYSQL_VITESS", "the lab has no Vitess"),
     ("PG_DOCUMENTED_RULE", "it is a rule of a document, and counts only with --basis guide"),
-    (
-        "PG_KEY_INCLUDE",
-        "advisory: the copy of the judge has the key of the source, and not the sorting key that the engine creates",
-    ),
     ("PG_PARTITIONED", "it concerns versions before 13"),
     ("PG_TRANSACTION_AGE", "advisory: a server refuses writes a billion transactions later"),
 ];

@@ -57,6 +57,8 @@ class Verdict:
     # The checks that decided.
     blocked_by: tuple = ()
     error: str = ""
+    # What the report says that is not replicated.
+    not_replicated: tuple = ()
 
     @classmethod
     def of(cls, text, names):
@@ -67,7 +69,8 @@ class Verdict:
             return cls(BLOCKED, [], (), json.dumps(document.get("error"), ensure_ascii=False))
         report = document["targets"][0]
         verdict = report["verdict"]
-        return cls(verdict[names.capability], report[names.checks], tuple(verdict[names.blocked_by]))
+        not_replicated = tuple(verdict["not_replicated"])
+        return cls(verdict[names.capability], report[names.checks], tuple(verdict[names.blocked_by]), "", not_replicated)
 
     def advises(self, publication):
         """Whether the report says to use this publication."""
@@ -84,6 +87,11 @@ class Verdict:
     def findings(self, names):
         """The rows that do not simply pass, as text."""
         return [row for row in self.rows if row[names.outcome] in names.findings]
+
+
+# What the engine of ClickPipes ignores on any database, and the word for it in the report of a database that allows CDC. The judge
+# applies TRUNCATE (if it is published) and changes of a primary key, so that it also sees other losses. No workload drops a partition.
+IGNORED = {"truncate not published": "TRUNCATE"}
 
 
 class Names:
@@ -105,7 +113,6 @@ WORDS = {
     "later column not published": r"column list",
     "rows hidden at load": r"row.?level security|row security|polic",
     "delete not published": r"delete",
-    "truncate not published": r"truncate",
     "unlogged or foreign partition": r"unlogged|foreign",
     "row filter": r"row filter",
     "cascade not in the log": r"foreign key|CASCADE",
@@ -114,9 +121,10 @@ WORDS = {
     "published as its root": r"partitioned table",
     "hidden column": r"invisible|hidden",
     "key column excluded": r"excluded",
+    "column in INCLUDE of the key": r"INCLUDE",
     "slot lost in a pause": r"max_slot_wal_keep_size|idle_replication_slot_timeout",
 }
-WHOLE_TABLE = ("system versioning", "rows not stored", "key column excluded")
+WHOLE_TABLE = ("system versioning", "rows not stored", "key column excluded", "column in INCLUDE of the key")
 # Findings that explain a loss of values. They do not say that a table cannot be copied or followed.
 VALUES = {"PG_UNCHANGED_TOAST", "PG_GENERATED", "PG_ROW_SECURITY", "MARIADB_GENERATED"}
 # The pipe waits and then works, however long that takes. A finding must say so.
@@ -232,7 +240,7 @@ def without(verdict, row):
     # An unknown result can have no effect. A check that passes never makes the verdict worse.
     capability = min(capability, verdict.capability, key=(CDC, LOAD, BLOCKED).index)
     blocked_by = tuple(other["code"] for other in counted if SEVERITIES[other["severity"]] == capability)
-    return Verdict(capability, rows, blocked_by, verdict.error)
+    return Verdict(capability, rows, blocked_by, verdict.error, verdict.not_replicated)
 
 
 def code(error):
@@ -255,6 +263,8 @@ def silent(verdict, losses):
 
 
 def is_excused(verdict, loss):
+    if loss.cause in IGNORED:
+        return any(IGNORED[loss.cause] in text for text in verdict.not_replicated)
     if loss.cause not in WORDS:
         return False
     # A column that does not exist yet cannot be named, and some causes are about the whole table.

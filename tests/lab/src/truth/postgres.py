@@ -581,6 +581,8 @@ class Run:
             return "key column excluded" if self.lacks_key_columns(key) else "values differ"
         if self.lacks_key_columns(key):
             return "key column excluded"
+        if self.key_has_include(key):
+            return "column in INCLUDE of the key"
         if key in self.hidden:
             return "rows hidden at load"
         if self.published_as_root(key):
@@ -616,6 +618,12 @@ class Run:
 
     def lacks_key_columns(self, table):
         return self.primary_key(table) != self.whole_key(table)
+
+    def key_has_include(self, table):
+        """The engine's key contains these columns, so an UPDATE of one makes another row."""
+        return self.ask(
+            "SELECT FROM pg_index WHERE indrelid = %s::regclass AND indisprimary AND indnatts > indnkeyatts", quoted(*table)
+        )
 
     def published_as_root(self, key):
         if self.postgres.version < 13:

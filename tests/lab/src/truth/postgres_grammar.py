@@ -307,7 +307,7 @@ class Generator:
 
     def create(self, table):
         key = "none" if table.kind == "child of foreign key" else self.choose(
-            "key", ("primary", 74), ("temporal", 2 if self.version >= 18 else 0), ("exclusion", 1),
+            "key", ("primary", 72), ("with INCLUDE", 2), ("temporal", 2 if self.version >= 18 else 0), ("exclusion", 1),
             ("nulls not distinct", 1), ("composite", 6), ("none", 8), ("unique", 5), ("unique nullable", 3), ("deferrable", 4)
         )
         partition = ""
@@ -329,6 +329,9 @@ class Generator:
                 table.columns.append(Column("parent", "integer", ["1", "NULL"]))
         elif key == "primary":
             lines.append("PRIMARY KEY (id)")
+        elif key == "with INCLUDE":
+            other = table.columns[1]
+            lines.append(f"PRIMARY KEY (id) INCLUDE ({quoted(other.name)})" if not other.generated else "PRIMARY KEY (id)")
         elif key == "composite":
             other = self.comparable(table)
             if other and not partition:
