@@ -12,6 +12,7 @@ mod serve;
 mod service;
 mod setup;
 mod subject;
+mod tables;
 mod target;
 mod token;
 mod url;

@@ -182,7 +182,7 @@ fields! {
         #[arg(value_parser = one_of::<ReplicationMechanism>())]
         "replication_mechanism" => replication_mechanism: Given,
         /// Table to replicate, with * as a wildcard; repeatable [default: all]
-        #[arg(long = "table", env = "PIPEPROBE_TABLES", value_name = "SCHEMA.TABLE", value_delimiter = ',')]
+        #[arg(long = "table", env = "PIPEPROBE_TABLES", value_name = "SCHEMA.TABLE")]
         "tables" => tables: Vec<Given>,
         /// Column that the pipe leaves out; repeatable [default: none]
         #[arg(long = "excluded-column", env = "PIPEPROBE_EXCLUDED_COLUMNS", value_name = "SCHEMA.TABLE.COLUMN")]

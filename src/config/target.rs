@@ -224,7 +224,7 @@ fn pipe(fields: &Fields, context: &Context<'_>) -> Result<Pipe, ConfigErrors> {
     let e = &mut errors;
     let mode = optional(e, p.replication_mode.as_ref(), str::parse::<ReplicationMode>);
     let mechanism = optional(e, p.replication_mechanism.as_ref(), str::parse::<ReplicationMechanism>);
-    let tables = list(e, p.tables.as_deref(), "tables", str::parse::<TablePattern>);
+    let tables = super::tables::list(e, p.tables.as_deref());
     let column = |field: &str, text: &str| {
         let column = TableColumn::parse(field, text)?;
         let is_in_pipe = |table: &TablePattern| table.matches(&column.schema, &column.table);

@@ -63,7 +63,7 @@ pub(super) fn command(plan: &Setup) -> String {
         ReplicationMechanism::FilePos => flag("--replication-mechanism", "file_pos"),
     }
     for table in &pipe.tables {
-        flag("--table", &table.to_string());
+        flag("--table", &table.typed());
     }
     if target.engine() == Engine::Postgres && pipe.follows_changes() {
         flag("--publication", super::publication(target));

@@ -120,6 +120,15 @@ impl TablePattern {
         !self.schema.contains('*') && !self.table.contains('*')
     }
 
+    /// As `--table` reads it: with quotes if a name contains a comma, a dot or a quote.
+    pub fn typed(&self) -> String {
+        let name = |text: &str| match text.contains([',', '.', '"']) {
+            true => format!("\"{}\"", text.replace('"', "\"\"")),
+            false => text.to_owned(),
+        };
+        format!("{}.{}", name(&self.schema), name(&self.table))
+    }
+
     pub fn matches(&self, schema: &str, table: &str) -> bool {
         matches(&self.schema, schema) && matches(&self.table, table)
     }

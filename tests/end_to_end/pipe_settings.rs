@@ -46,6 +46,23 @@ fn columns_that_the_pipe_names_are_looked_up_on_the_server() {
     }
 }
 
+/// ClickPipes itself accepts the first name and refuses the second.
+#[test]
+fn names_with_a_comma_or_a_dot_can_be_given() {
+    let lab = Lab::start(&[ServerVersion::Postgres15]).unwrap();
+    let server = lab.instance(ServerVersion::Postgres15);
+    for name in ["a,b", "a.b"] {
+        let create = format!(
+            "CREATE TABLE public.\"{name}\" (id bigint PRIMARY KEY); GRANT SELECT ON public.\"{name}\" TO clickpipes_iam_user;"
+        );
+        server.sql(&create).unwrap();
+    }
+    let found = |table: &str| row(&check(&lab, server, &["--table", table]), "DB_TABLES_READ");
+    assert_eq!(found("public.\"a,b\",public.orders"), ["pass", ""]);
+    assert_eq!(found("public.\"a.b\""), ["fail", "DB_TABLE_NAME_DOT"]);
+    assert_eq!(found("public.\"a,c\""), ["fail", "DB_TABLES_MISSING"]);
+}
+
 #[test]
 fn failover_slots_need_version_17() {
     let lab = shared();
