@@ -72,7 +72,14 @@ fn start(cli: Cli) -> io::Result<Exit> {
     {
         tracing::warn!(%error, "other processes of this user can read the memory of this one");
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = match cli.command {
+        // Two at least, so that a health check is answered while a check is being judged.
+        Command::Serve(_) => tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(std::thread::available_parallelism().map_or(2, |n| n.get().max(2)))
+            .enable_all()
+            .build()?,
+        _ => tokio::runtime::Builder::new_current_thread().enable_all().build()?,
+    };
     let exit = runtime.block_on(async {
         // It stops by itself when the running checks have ended.
         let command = match cli.command {

@@ -301,6 +301,9 @@ fields! {
         /// Address and port to listen on [default: 127.0.0.1:9719]
         #[arg(long, env = "PIPEPROBE_LISTEN", value_name = "ADDRESS:PORT")]
         "listen" => listen: Given,
+        /// Part of the targets that this process checks: 0/3, or ordinal/3 with the number at the end of the host name
+        #[arg(long, env = "PIPEPROBE_SHARD", value_name = "K/N")]
+        "shard" => shard: Given,
         /// Consecutive passed checks after which a target becomes healthy [default: 2]
         #[arg(skip)]
         "healthy_threshold" => healthy_threshold: Given,

@@ -15,6 +15,7 @@ use super::{
     Context, Environment, Judge, SECOND, can_be_required, declared,
     field::{duration, host_name, internal, list, optional},
     judge, select,
+    shard::Shard,
     target::Needs,
 };
 use crate::{
@@ -45,6 +46,8 @@ pub struct Serve {
     pub history: usize,
     /// The most logins a second and database.
     pub logins_per_second: NonZeroU32,
+    /// Which part of the configured targets `targets` is.
+    pub shard: Option<Shard>,
     pub web: Web,
 }
 
@@ -138,12 +141,17 @@ impl Serve {
         let logins_per_second = number(e, "logins_per_second", written.logins_per_second.as_ref(), 1..=200)
             .and_then(NonZeroU32::new)
             .unwrap_or(super::LOGINS_PER_SECOND);
-        let web = e.take_all(web(&args.serve.without_empty().over(written), &context));
+        let fields = args.serve.without_empty().over(written);
+        let shard = optional(e, fields.shard.as_ref(), |text| Shard::parse(text, super::shard::host_name));
+        let web = e.take_all(web(&fields, &context));
         errors.check()?;
+        if let Some(shard) = shard {
+            targets.retain(|watched| shard.has(&watched.target.name));
+        }
         let Some((web, Judge { timeout, .. })) = web.zip(judge) else {
             return Err(internal().into());
         };
-        Ok(Self { targets, timeout, thresholds, history, logins_per_second, web })
+        Ok(Self { targets, timeout, thresholds, history, logins_per_second, shard, web })
     }
 }
 

@@ -54,7 +54,9 @@ pub fn config_check(config: &Serve, format: Format, out: &mut impl Write) -> io:
             writeln!(out)?;
         }
         Format::Text => {
-            writeln!(out, "√ {} targets, answered on {}", config.targets.len(), config.web.listen)?;
+            let part = config.shard.map(|shard| format!(" of shard {}/{}", shard.index, shard.count));
+            let part = part.unwrap_or_default();
+            writeln!(out, "√ {} targets{part}, answered on {}", config.targets.len(), config.web.listen)?;
             for watched in &config.targets {
                 let target = &watched.target;
                 writeln!(

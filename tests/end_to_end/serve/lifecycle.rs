@@ -153,3 +153,35 @@ fn systemd_is_told_that_it_is_ready_that_it_lives_and_that_it_stops() {
     hear("STOPPING=1");
     assert_eq!(serve.ended().0.code(), Some(0));
 }
+
+/// Three processes with the same file check each target once. One that is killed leaves its part unchecked until it is back.
+#[test]
+fn three_shards_divide_the_targets() {
+    let lab = two();
+    let server = &lab.instances()[0];
+    let toml: String =
+        (0..30).map(|i| lab.target_toml(&format!("tenant-{i:02}"), server, lab::ACCESS_ROLE)).collect();
+    let start =
+        |index: u32| MetricDef::start(&lab, &format!("{QUICK}[serve]\nshard = \"{index}/3\"\n"), &toml);
+    let checked = |serve: &MetricDef| -> Vec<String> {
+        wait("every target of the shard is checked", || {
+            let ready = serve.get("/-/ready");
+            if ready.status == 200 { Ok(()) } else { Err(ready.body) }
+        });
+        let targets = serve.get("/api/v1/targets").json()["targets"].as_array().unwrap().clone();
+        targets.iter().map(|target| target["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let mut shards: Vec<Option<MetricDef>> = (0..3).map(|index| Some(start(index))).collect();
+    let parts: Vec<Vec<String>> = shards.iter().flatten().map(checked).collect();
+    let mut all: Vec<&String> = parts.iter().flatten().collect();
+    all.sort();
+    assert_eq!(all, (0..30).map(|i| format!("tenant-{i:02}")).collect::<Vec<_>>().iter().collect::<Vec<_>>());
+    assert!(parts.iter().all(|part| part.len() > 3), "{parts:?}");
+
+    // Killed: the others keep their parts, and no target is checked twice. Started again, it has the same part.
+    drop(shards[1].take());
+    for index in [0, 2] {
+        assert_eq!(checked(shards[index].as_ref().unwrap()), parts[index]);
+    }
+    assert_eq!(checked(&start(1)), parts[1]);
+}
