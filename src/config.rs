@@ -9,6 +9,7 @@ pub mod file;
 mod input;
 mod select;
 mod serve;
+mod shard;
 mod service;
 mod setup;
 mod subject;

@@ -20,6 +20,7 @@ mod metrics;
 mod page;
 mod probe;
 mod schedule;
+mod selection;
 mod shared;
 mod single_flight;
 mod concurrency;

@@ -1,12 +1,12 @@
 //! The HTTP routes, their authentication, and the certificate.
 
-use std::{sync::Arc, time::Instant};
+use std::{io::Write, sync::Arc, time::Instant};
 
 use axum::{
     Extension, Router,
     body::Body,
-    extract::{Path, Request, State},
-    http::{HeaderMap, StatusCode, header},
+    extract::{Path, Query, Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -24,6 +24,7 @@ use super::{
     bodies::{Body as SharedBody, Failed, Shared},
     guesses::Limited,
     page, probe,
+    selection::Selection,
     status_store::{Entry, Health, StatusStore},
 };
 use crate::{
@@ -33,7 +34,8 @@ use crate::{
         metrics::table::{self, Refusal},
     },
     service::http::{
-        Application, Client, HEALTHY, OPENMETRICS, PLAIN_METRICS, READY, accepts_openmetrics, harden, origin,
+        Application, Client, HEALTHY, OPENMETRICS, PLAIN_METRICS, READY, accepts_gzip, accepts_openmetrics,
+        harden, origin,
     },
     target::Invalid,
     trust,
@@ -48,9 +50,8 @@ const RELOAD: &str = "/-/reload";
 #[derive(Default)]
 pub(super) struct SharedBodies {
     index: Shared,
-    metrics: Shared,
-    /// In the older text format.
-    plain_metrics: Shared,
+    /// By the two formats, and by whether they are compressed.
+    metrics: [[Shared; 2]; 2],
     targets: Shared,
 }
 
@@ -97,7 +98,7 @@ fn router(serve: &Arc<Monitor>) -> Router {
         .route("/api/v1/targets", get(targets))
         .route("/api/v1/targets/{name}", get(target))
         .route(RELOAD, post(reload))
-        .fallback(|| async { (StatusCode::NOT_FOUND, "404: no such page; / lists all targets\n") })
+        .fallback(not_found)
         .layer(middleware::from_fn_with_state(Arc::clone(serve), authenticate))
         .layer(middleware::from_fn_with_state(Arc::clone(serve), refuse_other_pages))
         .merge(open)
@@ -181,9 +182,7 @@ async fn shared<R: FnOnce() -> Vec<u8> + Send + 'static>(
     let of = of(&serve.shared_bodies);
     match of.get(&serve.bodies, || serve.metrics.generation(), content).await {
         Ok(body) => send(kind, &body),
-        Err(Failed) => {
-            (StatusCode::INTERNAL_SERVER_ERROR, "500: cannot render the response\n").into_response()
-        }
+        Err(Failed) => cannot_render(),
     }
 }
 
@@ -191,23 +190,52 @@ fn send(kind: &'static str, body: &Arc<SharedBody>) -> Response {
     ([(header::CONTENT_TYPE, kind)], Extension(body.outdated()), Body::from(body.bytes())).into_response()
 }
 
-async fn index(State(serve): State<Arc<Monitor>>) -> Response {
-    shared(
-        &serve,
-        HTML,
-        |bodies| &bodies.index,
-        || {
+async fn index(State(serve): State<Arc<Monitor>>, Query(selection): Query<Selection>) -> Response {
+    let content = {
+        let (serve, selection) = (Arc::clone(&serve), selection.clone());
+        move || {
             let (status_store, now, started_at) =
                 (serve.status_store().clone(), (serve.clock)(), serve.started_at);
-            move || page::index(&status_store, started_at, now).into_bytes()
-        },
-    )
-    .await
+            move || page::index(&status_store, &selection, started_at, now).into_bytes()
+        }
+    };
+    if selection.is_all() {
+        return shared(&serve, HTML, |bodies| &bodies.index, content).await;
+    }
+    rendered(&serve, HTML, content()).await
+}
+
+/// A body that clients do not share.
+async fn rendered(
+    serve: &Monitor,
+    kind: &'static str,
+    render: impl FnOnce() -> Vec<u8> + Send + 'static,
+) -> Response {
+    match tokio::task::spawn_blocking(render).await {
+        Ok(bytes) => send(kind, &serve.bodies.add(bytes)),
+        Err(_) => cannot_render(),
+    }
+}
+
+fn cannot_render() -> Response {
+    (StatusCode::INTERNAL_SERVER_ERROR, "500: cannot render the response\n").into_response()
 }
 
 async fn target_page(State(serve): State<Arc<Monitor>>, Path(name): Path<String>) -> Response {
     let now = (serve.clock)();
-    one(&serve, &name, HTML, |entry| page::target(entry, now).into_bytes())
+    let status_store = serve.status_store();
+    match status_store.entry(&name) {
+        Some(entry) => send(HTML, &serve.bodies.add(page::target(entry, now).into_bytes())),
+        None => no_page(&page::missing(&format!("There is no target {name}"), now)),
+    }
+}
+
+async fn not_found(State(serve): State<Arc<Monitor>>) -> Response {
+    no_page(&page::missing("There is no such page", (serve.clock)()))
+}
+
+fn no_page(page: &str) -> Response {
+    (StatusCode::NOT_FOUND, [(header::CONTENT_TYPE, HTML)], page.to_owned()).into_response()
 }
 
 /// The response for one target.
@@ -225,20 +253,35 @@ async fn style() -> Response {
 }
 
 async fn metrics(State(serve): State<Arc<Monitor>>, headers: HeaderMap) -> Response {
-    let is_open = accepts_openmetrics(&headers);
-    shared(
+    let (is_open, is_compressed) = (accepts_openmetrics(&headers), accepts_gzip(&headers));
+    let mut response = shared(
         &serve,
         if is_open { OPENMETRICS } else { PLAIN_METRICS },
-        |bodies| if is_open { &bodies.metrics } else { &bodies.plain_metrics },
+        |bodies| &bodies.metrics[usize::from(is_open)][usize::from(is_compressed)],
         || {
             let (status_store, serve) = (serve.status_store().clone(), Arc::clone(&serve));
             move || {
                 let text = serve.metrics.text(&status_store);
-                if is_open { text.into_bytes() } else { table::plain(&text).into_bytes() }
+                let text = if is_open { text } else { table::plain(&text) };
+                if is_compressed { gzip(text.as_bytes()) } else { text.into_bytes() }
             }
         },
     )
-    .await
+    .await;
+    let headers = response.headers_mut();
+    headers.insert(header::VARY, HeaderValue::from_static("accept, accept-encoding"));
+    if is_compressed && response.status().is_success() {
+        response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    response
+}
+
+/// Fast rather than small: the text repeats itself.
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    // Writing to memory cannot fail.
+    let _ = encoder.write_all(bytes);
+    encoder.finish().unwrap_or_default()
 }
 
 pub(super) fn exposition(text: String) -> Response {
@@ -248,20 +291,27 @@ pub(super) fn exposition(text: String) -> Response {
 #[derive(Serialize)]
 struct Targets {
     schema_version: u32,
+    /// `after` of the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
     targets: StatusStore,
 }
 
-async fn targets(State(serve): State<Arc<Monitor>>) -> Response {
-    shared(
-        &serve,
-        JSON,
-        |bodies| &bodies.targets,
-        || {
-            let targets = serve.status_store().clone();
-            move || json(&Targets { schema_version: SCHEMA_VERSION, targets })
-        },
-    )
-    .await
+async fn targets(State(serve): State<Arc<Monitor>>, Query(selection): Query<Selection>) -> Response {
+    let content = {
+        let (serve, selection) = (Arc::clone(&serve), selection.clone());
+        move || {
+            let all = serve.status_store().clone();
+            move || {
+                let (targets, next) = all.select(&selection);
+                json(&Targets { schema_version: SCHEMA_VERSION, next, targets })
+            }
+        }
+    };
+    if selection.is_all() {
+        return shared(&serve, JSON, |bodies| &bodies.targets, content).await;
+    }
+    rendered(&serve, JSON, content()).await
 }
 
 async fn target(State(serve): State<Arc<Monitor>>, Path(name): Path<String>) -> Response {

@@ -9,7 +9,12 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use maud::{DOCTYPE, Markup, html};
 
-use super::status_store::{Entry, Health, StatusStore};
+use crate::report::CheckResult;
+
+use super::{
+    selection::{HealthFilter, Selection},
+    status_store::{Entry, Health, StatusStore},
+};
 
 pub(super) use target::page as target;
 
@@ -21,8 +26,16 @@ const STRIP: usize = 30;
 /// Number of checks that failed, with their remedies, that a row shows.
 const FIXES: usize = 3;
 
-/// All targets: unhealthy ones first, then by name.
-pub(super) fn index(status_store: &StatusStore, started_at: Timestamp, now: Timestamp) -> String {
+/// Number of targets that the list shows. The others are reached with the filter.
+const ROWS: usize = 1000;
+
+/// The selected targets: unhealthy ones first, then by name.
+pub(super) fn index(
+    status_store: &StatusStore,
+    selection: &Selection,
+    started_at: Timestamp,
+    now: Timestamp,
+) -> String {
     let mut entries: Vec<_> = status_store.entries().collect();
     entries.sort_by_key(|(name, entry)| (entry.health, *name));
     let count = |health| entries.iter().filter(|(_, entry)| entry.health == health).count();
@@ -35,16 +48,29 @@ pub(super) fn index(status_store: &StatusStore, started_at: Timestamp, now: Time
         }
         (n, _) => format!("{n} of {} targets are unhealthy", entries.len()),
     };
+    let warned = entries.iter().filter(|(_, entry)| entry.warnings().next().is_some()).count();
+    let all = entries.len();
+    entries.retain(|(name, entry)| selection.has(name, entry));
+    let selected = entries.len();
+    entries.truncate(selection.limit.unwrap_or(ROWS).min(ROWS));
+    let shown = entries.len();
     let body = html! {
         h1 { (summary) }
         ul.counts {
             @for (health, count) in counts.iter().filter(|(_, count)| *count > 0) {
-                li { strong { (count) } " " (badge(*health)) }
+                li { a href={ "/?health=" (code(*health)) } { strong { (count) } " " (badge(*health)) } }
+            }
+            @if warned > 0 {
+                li { a href="/?health=warning" { strong { (warned) } " with warnings" } }
             }
         }
+        (filter(selection))
         p { "Can ClickPipes use these databases with IAM, and for what: Initial Load Only, or CDC?" }
         table.targets {
-            caption { "Targets" }
+            caption {
+                @if selected < all { (selected) " of " (all) " targets. " a href="/" { "Show all" } } @else { "Targets" }
+                @if shown < selected { ". The first " (shown) " are shown: use the filter" }
+            }
             thead {
                 tr {
                     th scope="col" { "Health" }
@@ -72,6 +98,51 @@ pub(super) fn index(status_store: &StatusStore, started_at: Timestamp, now: Time
     document(&title, now, &body)
 }
 
+/// A form, which works without scripts.
+fn filter(selection: &Selection) -> Markup {
+    let choices = [
+        (HealthFilter::All, "", "all"),
+        (HealthFilter::Unhealthy, "unhealthy", "unhealthy"),
+        (HealthFilter::Healthy, "healthy", "healthy"),
+        (HealthFilter::Unknown, "unknown", "not checked yet"),
+        (HealthFilter::Warning, "warning", "with warnings"),
+    ];
+    html! {
+        form method="get" action="/" role="search" {
+            label { "Name or code " input type="search" name="q" value=(selection.q); }
+            " "
+            label {
+                "Health "
+                select name="health" {
+                    @for (sought, value, words) in choices {
+                        option value=(value) selected[selection.health == sought] { (words) }
+                    }
+                }
+            }
+            " "
+            button type="submit" { "Filter" }
+        }
+    }
+}
+
+/// The page for an address that does not exist.
+pub(super) fn missing(what: &str, now: Timestamp) -> String {
+    let body = html! {
+        h1 { "Not found" }
+        p { (what) ". " a href="/" { "All targets" } }
+    };
+    document("Not found – pipeprobe", now, &body)
+}
+
+/// As the filter and the API name it.
+fn code(health: Health) -> &'static str {
+    match health {
+        Health::Unhealthy => "unhealthy",
+        Health::Unknown => "unknown",
+        Health::Healthy => "healthy",
+    }
+}
+
 fn row(name: &str, entry: &Entry, now: Timestamp) -> Markup {
     let last = entry.last.as_deref();
     html! {
@@ -92,8 +163,10 @@ fn row(name: &str, entry: &Entry, now: Timestamp) -> Markup {
                         @let others = report.blocking_checks().count().saturating_sub(FIXES);
                         @if others > 0 { div { a href=(path(name)) { "and " (others) " more" } } }
                     }
-                    None => "–",
+                    None if entry.warnings().next().is_none() => "–",
+                    None => {},
                 }
+                (warnings(entry))
             }
             td data-label="Last checks" { (plot::strip(entry.past.iter().rev().take(STRIP).rev())) }
         }
@@ -112,6 +185,7 @@ fn document(title: &str, now: Timestamp, body: &Markup) -> String {
                 link rel="stylesheet" href="/style.css";
             }
             body {
+                header { a href="/" { "pipeprobe" } }
                 main { (body) }
                 footer.small { "As of " (time(now)) ". This page refreshes every 15 seconds." }
             }
@@ -138,6 +212,19 @@ fn class(health: Health) -> &'static str {
     }
 }
 
+/// Codes of the warnings of the last check.
+fn warnings(entry: &Entry) -> Markup {
+    let codes: Vec<&str> = entry.warnings().map(CheckResult::cause_or_code).collect();
+    html! {
+        @if !codes.is_empty() {
+            div.small {
+                span aria-hidden="true" { "‼ " } @if codes.len() == 1 { "warning: " } @else { "warnings: " }
+                @for (i, code) in codes.iter().enumerate() { @if i > 0 { ", " } code { (code) } }
+            }
+        }
+    }
+}
+
 /// Path of a target's page.
 fn path(name: &str) -> String {
     use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -146,7 +233,12 @@ fn path(name: &str) -> String {
 
 fn time(at: Timestamp) -> Markup {
     let complete = at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    html! { time datetime=(complete) { (at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()) } }
+    html! { time datetime=(complete) { (readable(at)) } }
+}
+
+/// `2026-01-02 03:04:05 UTC`
+fn readable(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 /// `3 min`, with the exact time as a tooltip.

@@ -14,7 +14,7 @@ use crate::{
     config::{MonitoredTarget, Thresholds},
     diagnostic::{Capability, RequiredBy, Requirement, milliseconds},
     facts::Position,
-    report::Report,
+    report::{CheckResult, Report, Status},
 };
 
 /// All targets, by name. A clone is a cheap snapshot that can be read without a lock.
@@ -111,6 +111,19 @@ impl StatusStore {
     fn entry_to_change(&mut self, watched: &Arc<MonitoredTarget>) -> Option<&mut Entry> {
         let entry = self.entries.get_mut(&watched.target.name).filter(|entry| entry.watched == *watched);
         entry.map(Arc::make_mut)
+    }
+
+    /// Of these targets only.
+    pub(super) fn filter(&self, has: impl Fn(&str, &Entry) -> bool) -> Self {
+        let entries = self.entries.iter().filter(|(name, entry)| has(name, entry));
+        Self { entries: entries.map(|(name, entry)| (name.clone(), Arc::clone(entry))).collect() }
+    }
+
+    /// Keeps the first ones. Returns the name of the last one that is kept, if there were more.
+    pub(super) fn truncate(&mut self, limit: usize) -> Option<String> {
+        let rest = self.entries.keys().nth(limit).cloned()?;
+        drop(self.entries.split_off(&rest));
+        self.entries.keys().next_back().cloned()
     }
 
     /// Sorted by name.
@@ -244,6 +257,12 @@ impl Entry {
             },
             _ => declared,
         }
+    }
+
+    /// Checks of the last report that passed with a warning.
+    pub(super) fn warnings(&self) -> impl Iterator<Item = &CheckResult> {
+        let checks = self.last.iter().flat_map(|report| &report.checks);
+        checks.filter(|check| check.status() == Status::Warning)
     }
 
     /// A result that would change the health still needs confirmation.

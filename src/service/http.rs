@@ -9,7 +9,7 @@ use std::{
     convert::Infallible,
     future::pending,
     io,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -23,6 +23,7 @@ use axum::{
 };
 use hyper::{body::Incoming, server::conn::http1, service::Service};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use rustix::io::Errno;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite},
     net::{TcpListener, TcpSocket, TcpStream},
@@ -85,7 +86,21 @@ pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, Invalid> {
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    let is_any = address.ip().is_unspecified();
+    let (socket, address) = match address {
+        SocketAddr::V4(_) => (TcpSocket::new_v4()?, address),
+        SocketAddr::V6(_) => match TcpSocket::new_v6() {
+            // A kernel without IPv6 has every IPv4 address.
+            Err(error) if is_any && error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error()) => {
+                (TcpSocket::new_v4()?, (Ipv4Addr::UNSPECIFIED, address.port()).into())
+            }
+            socket => (socket?, address),
+        },
+    };
+    if address.is_ipv6() && is_any {
+        // IPv4 too, whatever the default of the system is.
+        rustix::net::sockopt::set_ipv6_v6only(&socket, false)?;
+    }
     socket.set_reuseaddr(true)?;
     // Accepted sockets inherit the sizes.
     socket.set_send_buffer_size(SEND_BUFFER)?;
@@ -339,7 +354,7 @@ pub(crate) async fn harden(request: Request, next: Next) -> Response {
     for (name, value) in [
         (
             header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+            "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
         ),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
@@ -357,22 +372,57 @@ fn busy() -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, later, "503: too many requests at once\n").into_response()
 }
 
+/// Prometheus accepts gzip, and curl does with `--compressed`.
+pub(crate) fn accepts_gzip(headers: &HeaderMap) -> bool {
+    is_accepted(headers, &header::ACCEPT_ENCODING, "gzip")
+}
+
 /// Prometheus names OpenMetrics if it is to be used; `promtool` and people do not.
 pub(crate) fn accepts_openmetrics(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let mut ranges = accepted.flat_map(|value| value.split(','));
-    ranges.any(|range| {
+    is_accepted(headers, &header::ACCEPT, "application/openmetrics-text")
+}
+
+/// Whether this value is named, and not with a weight of 0.
+fn is_accepted(headers: &HeaderMap, header: &HeaderName, value: &str) -> bool {
+    let accepted = headers.get_all(header).iter().filter_map(|given| given.to_str().ok());
+    accepted.flat_map(|given| given.split(',')).any(|range| {
         let mut parts = range.split(';').map(str::trim);
-        let is_type =
-            parts.next().is_some_and(|name| name.eq_ignore_ascii_case("application/openmetrics-text"));
+        let is_named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(value));
         let refused = parts.any(|part| part.strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0)));
-        is_type && !refused
+        is_named && !refused
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn the_unspecified_ipv6_address_accepts_ipv4_too() {
+        let listener = bind("[::]:0".parse().unwrap()).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
+        let (_, peer) = listener.accept().await.unwrap();
+        assert!(peer.ip().to_canonical().is_ipv4(), "{peer}");
+    }
+
+    #[test]
+    fn gzip_is_for_clients_that_accept_it() {
+        for (accept, expected) in [
+            (None, false),
+            (Some("identity"), false),
+            (Some("gzip"), true),
+            (Some("deflate, GZip;q=0.5"), true),
+            (Some("gzip;q=0, *"), false),
+            (Some("br"), false),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(accept) = accept {
+                headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(accept));
+            }
+            assert_eq!(accepts_gzip(&headers), expected, "{accept:?}");
+        }
+    }
 
     #[test]
     fn openmetrics_is_for_clients_that_name_it() {

@@ -176,7 +176,10 @@ fn check(row: &CheckResult) -> Markup {
                 @if row.candidates.len() > 1 {
                     ol {
                         @for candidate in &row.candidates {
-                            li { code { (candidate.cause) } ": " (candidate.because) }
+                            li {
+                                code { (candidate.cause) } ": " (candidate.because)
+                                @if !candidate.remedy.is_empty() { div { strong { "to do: " } (candidate.remedy) } }
+                            }
                         }
                     }
                 }
@@ -208,7 +211,7 @@ fn history(entry: &Entry) -> Markup {
 fn past_row(past: &HistoryEntry) -> Markup {
     html! {
         tr class=(if past.met { "good" } else { "bad" }) {
-            th scope="row" { time datetime=(past.at) { (past.at) } }
+            th scope="row" { (super::time(past.at)) }
             td data-label="Verdict" { (past.capability.name()) (if past.met { "" } else { ", not met" }) }
             td data-label="Cause" { @if let Some(code) = &past.cause { code { (code) } } }
             td.number data-label="Took" { (took(past.duration)) }

@@ -7,20 +7,20 @@ fn now() -> Timestamp {
 
 #[test]
 fn the_index_says_how_many_and_what_to_fix() {
-    let page = index(&after_results("--"), Timestamp::UNIX_EPOCH, now());
+    let page = index(&after_results("--"), &Selection::default(), Timestamp::UNIX_EPOCH, now());
     assert!(page.contains("<h1>1 of 1 targets are unhealthy</h1>"), "{page}");
     assert!(page.contains("set rds.iam_auth_for_replication = 1"), "{page}");
     assert!(page.contains("last 2 checks: 0 met, 2 not met"), "{page}");
-    let page = index(&after_results("+"), Timestamp::UNIX_EPOCH, now());
+    let page = index(&after_results("+"), &Selection::default(), Timestamp::UNIX_EPOCH, now());
     assert!(page.contains("<h1>All 1 targets are healthy</h1>"), "{page}");
-    let page = index(&after_results(""), Timestamp::UNIX_EPOCH, now());
+    let page = index(&after_results(""), &Selection::default(), Timestamp::UNIX_EPOCH, now());
     assert!(page.contains("not checked yet"), "{page}");
 }
 
 #[test]
 fn what_to_fix_shows_the_remedy_of_the_check_that_it_names() {
     let status_store = after_results("-");
-    let page = index(&status_store, Timestamp::UNIX_EPOCH, now());
+    let page = index(&status_store, &Selection::default(), Timestamp::UNIX_EPOCH, now());
     let report = status_store.entries().next().unwrap().1.last.clone().unwrap();
     let named: Vec<_> = report.blocking_checks().collect();
     assert_eq!(named.len(), 2);
@@ -46,7 +46,7 @@ fn a_target_s_page_has_every_check() {
 fn pages_have_no_script_and_load_only_their_style() {
     let status_store = after_results("-+-");
     let pages = [
-        index(&status_store, Timestamp::UNIX_EPOCH, now()),
+        index(&status_store, &Selection::default(), Timestamp::UNIX_EPOCH, now()),
         target(status_store.entries().next().unwrap().1, now()),
     ];
     for page in pages {
@@ -69,7 +69,8 @@ fn words_from_outside_stay_words() {
     report.verdict.reason = "\"><img src=x>".to_owned();
     let thresholds = crate::config::Thresholds { healthy: 2, unhealthy: 1 };
     status_store.note(&watched, report.into(), thresholds, 5, now());
-    let page = index(&status_store, now(), now()) + &target(status_store.entries().next().unwrap().1, now());
+    let page = index(&status_store, &Selection::default(), now(), now())
+        + &target(status_store.entries().next().unwrap().1, now());
     assert!(!page.contains("<script>") && !page.contains("<img"), "{page}");
     assert!(page.contains("&lt;script&gt;"), "{page}");
 }
@@ -127,7 +128,7 @@ fn a_page_of_two_hundred_targets_is_light() {
             status_store.note(watched, std::sync::Arc::clone(&report), thresholds, STRIP, now());
         }
     }
-    let page = index(&status_store, Timestamp::UNIX_EPOCH, now());
+    let page = index(&status_store, &Selection::default(), Timestamp::UNIX_EPOCH, now());
     assert_eq!(page.matches("<a href=\"/targets/shop").count(), 200);
     assert!(page.len() < 1_500_000, "{}", page.len());
 }
@@ -142,4 +143,27 @@ fn times_are_said_as_they_are_read() {
         ],
         ["0.0 ms", "171 ms", "12.8 s"]
     );
+}
+
+#[test]
+fn the_index_is_filtered_and_says_what_it_leaves_out() {
+    let of = |q: &str, health| {
+        let selection = Selection { q: q.into(), health, ..Selection::default() };
+        index(&after_results("-"), &selection, Timestamp::UNIX_EPOCH, now())
+    };
+    let page = of("\"><b>", HealthFilter::All);
+    assert!(page.contains("0 of 1 targets. <a href=\"/\">Show all</a>"), "{page}");
+    assert!(page.contains("value=\"&quot;&gt;&lt;b&gt;\""), "{page}");
+    let page = of("", HealthFilter::Unhealthy);
+    assert!(
+        page.contains("<option value=\"unhealthy\" selected>") && page.contains("PG_REPLICATION_NOT_IAM"),
+        "{page}"
+    );
+    assert!(!of("", HealthFilter::Healthy).contains("<a href=\"/targets/"));
+}
+
+#[test]
+fn a_page_that_is_missing_links_back() {
+    let page = missing("There is no target <a>", now());
+    assert!(page.contains("There is no target &lt;a&gt;. <a href=\"/\">All targets</a>"), "{page}");
 }

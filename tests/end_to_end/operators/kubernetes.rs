@@ -130,7 +130,7 @@ fn the_deployment_is_valid_confined_and_closed_by_default() {
     let config = config.replace("output of: htpasswd -nB prometheus", &hash);
     let (status, words) = config_check(&config);
     assert_eq!(status, Some(0), "{words}");
-    assert!(words.contains("0.0.0.0:9719") && words.contains("orders"), "{words}");
+    assert!(words.contains("[::]:9719") && words.contains("orders"), "{words}");
 }
 
 fn config_check(config: &str) -> (Option<i32>, String) {

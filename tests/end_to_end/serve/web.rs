@@ -153,3 +153,47 @@ fn a_client_that_says_nothing_is_let_go_and_others_are_answered() {
         let _ = stream.read_to_end(&mut said);
     }
 }
+
+/// Compressed metrics, pages of the API, and the page of an address that does not exist.
+#[test]
+fn clients_choose_what_they_get() {
+    let lab = two();
+    let serve = MetricDef::start(&lab, super::QUICK, &lab.config_toml());
+    wait("every target is checked", || match serve.get("/-/ready").status {
+        200 => Ok(()),
+        _ => Err(serve.get("/-/ready").body),
+    });
+    let mut stream = connect(&serve.address);
+    std::io::Write::write_all(
+        &mut stream,
+        b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n",
+    )
+    .unwrap();
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut stream, &mut bytes).unwrap();
+    let head = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+    let (head, body) = (String::from_utf8_lossy(&bytes[..head]).to_ascii_lowercase(), &bytes[head + 4..]);
+    assert!(
+        head.contains("content-encoding: gzip") && head.contains("vary: accept, accept-encoding"),
+        "{head}"
+    );
+    assert_eq!(body[..2], [0x1f, 0x8b], "the first bytes of gzip");
+    let plain = serve.get("/metrics").body;
+    assert!(body.len() * 3 < plain.len(), "{} of {}", body.len(), plain.len());
+
+    let names = |path: &str| -> Vec<String> {
+        let targets = serve.get(path).json()["targets"].as_array().unwrap().clone();
+        targets.iter().map(|target| target["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let all = names("/api/v1/targets");
+    let first = serve.get("/api/v1/targets?limit=1").json();
+    assert_eq!(first["next"].as_str(), Some(&*all[0]));
+    assert_eq!(names(&format!("/api/v1/targets?limit=1&after={}", all[0])), all[1..2]);
+    assert_eq!(names("/api/v1/targets?q=MARIADB"), ["mariadb10_11"]);
+    assert_eq!(serve.get("/api/v1/targets?health=ill").status, 400);
+    let page = serve.get("/?q=mariadb&health=").body;
+    assert!(page.contains("1 of 2 targets.") && !page.contains("/targets/postgres15"), "{page}");
+    let missing = serve.get("/nowhere");
+    assert_eq!(missing.status, 404);
+    assert!(missing.body.contains("<a href=\"/\">All targets</a>"), "{}", missing.body);
+}
