@@ -1,6 +1,6 @@
 //! The page of checks, made from the checks: `src/checks/checks.md`, which a test keeps current.
 
-use std::fmt::Write;
+use std::{collections::BTreeSet, fmt::Write};
 
 use super::{CHECKS, Cause, Check, Group, Part, cause_of, check_of};
 use crate::{
@@ -8,16 +8,18 @@ use crate::{
     target::Engine,
 };
 
-/// The page, in Markdown.
+/// The page, in Markdown. Each check and each cause has an anchor: its code in lower case. That of a check is the one that
+/// Markdown gives its heading.
 pub fn page() -> String {
     let mut page = String::from(
         "# Checks\n\nEvery row of a report, in order. Generated from the files of `src/checks`.\n\
          `<user>` is the database user, in the syntax of the engine.\n",
     );
+    let mut anchors = Anchors::Without(CHECKS.iter().map(|check| check.code).collect());
     for group in Group::ALL {
         let _ = writeln!(page, "\n## {}", group.name());
         for check in CHECKS.iter().filter(|check| check.group == group) {
-            section(&mut page, check);
+            section(&mut page, check, &mut anchors);
         }
     }
     page
@@ -27,11 +29,27 @@ pub fn page() -> String {
 pub fn explanation(code: &str) -> Option<String> {
     let mut text = String::new();
     match (CHECKS.iter().find(|row| row.code == code), cause_of(code)) {
-        (Some(row), _) => section(&mut text, row),
+        (Some(row), _) => section(&mut text, row, &mut Anchors::None),
         (None, Some(cause)) => one_cause(&mut text, cause),
         (None, None) => return None,
     }
     Some(text.trim().to_owned() + "\n")
+}
+
+/// Where causes get anchors.
+enum Anchors {
+    None,
+    /// Everywhere, but for these codes, which have one.
+    Without(BTreeSet<&'static str>),
+}
+
+impl Anchors {
+    fn of(&mut self, code: &'static str) -> String {
+        match self {
+            Self::Without(had) if had.insert(code) => format!("<a id=\"{}\"></a>", code.to_lowercase()),
+            _ => String::new(),
+        }
+    }
 }
 
 fn one_cause(page: &mut String, cause: &Cause) {
@@ -51,7 +69,7 @@ fn one_cause(page: &mut String, cause: &Cause) {
     }
     if !cause.candidates.is_empty() {
         let _ = writeln!(page, "\nPossible causes, which the report ranks:\n");
-        causes(page, cause.candidates);
+        causes(page, cause.candidates, &mut Anchors::None);
     }
 }
 
@@ -60,22 +78,23 @@ fn sentence(words: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-fn section(page: &mut String, check: &Check) {
+fn section(page: &mut String, check: &Check, anchors: &mut Anchors) {
     let _ = writeln!(page, "\n### {}\n\n{}.\n", check.code, sentence(&plain(check.title)));
     facts(page, check);
     if !check.causes.is_empty() {
         let _ = writeln!(page, "\nCauses:\n");
-        causes(page, check.causes);
+        causes(page, check.causes, anchors);
     }
 }
 
-fn causes(page: &mut String, causes: &[&Cause]) {
+fn causes(page: &mut String, causes: &[&Cause], anchors: &mut Anchors) {
     for cause in causes {
         let fix = match cause.fix {
             "" => String::new(),
             fix => format!(" To do: {}.", plain(fix)),
         };
-        let _ = writeln!(page, "- `{}`: {}. Identified by: {}.{fix}", cause.code, cause.means, cause.told_by);
+        let (anchor, code) = (anchors.of(cause.code), cause.code);
+        let _ = writeln!(page, "- {anchor}`{code}`: {}. Identified by: {}.{fix}", cause.means, cause.told_by);
     }
 }
 
@@ -150,5 +169,18 @@ mod tests {
         }
         let shipped = std::fs::read_to_string(path).unwrap_or_default();
         assert!(shipped == page, "src/checks/checks.md is not current: UPDATE=1 cargo test --lib");
+    }
+
+    #[test]
+    fn each_code_has_one_anchor() {
+        let page = super::page();
+        for check in super::CHECKS {
+            for cause in check.causes {
+                let code = cause.code.to_lowercase();
+                let heading = format!("\n### {}\n", cause.code);
+                let anchors = page.matches(&format!("<a id=\"{code}\">")).count();
+                assert_eq!(anchors + page.matches(&heading).count(), 1, "{code}");
+            }
+        }
     }
 }
