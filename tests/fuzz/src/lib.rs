@@ -21,7 +21,7 @@ use clap::Parser;
 use jiff::Timestamp;
 use pipeprobe::{
     checks::Observations,
-    cli::{Cli, Command},
+    cli::{Cli, Command, Detail},
     config::Config,
     connection::Session,
     facts::{self, Fact, Facts},
@@ -108,11 +108,16 @@ pub async fn report(session: Session, target: &Target) {
     };
     let seen = Observations { facts: Some(facts), ..Observations::default() };
     let requirement = Requirement::new(Basis::Server, Capability::Cdc, RequiredBy::Require);
-    let timing =
-        Timing { started_at: Timestamp::UNIX_EPOCH, took: Duration::ZERO, facts_took: Some(Duration::ZERO) };
+    let timing = Timing {
+        started_at: Timestamp::UNIX_EPOCH,
+        took: Duration::ZERO,
+        facts_took: Some(Duration::ZERO),
+        facts_as_of: None,
+    };
     let report = Report::new(target, &seen, requirement, timing);
     let mut out = Vec::new();
-    text::write(&mut out, &report).unwrap();
+    let layout = text::Layout::new(Some(80), false, Detail::Verbose);
+    text::write(&mut out, &report, layout).unwrap();
     json::Document::of(&[report], &[]).write(&mut out).unwrap();
     let out = String::from_utf8(out).unwrap();
     assert!(!out.contains(|c: char| c.is_control() && c != '\n' && c != '\u{1b}'));
