@@ -385,6 +385,9 @@ pub struct PublishedTable {
     pub generated_published: bool,
     /// The row filter, if there is one (15 and newer).
     pub row_filter: Option<ServerText>,
+    /// Tables that inherit from it (`INHERITS`, at any depth) and are not in the publication: quoted names. PostgreSQL includes those that
+    /// exist when the table is published, unless with ONLY.
+    pub children_left_out: Vec<ServerText>,
 }
 
 /// Result of `IDENTIFY_SYSTEM` (PostgreSQL documentation, "Streaming Replication Protocol").

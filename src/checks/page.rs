@@ -45,9 +45,10 @@ enum Anchors {
 
 impl Anchors {
     fn of(&mut self, code: &'static str) -> String {
-        match self {
-            Self::Without(had) if had.insert(code) => format!("<a id=\"{}\"></a>", code.to_lowercase()),
-            _ => String::new(),
+        let Self::Without(had) = self else { return String::new() };
+        match had.insert(code) {
+            true => format!("<a id=\"{}\"></a>", code.to_lowercase()),
+            false => String::new(),
         }
     }
 }

@@ -479,6 +479,7 @@ fn published(pipe: &Pipe) -> String {
     let meant = is_meant(patterns, "t.schemaname", "t.tablename");
     let (leaves, has_identity) = (leaves_of("e.oid"), has_identity("l"));
     let (covers_identity, named) = (covers_identity("l", "every"), is_named(patterns));
+    let below = below("c.oid");
     format!(
         "SELECT p.pubname, p.pubinsert, p.pubupdate, p.pubdelete, p.puballtables,
             t.schemaname, t.tablename,
@@ -505,7 +506,12 @@ fn published(pipe: &Pipe) -> String {
                 AND EXISTS (SELECT FROM pg_partition_ancestors(c.oid) ancestor
                   JOIN pg_class a ON a.oid = ancestor.relid JOIN pg_namespace an ON an.oid = a.relnamespace
                   JOIN pg_publication_tables every ON every.schemaname = an.nspname AND every.tablename = a.relname
-                  WHERE ancestor.relid <> c.oid AND every.pubname = p.pubname))
+                  WHERE ancestor.relid <> c.oid AND every.pubname = p.pubname)),
+            (SELECT jsonb_agg(format('%I.%I', ln.nspname, l.relname) ORDER BY l.relname)
+              FROM pg_class l JOIN pg_namespace ln ON ln.oid = l.relnamespace
+              WHERE c.relkind = 'r' AND l.oid IN ({below}) AND l.relkind = 'r' AND l.relpersistence = 'p'
+                AND NOT EXISTS (SELECT FROM pg_publication_tables every WHERE every.pubname = p.pubname
+                  AND every.schemaname = ln.nspname AND every.tablename = l.relname))
          FROM pg_publication p LEFT JOIN (pg_publication_tables t
            JOIN pg_namespace n ON n.nspname = t.schemaname JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.tablename)
            ON t.pubname = p.pubname AND {meant}
@@ -542,6 +548,7 @@ fn publications_of(rows: Rows) -> Vec<Publication> {
                 generated_published: column(10).raw() == "t",
                 has_column_list: column(11).raw() == "t",
                 row_filter: row.get(8).cloned().flatten(),
+                children_left_out: list(column(13).raw()),
             });
         }
     }

@@ -50,6 +50,8 @@ pub(super) enum PublishedTableText {
         #[serde(default)]
         has_column_list: bool,
         row_filter: Option<ServerText>,
+        #[serde(default)]
+        children_left_out: Vec<ServerText>,
     },
 }
 
@@ -63,7 +65,15 @@ impl From<PublishedTableText> for PublishedTable {
                 generated_published,
                 has_column_list,
                 row_filter,
-            } => Self { name, columns_left_out, has_column_list, generated_published, row_filter },
+                children_left_out,
+            } => Self {
+                name,
+                columns_left_out,
+                has_column_list,
+                generated_published,
+                row_filter,
+                children_left_out,
+            },
         }
     }
 }

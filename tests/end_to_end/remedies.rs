@@ -85,6 +85,12 @@ fn postgres() -> Vec<Situation> {
         .args(PUBLISHED),
         situation(
             "PG_PUBLICATION",
+            "PG_PUBLICATION_LACKS_CHILDREN",
+            Sql("CREATE TABLE \"Old orders\" (PRIMARY KEY (id)) INHERITS (orders);"),
+        )
+        .args(PUBLISHED),
+        situation(
+            "PG_PUBLICATION",
             "PG_PUBLICATION_WITHOUT_DELETE",
             Sql("DROP PUBLICATION clickpipes_publication;
                  CREATE PUBLICATION clickpipes_publication FOR TABLE orders WITH (publish = 'insert, update');"),

@@ -28,6 +28,7 @@ pub(crate) static CHECK: Check =
             &PG_NO_PUBLICATION,
             &PG_PUBLICATION_VIA_ROOT,
             &PG_PUBLICATION_LACKS_TABLES,
+            &PG_PUBLICATION_LACKS_CHILDREN,
             &PG_PUBLICATION_LEAVES_OUT,
             &PG_PUBLICATION_WITHOUT_DELETE,
             &PG_PUBLICATION_BREAKS_WRITES,
@@ -57,6 +58,14 @@ pub(in crate::checks) static PG_PUBLICATION_LACKS_TABLES: Cause = Cause::new(
     "pg_publication_tables",
 )
 .fix("ALTER PUBLICATION … ADD TABLE …;");
+
+pub(in crate::checks) static PG_PUBLICATION_LACKS_CHILDREN: Cause = Cause::new(
+    "PG_PUBLICATION_LACKS_CHILDREN",
+    "the initial load of a table contains the rows of its child tables (INHERITS), but the publication has no changes of these: they were \
+     created later, or the table was published with ONLY",
+    "pg_inherits and pg_publication_tables",
+)
+.fix("ALTER PUBLICATION … ADD TABLE …; with the child tables, and again after each CREATE TABLE … INHERITS");
 
 pub(in crate::checks) static PG_PUBLICATION_LEAVES_OUT: Cause = Cause::new(
     "PG_PUBLICATION_LEAVES_OUT",
@@ -287,6 +296,23 @@ fn problems(publication: &Publication, tables: &[&PostgresTable], pipe: &Pipe) -
         });
     }
     let entries = || tables.iter().filter_map(|table| Some((table, published(publication, table)?)));
+    let children: Vec<&ServerText> = entries().flat_map(|(_, entry)| &entry.children_left_out).collect();
+    if !children.is_empty() {
+        let names: Vec<String> = children.iter().map(ToString::to_string).collect();
+        let parents: Vec<String> = entries()
+            .filter(|(_, entry)| !entry.children_left_out.is_empty())
+            .map(|(table, _)| table.table.full_name())
+            .collect();
+        problems.push(Problem {
+            cause: &PG_PUBLICATION_LACKS_CHILDREN,
+            found: format!("lacks child tables of {}: {}", some_of(&parents), some_of(&names)),
+            remedy: format!(
+                "as its owner: ALTER PUBLICATION {} ADD TABLE {};",
+                identifier(&publication.name),
+                children.iter().map(|name| name.raw()).collect::<Vec<_>>().join(", ")
+            ),
+        });
+    }
     let filtered: Vec<String> = entries()
         .filter_map(|(table, entry)| {
             Some(format!("{} ({})", table.table.full_name(), entry.row_filter.as_ref()?))

@@ -78,14 +78,18 @@ const NOT_OBSERVABLE: &[(&str, &str)] = &[
         "DB_ENDPOINT",
         "the name of the endpoint decides it, and the lab has neither an RDS Proxy nor an Aurora cluster",
     ),
+    ("DB_COLUMNS", "pipes of worlds name columns that exist; `tests/end_to_end/pipe_settings.rs` has others"),
     ("DB_VERSION", "every server of the lab has a supported version"),
     (
         "MYSQL_MAX_ALLOWED_PACKET",
         "advisory: the servers of the lab send longer events too (2.7 MB with a limit of 1 MiB)",
     ),
+    ("MYSQL_PIPE_READER", "it concerns a pipe that exists already; `tests/end_to_end/pipe.rs` has one"),
     ("MYSQL_VITESS", "the lab has no Vitess"),
     ("PG_DOCUMENTED_RULE", "it is a rule of a document, and counts only with --basis guide"),
+    ("PG_FAILOVER_SLOTS", "advisory: the slots of the lab have no standby to fail over to"),
     ("PG_PARTITIONED", "it concerns versions before 13"),
+    ("PG_PIPE_TABLES", "it concerns a pipe that exists already; `tests/end_to_end/pipe.rs` has one"),
     ("PG_TRANSACTION_AGE", "advisory: a server refuses writes a billion transactions later"),
 ];
 

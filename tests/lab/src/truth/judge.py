@@ -121,10 +121,11 @@ WORDS = {
     "published as its root": r"partitioned table",
     "hidden column": r"invisible|hidden",
     "key column excluded": r"excluded",
+    "child table not published": r"child table",
     "column in INCLUDE of the key": r"INCLUDE",
     "slot lost in a pause": r"max_slot_wal_keep_size|idle_replication_slot_timeout",
 }
-WHOLE_TABLE = ("system versioning", "rows not stored", "key column excluded", "column in INCLUDE of the key")
+WHOLE_TABLE = ("system versioning", "rows not stored", "key column excluded", "column in INCLUDE of the key", "cascade not in the log", "child table not published")
 # Findings that explain a loss of values. They do not say that a table cannot be copied or followed.
 VALUES = {"PG_UNCHANGED_TOAST", "PG_GENERATED", "PG_ROW_SECURITY", "MARIADB_GENERATED"}
 # The pipe waits and then works, however long that takes. A finding must say so.
@@ -149,6 +150,7 @@ STRUCTURAL = {
     "PG_PUBLICATION_ROW_FILTER",
     "PG_PUBLICATION_COLUMN_LIST",
     "PG_PUBLICATION_LEAVES_OUT",
+    "PG_PUBLICATION_LACKS_CHILDREN",
     "PG_PUBLICATION_BREAKS_WRITES",
     "PG_NO_REPLICA_IDENTITY",
     "PG_FULL_WITH_GENERATED",

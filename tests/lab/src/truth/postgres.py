@@ -574,6 +574,8 @@ class Run:
             )
             if (what,) in generated:
                 return "generated column"
+            if self.children_not_published(key):
+                return "child table not published"
             if kind == "missing" and what not in self.first_columns[key]:
                 return "later column not published"
             if kind == "missing" or self.unpublished(key, what):
@@ -589,6 +591,8 @@ class Run:
             return "published as its root"
         if self.parts_not_logged(key):
             return "unlogged or foreign partition"
+        if self.children_not_published(key):
+            return "child table not published"
         lacking, extra = what
         if self.row_filters(key):
             return "row filter"
@@ -641,6 +645,19 @@ class Run:
                 UNION SELECT i.inhrelid FROM pg_inherits i JOIN part ON i.inhparent = part.oid)
               SELECT relname FROM part JOIN pg_class USING (oid) WHERE relkind = 'f' OR relpersistence <> 'p'""",
             quoted(*key),
+        )
+
+    def children_not_published(self, key):
+        """Tables that inherit from this one, which is not partitioned, and are not in the publication."""
+        return self.ask(
+            """WITH RECURSIVE child AS (
+                SELECT i.inhrelid AS oid FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent
+                  WHERE p.oid = %s::regclass AND p.relkind = 'r'
+                UNION SELECT i.inhrelid FROM pg_inherits i JOIN child ON i.inhparent = child.oid)
+              SELECT c.relname FROM child JOIN pg_class c USING (oid) JOIN pg_namespace n ON n.oid = c.relnamespace
+                WHERE NOT EXISTS (SELECT FROM pg_publication_tables t
+                  WHERE t.pubname = %s AND t.schemaname = n.nspname AND t.tablename = c.relname)""",
+            quoted(*key), self.publication,
         )
 
     def row_filters(self, key):
