@@ -86,7 +86,9 @@ fn postgres() -> Vec<Situation> {
         situation(
             "PG_PUBLICATION",
             "PG_PUBLICATION_LACKS_CHILDREN",
-            Sql("CREATE TABLE \"Old orders\" (PRIMARY KEY (id)) INHERITS (orders);"),
+            Sql("DROP PUBLICATION clickpipes_publication;
+                 CREATE PUBLICATION clickpipes_publication FOR TABLE orders;
+                 CREATE TABLE \"Old orders\" (PRIMARY KEY (id)) INHERITS (orders);"),
         )
         .args(PUBLISHED),
         situation(
