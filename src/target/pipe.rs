@@ -45,6 +45,11 @@ impl Pipe {
         self.mode != Some(ReplicationMode::Snapshot)
     }
 
+    /// Whether `sorting_keys` has columns of this table, given as `schema.table`.
+    pub fn has_sorting_key(&self, table: &str) -> bool {
+        self.sorting_keys.iter().any(|key| format!("{}.{}", key.schema, key.table) == table)
+    }
+
     /// Connections of the initial load at a time. Source of the defaults: ClickPipes documentation, parallel initial load.
     pub fn load_connections(&self) -> u32 {
         self.load_parallelism.unwrap_or(4).saturating_mul(self.parallel_tables.unwrap_or(1))

@@ -21,7 +21,7 @@ pub(crate) static CHECK: Check = Check::capability(
 .part(Part::Both)
 .severity(BlocksCdc)
 .expected("every column of the primary key, or of the replica identity index, is replicated: it is the sorting key in ClickHouse")
-.fix("remove these columns from excluded_columns, or leave the tables out (--table)")
+.fix("remove these columns from excluded_columns, or name other columns that identify a row in sorting_keys, or leave the tables out")
 .source("PeerDB, the engine of ClickPipes: excluded columns are no part of the ReplacingMergeTree's ORDER BY")
 .causes(&[&DB_KEY_COLUMN_EXCLUDED]);
 
@@ -62,9 +62,13 @@ fn no_column_is_excluded() -> Diagnostic {
     CHECK.pass("the pipe has no excluded_columns")
 }
 
-/// `columns`: of keys, and excluded.
+/// `columns`: of keys, and excluded. A table with sorting keys is not sorted by its primary key.
 fn judge(pipe: &Pipe, columns: &[String]) -> Diagnostic {
-    match columns {
+    let table_of =
+        |name: &String| name.rsplit_once('.').map(|(table, _)| table.to_owned()).unwrap_or_default();
+    let columns: Vec<&String> =
+        columns.iter().filter(|name| !pipe.has_sorting_key(&table_of(name))).collect();
+    match &columns[..] {
         [] => CHECK.pass(format!("no key column among {} excluded", pipe.excluded_columns.len())),
         some => CHECK.fail(&DB_KEY_COLUMN_EXCLUDED, format!("key columns, excluded: {}", some_of(some))),
     }

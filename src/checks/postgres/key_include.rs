@@ -26,8 +26,11 @@ pub(in crate::checks) static PG_INCLUDED_COLUMNS: Cause = Cause::new(
 )
 .fix("set the sorting key of these tables in the pipe (sorting_keys) to the key columns, or use a primary key without INCLUDE");
 
-fn judge(_: &Server<'_>, tables: &[&PostgresTable]) -> Diagnostic {
-    let these = tables.iter().filter(|table| !table.included_columns.is_empty());
+fn judge(server: &Server<'_>, tables: &[&PostgresTable]) -> Diagnostic {
+    let is_sorted_by_it = |table: &&&PostgresTable| {
+        !table.included_columns.is_empty() && !server.target.pipe.has_sorting_key(&table.table.full_name())
+    };
+    let these = tables.iter().filter(is_sorted_by_it);
     let shown: Vec<String> = these.map(|table| with_columns(table, &table.included_columns)).collect();
     match shown.is_empty() {
         true => CHECK.pass(format!("no primary key with INCLUDE: {}", counted(tables.len()))),
