@@ -1,7 +1,13 @@
 //! What the agent makes of the first bytes of a client, for tests/fuzz.
 
+use std::sync::LazyLock;
+
 use super::{mysql, postgres, relay::Pass};
 use crate::connection::{ChangeUser, ClientResponse, LocalPlugin};
+
+/// Derived once: it takes longer than everything else.
+static VERIFIER: LazyLock<postgres::Verifier> =
+    LazyLock::new(|| postgres::Verifier::new(b"password", [7; 16]));
 
 /// PostgreSQL: a startup message or a request, and the messages of SCRAM.
 ///
@@ -9,9 +15,8 @@ use crate::connection::{ChangeUser, ClientResponse, LocalPlugin};
 /// If another user than `u` is let through.
 pub async fn postgres_client(bytes: &[u8]) {
     postgres::fuzzing::read(bytes).await;
-    let verifier = postgres::Verifier::new(b"password", [7; 16]);
     let (first, last) = bytes.split_at(bytes.len() / 2);
-    assert!(!postgres::fuzzing::is_proof(&verifier, first, last), "a proof without the password");
+    assert!(!postgres::fuzzing::is_proof(&VERIFIER, first, last), "a proof without the password");
 }
 
 /// MySQL and MariaDB: a handshake response, COM_CHANGE_USER, and requests.
