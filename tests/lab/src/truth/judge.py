@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 CDC, LOAD, BLOCKED = "cdc", "initial_load_only", "blocked"
 
@@ -70,7 +70,8 @@ class Verdict:
         report = document["targets"][0]
         verdict = report["verdict"]
         not_replicated = tuple(verdict["not_replicated"])
-        return cls(verdict[names.capability], report[names.checks], tuple(verdict[names.blocked_by]), "", not_replicated)
+        blocked_by = tuple(verdict[names.blocked_by])
+        return cls(verdict[names.capability], report[names.checks], blocked_by, not_replicated=not_replicated)
 
     def advises(self, publication):
         """Whether the report says to use this publication."""
@@ -242,7 +243,7 @@ def without(verdict, row):
     # An unknown result can have no effect. A check that passes never makes the verdict worse.
     capability = min(capability, verdict.capability, key=(CDC, LOAD, BLOCKED).index)
     blocked_by = tuple(other["code"] for other in counted if SEVERITIES[other["severity"]] == capability)
-    return Verdict(capability, rows, blocked_by, verdict.error, verdict.not_replicated)
+    return replace(verdict, capability=capability, rows=rows, blocked_by=blocked_by)
 
 
 def code(error):
