@@ -18,12 +18,8 @@ pub(super) struct Tables {
     pub(super) partition: Vec<Given>,
 }
 
-/// Attributes of a mapping that name columns, with the field of a target.
-const COLUMNS: [(&str, &str); 3] = [
-    ("excluded_columns", "excluded_columns"),
-    ("sorting_keys", "sorting_keys"),
-    ("partition_key", "partition_key"),
-];
+/// Attributes of a mapping that name columns. The fields of a target have the same names.
+const COLUMNS: [&str; 3] = ["excluded_columns", "sorting_keys", "partition_key"];
 
 impl PipeReader<'_> {
     pub(super) fn tables(&mut self, engine: &str, mappings: Option<Vec<TableMapping>>) -> Option<Tables> {
@@ -39,10 +35,10 @@ impl PipeReader<'_> {
         if open.is_some() {
             self.known_after_apply(Some("tables"), &path);
         }
-        for (attribute, key) in COLUMNS {
+        for attribute in COLUMNS {
             let is_open = |i: usize| self.unknown.any(&columns(engine, &i.to_string(), attribute));
             if (0..self.unknown.len(&path)).any(is_open) {
-                self.known_after_apply(Some(key), &path);
+                self.known_after_apply(Some(attribute), &path);
             }
         }
         let mappings = mappings?;
@@ -113,7 +109,7 @@ impl PipeReader<'_> {
         let excluded = mapping.excluded_columns.iter().flatten().flatten().collect();
         let sorting = mapping.sorting_keys.iter().flatten().flatten().collect();
         let values: [Vec<&String>; 3] = [excluded, sorting, mapping.partition_key.iter().collect()];
-        for ((attribute, _), values) in COLUMNS.into_iter().zip(values) {
+        for (attribute, values) in COLUMNS.into_iter().zip(values) {
             if self.sensitive.any(&columns(engine, &index, attribute)) {
                 for column in values {
                     self.declaration.sensitive.push(column);
