@@ -12,8 +12,8 @@ use super::{client::Client, password::Password};
 use crate::{config::AgentTarget, secret::Secret, target::Invalid};
 pub(super) use inherited::Inherited;
 pub use tcp::TcpSocket;
-pub(super) use unix::create_parent;
 pub use unix::{PrivateDirectory, UnixSocket};
+pub(super) use unix::{create_parent, described, is_own};
 
 /// A listening socket of a target.
 #[derive(Debug)]

@@ -5,19 +5,18 @@
 use std::{
     fs,
     io::{self, Write},
-    os::unix::fs::MetadataExt,
     path::Path,
     process::Stdio,
     time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
-use rustix::process::geteuid;
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Endpoint,
+    listener::{described, is_own},
     login::{TIMEOUT, new_token},
     refusal::Refusal,
 };
@@ -145,14 +144,9 @@ fn write(path: &Path, text: &str) -> Result<(), Invalid> {
     let directory = path.parent().unwrap_or(Path::new("/"));
     let metadata =
         fs::metadata(directory).map_err(|error| failed("a file in a directory that exists", error))?;
-    let (mode, owner) = (metadata.mode() & 0o7777, metadata.uid());
-    if ![geteuid().as_raw(), 0].contains(&owner) || mode & 0o022 != 0 {
-        let found = format!("{}: mode {mode:04o}, owner {owner}", quoted(directory.display()));
-        return Err(Invalid::new(
-            "agent_token_file",
-            "a directory that only this user or root can change",
-            found,
-        ));
+    if !is_own(&metadata) {
+        let expected = "a directory that only this user or root can change";
+        return Err(Invalid::new("agent_token_file", expected, described(directory, &metadata)));
     }
     let replace = || -> io::Result<()> {
         // Created with O_EXCL and mode 0600, before the first byte.
@@ -188,7 +182,10 @@ async fn run(hook: &[String], target: &str) {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs::Permissions, os::unix::fs::PermissionsExt};
+    use std::{
+        fs::Permissions,
+        os::unix::fs::{MetadataExt, PermissionsExt},
+    };
 
     use super::*;
     use crate::secret::Secret;

@@ -57,11 +57,22 @@ impl PrivateDirectory {
     }
 }
 
-/// Creates the directory of all sockets, unless it exists. Only its owner and root may change it.
+/// Whether only this user or root can change the contents of a directory.
+pub(in crate::agent) fn is_own(directory: &fs::Metadata) -> bool {
+    [geteuid().as_raw(), 0].contains(&directory.uid()) && directory.mode() & 0o022 == 0
+}
+
+/// A path, its mode and its owner, for an error.
+pub(in crate::agent) fn described(path: &Path, metadata: &fs::Metadata) -> String {
+    let (mode, owner) = (metadata.mode() & 0o7777, metadata.uid());
+    format!("{}: mode {mode:04o}, owner {owner}", quoted(path.display()))
+}
+
+/// Creates the directory of all sockets, unless it exists. Only its owner and root may change it. `is_shared`: other users have to get
+/// to a socket in it.
 ///
 /// # Errors
 /// If it cannot be created, or another user can change it.
-/// `is_shared`: other users have to get to a socket in it.
 pub(in crate::agent) fn create_parent(directory: &Path, is_shared: bool) -> Result<(), Invalid> {
     let refused = |found: String| {
         Invalid::new("socket_dir", "a directory that only this user or root can change", found)
@@ -77,11 +88,10 @@ pub(in crate::agent) fn create_parent(directory: &Path, is_shared: bool) -> Resu
         Err(error) => return Err(failed(error)),
     }
     let metadata = fs::metadata(directory).map_err(failed)?;
-    let (mode, owner) = (metadata.mode() & 0o7777, metadata.uid());
-    if !metadata.is_dir() || ![geteuid().as_raw(), 0].contains(&owner) || mode & 0o022 != 0 {
-        return Err(refused(format!("{}: mode {mode:04o}, owner {owner}", quoted(directory.display()))));
+    match metadata.is_dir() && is_own(&metadata) {
+        true => Ok(()),
+        false => Err(refused(described(directory, &metadata))),
     }
-    Ok(())
 }
 
 /// A listening Unix socket that belongs to the user of this process. It is removed when it is dropped.
@@ -126,11 +136,10 @@ impl UnixSocket {
         }
         // A link could be changed to lead elsewhere.
         let metadata = fs::symlink_metadata(directory).map_err(|error| failed(directory, &error))?;
-        let (mode, owner) = (metadata.mode() & 0o7777, metadata.uid());
         // The group may have been set by an agent before.
-        let is_private = mode & if group.is_some() { 0o027 } else { 0o077 } == 0;
-        if !metadata.is_dir() || owner != geteuid().as_raw() || !is_private {
-            let found = format!("{}: mode {mode:04o}, owner {owner}", quoted(directory.display()));
+        let is_private = metadata.mode() & if group.is_some() { 0o027 } else { 0o077 } == 0;
+        if !metadata.is_dir() || metadata.uid() != geteuid().as_raw() || !is_private {
+            let found = described(directory, &metadata);
             return invalid("a directory of this user with mode 0700", found);
         }
         let lock = OpenOptions::new()
