@@ -126,6 +126,9 @@ pub struct NamedColumn {
     pub data_type: String,
     /// The first column of an index over all rows.
     pub indexed: bool,
+    /// In the key of its table: the primary key, or the replica identity index of PostgreSQL.
+    #[cfg_attr(test, serde(default))]
+    pub in_key: bool,
 }
 
 /// Facts about a PostgreSQL server.
@@ -247,9 +250,6 @@ pub struct PostgresTable {
     /// Columns in INCLUDE of the primary key.
     #[cfg_attr(test, serde(default))]
     pub included_columns: Vec<ServerText>,
-    /// Columns of its key that the pipe excludes. The key is the replica identity index, if there is one, else the primary key.
-    #[cfg_attr(test, serde(default))]
-    pub excluded_key_columns: Vec<ServerText>,
 }
 
 impl PostgresTable {
@@ -445,9 +445,6 @@ pub struct MysqlFacts {
     pub cascades: Fact<Vec<String>>,
     /// MariaDB: columns of these tables with the attribute COMPRESSED, as `schema.table.column`.
     pub compressed_columns: Fact<Vec<String>>,
-    /// Columns of primary keys that the pipe excludes, as `schema.table.column`. Absent if it excludes no columns.
-    #[cfg_attr(test, serde(default))]
-    pub excluded_key_columns: Fact<Vec<String>>,
     /// MariaDB: generated columns of these tables, as `schema.table.column`.
     #[cfg_attr(test, serde(default))]
     pub generated_columns: Fact<Vec<String>>,

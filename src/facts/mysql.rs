@@ -51,7 +51,6 @@ pub async fn ask(session: MysqlSession, deadline: Instant, close_by: Instant, pi
         current_user: account.user,
         settings: variables.map_or_else(Fact::Refused, Fact::Read),
         account_limits: queries.account_limits().await,
-        excluded_key_columns: queries.excluded_key_columns(&pipe.excluded_columns).await,
         inactive_roles: account.inactive_roles,
         ..MysqlFacts::default()
     };

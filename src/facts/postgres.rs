@@ -156,7 +156,9 @@ fn named_columns(pipe: &Pipe) -> Option<String> {
     Some(format!(
         "SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, NULL),
             EXISTS (SELECT FROM pg_index i
-              WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL AND i.indkey[0] = a.attnum)
+              WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL AND i.indkey[0] = a.attnum),
+            EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND a.attnum = ANY (i.indkey)
+              AND CASE c.relreplident WHEN 'i' THEN i.indisreplident ELSE i.indisprimary END)
          FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p') AND {is_named}"
     ))
@@ -250,17 +252,7 @@ fn filters_rows(table: &str) -> String {
 
 /// A condition: the pipe leaves this column out.
 fn is_excluded(columns: &[TableColumn], schema: &str, table: &str, column: &str) -> String {
-    let names =
-        |c: &TableColumn| format!("({}, {}, {})", literal(&c.schema), literal(&c.table), literal(&c.column));
-    match columns {
-        [] => "false".to_owned(),
-        some => {
-            format!(
-                "({schema}, {table}, {column}) IN ({})",
-                some.iter().map(names).collect::<Vec<_>>().join(", ")
-            )
-        }
-    }
+    columns::is_one_of(columns.iter(), [schema, table, column], literal).unwrap_or_else(|| "false".to_owned())
 }
 
 /// What ClickPipes selects from the table `t`, whose oid is `c.oid`: every column, or those that are not excluded.
@@ -335,10 +327,7 @@ fn tables_in_question(pipe: &Pipe) -> String {
             {selected},
             (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a JOIN pg_index i ON i.indrelid = a.attrelid
               WHERE a.attrelid = c.oid AND i.indisprimary AND NOT {excluded}
-                AND a.attnum = ANY ((i.indkey::int2[])[{KEY_COLUMNS}:i.indnatts])),
-            (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a JOIN pg_index i ON i.indrelid = a.attrelid
-              WHERE a.attrelid = c.oid AND {excluded} AND a.attnum = ANY (i.indkey)
-                AND CASE c.relreplident WHEN 'i' THEN i.indisreplident ELSE i.indisprimary END)
+                AND a.attnum = ANY ((i.indkey::int2[])[{KEY_COLUMNS}:i.indnatts]))
          FROM (SELECT c.oid, n.oid AS namespace, n.nspname AS schema, c.relname AS name, count(*) OVER () AS total
            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
            WHERE c.relkind IN ('r', 'p') AND (NOT c.relispartition OR {named}) AND {meant}
@@ -393,7 +382,6 @@ async fn read_each(
             parents: list(column(18).raw()),
             foreign_parts: list(column(19).raw()),
             included_columns: list(column(21).raw()),
-            excluded_key_columns: list(column(22).raw()),
         }
     });
     Fact::Read(Tables { total, seen: join_all(seen).await })

@@ -45,9 +45,9 @@ impl Pipe {
         self.mode != Some(ReplicationMode::Snapshot)
     }
 
-    /// Whether `sorting_keys` has columns of this table, given as `schema.table`.
-    pub fn has_sorting_key(&self, table: &str) -> bool {
-        self.sorting_keys.iter().any(|key| format!("{}.{}", key.schema, key.table) == table)
+    /// Whether `sorting_keys` has columns of this table.
+    pub fn has_sorting_key(&self, schema: &str, table: &str) -> bool {
+        self.sorting_keys.iter().any(|key| key.schema == schema && key.table == table)
     }
 
     /// Connections of the initial load at a time. Source of the defaults: ClickPipes documentation, parallel initial load.

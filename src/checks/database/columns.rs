@@ -8,7 +8,7 @@ use crate::{
         tables::some_of,
         unanswered,
     },
-    diagnostic::Severity::Advisory,
+    diagnostic::{Severity::Advisory, printable},
     facts::{Fact, NamedColumn, Table},
     target::{Engine, Pipe, TableColumn, Target},
 };
@@ -104,20 +104,10 @@ fn judge<'a>(
             is_same(engine, [table.schema.raw(), table.name.raw()], [&column.schema, &column.table])
         })
     };
-    let of_column = |column: &TableColumn| {
-        found.iter().find(|found| {
-            is_same(
-                engine,
-                [found.schema.raw(), found.table.raw(), found.name.raw()],
-                [&column.schema, &column.table, &column.column],
-            )
-        })
-    };
+    let of_column = |column: &TableColumn| found.iter().find(|found| is_column(engine, found, column));
     let is_missing = |column: &&TableColumn| is_readable(column) && of_column(column).is_none();
     let named = |columns: Vec<&TableColumn>| {
-        some_of(
-            &columns.into_iter().map(|c| crate::diagnostic::printable(&c.to_string())).collect::<Vec<_>>(),
-        )
+        some_of(&columns.into_iter().map(|c| printable(&c.to_string())).collect::<Vec<_>>())
     };
     let sorting =
         sorting_keys.iter().filter(|column| is_missing(column) || excluded_columns.contains(column));
@@ -134,11 +124,9 @@ fn judge<'a>(
     let types = if engine == Engine::Postgres { &POSTGRES_TYPES[..] } else { &MYSQL_TYPES[..] };
     let unfit = partition_keys.iter().filter_map(|column| {
         let found = of_column(column)?;
-        let name = crate::diagnostic::printable(&column.to_string());
+        let name = printable(&column.to_string());
         match (types.contains(&found.data_type.as_str()), found.indexed) {
-            (false, _) => {
-                Some(format!("{name} has the type {}", crate::diagnostic::printable(&found.data_type)))
-            }
+            (false, _) => Some(format!("{name} has the type {}", printable(&found.data_type))),
             (true, false) => Some(format!("no index begins with {name}")),
             (true, true) => None,
         }
@@ -154,6 +142,15 @@ fn judge<'a>(
     }
     let count = excluded_columns.len() + sorting_keys.len() + partition_keys.len();
     CHECK.pass(format!("{count} named"))
+}
+
+/// Whether the column of the server is the one that the pipe names.
+pub(super) fn is_column(engine: Engine, found: &NamedColumn, named: &TableColumn) -> bool {
+    is_same(
+        engine,
+        [found.schema.raw(), found.table.raw(), found.name.raw()],
+        [&named.schema, &named.table, &named.column],
+    )
 }
 
 /// Whether two names mean the same. MySQL and MariaDB compare names of columns without regard to case, and those of tables too on

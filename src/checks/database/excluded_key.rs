@@ -3,13 +3,14 @@
 use crate::{
     checks::{
         Diagnostic,
-        check::{ALL, Cause, Check, Judge, Part},
+        check::{ALL, Cause, Check, Judge},
+        database::columns::is_column,
         mysql, postgres,
         tables::some_of,
     },
-    diagnostic::Severity::BlocksCdc,
-    facts::{Fact, PostgresTable},
-    target::Pipe,
+    diagnostic::{Severity::BlocksCdc, printable},
+    facts::{Fact, NamedColumn},
+    target::{TableColumn, Target},
 };
 
 pub(crate) static CHECK: Check = Check::capability(
@@ -18,7 +19,6 @@ pub(crate) static CHECK: Check = Check::capability(
     ALL,
     Judge::Engines { postgres, mysql },
 )
-.part(Part::Both)
 .severity(BlocksCdc)
 .expected("every column of the primary key, or of the replica identity index, is replicated: it is the sorting key in ClickHouse")
 .fix("remove these columns from excluded_columns, or name other columns that identify a row in sorting_keys, or leave the tables out")
@@ -33,43 +33,30 @@ pub(in crate::checks) static DB_KEY_COLUMN_EXCLUDED: Cause = Cause::new(
 );
 
 fn postgres(server: &postgres::Server<'_>) -> Diagnostic {
-    let pipe = &server.target.pipe;
-    match server.facts.tables.read() {
-        _ if pipe.excluded_columns.is_empty() => no_column_is_excluded(),
-        None => postgres::unanswered(&CHECK, &server.facts.tables),
-        Some(tables) => {
-            let columns = |t: &PostgresTable| -> Vec<String> {
-                t.excluded_key_columns
-                    .iter()
-                    .map(|column| format!("{}.{column}", t.table.full_name()))
-                    .collect()
-            };
-            judge(pipe, &tables.seen.iter().flat_map(columns).collect::<Vec<_>>())
-        }
-    }
+    let columns = &server.facts.named_columns;
+    judge(server.target, columns).unwrap_or_else(|| postgres::unanswered(&CHECK, columns))
 }
 
 fn mysql(server: &mysql::Server<'_>) -> Diagnostic {
-    let pipe = &server.target.pipe;
-    match &server.facts.excluded_key_columns {
-        _ if pipe.excluded_columns.is_empty() => no_column_is_excluded(),
-        Fact::Read(columns) => judge(pipe, columns),
-        other => mysql::unanswered(&CHECK, other),
+    let columns = &server.facts.named_columns;
+    judge(server.target, columns).unwrap_or_else(|| mysql::unanswered(&CHECK, columns))
+}
+
+/// `None` if the columns were not read. A table with sorting keys is not sorted by its primary key.
+fn judge(target: &Target, columns: &Fact<Vec<NamedColumn>>) -> Option<Diagnostic> {
+    let (pipe, engine) = (&target.pipe, target.engine());
+    if pipe.excluded_columns.is_empty() {
+        return Some(CHECK.pass("the pipe has no excluded_columns"));
     }
-}
-
-fn no_column_is_excluded() -> Diagnostic {
-    CHECK.pass("the pipe has no excluded_columns")
-}
-
-/// `columns`: of keys, and excluded. A table with sorting keys is not sorted by its primary key.
-fn judge(pipe: &Pipe, columns: &[String]) -> Diagnostic {
-    let table_of =
-        |name: &String| name.rsplit_once('.').map(|(table, _)| table.to_owned()).unwrap_or_default();
-    let columns: Vec<&String> =
-        columns.iter().filter(|name| !pipe.has_sorting_key(&table_of(name))).collect();
-    match &columns[..] {
+    let columns = columns.read()?;
+    let is_lacked = |excluded: &&TableColumn| {
+        let is_in_key = columns.iter().any(|column| column.in_key && is_column(engine, column, excluded));
+        is_in_key && !pipe.has_sorting_key(&excluded.schema, &excluded.table)
+    };
+    let lacked = pipe.excluded_columns.iter().filter(is_lacked);
+    let lacked: Vec<String> = lacked.map(|column| printable(&column.to_string())).collect();
+    Some(match &lacked[..] {
         [] => CHECK.pass(format!("no key column among {} excluded", pipe.excluded_columns.len())),
         some => CHECK.fail(&DB_KEY_COLUMN_EXCLUDED, format!("key columns, excluded: {}", some_of(some))),
-    }
+    })
 }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     connection::Refusal,
     sql,
-    target::{Pipe, TableColumn, TablePattern},
+    target::{Pipe, TablePattern},
 };
 
 /// One statement tries to read this many tables. If it is refused, it is repeated with half of them.
@@ -110,26 +110,6 @@ impl Queries {
         Fact::Read(found)
     }
 
-    /// Columns of primary keys, among those that the pipe excludes.
-    pub(super) async fn excluded_key_columns(&mut self, excluded: &[TableColumn]) -> Fact<Vec<String>> {
-        if excluded.is_empty() {
-            return Fact::Absent;
-        }
-        let literal = sql::mysql::hex_literal;
-        let name = |c: &TableColumn| {
-            format!("({}, {}, {})", literal(&c.schema), literal(&c.table), literal(&c.column))
-        };
-        let names: Vec<String> = excluded.iter().map(name).collect();
-        let sql = format!(
-            "SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME, '.', COLUMN_NAME) FROM information_schema.COLUMNS \
-             WHERE COLUMN_KEY = 'PRI' AND (TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME) IN ({}) ORDER BY 1 LIMIT {TABLES_AT_MOST}",
-            names.join(", ")
-        );
-        all(self.rows(&sql).await, |rows| {
-            rows.iter().filter_map(|row| Some(row.first()?.as_ref()?.to_string())).collect()
-        })
-    }
-
     /// The server shows only columns that the account has a privilege on.
     pub(super) async fn named_columns(&mut self, pipe: &Pipe) -> Fact<Vec<NamedColumn>> {
         let names = ["c.TABLE_SCHEMA", "c.TABLE_NAME", "c.COLUMN_NAME"];
@@ -139,7 +119,8 @@ impl Queries {
         let sql = format!(
             "SELECT c.TABLE_SCHEMA, c.TABLE_NAME, c.COLUMN_NAME, c.DATA_TYPE, EXISTS (SELECT 1 \
              FROM information_schema.STATISTICS AS s WHERE s.TABLE_SCHEMA = c.TABLE_SCHEMA AND s.TABLE_NAME = c.TABLE_NAME \
-             AND s.COLUMN_NAME = c.COLUMN_NAME AND s.SEQ_IN_INDEX = 1) FROM information_schema.COLUMNS AS c WHERE {is_named}"
+             AND s.COLUMN_NAME = c.COLUMN_NAME AND s.SEQ_IN_INDEX = 1), c.COLUMN_KEY = 'PRI' \
+             FROM information_schema.COLUMNS AS c WHERE {is_named}"
         );
         columns::of_rows(self.rows(&sql).await)
     }
