@@ -21,7 +21,7 @@ use crate::{
     aws::AwsRecords,
     connection::{ConnectError, ConnectionEvidence},
     diagnostic::{Outcome, Severity},
-    facts::{Fact, Facts, Position},
+    facts::{Fact, Facts, LoadFacts, Position},
     identity::{IdentityError, IdentityEvidence},
     local_failure::LocalFailure,
     sql,
@@ -84,6 +84,8 @@ pub struct Observations {
     pub login: Option<Result<(), ConnectError>>,
     pub connection: ConnectionEvidence,
     pub facts: Option<Facts>,
+    /// With `--estimate`: what an initial load has to read, and how fast rows arrive. No check depends on it.
+    pub load: Option<Result<LoadFacts, ConnectError>>,
     /// Of an earlier full check, in a long-lived process.
     pub earlier: Option<Position>,
     /// What RDS and IAM have on record, if AWS diagnostics are on. It ranks the causes of a failure, and no check depends on it.

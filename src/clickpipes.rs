@@ -9,7 +9,7 @@
 //! - AssumeRole: without an external id. The service roles of ClickHouse Cloud are in partition `aws`.
 //! - TLS: `ca_certificate` is a field of the pipe. It replaces the built-in roots.
 
-use crate::target::{Host, RdsName, RdsNameKind, Target};
+use crate::target::{Engine, Host, RdsName, RdsNameKind, Target};
 
 /// What CDC does not replicate, whatever the database is: rows that stay in ClickHouse and are gone in the database.
 ///
@@ -18,6 +18,19 @@ use crate::target::{Host, RdsName, RdsNameKind, Target};
 /// ClickPipes for Postgres FAQ, "Can I update primary key columns in PostgreSQL?".
 pub const NOT_REPLICATED: [&str; 3] =
     ["TRUNCATE", "dropped or detached partitions", "changes of primary keys (the old row stays)"];
+
+/// Types of a column that an initial load can be split by, as the server names them, without length and sign (ClickPipes
+/// documentation, parallel initial load).
+pub fn partition_key_types(engine: Engine) -> &'static [&'static str] {
+    match engine {
+        Engine::Postgres => {
+            &["smallint", "integer", "bigint", "timestamp without time zone", "timestamp with time zone"]
+        }
+        Engine::Mysql | Engine::Mariadb => {
+            &["tinyint", "smallint", "mediumint", "int", "bigint", "date", "datetime", "timestamp"]
+        }
+    }
+}
 
 /// The partition of ClickHouse Cloud's service roles (ClickPipes documentation, static IP addresses: Regions of ClickPipes).
 const PARTITION: &str = "aws";

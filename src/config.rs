@@ -57,6 +57,8 @@ pub struct Config {
     pub wait: Option<Duration>,
     /// After a refusal, at most one more STS call and one more login.
     pub retry: bool,
+    /// Estimate the duration of the initial load.
+    pub estimate: bool,
     pub output: CheckFormat,
     pub detail: Detail,
     /// The locale is not UTF-8, so texts use ASCII marks.
@@ -169,6 +171,7 @@ impl Config {
             fail_on_warning: fail_on == Some(FailOn::Warning),
             wait,
             retry: !no_retry,
+            estimate: args.estimate,
             output: args.output.format(),
             detail: match (args.quiet, args.verbose) {
                 (true, _) => Detail::Quiet,

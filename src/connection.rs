@@ -12,6 +12,7 @@ mod dial;
 mod mysql;
 mod rate_limit;
 mod postgres;
+mod sample;
 pub(crate) mod task;
 mod tls;
 
@@ -32,10 +33,11 @@ pub use mysql::fuzzing as mysql_fuzzing;
 pub use mysql::{
     BinlogPosition, COM_CHANGE_USER, ChangeUser, ClientResponse, LocalPlugin, MysqlSession, Scramble,
 };
+pub use postgres::PostgresSession;
 #[cfg(fuzzing)]
 pub use postgres::fuzzing as postgres_fuzzing;
-pub use postgres::{PostgresSession, Purpose};
 pub use rate_limit::RateLimit;
+pub use sample::{Sample, SampleLimits};
 pub use tls::{CertificateSummary, TlsEvidence, TlsFailure};
 
 use task::Task;
@@ -333,6 +335,7 @@ pub struct Greeting {
 /// A verified, encrypted connection whose server has asked for the token.
 pub struct PendingAuth {
     inner: Box<Inner>,
+    purpose: Purpose,
     redactor: Redactor,
 }
 
@@ -365,10 +368,31 @@ impl Session {
     }
 }
 
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    Queries,
+    /// A logical walsender (`replication=database`), as CDC opens.
+    Replication,
+    /// To read a part of a table and measure how long that takes.
+    Sample,
+}
+
+impl Purpose {
+    /// Most bytes that a driver reads in such a session: more than all responses to the statements of a check, or more
+    /// than a sample.
+    fn limit(self) -> usize {
+        match self {
+            Self::Queries | Self::Replication => 8 << 20,
+            Self::Sample => 64 << 20,
+        }
+    }
+}
+
 /// The data with which a connection starts. It comes from the caller.
 #[derive(Clone, Copy, Debug)]
 pub enum Opening<'a> {
-    /// Of a check. The purpose matters to PostgreSQL only.
+    /// Of a check.
     Check(Purpose),
     /// PostgreSQL: the startup message of a client, which is sent unchanged.
     Startup(&'a [u8]),
@@ -389,7 +413,11 @@ pub async fn connect_until_auth(
     let pending = until_auth(target, opening, roots, deadline, evidence).await;
     evidence.redact(redactor);
     let inner = pending.map_err(|error| error.redacted(redactor))?;
-    Ok(PendingAuth { inner: Box::new(inner), redactor: redactor.clone() })
+    let purpose = match opening {
+        Opening::Check(purpose) => purpose,
+        Opening::Startup(_) => Purpose::Queries,
+    };
+    Ok(PendingAuth { inner: Box::new(inner), purpose, redactor: redactor.clone() })
 }
 
 async fn until_auth(
@@ -526,7 +554,7 @@ pub async fn answer(
     let pending = pending.await;
     evidence.redact(redactor);
     let inner = pending.map_err(|error| error.redacted(redactor))?;
-    Ok(PendingAuth { inner: Box::new(inner), redactor: redactor.clone() })
+    Ok(PendingAuth { inner: Box::new(inner), purpose: Purpose::Queries, redactor: redactor.clone() })
 }
 
 /// MySQL and MariaDB: authenticates an open session again, with a new token. Returns the payload of the server's OK.
@@ -610,7 +638,7 @@ impl PendingAuth {
         deadline: Instant,
         evidence: &mut ConnectionEvidence,
     ) -> Result<Session, ConnectError> {
-        let Self { inner, redactor } = self;
+        let Self { inner, purpose, redactor } = self;
         // From here on the server can repeat the token.
         redactor.learn_token(token);
         let logged_in = timed(Stage::Login, deadline, &mut evidence.stage_durations, async {
@@ -619,11 +647,11 @@ impl PendingAuth {
                 match *inner {
                     Inner::Postgres(pending) => {
                         let authenticated = pending.authenticate(&token).await?;
-                        authenticated.into_session(redactor).await.map(Session::Postgres)
+                        authenticated.into_session(purpose, redactor).await.map(Session::Postgres)
                     }
                     Inner::Mysql(pending) => {
                         let authenticated = pending.authenticate(&token).await?;
-                        authenticated.into_session(redactor).await.map(Session::Mysql)
+                        authenticated.into_session(purpose, redactor).await.map(Session::Mysql)
                     }
                 }
             });
@@ -644,7 +672,7 @@ impl PendingAuth {
         deadline: Instant,
         evidence: &mut ConnectionEvidence,
     ) -> Result<Authenticated, ConnectError> {
-        let Self { inner, redactor } = self;
+        let Self { inner, redactor, .. } = self;
         redactor.learn_token(token);
         let authenticated = timed(Stage::Login, deadline, &mut evidence.stage_durations, async {
             let (stream, said) = match *inner {

@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use clap::ValueEnum;
+use jiff::SignedDuration;
 use serde::{Serialize, Serializer};
 
 use crate::{
@@ -23,6 +24,16 @@ pub fn printable(words: &str) -> String {
 /// The serializer's.
 pub fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64((duration.as_secs_f64() * 1e6).round() / 1e3)
+}
+
+/// A duration for people, rounded down: `45 s`, `12 min`, `3 h 20 min`.
+pub(crate) fn in_words(duration: SignedDuration) -> String {
+    match duration.as_secs().max(0) {
+        s @ 0..60 => format!("{s} s"),
+        s @ 60..3600 => format!("{} min", s / 60),
+        s @ 3600..86_400 => format!("{} h {} min", s / 3600, s / 60 % 60),
+        s => format!("{} d {} h", s / 86_400, s / 3600 % 24),
+    }
 }
 
 /// Control characters, and those that make a text look like another one.

@@ -3,6 +3,8 @@
 mod columns;
 mod forecast;
 mod gtid;
+mod initial_load;
+pub mod load;
 mod measurements;
 mod mysql;
 mod postgres;
@@ -19,6 +21,8 @@ use crate::{
 pub use forecast::{
     BinlogObservation, LastReader, PipeLimit, Position, PublishedTables, TableObservation, lost_after,
 };
+pub use initial_load::{InitialLoad, LargeTable, NoEstimate, Sampled};
+pub use load::LoadFacts;
 pub use measurements::{Measurements, PipeBinlog, PipeSlot};
 pub use mysql::{ask as ask_mysql, unanswered as unanswered_mysql};
 pub use postgres::{ask as ask_postgres, identify_system};

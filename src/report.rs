@@ -23,7 +23,7 @@ use crate::{
     checks::{self, Candidate, Diagnostic, Group, Observations, aws::AwsEvidence},
     connection::TlsEvidence,
     diagnostic::{Basis, Capability, Outcome, RequiredBy, Requirement, Severity, milliseconds},
-    facts::Measurements,
+    facts::{InitialLoad, Measurements},
     identity::IdentityEvidence,
     target::{Endpoint, Host, Region, ReplicationMode, SourceType, Target, Unchecked},
     token::AuthToken,
@@ -66,8 +66,20 @@ pub struct Report {
     /// What RDS and IAM have on record; null without `--explain-with-profile` or `--explain-with-role`.
     pub aws_diagnostics: Option<AwsDiagnostics>,
     pub measurements: Measurements,
+    /// With `--estimate`: how long the initial load takes; otherwise null, also if the login failed.
+    pub initial_load: Option<Box<LoadEstimate>>,
     /// Stages overlap: their durations do not add up to `duration_ms`.
     pub timings: Vec<StageTiming>,
+}
+
+/// How long the initial load takes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct LoadEstimate {
+    /// Null if it could not be measured.
+    pub estimate: Option<InitialLoad>,
+    /// Why there is no estimate; null if there is one.
+    pub problem: Option<String>,
 }
 
 /// How long a target was waited for.
@@ -238,8 +250,10 @@ impl Report {
                 .collect(),
             aws_diagnostics: aws_diagnostics(target, seen, &diagnostics),
             measurements: measurements(target, seen, timing),
+            initial_load: None,
             timings: stage::timings(seen, timing),
         };
+        report.initial_load = initial_load(target, seen, &report.measurements).map(Box::new);
         let verdict = &mut report.verdict;
         pipe_state::add(verdict, target.declaration.as_ref(), target.pipe.mode, &diagnostics);
         if let Some(declaration) = &target.declaration {
@@ -272,6 +286,7 @@ impl Report {
             checks: diagnostics.iter().map(result).collect(),
             aws_diagnostics: None,
             measurements: Measurements::default(),
+            initial_load: None,
             timings: Vec::new(),
         };
         pipe_state::add(&mut report.verdict, Some(&pipe.declaration), pipe.mode, &diagnostics);
@@ -400,6 +415,19 @@ fn measurements(target: &Target, seen: &Observations, timing: Timing) -> Measure
         }
         None => measured,
     }
+}
+
+fn initial_load(target: &Target, seen: &Observations, measured: &Measurements) -> Option<LoadEstimate> {
+    let (load, facts) = (seen.load.as_ref()?, seen.facts.as_ref()?);
+    let estimate = match load {
+        Ok(load) => InitialLoad::estimate(&target.pipe, facts, load, measured).map_err(|why| why.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    let (estimate, problem) = match estimate {
+        Ok(estimate) => (Some(estimate), None),
+        Err(problem) => (None, Some(problem)),
+    };
+    Some(LoadEstimate { estimate, problem })
 }
 
 fn aws_diagnostics(

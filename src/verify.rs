@@ -18,11 +18,14 @@ use crate::{
     aws,
     checks::{self, Observations},
     connection::{
-        self, ConnectError, ConnectionEvidence, Opening, PendingAuth, Purpose, RateLimit, Session, Stage,
-        task::Task,
+        self, ConnectError, ConnectionEvidence, Opening, PendingAuth, Purpose, RateLimit, Refusal, Sample,
+        SampleLimits, Session, Stage, task::Task,
     },
     diagnostic::Requirement,
-    facts::{self, Fact, Facts, SystemIdentity},
+    facts::{
+        self, Fact, Facts, LoadFacts, SystemIdentity,
+        load::{self, TableSize, WalWritten},
+    },
     identity::{self, Failure, Identity, IdentityError, Sessions, Waiting},
     report::{Report, Timing},
     secret::Redactor,
@@ -41,6 +44,8 @@ pub struct Budget {
     pub timeout: Duration,
     /// After a refusal that leaves more than one cause: at most one more STS call and one more login.
     pub retry: bool,
+    /// Measure for an estimate of the initial load, which takes longer than `timeout`: up to [`load::TIME`] more.
+    pub estimate: bool,
 }
 
 /// Results and resources reused between runs. Empty for an independent run.
@@ -96,7 +101,7 @@ pub async fn observe(target: &Target, budget: Budget, given: RunContext<'_>, clo
     let start = Instant::now();
     // The last tenth is reserved for closing sessions, so that a slow query fails alone.
     let until = |part| start + budget.timeout.mul_f32(part);
-    let retry = budget.retry;
+    let Budget { retry, estimate, .. } = budget;
     let RunContext { sessions, roots, rate_limit, facts } = given;
     // The configuration has read both once already. Without anchors nothing would verify.
     let roots = roots.unwrap_or_else(|| {
@@ -104,7 +109,8 @@ pub async fn observe(target: &Target, budget: Budget, given: RunContext<'_>, clo
     });
     let (deadline, close_by) = (until(0.9), until(0.95));
     let redactor = sessions.map(|(sessions, _)| sessions.redactor().for_run()).unwrap_or_default();
-    let run = Run { target, deadline, close_by, retry, clock, sessions, roots, rate_limit, redactor };
+    let run =
+        Run { target, deadline, close_by, retry, estimate, clock, sessions, roots, rate_limit, redactor };
     let mut seen = Observations::default();
     let mut timing = Timing { started_at, took: Duration::ZERO, facts_took: None, facts_as_of: None };
     let is_full = facts.is_none();
@@ -129,6 +135,7 @@ struct Run<'a> {
     /// When sessions that have not closed are dropped.
     close_by: Instant,
     retry: bool,
+    estimate: bool,
     clock: Clock,
     sessions: Option<(&'a Sessions, Duration)>,
     roots: Arc<RootCertStore>,
@@ -197,8 +204,71 @@ impl Run<'_> {
                 facts
             }
         };
+        if self.estimate {
+            seen.load = Some(self.measure_load(&facts, start, &credentials).await);
+        }
         seen.facts = Some(facts);
         Some(())
+    }
+
+    /// Reads the sizes of the tables and a part of the largest ones, after the check and beyond its time limit.
+    /// `asked_at`: when the facts were read.
+    async fn measure_load(
+        &self,
+        facts: &Facts,
+        asked_at: Instant,
+        credentials: &Credentials,
+    ) -> Result<LoadFacts, ConnectError> {
+        let end = Instant::now() + load::TIME;
+        let later = Run {
+            deadline: end,
+            close_by: end,
+            roots: Arc::clone(&self.roots),
+            redactor: self.redactor.clone(),
+            ..*self
+        };
+        let tables = load::readable(facts);
+        let refused = |refusal| ConnectError::Refused { stage: Stage::Login, refusal };
+        let mut session = later.another_session(Purpose::Queries, credentials).await?;
+        let tables = match &mut session {
+            Session::Postgres(session) => load::sizes_of_postgres(session, &tables, end).await,
+            Session::Mysql(session) => load::sizes_of_mysql(session, &tables, end).await,
+        };
+        let mut measured = LoadFacts { tables: tables.map_err(refused)?, ..LoadFacts::default() };
+        let count = measured.tables.len().min(load::SAMPLES);
+        for (i, table) in measured.tables.iter().take(count).enumerate() {
+            let left = end.saturating_duration_since(Instant::now());
+            let share = left / u32::try_from(count - i).unwrap_or(1);
+            let limits = SampleLimits { bytes: load::BYTES, until: Instant::now() + share };
+            measured.samples.push(later.sample(facts, table, limits, credentials).await?);
+        }
+        if let (Session::Postgres(session), Facts::Postgres(facts)) = (&session, facts) {
+            let until = Instant::now() + BETWEEN_TOKENS;
+            measured.wal = WalWritten::since(facts, session, asked_at.elapsed(), until).await;
+        }
+        session.close(Instant::now() + BETWEEN_TOKENS).await;
+        Ok(measured)
+    }
+
+    /// In a session for this table: it is not used again, because the server may still send rows.
+    async fn sample(
+        &self,
+        facts: &Facts,
+        table: &TableSize,
+        limits: SampleLimits,
+        credentials: &Credentials,
+    ) -> Result<Result<Sample, Refusal>, ConnectError> {
+        Ok(match (self.another_session(Purpose::Sample, credentials).await?, facts) {
+            (Session::Mysql(session), Facts::Mysql(facts)) => {
+                let (facts, table) = (facts.clone(), table.clone());
+                // Apart, because mysql_async may panic on what a server sends.
+                let sample =
+                    Task::spawn(async move { load::sample_mysql(session, &facts, &table, limits).await });
+                sample.await.unwrap_or_else(|_| Err(load::unreadable()))
+            }
+            (Session::Postgres(session), _) => load::sample_postgres(&session, table, limits).await,
+            (Session::Mysql(_), Facts::Postgres(_)) => Err(load::unreadable()),
+        })
     }
 
     /// After a full check with a session from an earlier run: the result of its renewal, which began with this run. If STS

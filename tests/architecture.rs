@@ -181,8 +181,14 @@ fn each_external_crate_is_used_only_in_its_files() {
         ),
         (
             "futures_util",
-            &["connection/mysql.rs", "facts/postgres.rs", "aws/iam.rs"],
-            "a stream of binlog events, and questions that go out together",
+            &[
+                "connection/mysql.rs",
+                "connection/postgres.rs",
+                "connection/sample.rs",
+                "facts/postgres.rs",
+                "aws/iam.rs",
+            ],
+            "streams of binlog events and sampled rows, and questions that go out together",
         ),
         ("dns_lookup", &["connection/dial.rs"], "names become addresses in one place"),
         (

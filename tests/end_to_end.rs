@@ -22,6 +22,8 @@ mod agent_tcp;
 mod capability;
 #[path = "end_to_end/clickhouse_cloud.rs"]
 mod clickhouse_cloud;
+#[path = "end_to_end/estimate.rs"]
+mod estimate;
 #[path = "end_to_end/faults.rs"]
 mod faults;
 #[path = "end_to_end/handover.rs"]

@@ -39,6 +39,11 @@ pub struct Check {
     #[arg(hide_short_help = true)]
     pub no_retry: bool,
 
+    /// Estimate how long the initial load takes (reads up to 48 MiB of the largest tables, for up to 9 s)
+    #[arg(long, env = "PIPEPROBE_ESTIMATE", value_parser = FalseyValueParser::new())]
+    #[arg(hide_short_help = true)]
+    pub estimate: bool,
+
     #[command(flatten)]
     pub output: Output<CheckFormat>,
 

@@ -8,11 +8,8 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// More than all responses of a session together. Reading more fails, so that a server cannot exhaust
-/// memory through a driver that trusts its length fields.
-const LONGEST_SESSION: usize = 8 << 20;
-
-/// The stream, until [`LONGEST_SESSION`] has been read from it.
+/// The stream, until a limit has been read from it. Reading more fails, so that a server cannot exhaust memory through a
+/// driver that trusts its length fields.
 #[derive(Debug)]
 pub(super) struct LimitedStream<S> {
     stream: S,
@@ -20,8 +17,8 @@ pub(super) struct LimitedStream<S> {
 }
 
 impl<S> LimitedStream<S> {
-    pub(super) fn new(stream: S) -> Self {
-        Self { stream, left: LONGEST_SESSION }
+    pub(super) fn new(stream: S, limit: usize) -> Self {
+        Self { stream, left: limit }
     }
 }
 
@@ -35,7 +32,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for LimitedStream<S> {
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
         match self.left.checked_sub(buf.filled().len() - before) {
             Some(left) => self.left = left,
-            None => return Poll::Ready(Err(io::Error::other("it says more than 8 MiB"))),
+            None => return Poll::Ready(Err(io::Error::other("it says more than the limit of a session"))),
         }
         read
     }

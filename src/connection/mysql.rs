@@ -22,7 +22,7 @@ use futures_util::StreamExt;
 use handover::Handover;
 pub(super) use local_password::with_scramble;
 pub use local_password::{LocalPlugin, Scramble};
-use mysql_async::{BinlogStreamRequest, Conn, Row, from_value_opt, prelude::Queryable};
+use mysql_async::{BinlogStreamRequest, Conn, Row, Value, from_value_opt, prelude::Queryable};
 use mysql_common::{
     collations::CollationId,
     constants::CapabilityFlags as Can,
@@ -39,8 +39,8 @@ use tokio::{
 use tokio_rustls::client::TlsStream;
 
 use super::{
-    AuthRequest, ConnectError, Greeting, Refusal, Rows, Stage, close_timeout, handshake,
-    limited_stream::LimitedStream, log_query, task::Task,
+    AuthRequest, ConnectError, Greeting, Purpose, Refusal, Rows, Sample, SampleLimits, Stage, close_timeout,
+    handshake, limited_stream::LimitedStream, log_query, sample, task::Task,
 };
 use crate::{
     diagnostic::printable,
@@ -282,9 +282,14 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Authenticated<S> {
     }
 
     /// Hands the session to the driver.
-    pub(super) async fn into_session(self, redactor: Redactor) -> Result<MysqlSession, ConnectError> {
+    pub(super) async fn into_session(
+        self,
+        purpose: Purpose,
+        redactor: Redactor,
+    ) -> Result<MysqlSession, ConnectError> {
         let Greeted { packets, greeting } = self.greeted;
-        let (session, agreed) = (LimitedStream::new(packets.stream), self.agreed - Can::CLIENT_SSL);
+        let session = LimitedStream::new(packets.stream, purpose.limit());
+        let agreed = self.agreed - Can::CLIENT_SSL;
         let (id, binlog_mode) = (greeting.connection_id(), BinlogMode::default());
         let Handover { conn, relay } =
             handover::to_driver(session, self.engine, id, agreed, binlog_mode.clone()).await?;
@@ -329,6 +334,26 @@ impl MysqlSession {
         let clean = |text: String| ServerText::new(self.redactor.clean(&text));
         let text = |value| from_value_opt::<Option<String>>(value).unwrap_or_default().map(clean);
         Ok(rows.into_iter().map(|row| row.unwrap().into_iter().map(text).collect()).collect())
+    }
+
+    /// Reads rows of a query and measures how long that takes. Afterwards the session is of no use.
+    ///
+    /// # Errors
+    /// The server's refusal, or no row until the limit.
+    pub async fn sample(mut self, query: &str, limits: SampleLimits) -> Result<Sample, Refusal> {
+        let start = Instant::now();
+        let refused = |error| driver_refusal(&error).redacted(&self.redactor);
+        // NULL: the text protocol has no other values.
+        let size = |value: &Value| if let Value::Bytes(bytes) = value { bytes.len() } else { 1 };
+        let rows =
+            tokio::time::timeout_at(limits.until.into(), self.conn.query_stream::<Row, _>(query)).await;
+        let rows = rows.map_err(|_| Refusal::silence())?.map_err(refused)?;
+        sample::read(
+            start,
+            rows.map(|row| row.map(|row| row.unwrap().iter().map(size).sum()).map_err(refused)),
+            limits,
+        )
+        .await
     }
 
     /// Becomes a replica for a moment: registers (COM_REGISTER_SLAVE, with an empty report password, because a

@@ -9,6 +9,7 @@ use std::{error::Error, io, sync::Arc, time::Instant};
 
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator;
+use futures_util::StreamExt;
 use postgres_protocol::message::{
     backend::{ErrorResponseBody, Message},
     frontend,
@@ -23,8 +24,8 @@ use tokio_postgres::{Client, NoTls, SimpleQueryMessage, SimpleQueryRow, config::
 use tokio_rustls::client::TlsStream;
 
 use super::{
-    AuthRequest, ConnectError, Refusal, Rows, Stage, close_timeout, handshake, limited_stream::LimitedStream,
-    log_query, task::Task,
+    AuthRequest, ConnectError, Purpose, Refusal, Rows, Sample, SampleLimits, Stage, close_timeout, handshake,
+    limited_stream::LimitedStream, log_query, sample, task::Task,
 };
 use crate::{
     diagnostic::printable,
@@ -35,14 +36,6 @@ use crate::{
 
 /// Maximum message length before the session is established. A regular message has at most 2 kilobytes.
 const LONGEST: usize = 64 * 1024;
-
-/// What a connection is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    Queries,
-    /// A logical walsender (`replication=database`), as CDC opens.
-    Replication,
-}
 
 /// SSLRequest, then TLS. Exactly one byte is read in the clear, so bytes injected before the
 /// handshake can only break it (CVE-2021-23222).
@@ -205,11 +198,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Authenticated<S> {
     }
 
     /// Passes the session to the driver.
-    pub(super) async fn into_session(self, redactor: Redactor) -> Result<PostgresSession, ConnectError>
+    pub(super) async fn into_session(
+        self,
+        purpose: Purpose,
+        redactor: Redactor,
+    ) -> Result<PostgresSession, ConnectError>
     where
         S: Send + 'static,
     {
-        let pre_authenticated = PreAuthenticated::new(LimitedStream::new(self.stream), &self.read_beyond);
+        let stream = LimitedStream::new(self.stream, purpose.limit());
+        let pre_authenticated = PreAuthenticated::new(stream, &self.read_beyond);
         let mut config = tokio_postgres::Config::new();
         config.user("pipeprobe").ssl_mode(SslMode::Disable); // TLS and login are behind us
         let (client, connection) =
@@ -265,6 +263,21 @@ impl PostgresSession {
             _ => None,
         };
         Ok(messages.iter().filter_map(row).collect())
+    }
+
+    /// Reads rows of a query and measures how long that takes. Afterwards the session is of no use: drop it.
+    ///
+    /// # Errors
+    /// The server's refusal, or no row until the limit.
+    pub async fn sample(&self, query: &str, limits: SampleLimits) -> Result<Sample, Refusal> {
+        let start = Instant::now();
+        let refused = |error| driver_refusal(&error).redacted(&self.redactor);
+        // The server sends one message for each row (PostgreSQL documentation, "COPY Operations"), and the driver does not
+        // read more than is taken from it.
+        let copy = format!("COPY ({query}) TO STDOUT");
+        let rows = tokio::time::timeout_at(limits.until.into(), self.client.copy_out(&copy)).await;
+        let rows = rows.map_err(|_| Refusal::silence())?.map_err(refused)?;
+        sample::read(start, rows.map(|row| row.map(|row| row.len()).map_err(refused)), limits).await
     }
 
     /// Sends Terminate and waits until the connection is closed, at most a short time and not beyond `by`.

@@ -1,7 +1,7 @@
 //! PostgreSQL queries, one per fact. They are sent together in one round trip; if one fails, the
 //! others still succeed. A second round tries to read the tables that the first one found.
 
-mod slots;
+pub(super) mod slots;
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ use crate::{
 
 /// Objects in the user's `search_path` must not change the answers. A locked table costs only itself this long, not the
 /// check. The deadline of the check replaces the user's own timeout. The server refuses any write.
-const SESSION_SETTINGS: &str = "SET search_path = pg_catalog; SET lock_timeout = 2000; SET statement_timeout = 0; \
+pub(super) const SESSION_SETTINGS: &str = "SET search_path = pg_catalog; SET lock_timeout = 2000; SET statement_timeout = 0; \
      SET default_transaction_read_only = on";
 
 /// The value that a new session of this user has. `pg_settings.reset_val` does not change with `SET`.

@@ -41,6 +41,16 @@ fn texts(report: &mut Report) -> Vec<&mut String> {
         let optional = [&mut endpoints.database, &mut endpoints.role, &mut endpoints.alias_of];
         texts.extend(optional.into_iter().flatten());
     }
+    if let Some(load) = &mut report.initial_load {
+        texts.extend(&mut load.problem);
+        if let Some(estimate) = &mut load.estimate {
+            texts.extend(&mut estimate.sampled.tables);
+            for table in &mut estimate.largest {
+                texts.push(&mut table.name);
+                texts.extend(&mut table.possible_partition_key);
+            }
+        }
+    }
     if let Some(aws) = &mut report.aws_diagnostics {
         texts.push(&mut aws.conclusion);
         for finding in &mut aws.findings {

@@ -44,6 +44,7 @@ fn seen(replication: Result<SystemIdentity, ConnectError>) -> Observations {
     let at = |text: &str| text.parse::<Timestamp>().unwrap();
     let ms = Duration::from_millis;
     Observations {
+        load: None,
         identity: Some(Ok(())),
         identity_evidence: IdentityEvidence {
             source_key: Some("AKIA…MPLE".into()),

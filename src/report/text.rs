@@ -2,6 +2,7 @@
 //! attention. It is readable without color.
 
 mod checks;
+mod initial_load;
 mod layout;
 mod summary;
 
@@ -107,6 +108,9 @@ pub fn write(out: &mut impl Write, report: &Report, layout: Layout) -> io::Resul
         checks::write_aws(out, report, aws, layout)?;
     }
     write_target(out, report, layout)?;
+    if let Some(load) = &report.initial_load {
+        initial_load::write(out, load, layout)?;
+    }
     if layout.detail == Detail::Verbose { write_timings(out, report, layout) } else { Ok(()) }
 }
 

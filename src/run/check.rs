@@ -148,7 +148,8 @@ async fn verify_all(
         while running.len() < CONCURRENT_TARGETS
             && let Some((i, target)) = waiting.next()
         {
-            let budget = Budget { timeout: config.judge.timeout, retry: config.retry };
+            let budget =
+                Budget { timeout: config.judge.timeout, retry: config.retry, estimate: config.estimate };
             let requirement = config.requirement(&target);
             let task = running
                 .spawn(async move { Box::pin(verify::verify(&target, requirement, budget, clock)).await });

@@ -59,7 +59,7 @@ impl Monitor {
             () = stop.cancelled() => return None,
             permits = permits => permits,
         };
-        let budget = Budget { timeout: shared.timeout, retry: true };
+        let budget = Budget { timeout: shared.timeout, retry: true, estimate: false };
         let (clock, target) = (self.clock, Arc::clone(watched));
         let (sessions, roots) = (Arc::clone(&shared.sessions), shared.roots(&watched.target));
         let limits = Arc::clone(&database);

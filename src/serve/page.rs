@@ -6,10 +6,10 @@ mod target;
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, html};
 
-use crate::report::CheckResult;
+use crate::{diagnostic::in_words, report::CheckResult};
 
 use super::{
     selection::{HealthFilter, Selection},
@@ -244,7 +244,7 @@ fn readable(at: Timestamp) -> String {
 /// `3 min`, with the exact time as a tooltip.
 fn ago(at: Timestamp, now: Timestamp) -> Markup {
     let complete = at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    html! { time datetime=(complete) title=(complete) { (words(now.duration_since(at))) } }
+    html! { time datetime=(complete) title=(complete) { (in_words(now.duration_since(at))) } }
 }
 
 /// A duration for people: `171 ms`, `12.8 s`.
@@ -253,15 +253,6 @@ fn took(duration: Duration) -> String {
         ms if ms < 10.0 => format!("{ms:.1} ms"),
         ms if ms < 1000.0 => format!("{ms:.0} ms"),
         ms => format!("{:.1} s", ms / 1000.0),
-    }
-}
-
-fn words(past: SignedDuration) -> String {
-    match past.as_secs().max(0) {
-        s @ 0..60 => format!("{s} s"),
-        s @ 60..3600 => format!("{} min", s / 60),
-        s @ 3600..86_400 => format!("{} h {} min", s / 3600, s / 60 % 60),
-        s => format!("{} d {} h", s / 86_400, s / 3600 % 24),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::{
         tables::some_of,
         unanswered,
     },
+    clickpipes,
     diagnostic::{Severity::Advisory, printable},
     facts::{Fact, NamedColumn, Table},
     target::{Engine, Pipe, TableColumn, Target},
@@ -71,12 +72,6 @@ pub(in crate::checks) static DB_COLUMNS_UNKNOWN: Cause = Cause::new(
 )
 .fix("try again");
 
-/// As the server names them, without length and sign.
-const POSTGRES_TYPES: [&str; 5] =
-    ["smallint", "integer", "bigint", "timestamp without time zone", "timestamp with time zone"];
-const MYSQL_TYPES: [&str; 8] =
-    ["tinyint", "smallint", "mediumint", "int", "bigint", "date", "datetime", "timestamp"];
-
 fn postgres(server: &postgres::Server<'_>) -> Diagnostic {
     let tables = server.facts.tables.read().map(|tables| tables.seen.as_slice()).unwrap_or_default();
     judge(server.target, &server.facts.named_columns, tables.iter().map(|table| &table.table))
@@ -121,7 +116,7 @@ fn judge<'a>(
         let found = format!("not there, or not visible to the user: {}", named(missing));
         return CHECK.fail(&DB_PARTITION_KEY_MISSING, found);
     }
-    let types = if engine == Engine::Postgres { &POSTGRES_TYPES[..] } else { &MYSQL_TYPES[..] };
+    let types = clickpipes::partition_key_types(engine);
     let unfit = partition_keys.iter().filter_map(|column| {
         let found = of_column(column)?;
         let name = printable(&column.to_string());

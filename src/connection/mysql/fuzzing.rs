@@ -6,8 +6,8 @@ use tokio::{
 };
 
 use super::{
-    AuthRequest, Can, ConnectError, Greeted, MysqlSession, Opening, Packets, Stage, ask, greeting, refused,
-    relay,
+    AuthRequest, Can, ConnectError, Greeted, MysqlSession, Opening, Packets, Purpose, Stage, ask, greeting,
+    refused, relay,
 };
 use crate::{secret::Secret, target::Target};
 
@@ -30,7 +30,11 @@ pub async fn connect_until_auth(
         greeting(&packet).ok_or_else(|| ConnectError::protocol(stage, "did not send a greeting"))?;
     match ask(Greeted { packets, greeting }, &Opening::of(target), target.engine()).await? {
         (AuthRequest::Cleartext, pending) => {
-            pending.authenticate(token).await?.into_session(crate::secret::Redactor::default()).await
+            pending
+                .authenticate(token)
+                .await?
+                .into_session(Purpose::Queries, crate::secret::Redactor::default())
+                .await
         }
         (auth_request, _) => Err(ConnectError::NotIam(auth_request)),
     }

@@ -2,7 +2,7 @@
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{PostgresSession, Purpose, ask, startup};
+use super::{super::Purpose, PostgresSession, ask, startup};
 use crate::{
     connection::{AuthRequest, ConnectError},
     secret::Secret,
@@ -20,7 +20,11 @@ pub async fn connect_until_auth(
 ) -> Result<PostgresSession, ConnectError> {
     match ask(stream, &startup(target, Purpose::Queries)?, false).await? {
         (AuthRequest::Cleartext, pending) => {
-            pending.authenticate(token).await?.into_session(crate::secret::Redactor::default()).await
+            pending
+                .authenticate(token)
+                .await?
+                .into_session(Purpose::Queries, crate::secret::Redactor::default())
+                .await
         }
         (auth_request, _) => Err(ConnectError::NotIam(auth_request)),
     }

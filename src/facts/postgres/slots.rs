@@ -18,7 +18,7 @@ pub(super) const SLOTS: &str = "SELECT slot.slot_name, slot.plugin, slot.active,
      ORDER BY slot.slot_name LIMIT 1000";
 
 /// In bytes from the start of the WAL. A standby measures against what it has replayed.
-pub(super) const WAL_POSITION: &str = "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() \
+pub(in crate::facts) const WAL_POSITION: &str = "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() \
      ELSE pg_current_wal_lsn() END - '0/0'::pg_lsn";
 
 /// Of the database with the oldest transactions: the server stops accepting writes for all of them.

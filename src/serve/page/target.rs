@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use super::{ago, badge, class, document, plot, took};
 use crate::{
     checks::Group,
-    diagnostic::{Outcome, RequiredBy},
+    diagnostic::{Outcome, RequiredBy, in_words},
     facts::{PipeBinlog, PipeSlot},
     report::{CheckResult, Report, Verdict},
     serve::status_store::{Entry, Health, HistoryEntry},
@@ -94,7 +94,7 @@ fn position(slot: &PipeSlot) -> String {
     words.extend(slot.lag_bytes.map(|bytes| format!("{} MB behind", bytes.div_ceil(1 << 20))));
     words.extend(slot.retained_bytes.map(|bytes| format!("{} MB of WAL retained", bytes.div_ceil(1 << 20))));
     if let (Some(seconds), Some(limit)) = (slot.lost_after_seconds, slot.lost_by) {
-        let time = super::words(SignedDuration::try_from_secs_f64(seconds).unwrap_or(SignedDuration::MAX));
+        let time = in_words(SignedDuration::try_from_secs_f64(seconds).unwrap_or(SignedDuration::MAX));
         words.push(match slot.active {
             true => format!("could be disconnected for about {time} ({})", limit.name()),
             false => format!("lost in about {time} if the pipe does not continue ({})", limit.name()),
@@ -110,7 +110,7 @@ fn binary_log(binlog: &PipeBinlog, now: Timestamp) -> String {
         _ if binlog.lost == Some(true) => "lost: the pipe needs a resync".to_owned(),
         (None, ..) => "its readers are not visible".to_owned(),
         (Some(0), _, Some(at)) => {
-            format!("not read for {}", super::words(now.duration_since(at)))
+            format!("not read for {}", in_words(now.duration_since(at)))
         }
         (Some(0), ..) => "not read".to_owned(),
         (Some(n), Some(true), _) => format!("read by {n} connection(s), which were sent everything"),
@@ -120,7 +120,7 @@ fn binary_log(binlog: &PipeBinlog, now: Timestamp) -> String {
         words.push(format!("{files} file(s) with {} MB", bytes.div_ceil(1 << 20)));
     }
     if let (Some(seconds), Some(limit)) = (binlog.lost_after_seconds, binlog.lost_by) {
-        let time = super::words(SignedDuration::try_from_secs_f64(seconds).unwrap_or(SignedDuration::MAX));
+        let time = in_words(SignedDuration::try_from_secs_f64(seconds).unwrap_or(SignedDuration::MAX));
         words.push(match reads {
             true => format!("could be disconnected for at least {time} ({})", limit.name()),
             false => format!("kept for at least {time} more ({})", limit.name()),

@@ -1,3 +1,5 @@
+use jiff::SignedDuration;
+
 use super::*;
 use crate::serve::status_store::tests::after_results;
 
@@ -77,7 +79,7 @@ fn words_from_outside_stay_words() {
 
 #[test]
 fn how_long_ago_is_said_in_words() {
-    let said = |seconds| words(SignedDuration::from_secs(seconds));
+    let said = |seconds| in_words(SignedDuration::from_secs(seconds));
     assert_eq!(
         [said(-5), said(59), said(60), said(3600), said(90_000)],
         ["0 s", "59 s", "1 min", "1 h 0 min", "1 d 1 h"]
