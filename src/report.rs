@@ -1,6 +1,7 @@
 //! The report of one run: what was checked, what was found and the verdict. Every rendering (text, JSON, `JUnit`,
 //! metrics, Nagios) is made from these types; no rendering reads a value back from a text.
 
+mod check_results;
 pub mod json;
 pub mod junit;
 pub mod metrics;
@@ -16,6 +17,7 @@ use std::{net::IpAddr, time::Duration};
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub use check_results::{CheckResults, SharedResults};
 pub use stage::{Stage, StageTiming, Timing};
 
 use crate::{
@@ -62,7 +64,7 @@ pub struct Report {
     pub token: Option<Token>,
     pub tls: Option<TlsEvidence>,
     /// One entry for each check of the engine, in order, including those that were not reached.
-    pub checks: Vec<CheckResult>,
+    pub checks: CheckResults,
     /// What RDS and IAM have on record; null without `--explain-with-profile` or `--explain-with-role`.
     pub aws_diagnostics: Option<AwsDiagnostics>,
     pub measurements: Measurements,
@@ -160,7 +162,7 @@ pub struct Token {
 }
 
 /// One check and its result.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CheckResult {
     pub group: Group,

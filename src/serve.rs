@@ -13,6 +13,7 @@ mod bodies;
 mod check;
 mod status_store;
 mod guesses;
+mod history;
 mod scheduler;
 mod http;
 mod log_limit;
@@ -54,6 +55,7 @@ use crate::{
     config::{MonitoredTarget, Serve},
     diagnostic::Requirement,
     facts::Position,
+    report::{Report, SharedResults},
     service::{
         descriptors,
         http::{self as http_server, Limits},
@@ -84,6 +86,7 @@ struct Monitor {
     /// Belongs to the current configuration; a reload replaces it.
     shared: RwLock<Arc<Shared>>,
     metrics: Metrics,
+    results: Mutex<SharedResults>,
     bodies: Bodies,
     shared_bodies: SharedBodies,
     guesses: Guesses,
@@ -120,6 +123,7 @@ pub async fn serve(config: Serve, reread: Reread, clock: Clock) -> Result<(), Se
         status_store: Mutex::default(),
         shared: RwLock::new(shared),
         metrics: Metrics::new(clock()),
+        results: Mutex::default(),
         bodies: Bodies::default(),
         shared_bodies: SharedBodies::default(),
         guesses: Guesses::default(),
@@ -254,6 +258,13 @@ impl Monitor {
         self.status_store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Results that equal those of other reports are stored once.
+    fn sharing(&self, mut report: Report) -> Arc<Report> {
+        let mut results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
+        results.share(&mut report.checks);
+        Arc::new(report)
+    }
+
     /// What the next check of a target is judged by.
     fn requirement(&self, watched: &Arc<MonitoredTarget>) -> Requirement {
         let status_store = self.status_store();
@@ -273,13 +284,16 @@ impl Monitor {
         let now = (self.clock)();
         let (name, report) = (&watched.target.name, &checked.report);
         if let Some(failure) = &checked.local_failure {
-            self.metrics.failed_locally(name);
+            if let Some(entry) = self.status_store().entry_of(watched) {
+                self.metrics.failed_locally(entry.into());
+            }
             if self.local_failures.allows() {
                 let remedy = failure.remedy;
                 tracing::error!(name, why = %failure, remedy, "not checked: a failure of this machine");
             }
             return;
         }
+        let last_check = metrics::series_of(report);
         let (change, before, after) = {
             let mut status_store = self.status_store();
             let Some(entry) = status_store.entry_of(watched) else {
@@ -292,13 +306,16 @@ impl Monitor {
             }
             let change =
                 status_store.note(watched, Arc::clone(report), shared.thresholds, shared.history, now);
-            (change, before, status_store.entry(name).map_or(before, status_store::Entry::requirement))
+            let after = status_store.entry(name).map(|entry| {
+                self.metrics.note(entry.into(), report, last_check, change);
+                entry.requirement()
+            });
+            (change, before, after.unwrap_or(before))
         };
         if after.required.max(after.of_server) > before.required.max(before.of_server) {
             let held_to = after.required.max(after.of_server).name();
             tracing::info!(name, held_to, "held to the best capability so far");
         }
-        self.metrics.note(report, change);
         let capability = report.verdict.capability.name();
         let took = report.duration.as_secs_f64() * 1e3;
         match change.map(|change| change.to) {

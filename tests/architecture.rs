@@ -205,6 +205,7 @@ fn each_external_crate_is_used_only_in_its_files() {
             &[
                 "agent/metrics.rs",
                 "report/metrics.rs",
+                "report/metrics/series.rs",
                 "report/metrics/table.rs",
                 "serve/metrics.rs",
                 "serve/probe.rs",

@@ -3,21 +3,15 @@
 //! All of them are gauges, so the text is valid as OpenMetrics, which Prometheus scrapes, and in the older text format,
 //! which the textfile collector of `node_exporter` reads.
 
+pub(crate) mod series;
 pub mod table;
 
-use std::{
-    borrow::Cow,
-    collections::BTreeMap,
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric, text},
-    metrics::gauge::ConstGauge,
+    encoding::{DescriptorEncoder, text},
     registry::Registry,
 };
 
@@ -28,91 +22,83 @@ use crate::{
 };
 use table::MetricDef;
 
-/// The samples of one report.
+/// Values of one target.
 #[derive(Debug)]
-struct Samples {
-    target: String,
-    samples: Vec<Sample>,
+pub(crate) struct Samples {
+    pub(crate) target: String,
+    pub(crate) samples: Vec<Sample>,
 }
 
 /// One value of one metric of a target.
 #[derive(Debug)]
-struct Sample {
-    metric: &'static MetricDef,
+pub(crate) struct Sample {
+    pub(crate) metric: &'static MetricDef,
     /// Value of the second label; the first is `target`.
-    label: Option<Cow<'static, str>>,
-    value: f64,
+    pub(crate) label: Option<Cow<'static, str>>,
+    /// A whole number if the metric is a counter.
+    pub(crate) value: f64,
 }
 
-/// The last report of every target, for a registry: `registry.register_collector(Box::new(gauges.clone()))`.
-/// Names are complete, so the registry needs no prefix. Clones share their content.
-#[derive(Clone, Debug, Default)]
-pub struct Gauges {
-    last: Arc<Mutex<BTreeMap<String, Arc<Samples>>>>,
+/// Values of some targets, for a registry. Names are complete, so the registry needs no prefix.
+#[derive(Debug)]
+pub(crate) struct Families {
+    pub(crate) metrics: &'static [&'static MetricDef],
+    pub(crate) targets: Vec<Samples>,
 }
 
-impl Gauges {
-    /// Replaces the samples of the report's target.
-    pub fn observe(&self, report: &Report) {
-        let samples = Arc::new(samples(report));
-        self.last().insert(report.target.clone(), samples);
-    }
-
-    /// Removes a target that is no longer checked.
-    pub fn forget(&self, target: &str) {
-        self.last().remove(target);
-    }
-
-    fn last(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Samples>>> {
-        // The map holds finished values only, so it is consistent after a panic in another thread.
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+impl Families {
+    pub(crate) fn of_reports<'a>(reports: impl IntoIterator<Item = &'a Report>) -> Self {
+        Self { metrics: &table::OF_CHECK, targets: reports.into_iter().map(samples).collect() }
     }
 }
 
-impl Collector for Gauges {
+impl Collector for Families {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        // With thousands of targets, encoding takes long, and `observe` must not wait for it.
-        let last: Vec<_> = self.last().values().cloned().collect();
-        for metric in table::OF_CHECK {
-            let samples =
-                last.iter().flat_map(|of| of.samples.iter().map(|sample| (of.target.as_str(), sample)));
-            let mut samples = samples.filter(|(_, sample)| sample.metric == metric).peekable();
-            let is_build = *metric == table::BUILD_INFO;
-            if samples.peek().is_none() && !is_build {
+        for metric in self.metrics {
+            let samples = self
+                .targets
+                .iter()
+                .flat_map(|of| of.samples.iter().map(|sample| (of.target.as_str(), sample)));
+            let mut samples = samples.filter(|(_, sample)| std::ptr::eq(sample.metric, *metric)).peekable();
+            if samples.peek().is_none() {
                 continue;
             }
             let mut family = metric.encode(&mut encoder)?;
-            let mut encode = |values: &[&str], value: f64| {
-                let labels: Vec<_> = metric.labels.iter().copied().zip(values.iter().copied()).collect();
-                ConstGauge::new(value).encode(family.encode_family(&labels)?)
-            };
             for (target, sample) in samples {
-                let values: Vec<&str> = [target].into_iter().chain(sample.label.as_deref()).collect();
-                encode(&values, sample.value)?;
-            }
-            if is_build {
-                encode(&[env!("CARGO_PKG_VERSION")], 1.0)?;
+                let values = [target].into_iter().chain(sample.label.as_deref());
+                let labels: Vec<_> = metric.labels.iter().copied().zip(values).collect();
+                metric.encode_value(sample.value, family.encode_family(&labels)?)?;
             }
         }
         Ok(())
     }
 }
 
+/// The version of this program.
+#[derive(Debug)]
+pub(crate) struct Build;
+
+impl Collector for Build {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let labels = [("version", env!("CARGO_PKG_VERSION"))];
+        let mut family = table::BUILD_INFO.encode(&mut encoder)?;
+        table::BUILD_INFO.encode_value(1.0, family.encode_family(&labels)?)
+    }
+}
+
 /// These reports as OpenMetrics text.
 pub fn exposition(reports: &[Report]) -> String {
-    let gauges = Gauges::default();
-    for report in reports {
-        gauges.observe(report);
-    }
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(gauges));
+    registry.register_collector(Box::new(Families::of_reports(reports)));
+    registry.register_collector(Box::new(Build));
     let mut out = String::new();
     // Writing to a String cannot fail.
     let _ = text::encode(&mut out, &registry);
     out
 }
 
-fn samples(report: &Report) -> Samples {
+/// What the last check of a target found.
+pub(crate) fn samples(report: &Report) -> Samples {
     let mut samples = Vec::new();
     let mut add = |metric, label: Option<&'static str>, value| {
         samples.push(Sample { metric, label: label.map(Cow::Borrowed), value });
@@ -296,8 +282,12 @@ mod tests {
             CHECKS.iter().map(|c| c.code).chain(checks::causes().map(|c| c.code)).collect();
         for line in lines(&text) {
             let (name, rest) = line.split_once('{').unwrap();
-            let metric =
-                table::OF_CHECK.iter().find(|m| m.name() == name).unwrap_or_else(|| panic!("{name}"));
+            let metric = table::OF_CHECK
+                .iter()
+                .copied()
+                .chain([&table::BUILD_INFO])
+                .find(|m| m.name() == name)
+                .unwrap_or_else(|| panic!("{name}"));
             let labels = rest.split_once('}').unwrap().0;
             let keys: Vec<&str> = labels.split(',').map(|l| l.split_once('=').unwrap().0).collect();
             assert_eq!(keys, metric.labels, "{line}");
@@ -325,26 +315,6 @@ mod tests {
         for absent in ["token_remaining", "certificate", "stage", "clock_offset", "NaN"] {
             assert!(!text.contains(absent), "{absent}: {text}");
         }
-    }
-
-    #[test]
-    fn a_newer_report_replaces_the_older_and_a_forgotten_target_is_removed() {
-        let gauges = Gauges::default();
-        let mut registry = Registry::default();
-        registry.register_collector(Box::new(gauges.clone()));
-        let encode = || {
-            let mut out = String::new();
-            text::encode(&mut out, &registry).unwrap();
-            out
-        };
-        gauges.observe(&report(false, Basis::Server));
-        assert!(encode().contains("PG_REPLICATION_NOT_IAM"));
-        gauges.observe(&report(true, Basis::Server));
-        let text = encode();
-        assert!(!text.contains("PG_REPLICATION_NOT_IAM"), "{text}");
-        assert!(text.contains("{target=\"orders\",basis=\"server\"} 2.0"), "{text}");
-        gauges.forget("orders");
-        assert_eq!(lines(&encode()).len(), 1, "the build remains");
     }
 
     #[test]

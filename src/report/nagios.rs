@@ -218,7 +218,7 @@ mod tests {
     /// As if this machine had no descriptor to connect with.
     fn with_a_local_failure() -> Report {
         let mut report = unreached("local");
-        for row in &mut report.checks {
+        for row in report.checks.iter_mut() {
             if row.code == "NET_DIAL" {
                 (row.outcome, row.cause) = (Outcome::Fail, Some("LOCAL_FAILURE"));
             }

@@ -22,7 +22,7 @@ fn texts(report: &mut Report) -> Vec<&mut String> {
     let mut texts: Vec<&mut String> = report.pipe.iter_mut().collect();
     texts.push(&mut report.verdict.reason);
     texts.extend(&mut report.verdict.next_steps);
-    for check in &mut report.checks {
+    for check in report.checks.iter_mut() {
         texts.push(&mut check.title);
         texts.extend([&mut check.expected, &mut check.found, &mut check.remedy].into_iter().flatten());
         for candidate in &mut check.candidates {

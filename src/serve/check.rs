@@ -83,7 +83,7 @@ impl Monitor {
                 let local_failure = seen.local_failure().cloned();
                 let facts = seen.facts.zip(timing.facts_as_of);
                 Checked {
-                    report: Arc::new(report),
+                    report: self.sharing(report),
                     facts: facts.map(|(facts, as_of)| CachedFacts { facts, as_of }),
                     local_failure,
                 }
@@ -91,7 +91,7 @@ impl Monitor {
             Err(_) => {
                 tracing::error!(name = target.name, "internal error in a check; please report it");
                 let report = verify::unreached(target, requirement, clock());
-                Checked { report: Arc::new(report), facts: None, local_failure: None }
+                Checked { report: self.sharing(report), facts: None, local_failure: None }
             }
         })
     }

@@ -31,7 +31,7 @@ use crate::{
     config::Web,
     report::{
         json::SCHEMA_VERSION,
-        metrics::table::{self, Refusal},
+        metrics::{series::Format, table::Refusal},
     },
     service::http::{
         Application, Client, HEALTHY, OPENMETRICS, PLAIN_METRICS, READY, accepts_gzip, accepts_openmetrics,
@@ -259,10 +259,9 @@ async fn metrics(State(serve): State<Arc<Monitor>>, headers: HeaderMap) -> Respo
         if is_open { OPENMETRICS } else { PLAIN_METRICS },
         |bodies| &bodies.metrics[usize::from(is_open)][usize::from(is_compressed)],
         || {
-            let (status_store, serve) = (serve.status_store().clone(), Arc::clone(&serve));
+            let serve = Arc::clone(&serve);
             move || {
-                let text = serve.metrics.text(&status_store);
-                let text = if is_open { text } else { table::plain(&text) };
+                let text = serve.metrics.text(if is_open { Format::OpenMetrics } else { Format::Plain });
                 if is_compressed { gzip(text.as_bytes()) } else { text.into_bytes() }
             }
         },

@@ -1,43 +1,35 @@
-//! Counters and histograms of this process, in addition to the gauges of [`crate::report::metrics`].
+//! What `/metrics` of `serve` contains: the series of each target, and those of this process.
 
 use std::{
-    fmt,
-    sync::atomic::{AtomicU64, Ordering},
+    borrow::Cow,
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use jiff::Timestamp;
 use prometheus_client::{
-    collector::Collector,
-    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text},
-    metrics::{
-        counter::Counter,
-        family::Family,
-        gauge::{ConstGauge, Gauge},
-        histogram::Histogram,
-    },
+    encoding::EncodeLabelSet,
+    metrics::{family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 
-use super::status_store::{Change, Entry, Health, StatusStore};
+use super::status_store::{Change, Entry, Health};
 use crate::{
-    checks::{self, CHECKS},
     diagnostic::printable,
     report::{
         Report,
         metrics::{
-            Gauges,
-            table::{self, MetricDef, Refusal},
+            Build, Sample, Samples, samples,
+            series::{self, Format, Series},
+            table::{self, Refusal},
         },
     },
-    service::metrics::{OfTarget, RefusedRequests},
+    service::metrics::RefusedRequests,
 };
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct ByCode {
-    target: String,
-    code: String,
-}
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct OfStage {
@@ -50,12 +42,9 @@ const BUCKETS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 type Histograms = Family<OfStage, Histogram, fn() -> Histogram>;
 
 pub(super) struct Metrics {
+    /// Of the process.
     registry: Registry,
-    gauges: Gauges,
-    checks: Family<OfTarget, Counter>,
-    failures: Family<ByCode, Counter>,
-    changes: Family<OfTarget, Counter>,
-    local_failures: Family<OfTarget, Counter>,
+    targets: Mutex<BTreeMap<String, OfTarget>>,
     stages: Histograms,
     reload_succeeded: Gauge,
     reloaded_at: Gauge,
@@ -64,15 +53,96 @@ pub(super) struct Metrics {
     generation: AtomicU64,
 }
 
+/// What is counted of one target, and its series.
+#[derive(Debug, Default)]
+struct OfTarget {
+    counts: Counts,
+    /// What the last check found.
+    last_check: Arc<Series>,
+    monitoring: Arc<Series>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    checks: u64,
+    failures: BTreeMap<&'static str, u64>,
+    changes: u64,
+    local_failures: u64,
+}
+
+/// The state of a target that has metrics.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Monitored<'a> {
+    pub(super) name: &'a str,
+    pub(super) health: Health,
+    pub(super) since: Option<Timestamp>,
+    /// Of the last check, if it did not meet the requirement.
+    pub(super) cause: Option<&'static str>,
+    pub(super) interval: Duration,
+}
+
+impl<'a> From<&'a Entry> for Monitored<'a> {
+    fn from(entry: &'a Entry) -> Self {
+        Self {
+            name: &entry.watched.target.name,
+            health: entry.health,
+            since: entry.since,
+            cause: entry.last.as_ref().filter(|last| !last.verdict.met).and_then(|last| last.cause()),
+            interval: entry.watched.schedule.interval,
+        }
+    }
+}
+
+impl Counts {
+    fn samples(&self, of: Monitored<'_>) -> Samples {
+        let mut samples = Vec::new();
+        let mut add = |metric, label: Option<&'static str>, value| {
+            samples.push(Sample { metric, label: label.map(Cow::Borrowed), value });
+        };
+        if of.health != Health::Unknown {
+            add(&table::HEALTHY, None, f64::from(u8::from(of.health == Health::Healthy)));
+        }
+        if let Some(since) = of.since {
+            add(&table::HEALTH_SINCE, None, since.as_duration().as_secs_f64());
+        }
+        if of.cause.is_some() {
+            add(&table::CAUSE, of.cause, 1.0);
+        }
+        add(&table::CHECK_INTERVAL, None, of.interval.as_secs_f64());
+        // More than 2^53, which a float cannot count exactly, are 285 million years of one check a second.
+        #[expect(clippy::cast_precision_loss)]
+        let float = |count: u64| count as f64;
+        // A series must exist before something is counted.
+        if self.checks > 0 || self.local_failures > 0 {
+            add(&table::LOCAL_FAILURES, None, float(self.local_failures));
+        }
+        if self.checks > 0 {
+            add(&table::CHECKS, None, float(self.checks));
+            add(&table::HEALTH_CHANGES, None, float(self.changes));
+        }
+        for (code, count) in &self.failures {
+            add(&table::CHECK_FAILURES, Some(code), float(*count));
+        }
+        Samples { target: printable(of.name), samples }
+    }
+}
+
+impl OfTarget {
+    fn render(&mut self, of: Monitored<'_>) {
+        self.monitoring = Arc::new(Series::of(&table::OF_MONITORED_TARGET, self.counts.samples(of)));
+    }
+}
+
+/// The series of a report.
+pub(super) fn series_of(report: &Report) -> Arc<Series> {
+    Arc::new(Series::of(&table::OF_CHECK, samples(report)))
+}
+
 impl Metrics {
     pub(super) fn new(now: Timestamp) -> Self {
         let metrics = Self {
             registry: Registry::default(),
-            gauges: Gauges::default(),
-            checks: Family::default(),
-            failures: Family::default(),
-            changes: Family::default(),
-            local_failures: Family::default(),
+            targets: Mutex::default(),
             stages: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             reload_succeeded: Gauge::default(),
             reloaded_at: Gauge::default(),
@@ -81,11 +151,7 @@ impl Metrics {
         };
         metrics.reloaded(true, now);
         let mut registry = Registry::default();
-        registry.register_collector(Box::new(metrics.gauges.clone()));
-        table::CHECKS.register(&mut registry, metrics.checks.clone());
-        table::CHECK_FAILURES.register(&mut registry, metrics.failures.clone());
-        table::HEALTH_CHANGES.register(&mut registry, metrics.changes.clone());
-        table::LOCAL_FAILURES.register(&mut registry, metrics.local_failures.clone());
+        registry.register_collector(Box::new(Build));
         table::STAGE_DURATION.register(&mut registry, metrics.stages.clone());
         table::CONFIG_RELOADED.register(&mut registry, metrics.reload_succeeded.clone());
         table::CONFIG_RELOADED_AT.register(&mut registry, metrics.reloaded_at.clone());
@@ -93,25 +159,53 @@ impl Metrics {
         Self { registry, ..metrics }
     }
 
-    pub(super) fn note(&self, report: &Report, change: Option<Change>) {
-        self.gauges.observe(report);
-        let target = OfTarget::named(&report.target);
-        self.checks.get_or_create(&target).inc();
-        if !report.verdict.met {
-            let code = report.cause().unwrap_or_default().to_owned();
-            self.failures.get_or_create(&ByCode { target: target.target.clone(), code }).inc();
+    fn targets(&self) -> MutexGuard<'_, BTreeMap<String, OfTarget>> {
+        // The map holds finished values only, so it is consistent after a panic in another thread.
+        self.targets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows the state of a target.
+    fn update(&self, of: Monitored<'_>, change: impl FnOnce(&mut OfTarget)) {
+        let mut targets = self.targets();
+        if !targets.contains_key(of.name) {
+            targets.insert(of.name.to_owned(), OfTarget::default());
         }
-        let changes = self.changes.get_or_create(&target);
-        // The series must exist before something is counted: the first result is not a change.
-        drop(self.local_failures.get_or_create(&target));
-        if change.is_some_and(|change| change.from != Health::Unknown) {
-            changes.inc();
+        if let Some(target) = targets.get_mut(of.name) {
+            change(target);
+            target.render(of);
         }
+        drop(targets);
+        self.changed();
+    }
+
+    /// Shows a target that was not checked yet.
+    pub(super) fn watch(&self, of: Monitored<'_>) {
+        self.update(of, |_| {});
+    }
+
+    /// Records a result. `last_check` is the series of this report, made before any lock is held.
+    pub(super) fn note(
+        &self,
+        of: Monitored<'_>,
+        report: &Report,
+        last_check: Arc<Series>,
+        change: Option<Change>,
+    ) {
+        self.update(of, |target| {
+            target.last_check = last_check;
+            let counts = &mut target.counts;
+            counts.checks += 1;
+            if !report.verdict.met {
+                *counts.failures.entry(report.cause().unwrap_or_default()).or_default() += 1;
+            }
+            if change.is_some_and(|change| change.from != Health::Unknown) {
+                counts.changes += 1;
+            }
+        });
         for timing in &report.timings {
             let stage = OfStage { stage: timing.stage.code() };
             self.stages.get_or_create(&stage).observe(timing.duration.as_secs_f64());
         }
-        self.changed();
     }
 
     pub(super) fn refused(&self, refusal: Refusal) {
@@ -128,20 +222,13 @@ impl Metrics {
     }
 
     /// Counts a check that a failure of this machine prevented.
-    pub(super) fn failed_locally(&self, target: &str) {
-        self.local_failures.get_or_create(&OfTarget::named(target)).inc();
+    pub(super) fn failed_locally(&self, of: Monitored<'_>) {
+        self.update(of, |target| target.counts.local_failures += 1);
     }
 
     /// Removes the series of a target that was removed.
     pub(super) fn forget(&self, target: &str) {
-        self.gauges.forget(target);
-        let name = OfTarget::named(target);
-        self.checks.remove(&name);
-        self.changes.remove(&name);
-        self.local_failures.remove(&name);
-        for code in CHECKS.iter().map(|check| check.code).chain(checks::causes().map(|cause| cause.code)) {
-            self.failures.remove(&ByCode { target: name.target.clone(), code: code.to_owned() });
-        }
+        self.targets().remove(target);
         self.changed();
     }
 
@@ -153,76 +240,19 @@ impl Metrics {
         self.changed();
     }
 
-    /// All metrics, as OpenMetrics.
-    pub(super) fn text(&self, status_store: &StatusStore) -> String {
-        let mut target_registry = Registry::default();
-        target_registry.register_collector(Box::new(Healths::of(status_store)));
+    /// All metrics.
+    pub(super) fn text(&self, format: Format) -> String {
+        // A copy, because a check must not wait until the text is complete.
+        let (monitoring, last_checks): (Vec<_>, Vec<_>) = self
+            .targets()
+            .values()
+            .map(|target| (Arc::clone(&target.monitoring), Arc::clone(&target.last_check)))
+            .unzip();
         let mut out = String::new();
-        // Writing to a String cannot fail.
-        let _ = text::encode_registry(&mut out, &target_registry)
-            .and_then(|()| text::encode_registry(&mut out, &self.registry))
-            .and_then(|()| text::encode_eof(&mut out));
+        series::write(&mut out, &table::OF_MONITORED_TARGET, &monitoring, format);
+        series::write(&mut out, &table::OF_CHECK, &last_checks, format);
+        series::write_registry(&mut out, &self.registry, format);
+        series::write_end(&mut out, format);
         out
     }
-}
-
-/// Gauges of one target, from the status store.
-#[derive(Debug)]
-struct StatusCollector {
-    target: String,
-    health: Health,
-    since: Option<Timestamp>,
-    /// Of the last check, if it did not meet the requirement.
-    cause: Option<&'static str>,
-    interval: Duration,
-}
-
-#[derive(Debug)]
-struct Healths(Vec<StatusCollector>);
-
-impl Healths {
-    fn of(status_store: &StatusStore) -> Self {
-        let of_target = |(name, entry): (&str, &Entry)| StatusCollector {
-            target: printable(name),
-            health: entry.health,
-            since: entry.since,
-            cause: entry.last.as_ref().filter(|last| !last.verdict.met).and_then(|last| last.cause()),
-            interval: entry.watched.schedule.interval,
-        };
-        Self(status_store.entries().map(of_target).collect())
-    }
-}
-
-impl Collector for Healths {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let encoder = &mut encoder;
-        let healthy = |it: &StatusCollector| {
-            (it.health != Health::Unknown).then(|| f64::from(u8::from(it.health == Health::Healthy)))
-        };
-        family(encoder, &table::HEALTHY, self.0.iter().filter_map(|it| Some((it, None, healthy(it)?))))?;
-        let since = |it: &StatusCollector| it.since.map(|since| since.as_duration().as_secs_f64());
-        family(encoder, &table::HEALTH_SINCE, self.0.iter().filter_map(|it| Some((it, None, since(it)?))))?;
-        let causes = self.0.iter().filter_map(|it| Some((it, Some(it.cause?), 1.0)));
-        family(encoder, &table::CAUSE, causes)?;
-        family(encoder, &table::CHECK_INTERVAL, self.0.iter().map(|it| (it, None, it.interval.as_secs_f64())))
-    }
-}
-
-/// One value per target, with a code if there is one. Targets without a value are omitted.
-fn family<'a>(
-    encoder: &mut DescriptorEncoder<'_>,
-    metric: &MetricDef,
-    values: impl Iterator<Item = (&'a StatusCollector, Option<&'a str>, f64)>,
-) -> fmt::Result {
-    let mut values = values.peekable();
-    if values.peek().is_none() {
-        return Ok(());
-    }
-    let mut family = metric.encode(encoder)?;
-    for (of, code, value) in values {
-        let labels: Vec<_> =
-            [("target", of.target.as_str())].into_iter().chain(code.map(|code| ("code", code))).collect();
-        ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
-    }
-    Ok(())
 }

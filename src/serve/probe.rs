@@ -18,7 +18,7 @@ use crate::{
     report::{
         Report,
         metrics::{
-            Gauges,
+            Build, Families,
             table::{self, MetricDef},
         },
         text::{self as screen, Layout},
@@ -131,9 +131,8 @@ fn metrics(report: Option<&Report>, timeout: Duration) -> String {
         add(&table::PROBE_CERTIFICATE, at.as_duration().as_secs_f64());
     }
     if let Some(report) = report {
-        let gauges = Gauges::default();
-        gauges.observe(report);
-        registry.register_collector(Box::new(gauges));
+        registry.register_collector(Box::new(Families::of_reports([report])));
+        registry.register_collector(Box::new(Build));
     }
     let mut out = String::new();
     // Writing to a String cannot fail.

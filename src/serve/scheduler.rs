@@ -29,12 +29,14 @@ impl Scheduler {
         let mut new = Vec::new();
         for watched in targets {
             let name = watched.target.name.clone();
-            let watcher = before.remove(&name).filter(|(old, _)| **old == watched);
-            let watcher = watcher.unwrap_or_else(|| {
-                let (watched, stop) = (Arc::new(watched), serve.stopping.child_token());
-                new.push((Arc::clone(&watched), stop.clone()));
-                (watched, stop)
-            });
+            let watcher = match before.remove(&name) {
+                Some((old, stop)) if *old == watched => (old, stop),
+                _ => {
+                    let (watched, stop) = (Arc::new(watched), serve.stopping.child_token());
+                    new.push((Arc::clone(&watched), stop.clone()));
+                    (watched, stop)
+                }
+            };
             self.watchers.insert(name, watcher);
         }
         for (name, (_, stop)) in &before {
@@ -42,7 +44,15 @@ impl Scheduler {
             serve.metrics.forget(name);
         }
         let all: Vec<_> = self.watchers.values().map(|(watched, _)| Arc::clone(watched)).collect();
-        serve.status_store().watch(&all);
+        let mut status_store = serve.status_store();
+        status_store.watch(&all);
+        for (watched, _) in &new {
+            status_store
+                .entry(&watched.target.name)
+                .into_iter()
+                .for_each(|entry| serve.metrics.watch(entry.into()));
+        }
+        drop(status_store);
         let size = new.len();
         for (watched, stop) in new {
             let first = schedule::first(watched.schedule, size, fastrand::f64());

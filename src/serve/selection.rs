@@ -30,6 +30,9 @@ pub(super) enum HealthFilter {
     Warning,
 }
 
+/// Targets of one page of the API without `limit`: the reports of many thousands would be more than most clients can read.
+const PAGE: usize = 1000;
+
 impl Selection {
     pub(super) fn is_all(&self) -> bool {
         *self == Self::default()
@@ -60,7 +63,7 @@ impl Selection {
 impl StatusStore {
     /// The selected targets, and the name after which the next page starts.
     pub(super) fn select(&self, selection: &Selection) -> (Self, Option<String>) {
-        let limit = selection.limit.unwrap_or(usize::MAX);
+        let limit = selection.limit.unwrap_or(PAGE);
         let mut selected = self.filter(|name, entry| selection.has(name, entry));
         let next = selected.truncate(limit);
         (selected, next)

@@ -4,15 +4,15 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
-    time::Duration,
 };
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
+use super::history::History;
 use crate::{
     config::{MonitoredTarget, Thresholds},
-    diagnostic::{Capability, RequiredBy, Requirement, milliseconds},
+    diagnostic::{Capability, RequiredBy, Requirement},
     facts::Position,
     report::{CheckResult, Report, Status},
 };
@@ -33,8 +33,7 @@ pub(super) struct Entry {
     pub last: Option<Arc<Report>>,
     /// The last report that did not meet the requirement. It is kept after the target becomes healthy.
     pub last_failure: Option<Arc<Report>>,
-    /// Oldest first.
-    pub past: VecDeque<HistoryEntry>,
+    pub past: History,
     /// Number of consecutive results that contradict the health, and the time of the first one.
     pending_change: Option<(u32, Timestamp)>,
     /// Number of consecutive results that did not meet the requirement.
@@ -66,18 +65,6 @@ impl Health {
             Self::Healthy => "healthy",
         }
     }
-}
-
-/// One result in the history.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct HistoryEntry {
-    pub at: Timestamp,
-    #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
-    pub duration: Duration,
-    pub capability: Capability,
-    pub met: bool,
-    /// Code of the cause, if the requirement was not met.
-    pub cause: Option<&'static str>,
 }
 
 /// A change of health.
@@ -166,7 +153,7 @@ impl Entry {
             since: None,
             last: None,
             last_failure: None,
-            past: VecDeque::new(),
+            past: History::default(),
             pending_change: None,
             failures: 0,
             best: None,
@@ -185,16 +172,7 @@ impl Entry {
         let found = (report.verdict.capability, report.verdict.server);
         let best = self.best.unwrap_or(found);
         self.best = Some((best.0.max(found.0), best.1.max(found.1)));
-        while self.past.len() >= history {
-            self.past.pop_front();
-        }
-        self.past.push_back(HistoryEntry {
-            at: report.started_at,
-            duration: report.duration,
-            capability: report.verdict.capability,
-            met,
-            cause: report.cause(),
-        });
+        self.past.add(&report, history);
         if met {
             self.failures = 0;
         } else {

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use prometheus_client::{
-    encoding::{DescriptorEncoder, MetricEncoder},
-    metrics::MetricType,
+    encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
     registry::{Metric, Registry, Unit},
 };
 
@@ -70,7 +70,7 @@ impl MetricDef {
         }
     }
 
-    /// Starts this family, a gauge, in a collector.
+    /// Starts this family in a collector. It is not a histogram.
     ///
     /// # Errors
     /// The encoder's.
@@ -79,7 +79,23 @@ impl MetricDef {
         encoder: &'a mut DescriptorEncoder<'_>,
     ) -> Result<MetricEncoder<'a>, std::fmt::Error> {
         let unit = self.in_seconds.then_some(&Unit::Seconds);
-        encoder.encode_descriptor(self.base, self.help, unit, MetricType::Gauge)
+        let metric_type = match self.kind {
+            Kind::Counter => MetricType::Counter,
+            Kind::Gauge | Kind::Histogram => MetricType::Gauge,
+        };
+        encoder.encode_descriptor(self.base, self.help, unit, metric_type)
+    }
+
+    /// Writes one value of this family. A counter is a whole number.
+    ///
+    /// # Errors
+    /// The encoder's.
+    pub fn encode_value(&self, value: f64, encoder: MetricEncoder<'_>) -> Result<(), std::fmt::Error> {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+        match self.kind {
+            Kind::Counter => ConstCounter::new(value as u64).encode(encoder),
+            Kind::Gauge | Kind::Histogram => ConstGauge::new(value).encode(encoder),
+        }
     }
 }
 
@@ -236,7 +252,7 @@ pub static BUILD_INFO: MetricDef =
     MetricDef::gauge("pipeprobe_build_info", &["version"], "1, with the version of pipeprobe");
 
 /// From every check: `check -o prometheus`, `/metrics` and `/probe`.
-pub static OF_CHECK: [&MetricDef; 34] = [
+pub static OF_CHECK: [&MetricDef; 33] = [
     &CAPABILITY,
     &SUCCESS,
     &REQUIRED_CAPABILITY,
@@ -270,7 +286,6 @@ pub static OF_CHECK: [&MetricDef; 34] = [
     &SLOT_LOST_AFTER,
     &WAL_RATE,
     &SLOT_XMIN_AGE,
-    &BUILD_INFO,
 ];
 
 // What `serve` adds.
@@ -392,8 +407,8 @@ impl Refusal {
     }
 }
 
-/// From `/metrics` only.
-pub static OF_SERVE: [&MetricDef; 12] = [
+/// Of each target, from `/metrics` only.
+pub static OF_MONITORED_TARGET: [&MetricDef; 8] = [
     &HEALTHY,
     &HEALTH_SINCE,
     &CAUSE,
@@ -402,11 +417,11 @@ pub static OF_SERVE: [&MetricDef; 12] = [
     &CHECK_FAILURES,
     &HEALTH_CHANGES,
     &LOCAL_FAILURES,
-    &STAGE_DURATION,
-    &CONFIG_RELOADED,
-    &CONFIG_RELOADED_AT,
-    &HTTP_REFUSED,
 ];
+
+/// Of the process, from `/metrics` only.
+pub static OF_SERVE: [&MetricDef; 4] =
+    [&STAGE_DURATION, &CONFIG_RELOADED, &CONFIG_RELOADED_AT, &HTTP_REFUSED];
 
 // Of the agent.
 
@@ -453,7 +468,8 @@ pub static OF_PROBE: [&MetricDef; 4] = [&PROBE_SUCCESS, &PROBE_DURATION, &PROBE_
 
 /// OpenMetrics as the older text format of Prometheus: there, the name of a counter family ends in `_total`.
 pub fn plain(openmetrics: &str) -> String {
-    let counters = || OF_SERVE.iter().chain(&OF_AGENT).filter(|metric| metric.kind == Kind::Counter);
+    let all = || OF_MONITORED_TARGET.iter().chain(&OF_SERVE).chain(&OF_AGENT);
+    let counters = || all().filter(|metric| metric.kind == Kind::Counter);
     let mut out = String::with_capacity(openmetrics.len());
     for line in openmetrics.lines() {
         let mut words = line.splitn(4, ' ');
@@ -478,6 +494,8 @@ pub fn page() -> String {
         .to_owned();
     for (title, metrics) in [
         ("Of the last check of each target: `check -o prometheus`, `/metrics` and `/probe`", &OF_CHECK[..]),
+        ("Of the program: everywhere", &[&BUILD_INFO]),
+        ("Of each target of `serve`: `/metrics`", &OF_MONITORED_TARGET),
         ("Of `serve`: `/metrics`", &OF_SERVE),
         ("Of one probe: `/probe?target=NAME`", &OF_PROBE),
         ("Of `agent`: `/metrics`, which also has the counter of refused HTTP requests", &OF_AGENT),

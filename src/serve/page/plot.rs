@@ -5,10 +5,10 @@ use std::time::Duration;
 use maud::{Markup, html};
 
 use super::{readable, took};
-use crate::serve::status_store::HistoryEntry;
+use crate::serve::history::HistoryEntry;
 
 /// One bar per check, the newest on the right.
-pub(super) fn strip<'a>(past: impl ExactSizeIterator<Item = &'a HistoryEntry> + Clone) -> Markup {
+pub(super) fn strip(past: impl ExactSizeIterator<Item = HistoryEntry> + Clone) -> Markup {
     let (all, met) = (past.len(), past.clone().filter(|past| past.met).count());
     let width = 6 * all.max(1);
     html! {
@@ -31,7 +31,7 @@ const LEFT: f64 = 60.0;
 const BELOW: f64 = 20.0;
 
 /// Duration of each check: time on the x axis, milliseconds on the y axis; failed checks are marked.
-pub(super) fn durations<'a>(past: impl ExactSizeIterator<Item = &'a HistoryEntry> + Clone) -> Markup {
+pub(super) fn durations(past: impl ExactSizeIterator<Item = HistoryEntry> + Clone) -> Markup {
     let longest = past.clone().map(|past| past.duration).fold(Duration::from_millis(1), Duration::max);
     let ends = past.clone().next().zip(past.clone().last());
     let step = WIDTH / (past.len().max(2) - 1) as f64;

@@ -9,7 +9,10 @@ use crate::{
     diagnostic::{Outcome, RequiredBy, in_words},
     facts::{PipeBinlog, PipeSlot},
     report::{CheckResult, Report, Verdict},
-    serve::status_store::{Entry, Health, HistoryEntry},
+    serve::{
+        history::HistoryEntry,
+        status_store::{Entry, Health},
+    },
 };
 
 pub(in crate::serve) fn page(entry: &Entry, now: Timestamp) -> String {
@@ -208,7 +211,7 @@ fn history(entry: &Entry) -> Markup {
     }
 }
 
-fn past_row(past: &HistoryEntry) -> Markup {
+fn past_row(past: HistoryEntry) -> Markup {
     html! {
         tr class=(if past.met { "good" } else { "bad" }) {
             th scope="row" { (super::time(past.at)) }
