@@ -31,7 +31,10 @@ impl Scheduler {
             let name = watched.target.name.clone();
             let watcher = match before.remove(&name) {
                 Some((old, stop)) if *old == watched => (old, stop),
-                _ => {
+                changed => {
+                    if let Some((_, stop)) = changed {
+                        stop.cancel();
+                    }
                     let (watched, stop) = (Arc::new(watched), serve.stopping.child_token());
                     new.push((Arc::clone(&watched), stop.clone()));
                     (watched, stop)

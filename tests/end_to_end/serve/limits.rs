@@ -131,6 +131,16 @@ fn reloads_keep_sessions_and_state_of_what_did_not_change() {
     serve.becomes("d", "unhealthy");
     assert!(assumed_by(lab::WRONG_ROLE) >= 1);
     assert_eq!(assumed(), 1);
+
+    // A target that changed is not checked with its earlier fields any more.
+    serve.rewrite(&(QUICK.to_owned() + &target("a", 0) + &target("d", 0)));
+    assert_eq!(post(&serve.address, "/-/reload", &[]).body, "reloaded\n");
+    serve.becomes("d", "healthy");
+    let (before, last) = (assumed_by(lab::WRONG_ROLE), checks("d").unwrap());
+    wait("d is checked five times more", || {
+        checks("d").filter(|n| *n >= last + 5.0).ok_or_else(|| serve.get("/metrics").body)
+    });
+    assert_eq!(assumed_by(lab::WRONG_ROLE), before);
 }
 
 #[test]
