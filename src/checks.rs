@@ -5,6 +5,7 @@
 
 mod check;
 mod diagnostic;
+mod found;
 mod sources;
 mod table;
 mod tables;
@@ -33,6 +34,7 @@ use check::Judge;
 pub use check::{Cause, Check, Group, Kind, Part};
 pub(crate) use connection::{dial::LOCAL_FAILURE, login::postgres::is_refused_token};
 pub use diagnostic::{Candidate, Diagnostic};
+use found::Found;
 pub use page::{explanation, page};
 pub(crate) use sources::NEWER_THAN_GUIDE;
 pub use table::CHECKS;

@@ -181,6 +181,11 @@ pub struct CheckResult {
     pub cause: Option<&'static str>,
     pub expected: Option<String>,
     pub found: Option<String>,
+    /// Every name in the lists of `found`, which says "and N more" after the first three. At most 64 KiB: if there are more, the last
+    /// entry is "and N more".
+    pub listed: Vec<String>,
+    #[serde(skip)]
+    pub is_shortened: bool,
     pub remedy: Option<String>,
     /// If the evidence allows several causes: all of them, the most likely first.
     pub candidates: Vec<Candidate>,
@@ -381,6 +386,8 @@ impl CheckResult {
             cause: diagnostic.cause.map(|cause| cause.code),
             expected: filled(&diagnostic.expected),
             found: filled(&diagnostic.found),
+            listed: diagnostic.listed.clone(),
+            is_shortened: diagnostic.is_shortened,
             remedy: diagnostic.remedy.clone(),
             candidates: diagnostic.candidates.clone(),
         }

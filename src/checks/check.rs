@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use super::{Diagnostic, Observations, mysql, postgres};
+use super::{Diagnostic, Found, Observations, mysql, postgres};
 use crate::{
     diagnostic::{Basis, Outcome, Severity},
     facts::PostgresTable,
@@ -215,19 +215,19 @@ impl Check {
         kind.fill(fix)
     }
 
-    pub fn pass(&'static self, found: impl Into<String>) -> Diagnostic {
+    pub fn pass(&'static self, found: impl Into<Found>) -> Diagnostic {
         Diagnostic::new(self, Outcome::Pass, None, found)
     }
 
-    pub fn warn(&'static self, cause: &'static Cause, found: impl Into<String>) -> Diagnostic {
+    pub fn warn(&'static self, cause: &'static Cause, found: impl Into<Found>) -> Diagnostic {
         Diagnostic::new(self, Outcome::Warn, Some(cause), found)
     }
 
-    pub fn fail(&'static self, cause: &'static Cause, found: impl Into<String>) -> Diagnostic {
+    pub fn fail(&'static self, cause: &'static Cause, found: impl Into<Found>) -> Diagnostic {
         Diagnostic::new(self, Outcome::Fail, Some(cause), found)
     }
 
-    pub fn unknown(&'static self, cause: &'static Cause, found: impl Into<String>) -> Diagnostic {
+    pub fn unknown(&'static self, cause: &'static Cause, found: impl Into<Found>) -> Diagnostic {
         Diagnostic::new(self, Outcome::Unknown, Some(cause), found)
     }
 
@@ -236,12 +236,12 @@ impl Check {
     }
 
     /// What another check found made it impossible to try.
-    pub fn skipped(&'static self, why: impl Into<String>) -> Diagnostic {
+    pub fn skipped(&'static self, why: impl Into<Found>) -> Diagnostic {
         Diagnostic::new(self, Outcome::NotReached, None, why)
     }
 
     /// A choice about the pipe makes it pointless.
-    pub fn not_applicable(&'static self, why: impl Into<String>) -> Diagnostic {
+    pub fn not_applicable(&'static self, why: impl Into<Found>) -> Diagnostic {
         Diagnostic::new(self, Outcome::NotApplicable, None, why)
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Cause, Check};
+use super::{Cause, Check, Found};
 use crate::diagnostic::Outcome;
 
 /// One of several causes that the evidence allows.
@@ -34,6 +34,10 @@ pub struct Diagnostic {
     pub expected: String,
     /// The evidence, with the server's own words.
     pub found: String,
+    /// Every name in the lists of `found`, also those that the text leaves out.
+    pub listed: Vec<String>,
+    /// Whether the text leaves out names.
+    pub is_shortened: bool,
     /// What to type or change next.
     pub remedy: Option<String>,
     /// If the evidence allows several causes: the most likely first.
@@ -45,14 +49,17 @@ impl Diagnostic {
         check: &'static Check,
         outcome: Outcome,
         cause: Option<&'static Cause>,
-        found: impl Into<String>,
+        found: impl Into<Found>,
     ) -> Self {
+        let Found { text, listed, is_shortened } = found.into();
         Self {
             check,
             outcome,
             cause,
             expected: String::new(),
-            found: found.into(),
+            found: text,
+            listed,
+            is_shortened,
             remedy: None,
             candidates: Vec::new(),
         }
@@ -61,6 +68,16 @@ impl Diagnostic {
     /// Code of the cause; empty if there is none.
     pub fn cause_code(&self) -> &'static str {
         self.cause.map_or("", |cause| cause.code)
+    }
+
+    pub(super) fn found(&self) -> Found {
+        Found { text: self.found.clone(), listed: self.listed.clone(), is_shortened: self.is_shortened }
+    }
+
+    #[must_use]
+    pub(super) fn with_found(self, found: Found) -> Self {
+        let Found { text, listed, is_shortened } = found;
+        Self { found: text, listed, is_shortened, ..self }
     }
 
     #[must_use]

@@ -30,7 +30,7 @@ use crate::{
         check::{Cause, Check, Judge},
         database::tables::{DB_NO_TABLES, DB_TABLES_MISSING, DB_TABLES_UNREADABLE},
         database::{engine, tables, version},
-        tables::{Candidates, some_of},
+        tables::Candidates,
     },
     connection::Refusal,
     facts::{AccountLimits, Fact, MysqlFacts, Position, Settings, Table, Version},
@@ -103,13 +103,12 @@ fn with_inactive_roles(diagnostic: Diagnostic, server: &Server<'_>) -> Diagnosti
         }
         _ => format!("SET DEFAULT ROLE ALL TO {};", server.account),
     };
-    let found =
-        format!("{}; granted roles that are not active after login: {}", diagnostic.found, some_of(roles));
+    let found = diagnostic.found().text("; granted roles that are not active after login: ").list(roles);
     let remedy = match &diagnostic.remedy {
         Some(remedy) => format!("if a role has the privilege: {set} Otherwise: {remedy}"),
         None => format!("if a role has the privilege: {set}"),
     };
-    Diagnostic { found, remedy: Some(remedy), ..diagnostic }
+    diagnostic.with_found(found).remedy(remedy)
 }
 
 /// What the checks of a server share.

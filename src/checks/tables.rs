@@ -4,22 +4,10 @@
 use std::{cell::RefCell, collections::BTreeSet};
 
 use crate::{
-    checks::{Cause, Check, Diagnostic},
+    checks::{Cause, Check, Diagnostic, Found},
     facts::Table,
     target::Target,
 };
-
-/// Names that fit in a line or two.
-pub(super) const SHOWN: usize = 3;
-
-/// `a, b, c and 4 more`.
-pub(super) fn some_of<S: AsRef<str>>(names: &[S]) -> String {
-    let shown = names.iter().take(SHOWN).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
-}
 
 /// The tables that a pipe could still use. If no table was named, a check that some tables fail only warns, as long as
 /// a table remains that passed this check and those before it: the pipe can be made for that one.
@@ -55,20 +43,20 @@ impl<'a> Candidates<'a> {
         check: &'static Check,
         cause: &'static Cause,
         failing: &Failing,
-        words: &str,
+        words: impl Into<Found>,
     ) -> Diagnostic {
         if failing.names.is_empty() {
             return check.pass(counted(failing.all));
         }
         self.left.borrow_mut().retain(|name| !failing.names.contains(name));
-        let found = format!("{words}: {}", some_of(&failing.names));
+        let found = words.into().text(": ").list(&failing.names);
         match self.target.pipe.tables.is_empty() && !self.is_empty() {
             true => check.warn(
                 cause,
-                format!(
-                    "{found} (of {}); name the tables the pipe is for with --table",
+                found.text(format!(
+                    " (of {}); name the tables the pipe is for with --table",
                     counted(failing.all)
-                ),
+                )),
             ),
             false => check.fail(cause, found),
         }

@@ -167,7 +167,8 @@ fn verdict_case(report: &Report) -> TestCase {
 }
 
 fn evidence(row: &CheckResult) -> String {
-    let fields = [("expected", &row.expected), ("found", &row.found), ("fix", &row.remedy)];
+    let all = row.is_shortened.then(|| row.listed.join(", "));
+    let fields = [("expected", &row.expected), ("found", &row.found), ("all", &all), ("fix", &row.remedy)];
     let mut text = lines(fields.map(|(label, text)| (label, text.as_deref())));
     for candidate in &row.candidates {
         let line =

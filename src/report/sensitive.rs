@@ -25,6 +25,7 @@ fn texts(report: &mut Report) -> Vec<&mut String> {
     for check in report.checks.iter_mut() {
         texts.push(&mut check.title);
         texts.extend([&mut check.expected, &mut check.found, &mut check.remedy].into_iter().flatten());
+        texts.extend(&mut check.listed);
         for candidate in &mut check.candidates {
             texts.extend([&mut candidate.because, &mut candidate.remedy]);
         }

@@ -2,11 +2,9 @@
 
 use crate::{
     checks::{
-        Diagnostic,
+        Diagnostic, Found,
         check::{ALL, Cause, Check, Judge},
-        mysql, postgres,
-        tables::some_of,
-        unanswered,
+        mysql, postgres, unanswered,
     },
     clickpipes,
     diagnostic::{Severity::Advisory, printable},
@@ -102,18 +100,18 @@ fn judge<'a>(
     let of_column = |column: &TableColumn| found.iter().find(|found| is_column(engine, found, column));
     let is_missing = |column: &&TableColumn| is_readable(column) && of_column(column).is_none();
     let named = |columns: Vec<&TableColumn>| {
-        some_of(&columns.into_iter().map(|c| printable(&c.to_string())).collect::<Vec<_>>())
+        columns.into_iter().map(|c| printable(&c.to_string())).collect::<Vec<_>>()
     };
     let sorting =
         sorting_keys.iter().filter(|column| is_missing(column) || excluded_columns.contains(column));
     let sorting: Vec<_> = sorting.collect();
     if !sorting.is_empty() {
-        let found = format!("not replicated, or not visible to the user: {}", named(sorting));
+        let found = Found::from("not replicated, or not visible to the user: ").list(&named(sorting));
         return CHECK.fail(&DB_SORTING_KEY, found);
     }
     let missing: Vec<_> = partition_keys.iter().filter(is_missing).collect();
     if !missing.is_empty() && target.pipe.copies_rows() {
-        let found = format!("not there, or not visible to the user: {}", named(missing));
+        let found = Found::from("not there, or not visible to the user: ").list(&named(missing));
         return CHECK.fail(&DB_PARTITION_KEY_MISSING, found);
     }
     let types = clickpipes::partition_key_types(engine);
@@ -128,11 +126,11 @@ fn judge<'a>(
     });
     let unfit: Vec<String> = unfit.collect();
     if !unfit.is_empty() && target.pipe.copies_rows() {
-        return CHECK.warn(&DB_PARTITION_KEY_UNFIT, some_of(&unfit));
+        return CHECK.warn(&DB_PARTITION_KEY_UNFIT, Found::default().list(&unfit));
     }
     let missing: Vec<_> = excluded_columns.iter().filter(is_missing).collect();
     if !missing.is_empty() {
-        let found = format!("not there, or not visible to the user: {}", named(missing));
+        let found = Found::from("not there, or not visible to the user: ").list(&named(missing));
         return CHECK.warn(&DB_EXCLUDED_COLUMN_MISSING, found);
     }
     let count = excluded_columns.len() + sorting_keys.len() + partition_keys.len();

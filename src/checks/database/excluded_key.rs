@@ -2,11 +2,10 @@
 
 use crate::{
     checks::{
-        Diagnostic,
+        Diagnostic, Found,
         check::{ALL, Cause, Check, Judge},
         database::columns::is_column,
         mysql, postgres,
-        tables::some_of,
     },
     diagnostic::{Severity::BlocksCdc, printable},
     facts::{Fact, NamedColumn},
@@ -57,6 +56,6 @@ fn judge(target: &Target, columns: &Fact<Vec<NamedColumn>>) -> Option<Diagnostic
     let lacked: Vec<String> = lacked.map(|column| printable(&column.to_string())).collect();
     Some(match &lacked[..] {
         [] => CHECK.pass(format!("no key column among {} excluded", pipe.excluded_columns.len())),
-        some => CHECK.fail(&DB_KEY_COLUMN_EXCLUDED, format!("key columns, excluded: {}", some_of(some))),
+        some => CHECK.fail(&DB_KEY_COLUMN_EXCLUDED, Found::from("key columns, excluded: ").list(some)),
     })
 }

@@ -2,10 +2,11 @@
 
 use crate::{
     checks::{
-        Diagnostic,
+        Diagnostic, Found,
         check::{ALL, Cause, Check, Judge},
+        found::SHOWN,
         mysql, postgres,
-        tables::{Candidates, Failing, SHOWN, counted, is_dotted, some_of},
+        tables::{Candidates, Failing, counted, is_dotted},
         unanswered,
     },
     connection::Refusal,
@@ -92,7 +93,7 @@ fn read<'a>(
         .collect();
     if !missing.is_empty() {
         return CHECK.fail(&DB_TABLES_MISSING,
-            format!("no table{} is called {}", in_database(target), some_of(&missing)),
+            Found::from(format!("no table{} is called ", in_database(target))).list(&missing),
         )
         .remedy(format!(
             "{}give tables that exist, as SCHEMA.TABLE; a table that the user is not allowed to see counts as missing, \
@@ -126,9 +127,11 @@ fn read<'a>(
 fn both(first: Diagnostic, second: Diagnostic) -> Diagnostic {
     let is_worse = second.outcome == Outcome::Fail && first.outcome != Outcome::Fail;
     let (main, other) = if is_worse { (second, first) } else { (first, second) };
-    let found = format!("{}; {}", main.found, other.found);
-    let remedies: Vec<String> = [main.remedy, other.remedy].into_iter().flatten().collect();
-    Diagnostic { found, remedy: Some(remedies.join("; ")), ..main }
+    let found = Found::join([main.found(), other.found()], "; ");
+    let remedies: Vec<&str> =
+        [&main.remedy, &other.remedy].into_iter().filter_map(|remedy| remedy.as_deref()).collect();
+    let remedies = remedies.join("; ");
+    main.with_found(found).remedy(remedies)
 }
 
 fn dotted(candidates: &Candidates<'_>, tables: &[&Table]) -> Option<Diagnostic> {
@@ -172,8 +175,8 @@ fn unreadable(
     schemas.dedup();
     let failing = Failing { names, all: tables.len() };
     let diagnostic = candidates.judge(&CHECK, &DB_TABLES_UNREADABLE, &failing, "not allowed to read");
-    let found = format!("{}; the server says: {words}", diagnostic.found);
-    Some(Diagnostic { found, ..diagnostic }.remedy(grants(target, &schemas, usage_missing)))
+    let found = diagnostic.found().text(format!("; the server says: {words}"));
+    Some(diagnostic.with_found(found).remedy(grants(target, &schemas, usage_missing)))
 }
 
 /// A session of PostgreSQL sees the tables of one database only.

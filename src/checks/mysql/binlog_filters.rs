@@ -3,9 +3,9 @@
 use super::{Server, is_denial, unanswered};
 use crate::{
     checks::{
-        Diagnostic,
+        Diagnostic, Found,
         check::{Cause, Check, Judge, MYSQL_FAMILY},
-        tables::{Failing, some_of},
+        tables::Failing,
     },
     facts::{BinlogFilters, Fact, Table},
     sql::ServerText,
@@ -51,17 +51,17 @@ fn judge(server: &Server<'_>) -> Diagnostic {
     };
     let lost: Vec<String> =
         tables.seen.iter().filter(|table| !filters.log(&table.schema)).map(Table::full_name).collect();
-    let words = format!("{} leave out", described(filters));
+    let words = described(filters).text(" leave out");
     let failing = Failing { names: lost, all: tables.total };
-    server.candidates.judge(&CHECK, &MYSQL_BINLOG_FILTERED, &failing, &words)
+    server.candidates.judge(&CHECK, &MYSQL_BINLOG_FILTERED, &failing, words)
 }
 
 /// `binlog_do_db (app), binlog_ignore_db (audit)`.
-fn described(filters: &BinlogFilters) -> String {
+fn described(filters: &BinlogFilters) -> Found {
     let list = |name: &str, names: &[ServerText]| {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        (!names.is_empty()).then(|| format!("{name} ({})", some_of(&names)))
+        (!names.is_empty()).then(|| Found::from(format!("{name} (")).list(&names).text(")"))
     };
     let parts = [list("binlog_do_db", &filters.only), list("binlog_ignore_db", &filters.ignored)];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(" and ")
+    Found::join(parts.into_iter().flatten(), " and ")
 }

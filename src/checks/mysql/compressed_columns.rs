@@ -3,10 +3,10 @@
 use super::{Server, unanswered};
 use crate::{
     checks::{
-        Diagnostic,
+        Diagnostic, Found,
         check::{Cause, Check, Judge, MARIADB},
         sources::MYSQL_ENGINE,
-        tables::{Failing, some_of},
+        tables::Failing,
     },
     facts::Fact,
 };
@@ -36,7 +36,7 @@ fn judge(server: &Server<'_>) -> Diagnostic {
     let mut tables: Vec<String> = columns.iter().filter_map(of).collect();
     tables.dedup();
     let all = server.facts.tables.read().map_or(tables.len(), |tables| tables.total);
-    let words = format!("compressed columns ({}) in", some_of(columns));
+    let words = Found::from("compressed columns (").list(columns).text(") in");
     let failing = Failing { names: tables, all };
-    server.candidates.judge(&CHECK, &MARIADB_COMPRESSED_COLUMNS, &failing, &words)
+    server.candidates.judge(&CHECK, &MARIADB_COMPRESSED_COLUMNS, &failing, words)
 }

@@ -3,9 +3,9 @@
 use super::{Server, unanswered};
 use crate::{
     checks::{
-        Diagnostic,
+        Diagnostic, Found,
         check::{Cause, Check, Judge, MARIADB},
-        tables::{counted, some_of},
+        tables::counted,
     },
     diagnostic::Severity::Advisory,
     facts::Fact,
@@ -31,7 +31,7 @@ fn judge(server: &Server<'_>) -> Diagnostic {
             CHECK.pass(counted(server.facts.tables.read().map_or(0, |tables| tables.total)))
         }
         Fact::Read(columns) => {
-            CHECK.warn(&MARIADB_GENERATED, format!("NULL after an UPDATE: {}", some_of(columns)))
+            CHECK.warn(&MARIADB_GENERATED, Found::from("NULL after an UPDATE: ").list(columns))
         }
         Fact::Absent => CHECK.skipped("the columns were not read"),
         other @ Fact::Refused(_) => unanswered(&CHECK, other),

@@ -3,9 +3,8 @@
 use super::Server;
 use super::binary_log::MYSQL_UNANSWERED;
 use crate::checks::{
-    Diagnostic,
+    Diagnostic, Found,
     check::{Cause, Check, Judge, MYSQL_FAMILY},
-    tables::some_of,
 };
 
 pub(crate) static CHECK: Check =
@@ -40,15 +39,14 @@ fn judge(server: &Server<'_>) -> Diagnostic {
     let replicas = match server.facts.replicas.read().map(Vec::as_slice) {
         // MariaDB shows its replicas only with REPLICATION MASTER ADMIN, which the ClickPipes guide does not grant.
         None if server.target.pipe.server_id.is_some() => {
-            "; the server does not show the server_id of its replicas to this user".to_owned()
+            "; the server does not show the server_id of its replicas to this user".into()
         }
-        None | Some([]) => String::new(),
+        None | Some([]) => Found::default(),
         Some(ids) => {
             let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-            format!(
-                "; its replicas are {}, so a pipe with a fixed server_id must use another one",
-                some_of(&ids)
-            )
+            Found::from("; its replicas are ")
+                .list(&ids)
+                .text(", so a pipe with a fixed server_id must use another one")
         }
     };
     match server.get("server_id") {
@@ -62,7 +60,7 @@ fn judge(server: &Server<'_>) -> Diagnostic {
             )
         }
         Some("0") => CHECK.fail(&MYSQL_NO_SERVER_ID, "server_id is 0"),
-        Some(id) => CHECK.pass(format!("server_id is {id}{replicas}")),
+        Some(id) => CHECK.pass(Found::join([format!("server_id is {id}").into(), replicas], "")),
         None => CHECK.unknown(&MYSQL_UNANSWERED, "the server has no server_id"),
     }
 }

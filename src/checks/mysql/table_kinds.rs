@@ -3,9 +3,9 @@
 use super::Server;
 use crate::{
     checks::{
-        Diagnostic,
+        Diagnostic, Found,
         check::{Cause, Check, Judge, MYSQL_FAMILY},
-        tables::{Failing, some_of},
+        tables::Failing,
     },
     facts::{Fact, Table, TableKind},
 };
@@ -53,7 +53,7 @@ fn judge(server: &Server<'_>) -> Diagnostic {
     };
     let others = of_kind(&[TableKind::View, TableKind::Sequence]);
     if !others.is_empty() {
-        return CHECK.fail(&MYSQL_NOT_A_TABLE, format!("views or sequences: {}", some_of(&others)));
+        return CHECK.fail(&MYSQL_NOT_A_TABLE, Found::from("views or sequences: ").list(&others));
     }
     let failing = Failing { names: of_kind(&[TableKind::RowsElsewhere]), all: tables.total };
     if !failing.names.is_empty() {

@@ -3,10 +3,10 @@
 use super::{Server, with_columns};
 use crate::{
     checks::{
-        Diagnostic,
+        Diagnostic, Found,
         check::{Cause, Check, Judge, POSTGRES},
         sources::PG_LOGICAL,
-        tables::{counted, some_of},
+        tables::counted,
     },
     diagnostic::Severity::Advisory,
     facts::PostgresTable,
@@ -34,7 +34,7 @@ fn judge(server: &Server<'_>, tables: &[&PostgresTable]) -> Diagnostic {
         .collect();
     match these.is_empty() {
         true => CHECK.pass(counted(tables.len())),
-        false => CHECK.warn(&PG_GENERATED, format!("generated columns in {}", some_of(&these))),
+        false => CHECK.warn(&PG_GENERATED, Found::from("generated columns in ").list(&these)),
     }
 }
 

@@ -3,9 +3,9 @@
 use super::{Server, with_columns};
 use crate::{
     checks::{
-        Diagnostic,
+        Diagnostic, Found,
         check::{Cause, Check, Judge, POSTGRES},
-        tables::{counted, some_of},
+        tables::counted,
     },
     diagnostic::Severity::Advisory,
     facts::PostgresTable,
@@ -35,8 +35,6 @@ fn judge(server: &Server<'_>, tables: &[&PostgresTable]) -> Diagnostic {
     let shown: Vec<String> = these.map(|table| with_columns(table, &table.included_columns)).collect();
     match shown.is_empty() {
         true => CHECK.pass(format!("no primary key with INCLUDE: {}", counted(tables.len()))),
-        false => {
-            CHECK.warn(&PG_INCLUDED_COLUMNS, format!("in INCLUDE of a primary key: {}", some_of(&shown)))
-        }
+        false => CHECK.warn(&PG_INCLUDED_COLUMNS, Found::from("in INCLUDE of a primary key: ").list(&shown)),
     }
 }

@@ -3,10 +3,9 @@
 use super::{Server, unanswered};
 use crate::{
     checks::{
-        Diagnostic,
+        Diagnostic, Found,
         check::{Cause, Check, Judge, POSTGRES},
         sources::PG_LOGICAL,
-        tables::some_of,
     },
     facts::{Fact, OpenTransaction},
     sql::postgres::literal,
@@ -66,10 +65,8 @@ fn judge(server: &Server<'_>) -> Diagnostic {
         true => CHECK.pass("no transaction stayed open"),
         false => CHECK.warn(
             &PG_OPEN_TRANSACTION,
-            format!(
-                "open transactions delay the creation of the slot: {}",
-                some_of(&open.iter().map(described).collect::<Vec<_>>())
-            ),
+            Found::from("open transactions delay the creation of the slot: ")
+                .list(&open.iter().map(described).collect::<Vec<_>>()),
         ),
     }
 }

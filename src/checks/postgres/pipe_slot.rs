@@ -3,9 +3,8 @@
 use super::{Server, unanswered};
 use crate::{
     checks::{
-        Diagnostic,
+        Diagnostic, Found,
         check::{Cause, Check, Judge, POSTGRES},
-        tables::some_of,
     },
     facts::{Fact, ReplicationSlot},
     sql::postgres::literal,
@@ -124,9 +123,8 @@ fn of_slots(server: &Server<'_>, slots: &[&ReplicationSlot]) -> Diagnostic {
     let of = |is: &dyn Fn(&ReplicationSlot) -> bool| -> Vec<&ReplicationSlot> {
         slots.iter().copied().filter(|slot| is(slot)).collect()
     };
-    let described = |slots: &[&ReplicationSlot]| {
-        some_of(&slots.iter().map(|slot| described(server, slot)).collect::<Vec<_>>())
-    };
+    let described =
+        |slots: &[&ReplicationSlot]| slots.iter().map(|slot| described(server, slot)).collect::<Vec<_>>();
     let lost = of(&ReplicationSlot::is_lost);
     if let Some(first) = lost.first() {
         let remedy = format!(
@@ -135,10 +133,11 @@ fn of_slots(server: &Server<'_>, slots: &[&ReplicationSlot]) -> Diagnostic {
             literal(first.name.raw())
         );
         let diagnostic = match lost.len() == slots.len() {
-            true => CHECK.fail(&PG_SLOT_LOST, described(&lost)),
+            true => CHECK.fail(&PG_SLOT_LOST, Found::default().list(&described(&lost))),
             false => CHECK.warn(
                 &PG_SLOT_LOST_OF_SEVERAL,
-                format!("{} of {} slots of pipes: {}", lost.len(), slots.len(), described(&lost)),
+                Found::from(format!("{} of {} slots of pipes: ", lost.len(), slots.len()))
+                    .list(&described(&lost)),
             ),
         };
         return diagnostic.remedy(remedy);
@@ -152,12 +151,12 @@ fn of_slots(server: &Server<'_>, slots: &[&ReplicationSlot]) -> Diagnostic {
         (of(&is("extended")), &PG_SLOT_EXTENDED),
     ] {
         if !found.is_empty() {
-            return CHECK.warn(cause, described(&found));
+            return CHECK.warn(cause, Found::default().list(&described(&found)));
         }
     }
     match slots.is_empty() {
         true => CHECK.pass("no slot of a pipe (peerflow_slot_…) in this database yet"),
-        false => CHECK.pass(described(slots)),
+        false => CHECK.pass(Found::default().list(&described(slots))),
     }
 }
 

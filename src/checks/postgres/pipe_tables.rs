@@ -3,9 +3,8 @@
 use super::{Server, unanswered};
 use crate::{
     checks::{
-        Diagnostic,
+        Diagnostic, Found,
         check::{Cause, Check, Judge, POSTGRES},
-        tables::some_of,
     },
     diagnostic::Severity::Advisory,
     facts::Fact,
@@ -78,14 +77,15 @@ fn judge(server: &Server<'_>) -> Diagnostic {
             keyless.push(name.clone());
         }
     }
-    let of =
-        |words: &str, names: &[String]| (!names.is_empty()).then(|| format!("{words}: {}", some_of(names)));
+    let of = |words: &str, names: &[String]| {
+        (!names.is_empty()).then(|| Found::from(format!("{words}: ")).list(names))
+    };
     let found = [
         of("no longer published", &unpublished),
         of("without their replica identity", &keyless),
         of("no longer there", &dropped),
     ];
-    let found = found.into_iter().flatten().collect::<Vec<_>>().join("; ");
+    let found = Found::join(found.into_iter().flatten(), "; ");
     match (&unpublished[..], &keyless[..], &dropped[..]) {
         ([], [], []) => CHECK.pass(format!("{} published tables are as they were", earlier.published.len())),
         ([_, ..], ..) => CHECK.warn(&PG_TABLE_UNPUBLISHED, found),

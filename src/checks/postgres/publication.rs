@@ -4,10 +4,10 @@
 use super::{PARTITIONED_SINCE, Server, alter_identity, unanswered, with_columns};
 use crate::{
     checks::{
-        Diagnostic,
+        Diagnostic, Found,
         check::{Cause, Check, Judge, POSTGRES},
         sources::PG_SOURCE,
-        tables::{counted, some_of},
+        tables::counted,
     },
     facts::{Fact, PostgresTable, Publication, PublishedTable},
     sql::{
@@ -175,7 +175,7 @@ fn none(server: &Server<'_>, tables: &[&PostgresTable]) -> Diagnostic {
         return CHECK.fail(cause, none);
     }
     let others: Vec<String> = others.iter().map(|table| table.table.full_name()).collect();
-    let found = format!("{none} for tables that it does not own: {}", some_of(&others));
+    let found = Found::from(format!("{none} for tables that it does not own: ")).list(&others);
     CHECK.warn(cause, found)
 }
 
@@ -210,11 +210,10 @@ fn named(
         None => {}
     }
     notes.extend(complete_column_lists(publication, tables));
-    let all_of = |part: fn(&Problem) -> &str, between: &str| {
-        problems.iter().chain(&notes).map(part).collect::<Vec<_>>().join(between)
-    };
-    let found = format!("the publication {name} {}", all_of(|problem| &problem.found, "; "));
-    let remedy = all_of(|problem| &problem.remedy, " ");
+    let parts = problems.iter().chain(&notes);
+    let found = Found::join(parts.clone().map(|problem| problem.found.clone()), "; ");
+    let found = Found::join([format!("the publication {name} ").into(), found], "");
+    let remedy = parts.map(|problem| problem.remedy.as_str()).collect::<Vec<_>>().join(" ");
     if let Some(first) = problems.first() {
         return CHECK.fail(first.cause, found).remedy(remedy);
     }
@@ -257,7 +256,7 @@ fn published<'a>(publication: &'a Publication, table: &PostgresTable) -> Option<
 /// Why a pipe with this publication would lose data, or break writes of the application.
 struct Problem {
     cause: &'static Cause,
-    found: String,
+    found: Found,
     remedy: String,
 }
 
@@ -284,11 +283,9 @@ fn problems(publication: &Publication, tables: &[&PostgresTable], pipe: &Pipe) -
     if !broken.is_empty() {
         problems.push(Problem {
             cause: &PG_PUBLICATION_BREAKS_WRITES,
-            found: format!(
-                "makes UPDATE or DELETE fail in the application: it publishes {} without the columns of a replica \
-                 identity",
-                some_of(&broken)
-            ),
+            found: Found::from("makes UPDATE or DELETE fail in the application: it publishes ")
+                .list(&broken)
+                .text(" without the columns of a replica identity"),
             remedy: format!(
                 "give each of them a primary key and publish its columns, or as its owner: {}",
                 alter_identity(&broken, "FULL")
@@ -305,7 +302,7 @@ fn problems(publication: &Publication, tables: &[&PostgresTable], pipe: &Pipe) -
             .collect();
         problems.push(Problem {
             cause: &PG_PUBLICATION_LACKS_CHILDREN,
-            found: format!("lacks child tables of {}: {}", some_of(&parents), some_of(&names)),
+            found: Found::from("lacks child tables of ").list(&parents).text(": ").list(&names),
             remedy: format!(
                 "as its owner: ALTER PUBLICATION {} ADD TABLE {};",
                 identifier(&publication.name),
@@ -321,7 +318,7 @@ fn problems(publication: &Publication, tables: &[&PostgresTable], pipe: &Pipe) -
     if !filtered.is_empty() {
         problems.push(Problem {
             cause: &PG_PUBLICATION_ROW_FILTER,
-            found: format!("has row filters, so changes of other rows are lost: {}", some_of(&filtered)),
+            found: Found::from("has row filters, so changes of other rows are lost: ").list(&filtered),
             remedy: format!(
                 "publish the table without WHERE, as the owner: {}",
                 publish_again(publication, entries().filter(|(_, entry)| entry.row_filter.is_some()))
@@ -335,7 +332,7 @@ fn problems(publication: &Publication, tables: &[&PostgresTable], pipe: &Pipe) -
     if !cut.is_empty() {
         problems.push(Problem {
             cause: &PG_PUBLICATION_COLUMN_LIST,
-            found: format!("has column lists, so changes of other columns are lost: {}", some_of(&cut)),
+            found: Found::from("has column lists, so changes of other columns are lost: ").list(&cut),
             remedy: without_lists(publication, tables),
         });
     }
@@ -346,7 +343,7 @@ fn lacks(name: &str, lacking: &[&PostgresTable], all: usize) -> Problem {
     let names: Vec<String> = lacking.iter().map(|t| t.table.full_name()).collect();
     Problem {
         cause: &PG_PUBLICATION_LACKS_TABLES,
-        found: format!("lacks {} (of {})", some_of(&names), counted(all)),
+        found: Found::from("lacks ").list(&names).text(format!(" (of {})", counted(all))),
         remedy: add(name, lacking),
     }
 }
@@ -360,7 +357,9 @@ fn sends_as_root(name: &str, partitions: &[&PostgresTable]) -> Problem {
     let names: Vec<String> = partitions.iter().map(|t| t.table.full_name()).collect();
     Problem {
         cause: &PG_PUBLICATION_VIA_ROOT,
-        found: format!("publishes the changes of {} as those of the partitioned table", some_of(&names)),
+        found: Found::from("publishes the changes of ")
+            .list(&names)
+            .text(" as those of the partitioned table"),
         remedy: format!(
             "name the partitioned table in the pipe instead, or as the owner: ALTER PUBLICATION {} SET \
              (publish_via_partition_root = false);",
@@ -387,7 +386,7 @@ fn left_out(publication: &Publication, tables: &[&PostgresTable]) -> Option<Prob
     };
     (!kinds.is_empty()).then(|| Problem {
         cause,
-        found: format!("leaves out every {} of {}", some_of(kinds), some_of(&names)),
+        found: Found::from("leaves out every ").list(kinds).text(" of ").list(&names),
         remedy,
     })
 }
@@ -399,7 +398,7 @@ fn complete_column_lists(publication: &Publication, tables: &[&PostgresTable]) -
     let names: Vec<String> = tables.iter().filter(is_listed).map(|t| t.table.full_name()).collect();
     (!names.is_empty()).then(|| Problem {
         cause: &PG_PUBLICATION_FIXED_COLUMNS,
-        found: format!("has column lists, so columns that are added later are lost: {}", some_of(&names)),
+        found: Found::from("has column lists, so columns that are added later are lost: ").list(&names),
         remedy: without_lists(publication, tables),
     })
 }

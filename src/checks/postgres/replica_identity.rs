@@ -3,10 +3,9 @@
 use super::{Server, alter_identity, failing, printed};
 use crate::{
     checks::{
-        Diagnostic,
+        Diagnostic, Found,
         check::{Cause, Check, Judge, POSTGRES},
         sources::PG_SOURCE,
-        tables::some_of,
     },
     facts::PostgresTable,
     sql::postgres::qualified,
@@ -41,12 +40,10 @@ fn judge(server: &Server<'_>, tables: &[&PostgresTable]) -> Diagnostic {
     let parts = printed(tables, |t| &t.leaves_without_identity);
     if !parts.is_empty() {
         let failing = failing(tables, |t| !t.has_replica_identity() || !t.leaves_without_identity.is_empty());
-        let words = format!(
-            "partitions or child tables without a replica identity ({}), which makes UPDATE and DELETE fail once \
-             they are published",
-            some_of(&parts)
-        );
-        return server.candidates.judge(&CHECK, &PG_NO_REPLICA_IDENTITY, &failing, &words).remedy(format!(
+        let words = Found::from("partitions or child tables without a replica identity (")
+            .list(&parts)
+            .text("), which makes UPDATE and DELETE fail once they are published");
+        return server.candidates.judge(&CHECK, &PG_NO_REPLICA_IDENTITY, &failing, words).remedy(format!(
             "give the root a primary key, or as the owner: {}",
             alter_identity(&parts, "FULL")
         ));
@@ -85,13 +82,11 @@ fn full_with_generated(server: &Server<'_>, tables: &[&PostgresTable]) -> Option
     if parts.is_empty() {
         return None;
     }
-    let words = format!(
-        "REPLICA IDENTITY FULL with generated columns ({}): UPDATE and DELETE fail once the table is published \
-         without them",
-        some_of(&parts)
-    );
+    let words = Found::from("REPLICA IDENTITY FULL with generated columns (")
+        .list(&parts)
+        .text("): UPDATE and DELETE fail once the table is published without them");
     let failing = failing(tables, |t| is_bad(t) || !t.has_replica_identity());
-    Some(server.candidates.judge(&CHECK, &PG_FULL_WITH_GENERATED, &failing, &words).remedy(format!(
+    Some(server.candidates.judge(&CHECK, &PG_FULL_WITH_GENERATED, &failing, words).remedy(format!(
         "use the primary key, as the owner: {}; or create a publication WITH (publish_generated_columns = stored) and \
          choose it (--publication)",
         alter_identity(&parts, "DEFAULT")

@@ -3,10 +3,10 @@
 use super::{Server, names};
 use crate::{
     checks::{
-        Diagnostic,
+        Diagnostic, Found,
         check::{Cause, Check, Judge, POSTGRES, Part},
         sources::PG_FAQ,
-        tables::{counted, some_of},
+        tables::counted,
     },
     diagnostic::Severity::Advisory,
     facts::PostgresTable,
@@ -45,7 +45,7 @@ fn judge(server: &Server<'_>, tables: &[&PostgresTable]) -> Diagnostic {
             format!("CREATE POLICY {user} ON {table} FOR SELECT TO {user} USING (true);")
         })
         .collect();
-    CHECK.warn(&PG_ROW_SECURITY, format!("policies hide rows of {}", some_of(&filtered))).remedy(format!(
+    CHECK.warn(&PG_ROW_SECURITY, Found::from("policies hide rows of ").list(&filtered)).remedy(format!(
         "if ClickPipes may read every row, as the owner: {} (policies AS RESTRICTIVE still apply; the attribute BYPASSRLS of the \
          role ends all of them)",
         statements.join(" ")

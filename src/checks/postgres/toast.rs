@@ -3,9 +3,9 @@
 use super::{Server, with_columns};
 use crate::{
     checks::{
-        Diagnostic,
+        Diagnostic, Found,
         check::{Cause, Check, Judge, POSTGRES},
-        tables::{counted, some_of},
+        tables::counted,
     },
     diagnostic::Severity::Advisory,
     facts::PostgresTable,
@@ -36,6 +36,6 @@ fn judge(_: &Server<'_>, tables: &[&PostgresTable]) -> Diagnostic {
     let shown: Vec<String> = these.iter().map(|t| with_columns(t, &t.toast_columns)).collect();
     let table = qualified(first.table.schema.raw(), first.table.name.raw());
     CHECK
-        .warn(&PG_UNCHANGED_TOAST, format!("NULL or empty after an UPDATE: {}", some_of(&shown)))
+        .warn(&PG_UNCHANGED_TOAST, Found::from("NULL or empty after an UPDATE: ").list(&shown))
         .filled(&[("{table}", &table)])
 }

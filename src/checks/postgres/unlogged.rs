@@ -3,10 +3,9 @@
 use super::{Server, alter, failing, printed};
 use crate::{
     checks::{
-        Diagnostic,
+        Diagnostic, Found,
         check::{Cause, Check, Judge, POSTGRES},
         sources::PG_LOGICAL,
-        tables::some_of,
     },
     facts::PostgresTable,
     sql::postgres::qualified,
@@ -40,13 +39,13 @@ fn judge(server: &Server<'_>, tables: &[&PostgresTable]) -> Diagnostic {
     if tables.iter().any(|t| has_parts(t)) {
         let of_foreign = foreign.iter().map(|change| format!("foreign: {change}"));
         let all: Vec<String> = parts.iter().cloned().chain(of_foreign).collect();
-        let words = format!("unlogged or foreign partitions or child tables ({})", some_of(&all));
+        let words = Found::from("unlogged or foreign partitions or child tables (").list(&all).text(")");
         let detach: Vec<String> =
             foreign.iter().take(5).map(|change| format!("ALTER TABLE {change};")).collect();
         let statements = [alter(&parts, "SET LOGGED"), detach.join(" ")].join(" ");
         return server
             .candidates
-            .judge(&CHECK, &PG_UNLOGGED_PART, &failing, &words)
+            .judge(&CHECK, &PG_UNLOGGED_PART, &failing, words)
             .remedy(format!("leave the table out (--table), or as the owner: {}", statements.trim()));
     }
     let diagnostic = server.candidates.judge(&CHECK, &PG_UNLOGGED, &failing, "unlogged");

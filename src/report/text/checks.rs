@@ -47,8 +47,8 @@ fn groups(report: &Report) -> impl Iterator<Item = Group> {
 pub(super) fn write_brief(out: &mut impl Write, report: &Report, layout: Layout) -> io::Result<()> {
     for check in report.checks.iter().filter(|check| needs_attention(report, check)) {
         title_line(out, Mark::of(report, check), &check.title, check.cause_or_code(), layout)?;
-        if let Some(found) = &check.found {
-            wrapped(out, layout.width, "  ", "  ", found, Style::new())?;
+        if let Some(found) = found_of(check, layout) {
+            wrapped(out, layout.width, "  ", "  ", &found, Style::new())?;
         }
     }
     Ok(())
@@ -110,10 +110,12 @@ fn check_row(out: &mut impl Write, report: &Report, check: &CheckResult, layout:
         let prevented = if check.prevents == Severity::Blocks { "every pipe" } else { "CDC" };
         labeled(out, layout, "  effect   ", &format!("prevents {prevented}, which is not required"))?;
     }
-    let remedy = check.remedy.as_ref().filter(|remedy| !is_above(report, remedy, layout));
+    let remedy = check.remedy.as_deref().filter(|remedy| !is_above(report, remedy, layout));
+    let all = (check.is_shortened && layout.detail == Detail::Verbose).then(|| check.listed.join(", "));
     for (label, text) in [
-        ("  expected ", check.expected.as_ref()),
-        ("  found    ", check.found.as_ref()),
+        ("  expected ", check.expected.as_deref()),
+        ("  found    ", found_of(check, layout).as_deref()),
+        ("  all      ", all.as_deref()),
         ("  fix      ", remedy),
     ] {
         if let Some(text) = text {
@@ -132,9 +134,16 @@ fn check_row(out: &mut impl Write, report: &Report, check: &CheckResult, layout:
     Ok(())
 }
 
+/// What was found, and where the names are that it leaves out.
+fn found_of(check: &CheckResult, layout: Layout) -> Option<String> {
+    let found = check.found.clone()?;
+    let has_more = check.is_shortened && layout.detail != Detail::Verbose;
+    Some(if has_more { format!("{found} (-v and -o json list all)") } else { found })
+}
+
 /// Whether the remedy is one of the next steps, which are above the checks.
-fn is_above(report: &Report, remedy: &String, layout: Layout) -> bool {
-    layout.detail == Detail::Normal && report.verdict.next_steps.contains(remedy)
+fn is_above(report: &Report, remedy: &str, layout: Layout) -> bool {
+    layout.detail == Detail::Normal && report.verdict.next_steps.iter().any(|step| step == remedy)
 }
 
 /// A title, with a note at the right edge.

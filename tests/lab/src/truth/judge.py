@@ -82,7 +82,8 @@ class Verdict:
         """Whether a finding says that this table cannot be in the pipe."""
         rows = [row for row in self.findings(Names) if row["cause"] not in VALUES]
         if re.fullmatch(r"[\w.]+", table):
-            return any(re.search(rf"(?<![\w.]){re.escape(table)}(?!\w)", row["found"] or "") for row in rows)
+            names = rf"(?<![\w.]){re.escape(table)}(?!\w)"
+            return any(re.search(names, text) for row in rows for text in (row["found"] or "", *row["listed"]))
         return is_named(rows, table, [], "")
 
     def findings(self, names):
@@ -237,7 +238,7 @@ def noticed_mutants(verdict, outcome, pipe):
 
 def without(verdict, row):
     """The report if this check had passed. Rows that were not reached stay so."""
-    rows = [{**row, "outcome": "pass", "cause": None, "found": "", "remedy": ""} if other is row else other for other in verdict.rows]
+    rows = [{**row, "outcome": "pass", "cause": None, "found": "", "listed": [], "remedy": ""} if other is row else other for other in verdict.rows]
     counted = [other for other in rows if other["applies"] and counts(other)]
     capability = max((SEVERITIES[other["severity"]] for other in counted), key=(CDC, LOAD, BLOCKED).index, default=CDC)
     # An unknown result can have no effect. A check that passes never makes the verdict worse.
