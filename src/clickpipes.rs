@@ -11,13 +11,25 @@
 
 use crate::target::{Engine, Host, RdsName, RdsNameKind, Target};
 
-/// What CDC does not replicate, whatever the database is: rows that stay in ClickHouse and are gone in the database.
+/// What CDC does not replicate, whatever the settings of the database are.
 ///
 /// Sources: `PeerDB`, the engine of ClickPipes: pgoutput's TRUNCATE is an unhandled message (flow/connectors/postgres/cdc.go), and of the
 /// statements in a binary log only ALTER TABLE and RENAME TABLE have an effect (flow/connectors/mysql/ddl_parser_classify_test.go);
-/// ClickPipes for Postgres FAQ, "Can I update primary key columns in PostgreSQL?".
-pub const NOT_REPLICATED: [&str; 3] =
-    ["TRUNCATE", "dropped or detached partitions", "changes of primary keys (the old row stays)"];
+/// ClickPipes for Postgres FAQ, "Can I update primary key columns in PostgreSQL?"; a column is `Nullable` only with that setting
+/// (flow/connectors/clickhouse/normalize.go). MySQL and MariaDB write the rows of an XA transaction to the binary log at XA PREPARE, and
+/// nothing that a later XA ROLLBACK could undo them with (binary logs of MySQL 9.7 and MariaDB 10.11 and 11.8).
+pub fn not_replicated(engine: Engine) -> Vec<&'static str> {
+    let mut all = vec![
+        "TRUNCATE",
+        "dropped or detached partitions",
+        "changes of primary keys (the old row stays)",
+        "NULL, unless the pipe has allow_nullable_columns (ClickHouse then has 0 or an empty text)",
+    ];
+    if engine != Engine::Postgres {
+        all.push("XA ROLLBACK (the rows stay), and XA transactions that are prepared when the pipe starts");
+    }
+    all
+}
 
 /// Types of a column that an initial load can be split by, as the server names them, without length and sign (ClickPipes
 /// documentation, parallel initial load).

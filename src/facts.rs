@@ -85,6 +85,10 @@ pub struct Table {
     /// `SELECT * … LIMIT 0`: every column, no row.
     #[cfg_attr(test, serde(default = "tests::ok", deserialize_with = "tests::refused"))]
     pub select: Result<(), Refusal>,
+    /// The columns that ClickPipes' engine takes as the sorting key in ClickHouse: those of the primary key, or in PostgreSQL of the
+    /// index that REPLICA IDENTITY USING INDEX names.
+    #[cfg_attr(test, serde(default = "tests::id"))]
+    pub key: Fact<Vec<ServerText>>,
 }
 
 impl Table {
@@ -133,6 +137,18 @@ pub struct NamedColumn {
     /// In the key of its table: the primary key, or the replica identity index of PostgreSQL.
     #[cfg_attr(test, serde(default))]
     pub in_key: bool,
+    /// A DELETE has its value. In PostgreSQL, that is decided by the replica identity.
+    #[cfg_attr(test, serde(default = "tests::yes"))]
+    pub in_identity: bool,
+}
+
+/// The columns of a primary key, or of a unique index whose columns are NOT NULL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(serde::Deserialize), serde(deny_unknown_fields))]
+pub struct UniqueKey {
+    pub schema: ServerText,
+    pub table: ServerText,
+    pub columns: Vec<ServerText>,
 }
 
 /// Facts about a PostgreSQL server.
@@ -187,6 +203,9 @@ pub struct PostgresFacts {
     /// Absent if the pipe names no columns.
     #[cfg_attr(test, serde(default))]
     pub named_columns: Fact<Vec<NamedColumn>>,
+    /// Of the tables that have `sorting_keys`; absent if none has.
+    #[cfg_attr(test, serde(default))]
+    pub unique_keys: Fact<Vec<UniqueKey>>,
     pub tables: Fact<Tables<PostgresTable>>,
     /// `IDENTIFY_SYSTEM` on a separate replication connection with its own token.
     #[cfg_attr(test, serde(deserialize_with = "tests::replication"))]
@@ -443,6 +462,9 @@ pub struct MysqlFacts {
     /// Absent if the pipe names no columns.
     #[cfg_attr(test, serde(default))]
     pub named_columns: Fact<Vec<NamedColumn>>,
+    /// Of the tables that have `sorting_keys`; absent if none has.
+    #[cfg_attr(test, serde(default))]
+    pub unique_keys: Fact<Vec<UniqueKey>>,
     /// Tables whose rows a foreign key changes (`ON DELETE` or `ON UPDATE` with `CASCADE` or `SET NULL`), as
     /// `schema.table`. Absent if the server does not show foreign keys to this account.
     #[cfg_attr(test, serde(default))]

@@ -23,6 +23,7 @@ pub use stage::{Stage, StageTiming, Timing};
 use crate::{
     aws::ApiCall,
     checks::{self, Candidate, Diagnostic, Group, Observations, aws::AwsEvidence},
+    clickpipes::not_replicated,
     connection::TlsEvidence,
     diagnostic::{Basis, Capability, Outcome, RequiredBy, Requirement, Severity, milliseconds},
     facts::{InitialLoad, Measurements},
@@ -262,6 +263,9 @@ impl Report {
         };
         report.initial_load = initial_load(target, seen, &report.measurements).map(Box::new);
         let verdict = &mut report.verdict;
+        if verdict.capability == Capability::Cdc {
+            verdict.not_replicated = not_replicated(target.engine());
+        }
         pipe_state::add(verdict, target.declaration.as_ref(), target.pipe.mode, &diagnostics);
         if let Some(declaration) = &target.declaration {
             sensitive::hide(&mut report, &declaration.sensitive);

@@ -29,7 +29,7 @@ use crate::{
         Diagnostic,
         check::{Cause, Check, Judge},
         database::tables::{DB_NO_TABLES, DB_TABLES_MISSING, DB_TABLES_UNREADABLE},
-        database::{engine, tables, version},
+        database::{engine, row_key, tables, version},
         tables::Candidates,
     },
     connection::Refusal,
@@ -41,11 +41,17 @@ use crate::{
 const PIPE_CONNECTIONS: u32 = 5;
 
 /// A table that fails one of these is no candidate for the next.
-static ELIMINATION: [&Check; 4] =
-    [&table_kinds::CHECK, &compressed_columns::CHECK, &binlog_filters::CHECK, &foreign_keys::CHECK];
+static ELIMINATION: [&Check; 5] = [
+    &row_key::CHECK,
+    &table_kinds::CHECK,
+    &compressed_columns::CHECK,
+    &binlog_filters::CHECK,
+    &foreign_keys::CHECK,
+];
 
 /// These do not depend on the settings of the server.
-static WITHOUT_SETTINGS: [&Check; 3] = [&tables::CHECK, &table_kinds::CHECK, &compressed_columns::CHECK];
+static WITHOUT_SETTINGS: [&Check; 4] =
+    [&tables::CHECK, &row_key::CHECK, &table_kinds::CHECK, &compressed_columns::CHECK];
 
 /// These say that the settings were not read. The others are then not reached.
 static UNANSWERED: [&Check; 3] = [&engine::CHECK, &version::CHECK, &binary_log::CHECK];
@@ -119,7 +125,7 @@ pub(super) struct Server<'a> {
     pub(super) version: Option<Version>,
     account: &'a str,
     earlier: Option<&'a Position>,
-    candidates: Candidates<'a>,
+    pub(super) candidates: Candidates<'a>,
 }
 
 impl Server<'_> {
@@ -164,11 +170,11 @@ impl Server<'_> {
 
     /// # Errors
     /// The result of the check, if there are no limits to judge.
-    fn limits_of_account(&self, check: &'static Check) -> Result<&AccountLimits, Diagnostic> {
+    fn limits_of_account(&self, check: &'static Check) -> Result<&AccountLimits, Box<Diagnostic>> {
         match &self.facts.account_limits {
             Fact::Read(limits) => Ok(limits),
-            Fact::Absent => Err(check.pass("this version has no limits in SHOW CREATE USER")),
-            other @ Fact::Refused(_) => Err(unanswered(check, other)),
+            Fact::Absent => Err(Box::new(check.pass("this version has no limits in SHOW CREATE USER"))),
+            other @ Fact::Refused(_) => Err(Box::new(unanswered(check, other))),
         }
     }
 }

@@ -31,6 +31,7 @@ use crate::{
     checks::{
         Diagnostic,
         check::{Check, Judge},
+        database::row_key,
         tables::{Candidates, Failing},
     },
     connection::Refusal,
@@ -44,7 +45,8 @@ const STANDBY_SINCE: u32 = 16;
 const PARTITIONED_SINCE: u32 = 13;
 
 /// A table that fails one of these is no candidate for the next. The publication is for those that are left.
-static ELIMINATION: [&Check; 5] = [
+static ELIMINATION: [&Check; 6] = [
+    &row_key::CHECK,
     &unlogged::CHECK,
     &partitioned::CHECK,
     &parent_and_part::CHECK,
@@ -70,7 +72,7 @@ pub(super) struct Server<'a> {
     pub(super) target: &'a Target,
     pub(super) facts: &'a PostgresFacts,
     earlier: Option<&'a Position>,
-    candidates: Candidates<'a>,
+    pub(super) candidates: Candidates<'a>,
 }
 
 impl Server<'_> {

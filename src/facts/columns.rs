@@ -1,6 +1,6 @@
 //! The columns that a pipe names: excluded, in a sorting key, or as a partition key.
 
-use super::{Fact, NamedColumn, all};
+use super::{Fact, NamedColumn, UniqueKey, all};
 use crate::{
     connection::{Refusal, Rows},
     sql::ServerText,
@@ -25,21 +25,70 @@ pub(super) fn is_one_of<'a>(
     (!columns.is_empty()).then(|| format!("({schema}, {table}, {column}) IN ({})", columns.join(", ")))
 }
 
-/// Rows of schema, table, column, type, and whether it is indexed and in the key.
+/// A condition on schema and table: the pipe names a sorting key for it. `None` if it has none.
+pub(super) fn is_sorted(
+    pipe: &Pipe,
+    [schema, table]: [&str; 2],
+    literal: fn(&str) -> String,
+) -> Option<String> {
+    let mut tables: Vec<_> = pipe
+        .sorting_keys
+        .iter()
+        .map(|c| format!("({}, {})", literal(&c.schema), literal(&c.table)))
+        .collect();
+    tables.dedup();
+    (!tables.is_empty()).then(|| format!("({schema}, {table}) IN ({})", tables.join(", ")))
+}
+
+/// Rows of schema, table, index and a column of the index, whose rows are next to each other. A column without a name is an
+/// expression, and a nullable one is marked: such an index identifies no row.
+pub(super) fn unique_keys(rows: Result<Rows, Refusal>) -> Fact<Vec<UniqueKey>> {
+    all(rows, |rows| {
+        let mut keys: Vec<(ServerText, UniqueKey, bool)> = Vec::new();
+        for row in rows {
+            let [Some(schema), Some(table), Some(index), column, Some(is_required)] = row.as_slice() else {
+                continue;
+            };
+            let is_same = |(name, key, _): &(ServerText, UniqueKey, bool)| {
+                name == index && key.schema == *schema && key.table == *table
+            };
+            if keys.last().is_none_or(|last| !is_same(last)) {
+                let key = UniqueKey { schema: schema.clone(), table: table.clone(), columns: Vec::new() };
+                keys.push((index.clone(), key, true));
+            }
+            let Some((_, key, identifies)) = keys.last_mut() else { continue };
+            key.columns.extend(column.clone());
+            *identifies &= column.is_some() && is_true(is_required);
+        }
+        keys.into_iter().filter(|(.., identifies)| *identifies).map(|(_, key, _)| key).collect()
+    })
+}
+
+fn is_true(text: &ServerText) -> bool {
+    matches!(text.raw(), "t" | "1")
+}
+
+/// Rows of schema, table, column, type, and whether it is indexed, in the key, and in a DELETE.
 pub(super) fn of_rows(rows: Result<Rows, Refusal>) -> Fact<Vec<NamedColumn>> {
-    let is_true = |text: &ServerText| matches!(text.raw(), "t" | "1");
     all(rows, |rows| {
         let read = |row: &Vec<Option<ServerText>>| match row.as_slice() {
-            [Some(schema), Some(table), Some(name), Some(data_type), Some(indexed), Some(in_key)] => {
-                Some(NamedColumn {
-                    schema: schema.clone(),
-                    table: table.clone(),
-                    name: name.clone(),
-                    data_type: data_type.to_string(),
-                    indexed: is_true(indexed),
-                    in_key: is_true(in_key),
-                })
-            }
+            [
+                Some(schema),
+                Some(table),
+                Some(name),
+                Some(data_type),
+                Some(indexed),
+                Some(in_key),
+                Some(in_identity),
+            ] => Some(NamedColumn {
+                schema: schema.clone(),
+                table: table.clone(),
+                name: name.clone(),
+                data_type: data_type.to_string(),
+                indexed: is_true(indexed),
+                in_key: is_true(in_key),
+                in_identity: is_true(in_identity),
+            }),
             _ => None,
         };
         rows.iter().filter_map(read).collect()

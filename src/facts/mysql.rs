@@ -48,6 +48,7 @@ pub async fn ask(session: MysqlSession, deadline: Instant, close_by: Instant, pi
     let mut facts = MysqlFacts {
         tables: queries.tables(&pipe.tables).await,
         named_columns: queries.named_columns(pipe).await,
+        unique_keys: queries.unique_keys(pipe).await,
         current_user: account.user,
         settings: variables.map_or_else(Fact::Refused, Fact::Read),
         account_limits: queries.account_limits().await,
@@ -61,10 +62,14 @@ pub async fn ask(session: MysqlSession, deadline: Instant, close_by: Instant, pi
     let known = facts.settings.read();
     let (version, is_mariadb) = (known.and_then(version_of), known.is_some_and(is_mariadb));
 
-    facts.is_vitess = match queries.rows("SHOW VITESS_TABLETS").await {
-        Ok(_) => Fact::Read(true),
-        Err(refusal) if refusal.code == PARSE_ERROR => Fact::Read(false),
-        Err(refusal) => Fact::Refused(refusal),
+    // Vitess is a MySQL: one statement less on MariaDB.
+    facts.is_vitess = match is_mariadb {
+        true => Fact::Read(false),
+        false => match queries.rows("SHOW VITESS_TABLETS").await {
+            Ok(_) => Fact::Read(true),
+            Err(refusal) if refusal.code == PARSE_ERROR => Fact::Read(false),
+            Err(refusal) => Fact::Refused(refusal),
+        },
     };
     match queries.rows(binlog_status(version, is_mariadb)).await {
         Ok(rows) => {

@@ -84,6 +84,13 @@ pub async fn ask(
             None => Fact::Absent,
         }
     };
+    let keys = unique_keys(pipe);
+    let unique_keys = async {
+        match &keys {
+            Some(sql) => columns::unique_keys(session.rows(sql, deadline).await),
+            None => Fact::Absent,
+        }
+    };
     let first = async {
         tokio::join!(
             ask(SESSION_SETTINGS),
@@ -111,6 +118,7 @@ pub async fn ask(
             ask(RDS_REPLICATION_NOT_INHERITED),
             ask(CONNECTION_LIMITS),
             named_columns,
+            unique_keys,
         )
     };
     let questions = async {
@@ -146,6 +154,7 @@ pub async fn ask(
         rds_replication_not_inherited: fact(first.22, boolean),
         connection_limits: limits(first.23),
         named_columns: first.24,
+        unique_keys: first.25,
         replication,
     }
 }
@@ -153,14 +162,30 @@ pub async fn ask(
 /// Any user may read the catalog.
 fn named_columns(pipe: &Pipe) -> Option<String> {
     let is_named = columns::is_named(pipe, ["n.nspname", "c.relname", "a.attname"], literal)?;
+    let (leaves, is_key) = (descendants_of("c.oid"), is_key("l", "la"));
     Some(format!(
         "SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, NULL),
             EXISTS (SELECT FROM pg_index i
               WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL AND i.indkey[0] = a.attnum),
             EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND a.attnum = ANY (i.indkey)
-              AND CASE c.relreplident WHEN 'i' THEN i.indisreplident ELSE i.indisprimary END)
+              AND CASE c.relreplident WHEN 'i' THEN i.indisreplident ELSE i.indisprimary END),
+            NOT EXISTS (SELECT FROM {leaves} l WHERE l.relreplident <> 'f' AND NOT EXISTS (SELECT FROM pg_attribute la
+              WHERE la.attrelid = l.oid AND la.attname = a.attname AND {is_key}))
          FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p') AND {is_named}"
+    ))
+}
+
+/// The unique indexes of the tables that have sorting keys. One over some rows or over expressions identifies no row.
+fn unique_keys(pipe: &Pipe) -> Option<String> {
+    let is_sorted = columns::is_sorted(pipe, ["n.nspname", "c.relname"], literal)?;
+    Some(format!(
+        "SELECT n.nspname, c.relname, i.indexrelid, a.attname, coalesce(a.attnotnull, false)
+         FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+         CROSS JOIN LATERAL unnest((i.indkey::int2[])[0:{KEY_COLUMNS} - 1]) AS k(number)
+         LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number AND a.attnum > 0
+         WHERE (i.indisunique OR i.indisprimary) AND i.indisvalid AND i.indpred IS NULL AND {is_sorted}
+         ORDER BY 1, 2, 3"
     ))
 }
 
@@ -327,7 +352,10 @@ fn tables_in_question(pipe: &Pipe) -> String {
             {selected},
             (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a JOIN pg_index i ON i.indrelid = a.attrelid
               WHERE a.attrelid = c.oid AND i.indisprimary AND NOT {excluded}
-                AND a.attnum = ANY ((i.indkey::int2[])[{KEY_COLUMNS}:i.indnatts]))
+                AND a.attnum = ANY ((i.indkey::int2[])[{KEY_COLUMNS}:i.indnatts])),
+            (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0
+              AND EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND a.attnum = ANY (i.indkey)
+                AND CASE c.relreplident WHEN 'i' THEN i.indisreplident ELSE i.indisprimary END))
          FROM (SELECT c.oid, n.oid AS namespace, n.nspname AS schema, c.relname AS name, count(*) OVER () AS total
            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
            WHERE c.relkind IN ('r', 'p') AND (NOT c.relispartition OR {named}) AND {meant}
@@ -364,6 +392,7 @@ async fn read_each(
                 name: column(2),
                 kind: TableKind::Table,
                 select: select.map(drop),
+                key: Fact::Read(list(column(22).raw())),
             },
             usage: is(4),
             owned: is(5),

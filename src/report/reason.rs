@@ -3,7 +3,6 @@
 use super::Verdict;
 use crate::{
     checks::{self, Diagnostic},
-    clickpipes::NOT_REPLICATED,
     diagnostic::{Basis, Capability, Outcome, RequiredBy, Requirement},
     target::ReplicationMode,
     verdict,
@@ -51,10 +50,7 @@ pub(super) fn verdict(
             answer.reason() + &lost
         },
         next_steps: answer.next_steps(),
-        not_replicated: match capability {
-            Capability::Cdc => NOT_REPLICATED.to_vec(),
-            _ => Vec::new(),
-        },
+        not_replicated: Vec::new(),
     }
 }
 

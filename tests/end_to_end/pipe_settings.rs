@@ -119,3 +119,109 @@ fn a_server_id_that_a_replica_has_is_named() {
         assert_eq!(free.0, ["pass", ""], "{version}: {}", free.1);
     }
 }
+
+/// ClickHouse sorts a table by its key. What counts as one is what the engine of ClickPipes reads: an index over NOT NULL columns that
+/// MySQL shows as PRI, and in PostgreSQL the index of the replica identity.
+#[test]
+fn a_table_without_a_key_for_clickhouse_is_named() {
+    for version in server_versions() {
+        let lab = Lab::start(&[version]).unwrap();
+        let server = lab.instance(version);
+        let is_postgres = version.engine() == Engine::Postgres;
+        let schema = if is_postgres { "public" } else { "app" };
+        let grant = if is_postgres {
+            "GRANT SELECT ON ALL TABLES IN SCHEMA public TO clickpipes_iam_user;
+             ALTER TABLE keyless REPLICA IDENTITY FULL; ALTER TABLE nullable_key REPLICA IDENTITY FULL;
+             CREATE UNIQUE INDEX required ON unique_key (id); ALTER TABLE unique_key REPLICA IDENTITY USING INDEX required;"
+        } else {
+            "CREATE UNIQUE INDEX required ON app.unique_key (id);"
+        };
+        server
+            .sql(&format!(
+                "CREATE TABLE {schema}.keyless (id int NOT NULL, code int NOT NULL);
+                 CREATE TABLE {schema}.nullable_key (id int UNIQUE);
+                 CREATE TABLE {schema}.unique_key (id int NOT NULL); {grant}"
+            ))
+            .unwrap();
+        let found = |args: &[&str]| {
+            let answer = check(&lab, server, args);
+            let listed: Vec<String> = answer.row("DB_ROW_KEY")["listed"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|name| text(name).to_owned())
+                .collect();
+            (row(&answer, "DB_ROW_KEY"), listed, answer.status)
+        };
+        let [keyless, nullable, unique] =
+            ["keyless", "nullable_key", "unique_key"].map(|table| format!("{schema}.{table}"));
+        let fails = ["fail", "DB_NO_ROW_KEY"].map(str::to_owned);
+        let passes = ["pass", ""].map(str::to_owned);
+        assert_eq!(found(&["--table", &keyless]), (fails.clone(), vec![keyless.clone()], 3), "{version}");
+        assert_eq!(found(&["--table", &nullable]).0, fails, "{version}");
+        assert_eq!(found(&["--table", &unique]).0, passes, "{version}");
+        assert_eq!(
+            found(&["--table", &keyless, "--sorting-key", &format!("{keyless}.id")]).0,
+            passes,
+            "{version}"
+        );
+        // A pipe can be made for the others.
+        let (row, listed, status) = found(&[]);
+        assert_eq!((row, status), (["warn", "DB_NO_ROW_KEY"].map(str::to_owned), 0), "{version}");
+        assert_eq!(listed, [keyless, nullable], "{version}");
+    }
+}
+
+#[test]
+fn a_sorting_key_must_identify_a_row_and_be_in_a_delete() {
+    for version in server_versions() {
+        let lab = Lab::start(&[version]).unwrap();
+        let server = lab.instance(version);
+        let is_postgres = version.engine() == Engine::Postgres;
+        let schema = if is_postgres { "public" } else { "app" };
+        let grant = if is_postgres { "GRANT SELECT ON items TO clickpipes_iam_user;" } else { "" };
+        server
+            .sql(&format!(
+                "CREATE TABLE {schema}.items (id int PRIMARY KEY, tenant int NOT NULL, code int NOT NULL UNIQUE, serial int UNIQUE);
+                 INSERT INTO {schema}.items VALUES (1, 7, 1, NULL), (2, 7, 2, NULL); {grant}"
+            ))
+            .unwrap();
+        let table = format!("{schema}.items");
+        let found = |columns: &[&str]| {
+            let keys: Vec<String> = columns.iter().map(|column| format!("{table}.{column}")).collect();
+            let mut args = vec!["--table", table.as_str()];
+            args.extend(keys.iter().flat_map(|key| ["--sorting-key", key.as_str()]));
+            let answer = check(&lab, server, &args);
+            let found = text(&answer.row("DB_SORTING_KEYS")["found"]).to_owned();
+            (row(&answer, "DB_SORTING_KEYS"), found)
+        };
+        let is = |columns: &[&str], expected: [&str; 2]| {
+            let (row, words) = found(columns);
+            assert_eq!(row, expected, "{version} {columns:?}: {words}");
+            if expected[0] != "pass" {
+                assert!(words.contains(&table), "{version}: {words}");
+            }
+        };
+        is(&["id"], ["pass", ""]);
+        // Two rows have the same tenant, and both have no serial number.
+        is(&["tenant"], ["fail", "DB_SORTING_KEY_MERGES"]);
+        is(&["serial"], ["fail", "DB_SORTING_KEY_MERGES"]);
+        let more = match is_postgres {
+            true => ["fail", "DB_SORTING_KEY_NOT_SENT"],
+            false => ["warn", "DB_SORTING_KEY_CHANGES"],
+        };
+        is(&["tenant", "id"], more);
+        is(&["code"], more);
+        if is_postgres {
+            server.sql("ALTER TABLE items REPLICA IDENTITY FULL").unwrap();
+            is(&["tenant", "id"], ["warn", "DB_SORTING_KEY_CHANGES"]);
+            server
+                .sql(
+                    "CREATE UNIQUE INDEX by_tenant ON items (tenant, id); \
+                     ALTER TABLE items REPLICA IDENTITY USING INDEX by_tenant",
+                )
+                .unwrap();
+            is(&["tenant", "id"], ["pass", ""]);
+        }
+    }
+}

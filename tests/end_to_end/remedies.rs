@@ -143,6 +143,30 @@ fn postgres() -> Vec<Situation> {
         )
         .args(&["--table", "public.parts"]),
         situation("PG_TOAST", "PG_UNCHANGED_TOAST", Sql("SELECT 1;")),
+        situation(
+            "PG_PUBLICATION",
+            "PG_PUBLICATION_BREAKS_WRITES",
+            Sql("CREATE TABLE log (id int); DROP PUBLICATION clickpipes_publication;
+                 CREATE PUBLICATION clickpipes_publication FOR ALL TABLES;"),
+        )
+        .args(PUBLISHED),
+        situation(
+            "PG_PUBLICATION",
+            "PG_PUBLICATION_VIA_ROOT",
+            Sql("CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY RANGE (id);
+                 CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (9);
+                 GRANT SELECT ON parts, parts_1 TO clickpipes_iam_user; DROP PUBLICATION clickpipes_publication;
+                 CREATE PUBLICATION clickpipes_publication FOR ALL TABLES WITH (publish_via_partition_root = true);"),
+        )
+        .args(&["--table", "public.parts_1", "--publication", "clickpipes_publication"]),
+        situation(
+            "PG_PUBLICATION",
+            "PG_PUBLICATION_FIXED_COLUMNS",
+            Sql("DROP PUBLICATION clickpipes_publication; DO $$ BEGIN EXECUTE (
+                   SELECT format('CREATE PUBLICATION clickpipes_publication FOR TABLE orders (%s)', string_agg(quote_ident(attname), ', '))
+                   FROM pg_attribute WHERE attrelid = 'orders'::regclass AND attnum > 0 AND NOT attisdropped); END $$;"),
+        )
+        .args(PUBLISHED),
     ]
 }
 
@@ -167,6 +191,11 @@ fn mysql_and_mariadb(engine: Engine) -> Vec<Situation> {
             "MYSQL_BINLOG_STREAM",
             "MYSQL_NO_REPLICATION_SLAVE",
             Sql("REVOKE REPLICATION SLAVE ON *.* FROM 'clickpipes_iam_user'@'%';"),
+        ),
+        situation(
+            "MYSQL_HOURLY_LIMITS",
+            "MYSQL_HOURLY_LIMIT",
+            Sql("ALTER USER 'clickpipes_iam_user'@'%' WITH MAX_CONNECTIONS_PER_HOUR 50;"),
         ),
         situation("MYSQL_BINLOG_FORMAT", "MYSQL_BINLOG_FORMAT", Set(&[("binlog_format", "STATEMENT")])),
         situation(
@@ -211,6 +240,7 @@ fn mysql_and_mariadb(engine: Engine) -> Vec<Situation> {
             ),
         ]),
         _ => situations.extend([
+            situation("AUTH_LOG_IN", "MYSQL_OFFLINE", Set(&[("offline_mode", "ON")])),
             situation(
                 "MYSQL_BINLOG_STATUS",
                 "MYSQL_NO_REPLICATION_CLIENT",
@@ -387,15 +417,10 @@ fn reason(code: &str) -> Option<&'static str> {
             "no situation for it is written yet",
             &[
                 "MYSQL_ACCOUNT_BLOCKED",
-                "MYSQL_OFFLINE",
                 "PG_PREPARED_TRANSACTION",
                 "MYSQL_HOST_BLOCKED",
-                "MYSQL_HOURLY_LIMIT",
                 "PG_IDLE_SLOT_TIMEOUT",
-                "PG_PUBLICATION_BREAKS_WRITES",
                 "PG_FULL_WITH_GENERATED",
-                "PG_PUBLICATION_VIA_ROOT",
-                "PG_PUBLICATION_FIXED_COLUMNS",
                 "MYSQL_GTID_OFF",
                 "MYSQL_USER_LIMIT",
                 "PG_HOT_STANDBY_FEEDBACK",
@@ -408,7 +433,10 @@ fn reason(code: &str) -> Option<&'static str> {
             &[
                 "DB_TABLES_MISSING",
                 "DB_TABLE_NAME_DOT",
+                "DB_NO_ROW_KEY",
                 "DB_SORTING_KEY",
+                "DB_SORTING_KEY_MERGES",
+                "DB_SORTING_KEY_CHANGES",
                 "DB_PARTITION_KEY_MISSING",
                 "DB_PARTITION_KEY_UNFIT",
                 "DB_EXCLUDED_COLUMN_MISSING",
@@ -505,6 +533,7 @@ fn reason(code: &str) -> Option<&'static str> {
             ],
         ),
         ("it is about this machine", &["LOCAL_FAILURE", "CLOCK_SKEW"]),
+        ("the row then warns of an UPDATE, as the test of sorting keys shows", &["DB_SORTING_KEY_NOT_SENT"]),
     ];
     let one = ONE_BY_ONE.iter().find(|(_, codes)| codes.contains(&code)).map(|(reason, _)| *reason);
     one.or_else(|| OTHER_TESTS.iter().find(|(start, _)| code.starts_with(start)).map(|(_, reason)| *reason))

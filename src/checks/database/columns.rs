@@ -148,7 +148,7 @@ pub(super) fn is_column(engine: Engine, found: &NamedColumn, named: &TableColumn
 
 /// Whether two names mean the same. MySQL and MariaDB compare names of columns without regard to case, and those of tables too on
 /// some servers.
-fn is_same<const N: usize>(engine: Engine, a: [&str; N], b: [&str; N]) -> bool {
+pub(super) fn is_same<const N: usize>(engine: Engine, a: [&str; N], b: [&str; N]) -> bool {
     a.iter()
         .zip(&b)
         .all(|(a, b)| a == b || engine != Engine::Postgres && a.to_lowercase() == b.to_lowercase())

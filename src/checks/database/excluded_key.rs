@@ -56,6 +56,10 @@ fn judge(target: &Target, columns: &Fact<Vec<NamedColumn>>) -> Option<Diagnostic
     let lacked: Vec<String> = lacked.map(|column| printable(&column.to_string())).collect();
     Some(match &lacked[..] {
         [] => CHECK.pass(format!("no key column among {} excluded", pipe.excluded_columns.len())),
+        // A failure here denies CDC only, and would not be seen in a report about an initial load.
+        some if !pipe.follows_changes() => {
+            CHECK.warn(&DB_KEY_COLUMN_EXCLUDED, Found::from("key columns, excluded: ").list(some))
+        }
         some => CHECK.fail(&DB_KEY_COLUMN_EXCLUDED, Found::from("key columns, excluded: ").list(some)),
     })
 }

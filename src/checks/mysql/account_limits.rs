@@ -35,7 +35,7 @@ pub(in crate::checks) static MYSQL_ACCOUNT_LIMIT: Cause = Cause::new(
 fn judge(server: &Server<'_>) -> Diagnostic {
     let limits = match server.limits_of_account(&CHECK) {
         Ok(limits) => limits,
-        Err(diagnostic) => return diagnostic,
+        Err(diagnostic) => return *diagnostic,
     };
     let global = server.get("max_user_connections").and_then(|value| value.parse().ok()).unwrap_or(0);
     let simultaneous = match limits.simultaneous_connections {

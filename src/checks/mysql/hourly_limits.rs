@@ -37,7 +37,7 @@ const PIPE_CONNECTIONS_PER_HOUR: u32 = 100;
 fn judge(server: &Server<'_>) -> Diagnostic {
     let limits = match server.limits_of_account(&CHECK) {
         Ok(limits) => limits,
-        Err(diagnostic) => return diagnostic,
+        Err(diagnostic) => return *diagnostic,
     };
     let low: Vec<String> = [
         ("connections", limits.connections_per_hour, PIPE_CONNECTIONS_PER_HOUR),

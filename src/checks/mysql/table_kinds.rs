@@ -24,7 +24,7 @@ pub(in crate::checks) static MYSQL_NOT_A_TABLE: Cause = Cause::new(
     "changes of a view or a sequence are not in the binary log",
     "TABLE_TYPE in information_schema.TABLES",
 )
-.fix("name the tables behind the view (--table), or use --replication-mode snapshot");
+.fix("name the tables behind the view (--table), or use --replication-mode snapshot and sorting_keys");
 
 pub(in crate::checks) static MYSQL_ROWS_ELSEWHERE: Cause = Cause::new(
     "MYSQL_ROWS_ELSEWHERE",

@@ -17,7 +17,7 @@ pub(crate) static CHECK: Check = Check::changes(
     POSTGRES,
     Judge::PostgresTables(judge),
 )
-.expected("a primary key, or REPLICA IDENTITY FULL or USING INDEX, on every table")
+.expected("a primary key, or REPLICA IDENTITY FULL or USING INDEX, on every table; without a key, the pipe needs sorting_keys too (DB_ROW_KEY)")
 .source(PG_SOURCE)
 .causes(&[&PG_NO_REPLICA_IDENTITY, &PG_FULL_WITH_GENERATED]);
 
@@ -26,7 +26,7 @@ pub(in crate::checks) static PG_NO_REPLICA_IDENTITY: Cause = Cause::new(
     "changes do not identify the row",
     "relreplident, the primary key and the identity index",
 )
-.fix("a primary key, or ALTER TABLE … REPLICA IDENTITY FULL;");
+.fix("a primary key, or ALTER TABLE … REPLICA IDENTITY FULL; and sorting_keys in the pipe");
 
 pub(in crate::checks) static PG_FULL_WITH_GENERATED: Cause = Cause::new(
     "PG_FULL_WITH_GENERATED",
@@ -67,7 +67,7 @@ fn judge(server: &Server<'_>, tables: &[&PostgresTable]) -> Diagnostic {
             diagnostic.remedy(format!("as its owner: ALTER TABLE {table} REPLICA IDENTITY DEFAULT;"))
         }
         Some(table) => diagnostic.remedy(format!(
-            "give each a primary key, or as its owner: ALTER TABLE {table} REPLICA IDENTITY FULL;"
+            "give each a primary key, or set its sorting key in the pipe (sorting_keys) and, as its owner: ALTER TABLE {table} REPLICA IDENTITY FULL;"
         )),
         None => diagnostic,
     }

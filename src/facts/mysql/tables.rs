@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    super::{NamedColumn, TABLES_AT_MOST, Table, TableKind, Tables, columns, matching},
+    super::{NamedColumn, TABLES_AT_MOST, Table, TableKind, Tables, UniqueKey, columns, matching},
     Fact, Queries, Rows, ServerText, all,
 };
 use crate::{
@@ -43,7 +43,47 @@ impl Queries {
             Err(refusal) => return Fact::Refused(refusal),
         };
         let listed = in_order(listed(&rows, patterns), patterns);
-        Fact::Read(Tables { total: listed.len(), seen: self.read(&listed).await })
+        let mut seen = self.read(&listed).await;
+        self.keys(&mut seen).await;
+        Fact::Read(Tables { total: listed.len(), seen })
+    }
+
+    /// COLUMN_KEY is what ClickPipes' engine reads: a unique index over NOT NULL columns is PRI too if there is no primary key.
+    async fn keys(&mut self, tables: &mut [Table]) {
+        let literal = sql::mysql::hex_literal;
+        let readable = tables.iter().filter(|table| table.select.is_ok());
+        let names: Vec<String> =
+            readable.map(|t| format!("({}, {})", literal(t.schema.raw()), literal(t.name.raw()))).collect();
+        if names.is_empty() {
+            return;
+        }
+        let sql = format!(
+            "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS \
+             WHERE COLUMN_KEY = 'PRI' AND (TABLE_SCHEMA, TABLE_NAME) IN ({}) ORDER BY 1, 2, ORDINAL_POSITION",
+            names.join(", ")
+        );
+        let rows = self.rows(&sql).await;
+        for table in tables {
+            // The server can compare names without regard to case.
+            let name = [&table.schema, &table.name].map(|text| text.raw().to_lowercase());
+            table.key = match &rows {
+                Ok(rows) => Fact::Read(rows.iter().filter_map(|row| key_column(row, &name)).collect()),
+                Err(refusal) => Fact::Refused(refusal.clone()),
+            };
+        }
+    }
+
+    /// The unique indexes of the tables that have sorting keys.
+    pub(super) async fn unique_keys(&mut self, pipe: &Pipe) -> Fact<Vec<UniqueKey>> {
+        let names = ["TABLE_SCHEMA", "TABLE_NAME"];
+        let Some(is_sorted) = columns::is_sorted(pipe, names, sql::mysql::hex_literal) else {
+            return Fact::Absent;
+        };
+        let sql = format!(
+            "SELECT TABLE_SCHEMA, TABLE_NAME, INDEX_NAME, COLUMN_NAME, NULLABLE = '' FROM information_schema.STATISTICS \
+             WHERE NON_UNIQUE = 0 AND {is_sorted} ORDER BY 1, 2, 3, SEQ_IN_INDEX"
+        );
+        columns::unique_keys(self.rows(&sql).await)
     }
 
     /// Reads with as few statements as possible: only parts that are refused are split further. Tables that the limit
@@ -119,7 +159,7 @@ impl Queries {
         let sql = format!(
             "SELECT c.TABLE_SCHEMA, c.TABLE_NAME, c.COLUMN_NAME, c.DATA_TYPE, EXISTS (SELECT 1 \
              FROM information_schema.STATISTICS AS s WHERE s.TABLE_SCHEMA = c.TABLE_SCHEMA AND s.TABLE_NAME = c.TABLE_NAME \
-             AND s.COLUMN_NAME = c.COLUMN_NAME AND s.SEQ_IN_INDEX = 1), c.COLUMN_KEY = 'PRI' \
+             AND s.COLUMN_NAME = c.COLUMN_NAME AND s.SEQ_IN_INDEX = 1), c.COLUMN_KEY = 'PRI', 1 \
              FROM information_schema.COLUMNS AS c WHERE {is_named}"
         );
         columns::of_rows(self.rows(&sql).await)
@@ -154,6 +194,13 @@ impl Queries {
         };
         SpecialColumns { compressed: of_kind("1"), generated: of_kind("0") }
     }
+}
+
+/// The column of a row of schema, table and column, if it is of this table.
+fn key_column(row: &[Option<ServerText>], table: &[String; 2]) -> Option<ServerText> {
+    let [Some(schema), Some(name), Some(column)] = row else { return None };
+    let is_of_table = [schema, name].map(|text| text.raw().to_lowercase()) == *table;
+    is_of_table.then(|| column.clone())
 }
 
 /// Columns as `schema.table.column`.
@@ -200,7 +247,7 @@ fn without_names(definition: &str) -> String {
 
 fn examined(table: &Listed, select: Result<(), Refusal>) -> Table {
     let Listed { schema, name, kind } = table.clone();
-    Table { schema, name, kind, select }
+    Table { schema, name, kind, select, key: Fact::Absent }
 }
 
 /// Storage engines without rows of their own, in upper case (MySQL Reference Manual, Alternative Storage Engines; MariaDB

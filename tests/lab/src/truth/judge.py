@@ -66,7 +66,7 @@ class Verdict:
         document = json.loads(text)
         if not document["targets"]:
             # A usage error: the pipe cannot even be written down.
-            return cls(BLOCKED, [], (), json.dumps(document.get("error"), ensure_ascii=False))
+            return cls(BLOCKED, [], (), json.dumps(document["errors"], ensure_ascii=False))
         report = document["targets"][0]
         verdict = report["verdict"]
         not_replicated = tuple(verdict["not_replicated"])
@@ -93,7 +93,7 @@ class Verdict:
 
 # What the engine of ClickPipes ignores on any database, and the word for it in the report of a database that allows CDC. The judge
 # applies TRUNCATE (if it is published) and changes of a primary key, so that it also sees other losses. No workload drops a partition.
-IGNORED = {"truncate not published": "TRUNCATE"}
+IGNORED = {"truncate not published": "TRUNCATE", "XA ROLLBACK": "XA ROLLBACK", "XA PREPARE before the start": "prepared when the pipe starts"}
 
 
 class Names:
@@ -105,6 +105,9 @@ class Names:
     outcome = "outcome"
     findings = ("warn", "fail", "unknown", "note")
 
+
+# What an initial load alone can lose.
+AT_LOAD = ("rows hidden at load", "rows with the same sorting key")
 
 # A finding must name the cause. The words are those of the servers' documentation. A loss whose cause is not here has no
 # explanation, so no finding excuses it.
@@ -125,11 +128,15 @@ WORDS = {
     "key column excluded": r"excluded",
     "child table not published": r"child table",
     "column in INCLUDE of the key": r"INCLUDE",
+    "rows with the same sorting key": r"without a unique key",
+    "sorting key not in a DELETE": r"a DELETE does not send",
+    "sorting key column changed": r"leaves the old row",
     "slot lost in a pause": r"max_slot_wal_keep_size|idle_replication_slot_timeout",
 }
-WHOLE_TABLE = ("system versioning", "rows not stored", "key column excluded", "column in INCLUDE of the key", "cascade not in the log", "child table not published")
+SORTING = ("rows with the same sorting key", "sorting key not in a DELETE", "sorting key column changed")
+WHOLE_TABLE = ("system versioning", "rows not stored", "key column excluded", "column in INCLUDE of the key", "cascade not in the log", "child table not published", *SORTING)
 # Findings that explain a loss of values. They do not say that a table cannot be copied or followed.
-VALUES = {"PG_UNCHANGED_TOAST", "PG_GENERATED", "PG_ROW_SECURITY", "MARIADB_GENERATED"}
+VALUES = {"DB_SORTING_KEY_CHANGES", "PG_UNCHANGED_TOAST", "PG_GENERATED", "PG_ROW_SECURITY", "MARIADB_GENERATED"}
 # The pipe waits and then works, however long that takes. A finding must say so.
 WAITS = "the slot waits for an open transaction"
 
@@ -139,6 +146,8 @@ WAITS = "the slot waits for an open transaction"
 STRUCTURAL = {
     # Whether two rows differ only in that column.
     "DB_KEY_COLUMN_EXCLUDED",
+    "DB_SORTING_KEY_MERGES",
+    "DB_SORTING_KEY_NOT_SENT",
     # A standby does not show it.
     "PG_WAL_LEVEL_OF_PRIMARY",
     "PG_PARENT_AND_PART",
@@ -184,7 +193,7 @@ def disagreements(verdict, outcome, pipe):
         for table, why in outcome.unusable.items()
         if not verdict.excludes(table)
     ]
-    hidden = [loss for loss in outcome.losses if loss.cause == "rows hidden at load"]
+    hidden = [loss for loss in outcome.losses if loss.cause in AT_LOAD]
     if capability == LOAD:
         untouched = all(row["cause"] in STRUCTURAL for row in deciding(verdict))
         if pipe.mode != "snapshot" and outcome.truth() == "equal" and not outcome.load_only and not untouched:
@@ -336,6 +345,68 @@ def compare_by_key(table, source_rows, copy_rows, columns, cause, key):
     differing = [name for name in columns if any(row.get(name) != other.get(name) for row, other in pairs)]
     examples = ", ".join(example(*zip(*pairs), column) for column in differing)
     return losses + by_cause(table, "differ", differing, cause, examples)
+
+
+def without_a_key(schema, table):
+    """The engine's rule for the table in ClickHouse."""
+    return f"cannot determine ORDER BY key from source table {schema}.{table}; empty sort key is not supported"
+
+
+class Sorted:
+    """The rows of a table in ClickHouse with a sorting key that is not its primary key: the last row of each sorting key stays."""
+
+    def __init__(self, rows, sorting, primary):
+        self.sorting, self.primary = sorting, primary
+        # Why the copy is not as the source.
+        self.causes = set()
+        # Rows of the copy that the source no longer has.
+        self.left = []
+        self.rows = last_of_each_key(rows, sorting)
+        if len(self.rows) < len(rows):
+            self.causes.add("rows with the same sorting key")
+
+    def of(self, row):
+        return tuple(row.get(name) for name in self.sorting)
+
+    def find(self, row, names):
+        """The row of the copy that has the same values in these columns: one that the source has too, if there is one."""
+        same = [other for other in self.rows if all(other.get(name) == row.get(name) for name in names)]
+        return next((other for other in same if not self.is_left(other)), same[0] if same else None)
+
+    def is_left(self, row):
+        return any(other is row for other in self.left)
+
+    def insert(self, new, instead_of=None):
+        other = self.find(new, self.sorting)
+        if other is not None and other is not instead_of and not self.is_left(other):
+            self.causes.add("rows with the same sorting key")
+        self.remove(other)
+        self.rows.append(new)
+
+    def update(self, old, new):
+        """The engine adds the new row only. Changes of a primary key are an exception of the judge, and all reports name them."""
+        changed = {name for name in self.sorting if old is not None and old.get(name) != new.get(name)}
+        if changed and changed <= set(self.primary):
+            self.remove(old)
+        elif changed:
+            self.causes.add("sorting key column changed")
+            self.left.append(old)
+        self.insert(new, old)
+
+    def delete(self, old, known):
+        """`known`: the columns whose values a DELETE has."""
+        if not set(self.sorting) <= set(known):
+            self.causes.add("sorting key not in a DELETE")
+            self.left.append(self.find(old, known))
+            return
+        self.remove(self.find(old, self.sorting))
+
+    def remove(self, row):
+        self.rows[:] = [other for other in self.rows if other is not row]
+
+    def cause(self):
+        """The most serious one."""
+        return next((cause for cause in SORTING if cause in self.causes), "")
 
 
 def last_of_each_key(rows, key):

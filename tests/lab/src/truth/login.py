@@ -59,6 +59,8 @@ class Pipeprobe:
             lines.append(f"tables = {array(string('.'.join(table)) for table in pipe.tables)}")
         if pipe.excluded:
             lines.append(f"excluded_columns = {array(string('.'.join(column)) for column in pipe.excluded)}")
+        if pipe.sorting:
+            lines.append(f"sorting_keys = {array(string('.'.join(column)) for column in pipe.sorting)}")
         file = self.folder / f"truth-{self.name}.toml"
         file.write_text("\n".join(lines) + "\n")
         return str(file)

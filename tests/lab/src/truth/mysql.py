@@ -3,6 +3,8 @@
 The order and the rules are those of ClickPipes' engine. What it does not do is not done here either.
 """
 
+import contextlib
+import ipaddress
 import json
 import random
 import re
@@ -21,13 +23,15 @@ from pymysqlreplication import BinLogStreamReader
 from pymysqlreplication.event import QueryEvent
 from pymysqlreplication.row_event import DeleteRowsEvent, PartialUpdateRowsEvent, UpdateRowsEvent, WriteRowsEvent
 
-from judge import Outcome, compare, last_of_each_key
+from judge import Loss, Outcome, Sorted, compare, last_of_each_key, without_a_key
 from login import USER
 from world import CONNECTIONS, Invalid, Unjudged
 
 SYSTEM = ("mysql", "sys", "information_schema", "performance_schema")
 KEPT_USERS = ("root", "mysql.sys", "mysql.session", "mysql.infoschema", "mariadb.sys", "PUBLIC", "mysql", "")
 BASE = "CREATE DATABASE app"
+# Of the XA transactions of a world.
+XID = "'truth'"
 
 
 class Refused(Exception):
@@ -79,6 +83,9 @@ class Mysql:
 
     def clean(self):
         with self.root.cursor() as cursor:
+            # A prepared transaction keeps its locks.
+            with contextlib.suppress(pymysql.Error):
+                cursor.execute(f"XA ROLLBACK {XID}")
             cursor.execute("SHOW DATABASES")
             for (name,) in cursor.fetchall():
                 if name not in SYSTEM:
@@ -113,7 +120,10 @@ class Mysql:
                 cursor.execute("USE app")
                 for statement in list(world.setup):
                     try:
-                        cursor.execute(statement)
+                        if statement.startswith("XA "):
+                            self.xa(statement.split(";\n"))
+                        else:
+                            cursor.execute(statement)
                     except pymysql.Error as why:
                         if not forgiving:
                             raise Invalid(f"{statement}: {words(why)}")
@@ -131,6 +141,17 @@ class Mysql:
         number = re.fullmatch(r"-?\d+", str(value))
         with self.endpoint.cursor() as cursor:
             cursor.execute(f"SET GLOBAL {name} = %s", (int(value) if number else value,))
+
+    def xa(self, statements):
+        """In a session of its own: MariaDB's can do nothing else between XA PREPARE and the end of the transaction."""
+        session = self.superuser()
+        try:
+            with session.cursor() as cursor:
+                cursor.execute("USE app")
+                for statement in statements:
+                    cursor.execute(statement)
+        finally:
+            session.close()
 
     def catch_up(self):
         """Waits until the replica has everything."""
@@ -161,6 +182,7 @@ class Mysql:
 class Copy:
     def __init__(self, columns, key, types, rows):
         self.columns, self.key, self.types, self.rows = columns, key, types, rows
+        self.sorted = None
         self.first_columns = list(columns)
 
 
@@ -215,11 +237,17 @@ class Run:
                 self.result.cdc_error = words(why)
         try:
             for table in self.tables:
-                self.copies[table] = self.read(cursor, table)
+                copy = self.copies[table] = self.read(cursor, table)
+                if sorting := self.pipe.sorting_of(table):
+                    copy.sorted = Sorted(copy.rows, sorting, copy.key)
+                    copy.rows, copy.key = copy.sorted.rows, sorting
         except pymysql.Error as why:
             self.result.load_error = words(why)
             return
         if start is None:
+            for table, copy in self.copies.items():
+                if copy.sorted and copy.sorted.cause():
+                    self.result.losses.append(Loss(".".join(table), copy.sorted.cause()))
             return
         self.work()
         self.mysql.catch_up()
@@ -244,6 +272,8 @@ class Run:
                 if "." in table or "." in schema:
                     raise Refused(f"invalid table name {schema}.{table}")
                 cursor.execute(f"SELECT * FROM {quoted(schema, table)} LIMIT 0")
+                if not self.key_of((schema, table)) and not self.pipe.sorting_of((schema, table)):
+                    raise Refused(without_a_key(schema, table))
                 usable.append((schema, table))
             except (pymysql.Error, Refused) as why:
                 if self.pipe.tables:
@@ -349,6 +379,11 @@ class Run:
             table,
         )
 
+    def key_of(self, table):
+        """As the engine reads it, without the columns that the pipe leaves out."""
+        excluded = self.pipe.excluded_of(table)
+        return [name for name, _, _, key, _ in self.described(table) if key == "PRI" and name not in excluded]
+
     def read(self, cursor, table):
         excluded = self.pipe.excluded_of(table)
         columns = [column for column in self.described(table) if column[0] not in excluded]
@@ -364,7 +399,13 @@ class Run:
 
     def work(self):
         with self.admin.cursor() as cursor:
+            # A prepared transaction can hold a lock until the end of the workload.
+            cursor.execute("SET lock_wait_timeout = 1, innodb_lock_wait_timeout = 1")
             for transaction in self.world.workload:
+                if transaction[0].startswith("XA "):
+                    with contextlib.suppress(pymysql.Error):
+                        self.mysql.xa(transaction)
+                    continue
                 try:
                     cursor.execute("BEGIN")
                     for statement in transaction:
@@ -426,7 +467,14 @@ class Run:
         if isinstance(event, PartialUpdateRowsEvent):
             raise Refused("the binlog holds only a part of a value")
         for row in event.rows:
-            if isinstance(event, WriteRowsEvent):
+            if copy.sorted and isinstance(event, WriteRowsEvent):
+                copy.sorted.insert(self.values(copy, key, row["values"]))
+            elif copy.sorted and isinstance(event, DeleteRowsEvent):
+                copy.sorted.delete(self.values(copy, key, row["values"]), copy.key)
+            elif copy.sorted:
+                before = self.values(copy, key, row["before_values"])
+                copy.sorted.update(copy.sorted.find(before, copy.key), self.values(copy, key, row["after_values"]))
+            elif isinstance(event, WriteRowsEvent):
                 self.put(copy, key, row["values"])
             elif isinstance(event, DeleteRowsEvent):
                 self.remove(copy, self.values(copy, key, row["values"]))
@@ -443,7 +491,8 @@ class Run:
                 if name in unknown:
                     copy.types[name] = (kind, full)
             copy.columns += [name for name in unknown if name not in copy.columns]
-        return {name: normal(copy.types.get(name, ("", "")), value) for name, value in row.items()}
+        of = lambda name: copy.types.get(name, ("", ""))
+        return {name: normal(of(name), as_text(of(name), value)) for name, value in row.items()}
 
     def put(self, copy, key, row):
         new = self.values(copy, key, row)
@@ -477,7 +526,7 @@ class Run:
                 source = self.read(cursor, table)
             copy = self.copies[table]
             lacks_key_columns = any(name in self.pipe.excluded_of(table) for name, _, _, key, _ in self.described(table) if key == "PRI")
-            if lacks_key_columns:
+            if lacks_key_columns and not copy.sorted:
                 copy.rows = last_of_each_key(copy.rows, copy.key)
             extras = {name: extra for name, _, _, _, extra in self.described(table)}
             cascades = self.ask(
@@ -491,7 +540,11 @@ class Run:
             )
             stored = (engine or "").upper() not in ("BLACKHOLE", "FEDERATED", "MRG_MYISAM", "SPIDER", "CONNECT")
 
-            def cause(kind, what, is_versioned=kind == "SYSTEM VERSIONED", stored=stored, lacks_key_columns=lacks_key_columns):
+            named = lambda statements, word, name=quoted(*table): any(word in s for s in statements) and any(name in s for s in statements)
+            rolled_back = any(named(transaction, "XA ROLLBACK") for transaction in self.world.workload)
+            prepared = any(named([statement], "XA PREPARE") for statement in self.world.setup)
+
+            def cause(kind, what, is_versioned=kind == "SYSTEM VERSIONED", stored=stored, lacks_key_columns=lacks_key_columns, sorted_by=copy.sorted, xa=(rolled_back, prepared)):
                 if not stored:
                     return "rows not stored"
                 if is_versioned:
@@ -502,12 +555,16 @@ class Run:
                         return "generated column"
                     if "INVISIBLE" in extra:
                         return "hidden column"
+                if sorted_by and sorted_by.cause():
+                    return sorted_by.cause()
                 if lacks_key_columns:
                     return "key column excluded"
                 if cascades:
                     return "cascade not in the log"
                 if kind != "rows":
                     return "values differ"
+                if any(xa):
+                    return "XA ROLLBACK" if xa[0] else "XA PREPARE before the start"
                 # Without a key a row is found by all its values, and MariaDB does not log those of generated columns.
                 generated = any("GENERATED" in extra.upper() for extra in extras.values())
                 return "generated column" if generated and self.mysql.mariadb and not copy.key else "rows differ"
@@ -626,6 +683,8 @@ def normal(column, value):
     if kind == "set":
         members = value if isinstance(value, (set, frozenset)) else set(filter(None, value.split(",")))
         return ",".join(sorted(text(member) for member in members))
+    if kind in ("inet4", "inet6"):
+        return ipaddress.ip_address(text(value))
     if kind == "json":
         value = json.loads(value) if isinstance(value, str) else plain(value)
         return json.dumps(value, sort_keys=True)
@@ -649,6 +708,19 @@ def normal(column, value):
     if isinstance(value, (bytes, bytearray)):
         return bytes(value) if "blob" in kind or kind == "geometry" or kind == "point" else text(value)
     return value
+
+
+def as_text(column, value):
+    """What MariaDB's log has as BINARY, as the server writes it."""
+    kind = column[0]
+    if kind not in ("uuid", "inet4", "inet6") or value is None:
+        return value
+    data = value.encode("latin1") if isinstance(value, str) else bytes(value)
+    # The library leaves out the zeros at the end of BINARY.
+    data = data.ljust(4 if kind == "inet4" else 16, b"\0")
+    if kind == "uuid":
+        return str(uuid.UUID(bytes=data))
+    return str(ipaddress.ip_address(data))
 
 
 def plain(value):

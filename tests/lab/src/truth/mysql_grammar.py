@@ -50,6 +50,11 @@ TYPES = {
     "tinytext": ["'t'"],
     "mediumblob": ["x'00'", "REPEAT('b', 70000)"],
 }
+MARIADB_TYPES = {
+    "uuid": ["'11111111-2222-4333-8444-555555555555'", "'6ccd780c-baba-1026-9564-5b8c656024db'", "NULL"],
+    "inet4": ["'10.0.0.1'", "'10.1.0.0'"],
+    "inet6": ["'2001:db8::1'", "'::ffff:10.0.0.1'", "'fe80::'"],
+}
 ODD = {
     "space": "we ird", "upper": "Mixed", "quote": "quo`te", "dot": "dot.ted", "newline": "new\nline", "tab": "tab\tname",
     "joiner": "zero\u200bwidth", "bom": "\ufeffbom", "keyword": "select", "apostrophe": "it's", "backslash": "back\\slash",
@@ -75,6 +80,11 @@ class Table:
     writable: bool = True
     next: int = 1
     parent: object = None
+    # Columns of its sorting key in ClickHouse, if that is not the primary key.
+    sorting: list = field(default_factory=list)
+
+    def has_key(self):
+        return self.key != "none" and self.kind not in ("view", "sequence", "CSV")
 
     def sql(self):
         return quoted(self.schema, self.name)
@@ -235,8 +245,9 @@ class Generator:
             column = self.choose("column name", (f"c{i}", 95), ("Odd Col", 2), ("c`q", 1), ("user", 1), ("été", 1))
             if any(c.name == column for c in table.columns):
                 column = f"c{i}"
-            kind_of_column = self.choose("type", *TYPES)
-            table.columns.append(Column(column, kind_of_column, TYPES[kind_of_column]))
+            types = TYPES | MARIADB_TYPES if self.mariadb else TYPES
+            kind_of_column = self.choose("type", *types)
+            table.columns.append(Column(column, kind_of_column, types[kind_of_column]))
         generated = self.choose("generated column", ("none", 88), ("STORED", 6), ("VIRTUAL", 6))
         if generated != "none":
             table.columns.append(Column("gen", f"int GENERATED ALWAYS AS (id * 2) {generated}", [], True))
@@ -367,10 +378,31 @@ class Generator:
         mechanism = self.choose("mechanism", ("gtid", 92), ("file_pos", 0 if self.mariadb else 8))
         other = "rdsmysql" if self.mariadb else "rdsmariadb"
         type_of_source = self.choose("type of the source", ("of the server", 98), ("other engine", 2))
+        excluded = self.excluded(tables, pairs)
+        in_pipe = [table for table in tables if [table.schema, table.name] in pairs]
         return Pipe(
             type=other if type_of_source == "other engine" else "", tables=pairs, mode=mode,
-            mechanism="file_pos" if mechanism == "file_pos" else "gtid", excluded=self.excluded(tables, pairs),
+            mechanism="file_pos" if mechanism == "file_pos" else "gtid", excluded=excluded, sorting=self.sorting(in_pipe, excluded),
         )
+
+    def sorting(self, tables, excluded):
+        """Sorting keys in ClickHouse. A table without a primary key needs one."""
+        chosen = []
+        for table in tables:
+            if "*" in table.name:
+                # It is a usage error: a pattern is not accepted here.
+                continue
+            others = [c for c in table.columns[1:] if not c.generated and c.name != "parent" and [table.schema, table.name, c.name] not in excluded]
+            options = ("none", 90), ("the key and another", 4), ("the key", 2), ("another", 2), ("all", 2)
+            if not table.has_key():
+                options = ("none", 5), ("all", 3), ("another", 1), ("the key", 1)
+            how = self.choose("sorting keys" if table.has_key() else "sorting keys of a table without key", *options)
+            if how == "none" or not others or [table.schema, table.name, "id"] in excluded or table.columns[0].name != "id":
+                continue
+            some = {"the key and another": others[:1], "another": others[:1], "all": others, "the key": []}[how]
+            table.sorting = [c.name for c in some] + ["id"] * (how != "another")
+            chosen += [[table.schema, table.name, name] for name in table.sorting]
+        return chosen
 
     def excluded(self, tables, pairs):
         """Columns that the pipe leaves out. The engine reads all columns when it validates, so they must be readable too."""
@@ -378,7 +410,7 @@ class Generator:
         chosen = self.choose("excluded columns", *options)
         some = self.not_granted if chosen == "those without privilege" else []
         if chosen == "one":
-            some = [[t.schema, t.name, self.rng.choice(t.columns[1:]).name] for t in tables if len(t.columns) > 2]
+            some = [[t.schema, t.name, self.rng.choice(t.columns[1:]).name] for t in tables if len(t.columns) > 2 and "*" not in t.name]
         return [column for column in some if not pairs or column[:2] in pairs]
 
     def workload(self):
@@ -393,6 +425,15 @@ class Generator:
                     ("drop column", 2), ("copy", 3), ("savepoint", 2), ("update several tables", 2),
                 )
                 transactions.append(self.statement(action, table, others))
+        way = self.choose("XA", ("none", 94), ("committed", 2), ("rolled back", 2), ("prepared before the pipe starts", 2))
+        written = [table for table in self.tables if table.writable and table.columns and not table.parent]
+        if way != "none" and written:
+            start = ["XA START 'truth'", written[0].insert(self.choose), "XA END 'truth'", "XA PREPARE 'truth'"]
+            if way == "prepared before the pipe starts":
+                self.add(";\n".join(start))
+                transactions.insert(0, ["XA COMMIT 'truth'"])
+            else:
+                transactions.append([*start, "XA COMMIT 'truth'" if way == "committed" else "XA ROLLBACK 'truth'"])
         for table in self.tables:
             if table.parent and self.rng.random() < 0.6:
                 transactions.append([f"DELETE FROM {table.parent.sql()} WHERE id IN (1, 2)"])
@@ -419,7 +460,7 @@ class Generator:
         if action == "add column":
             added = f"added{self.rng.randint(0, 999)}"
             return [f"ALTER TABLE {name} ADD COLUMN {added} varchar(9)", f"UPDATE {name} SET {added} = 'new' WHERE id >= {low}"]
-        if action == "drop column" and column and len(others) > 1:
+        if action == "drop column" and column and len(others) > 1 and column.name not in table.sorting:
             table.columns.remove(column)
             others.remove(column)
             return [f"ALTER TABLE {name} DROP COLUMN {quoted(column.name)}"]

@@ -14,7 +14,7 @@ import psycopg2
 import psycopg2.extras
 from psycopg2 import sql
 
-from judge import CDC, WAITS, Loss, Outcome, compare, last_of_each_key
+from judge import CDC, WAITS, Loss, Outcome, Sorted, compare, last_of_each_key, without_a_key
 from login import USER
 from world import CONNECTIONS, Invalid
 
@@ -242,6 +242,8 @@ class Run:
         # Table and column of each unchanged TOAST value that did not arrive.
         self.unchanged = set()
         self.hidden = {}
+        # Tables with a sorting key of their own.
+        self.sorted = {}
         self.published = None
         self.connections = []
         self.slot = self.pipe.slot or SLOT
@@ -344,6 +346,8 @@ class Run:
                 if one(cursor, kind, quoted(schema, table)) not in ("r", "p"):
                     raise Refused(f"{schema}.{table} is not a table")
                 cursor.execute(f"SELECT {self.columns_to_read(schema, table)} FROM {quoted(schema, table)} LIMIT 0")
+                if not self.primary_key((schema, table)) and not self.pipe.sorting_of((schema, table)):
+                    raise Refused(without_a_key(schema, table))
                 usable.append((schema, table))
             except (psycopg2.Error, Refused) as why:
                 if self.pipe.tables:
@@ -478,6 +482,9 @@ class Run:
             self.copies[schema, table] = read(cursor, f"SELECT {columns} FROM {quoted(schema, table)}")
             self.first_columns[schema, table] = list(self.copies[schema, table].columns)
             seen = len(self.copies[schema, table].rows)
+            if sorting := self.pipe.sorting_of((schema, table)):
+                by = self.sorted[schema, table] = Sorted(self.copies[schema, table].rows, sorting, self.primary_key((schema, table)))
+                self.copies[schema, table].rows = by.rows
             with self.admin.cursor() as admin:
                 there = one(admin, f"SELECT count(*) FROM {quoted(schema, table)}")
             if there != seen:
@@ -545,6 +552,9 @@ class Run:
     def lost_at_load(self):
         for table, count in self.hidden.items():
             self.result.losses.append(Loss(".".join(table), "rows hidden at load", [], f"{count} rows"))
+        for table, by in self.sorted.items():
+            if by.cause():
+                self.result.losses.append(Loss(".".join(table), by.cause()))
 
     def compare(self):
         for schema, table in self.tables:
@@ -554,14 +564,14 @@ class Run:
                 source = read(cursor, f"SELECT * FROM {quoted(schema, table)}")
             columns = [column for column in source.columns if column not in excluded]
             explain = lambda kind, what, key=(schema, table): self.explain(key, kind, what)
-            if self.lacks_key_columns((schema, table)):
+            if self.lacks_key_columns((schema, table)) and (schema, table) not in self.sorted:
                 copy.rows = last_of_each_key(copy.rows, self.primary_key((schema, table)))
             self.result.losses += compare(
                 f"{schema}.{table}",
                 (columns, source.rows),
                 (copy.columns, copy.rows),
                 explain,
-                self.primary_key((schema, table)),
+                self.pipe.sorting_of((schema, table)) or self.primary_key((schema, table)),
                 self.first_columns[schema, table],
             )
 
@@ -580,8 +590,12 @@ class Run:
                 return "later column not published"
             if kind == "missing" or self.unpublished(key, what):
                 return "column not published"
+            if key in self.sorted and self.sorted[key].cause():
+                return self.sorted[key].cause()
             return "key column excluded" if self.lacks_key_columns(key) else "values differ"
-        if self.lacks_key_columns(key):
+        if key in self.sorted and self.sorted[key].cause():
+            return self.sorted[key].cause()
+        if self.lacks_key_columns(key) and key not in self.sorted:
             return "key column excluded"
         if self.key_has_include(key):
             return "column in INCLUDE of the key"
@@ -733,6 +747,7 @@ class Relations:
             copy.columns += [name for name, _ in columns if name not in copy.columns and name not in excluded]
 
     def change(self, key, columns, body, is_update):
+        self.is_update = is_update
         old = new = None
         excluded = self.run.pipe.excluded_of(key)
         while body:
@@ -753,6 +768,9 @@ class Relations:
                         # ClickPipes has no other value for it.
                         new[column] = None
                         self.run.unchanged.add((key, column))
+        if key in self.run.sorted:
+            self.sort(key, columns, old, new)
+            return
         if is_update and old is None:
             # The key did not change.
             old = new, b"K"
@@ -764,6 +782,18 @@ class Relations:
                     break
         if new is not None:
             rows.append(new)
+
+    def sort(self, table, columns, old, new):
+        """Old values are those of the replica identity, or none if an UPDATE did not change them."""
+        by = self.run.sorted[table]
+        sent = [name for name, is_key in columns if is_key or old and old[1] == b"O"]
+        if new is None:
+            by.delete(old[0], sent)
+        elif self.is_update:
+            before, names = (old[0], sent) if old else (new, by.primary or [name for name, is_key in columns if is_key])
+            by.update(by.find(before, names), new)
+        else:
+            by.insert(new)
 
     def key_of(self, table, row):
         """The key by which ClickHouse replaces rows, if the message has it."""

@@ -84,6 +84,11 @@ class Table:
     writable: bool = True
     publishable: bool = True
     next: int = 1
+    # Columns of its sorting key in ClickHouse, if that is not the primary key.
+    sorting: list = field(default_factory=list)
+
+    def has_key(self):
+        return bool(self.key)
 
     def sql(self):
         return quoted(self.schema, self.name)
@@ -556,7 +561,28 @@ class Generator:
             pairs = []
             self.in_pipe = [t for t in self.tables if t.kind != "temporary" and t.publishable]
         mode = self.choose("mode", ("", 85), ("cdc", 10), ("snapshot", 5))
-        return Pipe(tables=pairs, mode=mode, excluded=self.excluded(pairs))
+        excluded = self.excluded(pairs)
+        sorted_by = self.sorting([t for t in tables if [t.schema, t.name] in pairs and t.columns], excluded)
+        return Pipe(tables=pairs, mode=mode, excluded=excluded, sorting=sorted_by)
+
+    def sorting(self, tables, excluded):
+        """Sorting keys in ClickHouse. A table without a primary key needs one."""
+        chosen = []
+        for table in tables:
+            if "*" in table.name:
+                # It is a usage error: a pattern is not accepted here.
+                continue
+            others = [c for c in table.columns[1:] if not c.generated and not c.large and c.name != "big" and [table.schema, table.name, c.name] not in excluded]
+            options = ("none", 90), ("the key and another", 4), ("the key", 2), ("another", 2), ("all", 2)
+            if not table.has_key():
+                options = ("none", 5), ("all", 3), ("another", 1), ("the key", 1)
+            how = self.choose("sorting keys" if table.has_key() else "sorting keys of a table without key", *options)
+            if how == "none" or not others or [table.schema, table.name, "id"] in excluded or table.columns[0].name != "id":
+                continue
+            some = {"the key and another": others[:1], "another": others[:1], "all": others, "the key": []}[how]
+            table.sorting = [c.name for c in some] + ["id"] * (how != "another")
+            chosen += [[table.schema, table.name, name] for name in table.sorting]
+        return chosen
 
     def excluded(self, pairs):
         """Columns that the pipe leaves out: also some that the user cannot read, which makes a pipe possible."""
@@ -564,7 +590,7 @@ class Generator:
         chosen = self.choose("excluded columns", *options)
         some = self.not_granted if chosen == "those without privilege" else []
         if chosen == "one":
-            some = [[t.schema, t.name, self.rng.choice(t.columns[1:]).name] for t in self.in_pipe if len(t.columns) > 2]
+            some = [[t.schema, t.name, self.rng.choice(t.columns[1:]).name] for t in self.in_pipe if len(t.columns) > 2 and "*" not in t.name]
         return [column for column in some if not pairs or column[:2] in pairs]
 
     def publications(self, pipe):
@@ -717,7 +743,7 @@ class Generator:
             return [f"ALTER TABLE {name} ADD COLUMN {added} text", f"UPDATE {name} SET {added} = 'new' WHERE id >= {low}"]
         if action == "insert into a part" and table.kind == "inherited":
             return [table.insert(self.choose, 1, into=table.parts[0])]
-        if action == "drop column" and column and len(others) > 1:
+        if action == "drop column" and column and len(others) > 1 and column.name not in table.sorting:
             others.remove(column)
             table.columns.remove(column)
             return [f"ALTER TABLE {name} DROP COLUMN {quoted(column.name)}"]

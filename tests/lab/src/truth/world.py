@@ -35,9 +35,14 @@ class Pipe:
     mechanism: str = ""
     # Triples of schema, table and column.
     excluded: list = field(default_factory=list)
+    # The same: the sorting keys in ClickHouse, of tables that have other ones than their primary keys.
+    sorting: list = field(default_factory=list)
 
     def excluded_of(self, table):
         return {column for schema, name, column in self.excluded if (schema, name) == tuple(table)}
+
+    def sorting_of(self, table):
+        return [column for schema, name, column in self.sorting if (schema, name) == tuple(table)]
 
 
 @dataclass
@@ -156,8 +161,9 @@ def to_toml(world, problem, known=""):
     for name in ("type", "mode", "slot", "publication", "mechanism"):
         if getattr(pipe, name):
             lines.append(f"{name} = {string(getattr(pipe, name))}")
-    if pipe.excluded:
-        lines.append(f"excluded = {array(map(array_of_strings, pipe.excluded))}")
+    for name in ("excluded", "sorting"):
+        if getattr(pipe, name):
+            lines.append(f"{name} = {array(map(array_of_strings, getattr(pipe, name)))}")
     return "\n".join(lines) + "\n"
 
 

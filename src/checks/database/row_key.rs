@@ -1,0 +1,86 @@
+//! The sorting key in ClickHouse is the key of the table. Without one, ClickPipes refuses the pipe.
+
+use crate::{
+    checks::{
+        Diagnostic,
+        check::{ALL, Cause, Check, Judge},
+        mysql, postgres,
+        tables::{Candidates, Failing},
+    },
+    diagnostic::Severity::Blocks,
+    facts::{Fact, Table},
+    sql::ServerText,
+    target::Engine,
+};
+
+pub(crate) static CHECK: Check = Check::capability(
+    "DB_ROW_KEY",
+    "every table has a primary key or sorting_keys",
+    ALL,
+    Judge::Engines { postgres, mysql },
+)
+.severity(Blocks)
+.expected(
+    "a key for ORDER BY in ClickHouse: sorting_keys of the pipe, or the primary key, or in PostgreSQL the index of REPLICA IDENTITY \
+     USING INDEX",
+)
+.fix("give each a primary key, or set its sorting key in the pipe (sorting_keys) to columns that identify a row")
+.source("PeerDB, the engine of ClickPipes, pull request 3972; ClickHouse, pull request 91569")
+.causes(&[&DB_NO_ROW_KEY]);
+
+pub(in crate::checks) static DB_NO_ROW_KEY: Cause = Cause::new(
+    "DB_NO_ROW_KEY",
+    "a table has no key that ClickHouse could sort it by: ClickPipes refuses the pipe (\"empty sort key is not supported\"), and before \
+     ClickHouse 25.12 it kept one row of the whole table. REPLICA IDENTITY FULL is no key",
+    "the columns of the primary key, or of the replica identity index, without excluded_columns",
+);
+
+fn postgres(server: &postgres::Server<'_>) -> Diagnostic {
+    let tables = server.facts.tables.read().map(|tables| tables.seen.as_slice()).unwrap_or_default();
+    judge(&server.candidates, tables.iter().map(|table| &table.table))
+        .unwrap_or_else(|fact| postgres::unanswered(&CHECK, fact))
+}
+
+fn mysql(server: &mysql::Server<'_>) -> Diagnostic {
+    judge(&server.candidates, mysql::seen(server.facts).iter())
+        .unwrap_or_else(|fact| mysql::unanswered(&CHECK, fact))
+}
+
+/// # Errors
+/// The answer, if the keys of a table were not read.
+fn judge<'a>(
+    candidates: &Candidates<'_>,
+    tables: impl Iterator<Item = &'a Table>,
+) -> Result<Diagnostic, &'a Fact<Vec<ServerText>>> {
+    let target = candidates.target;
+    // A table that cannot be read has its own row in the report.
+    let readable: Vec<&Table> = tables.filter(|table| table.select.is_ok()).collect();
+    if readable.is_empty() {
+        return Ok(CHECK.skipped("there is no table to check"));
+    }
+    let mut names = Vec::new();
+    for table in &readable {
+        let (schema, name) = (table.schema.raw(), table.name.raw());
+        if target.pipe.has_sorting_key(schema, name) {
+            continue;
+        }
+        let key = table.key.read().ok_or(&table.key)?;
+        let is_excluded = |column: &str| {
+            let excluded = &target.pipe.excluded_columns;
+            excluded.iter().any(|e| e.schema == schema && e.table == name && e.column == column)
+        };
+        if key.iter().all(|column| is_excluded(column.raw())) {
+            names.push(table.full_name());
+        }
+    }
+    let failing = Failing { names, all: readable.len() };
+    let words = "without a key for ORDER BY in ClickHouse";
+    let diagnostic = candidates.judge(&CHECK, &DB_NO_ROW_KEY, &failing, words);
+    Ok(match failing.names.is_empty() || target.engine() != Engine::Postgres {
+        true => diagnostic,
+        false => diagnostic.remedy(
+            "give each a primary key, or REPLICA IDENTITY USING INDEX with a unique index over NOT NULL columns, or set its sorting key in \
+             the pipe (sorting_keys) to columns that identify a row",
+        ),
+    })
+}
