@@ -149,13 +149,13 @@ fn dumps_and_readers_of_the_binary_log_need_no_flags_for_the_connection() {
     for instance in servers {
         let is_mysql = instance.server_version.engine() == Engine::Mysql;
         let (dump, more, reader) = match is_mysql {
-            true => ("mysqldump", &["--no-tablespaces", "--set-gtid-purged=OFF"][..], None),
-            false => ("mariadb-dump", &[][..], Some("mariadb-binlog")),
+            true => ("mysqldump", &["--no-tablespaces", "--set-gtid-purged=OFF"][..], "mysqlbinlog"),
+            false => ("mariadb-dump", &[][..], "mariadb-binlog"),
         };
-        let dump = match lab::client(dump) {
-            Ok(dump) => dump,
+        let (dump, reader) = match lab::client(dump).and_then(|dump| Ok((dump, lab::client(reader)?))) {
+            Ok(found) => found,
             Err(why) => {
-                skipped(format!("agent: {dump}: {why}"));
+                skipped(format!("agent: {dump} and {reader}: {why}"));
                 continue;
             }
         };
@@ -164,9 +164,6 @@ fn dumps_and_readers_of_the_binary_log_need_no_flags_for_the_connection() {
         let said = stdout(&exec(lab, instance, &arguments).output().unwrap());
         assert!(said.contains("Dump completed"), "{}: {said}", instance.name);
 
-        // That of MySQL is only in the package of its server.
-        let Some(reader) = reader else { continue };
-        let reader = lab::client(reader).unwrap();
         let logs = instance.sql("show binary logs").unwrap();
         let log = logs.split_whitespace().next().unwrap();
         let reader = reader.display().to_string();

@@ -194,6 +194,10 @@ fn wrap_programs(programs: &[&str], folders: &[&str], root: &Path) -> io::Result
         // A link to another name (mysql → mariadb) must not become a script that starts itself.
         let real = path.with_extension("elf");
         fs::rename(fs::canonicalize(&path)?, &real)?;
+        if path.is_symlink() {
+            // The script would be written to the name that the link leads to.
+            fs::remove_file(&path)?;
+        }
         let up = folder.split('/').map(|_| "..").collect::<Vec<_>>().join("/");
         let script = format!(
             r#"#!/bin/sh

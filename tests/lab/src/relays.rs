@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::setup::step;
 use crate::{cache, fetch};
 
-const NAME: &str = "relays-2";
+const NAME: &str = "relays-3";
 const PROGRAMS: [&str; 3] = ["haproxy", "pgbouncer", "socat"];
 
 /// The folder of the program of that name. The package has the same name.
@@ -24,9 +24,10 @@ pub fn relay(name: &str) -> io::Result<PathBuf> {
 }
 
 /// Clients of MySQL and MariaDB: the release and packages that they are in, and their names.
-const CLIENTS: [(&str, &[&str], &[&str]); 2] = [
+const CLIENTS: [(&str, &[&str], &[&str]); 3] = [
     ("trixie", &["mariadb-client"], &["mariadb-dump", "mariadb-binlog"]),
     ("sid", &["mysql-client", "mysql-client-core"], &["mysqldump"]),
+    ("sid", &["mysql-server-core"], &["mysqlbinlog"]),
 ];
 
 /// The path of a client that dumps a database or reads its binary log.
