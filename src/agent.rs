@@ -25,14 +25,18 @@ mod refusal;
 mod relay;
 mod supervisor;
 mod token_file;
+mod token_socket;
+mod unproven;
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use rustls::RootCertStore;
+use tokio::net::UnixStream;
 use tokio_util::{either::Either, sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    connection::RateLimit,
+    config::LOGINS_PER_SECOND,
+    connection::RateLimits,
     identity::Sessions,
     target::{Engine, Invalid, Target},
     trust,
@@ -46,6 +50,7 @@ pub use listener::{Listener, PrivateDirectory, TcpSocket, UnixSocket};
 pub use metrics::Metrics;
 use mysql::option_value;
 pub use password::Password;
+pub(crate) use supervisor::Supervisor;
 pub use supervisor::{Reread, RunError, run};
 
 /// How a program reaches an endpoint.
@@ -57,31 +62,39 @@ pub enum Reach<'a> {
     Tcp(SocketAddr, &'a Password),
 }
 
+/// What all targets of a process share.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    pub sessions: Arc<Sessions>,
+    pub rate_limits: Arc<RateLimits>,
+    pub metrics: Arc<Metrics>,
+    pub clock: Clock,
+}
+
+impl Shared {
+    /// Of a process that only has an agent.
+    pub fn new(clock: Clock) -> Self {
+        let rate_limits = Arc::new(RateLimits::new(LOGINS_PER_SECOND));
+        Self { sessions: Arc::default(), rate_limits, metrics: Arc::default(), clock }
+    }
+}
+
 /// What one target's connections share.
 #[derive(Debug)]
 pub struct Endpoint {
     target: Target,
     roots: Arc<RootCertStore>,
-    sessions: Arc<Sessions>,
-    rate_limit: Arc<RateLimit>,
-    metrics: Arc<Metrics>,
-    clock: Clock,
+    shared: Shared,
     cancel_keys: Arc<CancelKeys>,
 }
 
 impl Endpoint {
     /// # Errors
     /// If the trust anchors of the database cannot be used.
-    pub fn new(
-        target: Target,
-        sessions: Arc<Sessions>,
-        rate_limit: Arc<RateLimit>,
-        metrics: Arc<Metrics>,
-        clock: Clock,
-    ) -> Result<Self, Invalid> {
+    pub fn new(target: Target, shared: &Shared) -> Result<Self, Invalid> {
         let roots = Arc::new(trust::database_roots(&target)?);
-        metrics.add(&target.name);
-        Ok(Self { target, roots, sessions, rate_limit, metrics, clock, cancel_keys: Arc::default() })
+        shared.metrics.add(&target.name);
+        Ok(Self { target, roots, shared: shared.clone(), cancel_keys: Arc::default() })
     }
 
     /// With the open sessions of an endpoint that it replaces: their queries can still be cancelled.
@@ -151,13 +164,23 @@ impl Endpoint {
         }
     }
 
+    /// Who has connected to a socket, if this user may.
+    fn caller(&self, client: &UnixStream, group: Option<u32>) -> Option<Caller> {
+        let target = &self.target.name;
+        match Caller::of(client) {
+            Ok(caller) if caller.is_allowed(group) => return Some(caller),
+            Ok(caller) => tracing::warn!(target, ?caller, "refused: another user"),
+            Err(error) => tracing::warn!(target, %error, "refused: the caller is not known"),
+        }
+        None
+    }
+
     async fn welcome(&self, client: Client, group: Option<u32>, password: Option<&Password>) {
         let target = &self.target.name;
         let caller = match &client {
-            Either::Left(socket) => match Caller::of(socket) {
-                Ok(caller) if caller.is_allowed(group) => Some(caller),
-                Ok(caller) => return tracing::warn!(target, ?caller, "refused: another user"),
-                Err(error) => return tracing::warn!(target, %error, "refused: the caller is not known"),
+            Either::Left(socket) => match self.caller(socket, group) {
+                Some(caller) => Some(caller),
+                None => return,
             },
             Either::Right(_) if password.is_some() => None,
             Either::Right(_) => return tracing::error!(target, "refused: a TCP listener without a password"),
@@ -167,5 +190,30 @@ impl Endpoint {
             Engine::Postgres => postgres::serve(client, self, caller, password).await,
             Engine::Mysql | Engine::Mariadb => mysql::serve(client, self, caller, password).await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::read;
+
+    const TARGET: [&str; 6] = [
+        "--type",
+        "rdspostgres",
+        "--host",
+        "db.abc.eu-west-1.rds.amazonaws.com",
+        "--iam-role",
+        "arn:aws:iam::123456789012:role/r",
+    ];
+
+    /// Its memory is that of an idle session as long as the session is open.
+    #[tokio::test]
+    async fn the_task_of_a_session_is_small() {
+        let target = read(&TARGET).unwrap().targets.remove(0);
+        let endpoint = Endpoint::new(target, &Shared::new(|| jiff::Timestamp::UNIX_EPOCH)).unwrap();
+        let (near, _far) = UnixStream::pair().unwrap();
+        let size = size_of_val(&endpoint.welcome(Either::Left(near), None, None));
+        assert!(size < 10 * 1024, "{size} bytes");
     }
 }

@@ -20,7 +20,7 @@ use std::{path::PathBuf, sync::LazyLock};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-pub use agent::Agent;
+pub use agent::{Agent, AgentSockets};
 pub use check::{Check, FailOn, Require};
 pub use clickhouse::ClickHouse;
 pub use config_file::{ConfigCheck, ConfigCommand, ConfigExample, ConfigFile, Example, Sources};

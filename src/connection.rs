@@ -36,7 +36,7 @@ pub use mysql::{
 pub use postgres::PostgresSession;
 #[cfg(fuzzing)]
 pub use postgres::fuzzing as postgres_fuzzing;
-pub use rate_limit::RateLimit;
+pub use rate_limit::{RateLimit, RateLimits};
 pub use sample::{Sample, SampleLimits};
 pub use tls::{CertificateSummary, TlsEvidence, TlsFailure};
 

@@ -69,6 +69,6 @@ pub mod ship;
 // One run, continuous runs, local endpoints, and the commands.
 pub mod verify;
 pub mod service;
-pub mod serve;
 pub mod agent;
+pub mod serve;
 pub mod run;

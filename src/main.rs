@@ -219,7 +219,7 @@ async fn dispatch(command: Command) -> io::Result<Exit> {
         }
         Command::Config { command: ConfigCommand::Check(args) } => {
             let format = args.output.format();
-            match read(|| config::Serve::read((*args).into(), &environment)).await? {
+            match read(|| config::Serve::check(*args, &environment)).await? {
                 Ok(config) => run::config_check(&config, format, &mut out),
                 Err(errors) => run::refuse(&errors, format, &mut out),
             }

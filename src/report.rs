@@ -9,6 +9,7 @@ pub mod nagios;
 mod pipe_state;
 mod reason;
 mod sensitive;
+pub mod signed_token;
 mod stage;
 pub mod text;
 

@@ -27,7 +27,7 @@ mod single_flight;
 mod concurrency;
 
 use std::{
-    io,
+    fmt, io,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
     time::Duration,
 };
@@ -52,7 +52,8 @@ use single_flight::SingleFlight;
 use status_store::{Health, StatusStore};
 
 use crate::{
-    config::{MonitoredTarget, Serve},
+    agent,
+    config::{Agent, MonitoredTarget, Serve},
     diagnostic::Requirement,
     facts::Position,
     report::{Report, SharedResults},
@@ -96,7 +97,29 @@ struct Monitor {
     probes: Arc<Semaphore>,
     /// Cancelled when the process stops: no more checks start.
     stopping: CancellationToken,
-    reloads: mpsc::Sender<oneshot::Sender<Result<(), ConfigErrors>>>,
+    reloads: mpsc::Sender<oneshot::Sender<Result<(), ReloadError>>>,
+    /// Of the agent in this process.
+    agent_metrics: Option<Arc<agent::Metrics>>,
+}
+
+/// Why a configuration was not reloaded.
+#[derive(Debug)]
+enum ReloadError {
+    /// The earlier configuration stays active.
+    Invalid(ConfigErrors),
+    /// The new configuration is active, but the agent does not serve these targets.
+    Agent(ConfigErrors),
+}
+
+impl fmt::Display for ReloadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid(errors) => {
+                write!(f, "not reloaded, the previous configuration stays active\n{errors}")
+            }
+            Self::Agent(errors) => write!(f, "reloaded, but the agent does not serve every target\n{errors}"),
+        }
+    }
 }
 
 /// Whether the server can use its certificate and private key.
@@ -116,6 +139,18 @@ pub async fn serve(config: Serve, reread: Reread, clock: Clock) -> Result<(), Se
     let listener = http_server::bind(listen).map_err(|invalid| ServeError::Invalid(invalid.into()))?;
     let shared = Arc::new(Shared::new(&config, None).map_err(|invalid| ServeError::Invalid(invalid.into()))?);
     let limits = Limits::new(descriptors::raise_limit());
+    let agent = match &config.agent {
+        Some(agent) => {
+            let (sessions, rate_limits) = (Arc::clone(&shared.sessions), Arc::clone(&shared.rate_limits));
+            let shared = agent::Shared { sessions, rate_limits, metrics: Arc::default(), clock };
+            let metrics = Arc::clone(&shared.metrics);
+            let supervisor = agent::Supervisor::start(agent, shared).await.map_err(ServeError::Invalid)?;
+            Some((supervisor, metrics))
+        }
+        None => None,
+    };
+    let (mut agent, agent_metrics) = agent.unzip();
+    let mut drain = config.agent.map(|agent| agent.drain).unwrap_or_default();
     let (reloads, mut expected) = mpsc::channel(1);
     let serve = Arc::new(Monitor {
         clock,
@@ -133,6 +168,7 @@ pub async fn serve(config: Serve, reread: Reread, clock: Clock) -> Result<(), Se
         probes: Arc::new(Semaphore::new(PROBES_AT_ONCE)),
         stopping: CancellationToken::new(),
         reloads,
+        agent_metrics,
     });
     let mut scheduler = Scheduler::default();
     warn_of_undeclared(&config.targets);
@@ -159,7 +195,18 @@ pub async fn serve(config: Serve, reread: Reread, clock: Clock) -> Result<(), Se
             }
             read = Reading::finish(&mut reading), if reading.is_some() => {
                 let answer = reading.take().and_then(|reading| reading.answer);
-                let result = reload(&serve, &mut scheduler, read, listen);
+                let result = match reload(&serve, &mut scheduler, read, listen) {
+                    Ok(config) => {
+                        drain = config.as_ref().map_or(drain, |config| config.drain);
+                        reload_agent(agent.as_mut(), config.as_ref()).await
+                    }
+                    Err(invalid) => {
+                        tracing::error!(%invalid, "configuration not reloaded: the previous one stays active");
+                        Err(ReloadError::Invalid(invalid))
+                    }
+                };
+                serve.metrics.reloaded(result.is_ok(), (serve.clock)());
+                notify::ready(&format!("watching {} targets", scheduler.len()));
                 // The client may have disconnected.
                 drop(answer.map(|answer| answer.send(result)));
             }
@@ -168,7 +215,18 @@ pub async fn serve(config: Serve, reread: Reread, clock: Clock) -> Result<(), Se
     tracing::info!("stopping");
     notify::stopping();
     serve.stopping.cancel();
-    scheduler.stop(serve.shared().timeout).await;
+    let again = async {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    let stop_agent = async {
+        if let Some(agent) = agent {
+            agent.stop(drain, again).await;
+        }
+    };
+    tokio::join!(scheduler.stop(serve.shared().timeout), stop_agent);
     stop.cancel();
     let _ = tokio::time::timeout(Duration::from_secs(5), answering).await;
     Ok(())
@@ -178,11 +236,11 @@ pub async fn serve(config: Serve, reread: Reread, clock: Clock) -> Result<(), Se
 struct Reading {
     task: tokio::task::JoinHandle<Result<Serve, ConfigErrors>>,
     /// The client that requested the reload.
-    answer: Option<oneshot::Sender<Result<(), ConfigErrors>>>,
+    answer: Option<oneshot::Sender<Result<(), ReloadError>>>,
 }
 
 impl Reading {
-    fn start(reread: &Reread, answer: Option<oneshot::Sender<Result<(), ConfigErrors>>>) -> Self {
+    fn start(reread: &Reread, answer: Option<oneshot::Sender<Result<(), ReloadError>>>) -> Self {
         notify::reloading();
         let reread = Arc::clone(reread);
         Self { task: tokio::task::spawn_blocking(move || reread()), answer }
@@ -197,36 +255,34 @@ impl Reading {
     }
 }
 
-/// If the file is invalid, the current configuration stays active.
+/// Returns what the agent is to do. If the file is invalid, the current configuration stays active.
 fn reload(
     serve: &Arc<Monitor>,
     scheduler: &mut Scheduler,
     read: Result<Serve, ConfigErrors>,
     listen: std::net::SocketAddr,
-) -> Result<(), ConfigErrors> {
-    let result = read.and_then(|config| {
-        let shared = Shared::new(&config, Some(&serve.shared()))?;
-        Ok((config, shared))
-    });
-    let result = match result {
-        Ok((config, shared)) => {
-            *serve.shared.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(shared);
-            if config.web.listen != listen {
-                tracing::warn!(%listen, expected = %config.web.listen, "restart to change the listen address");
-            }
-            warn_of_undeclared(&config.targets);
-            scheduler.apply(serve, config.targets);
-            tracing::info!(targets = scheduler.len(), "configuration reloaded");
-            Ok(())
-        }
-        Err(invalid) => {
-            tracing::error!(%invalid, "configuration not reloaded: the previous one stays active");
-            Err(invalid)
-        }
-    };
-    serve.metrics.reloaded(result.is_ok(), (serve.clock)());
-    notify::ready(&format!("watching {} targets", scheduler.len()));
-    result
+) -> Result<Option<Agent>, ConfigErrors> {
+    let config = read?;
+    let shared = Shared::new(&config, Some(&serve.shared()))?;
+    *serve.shared.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(shared);
+    if config.web.listen != listen {
+        tracing::warn!(%listen, expected = %config.web.listen, "restart to change the listen address");
+    }
+    warn_of_undeclared(&config.targets);
+    scheduler.apply(serve, config.targets);
+    tracing::info!(targets = scheduler.len(), "configuration reloaded");
+    Ok(config.agent)
+}
+
+async fn reload_agent(
+    supervisor: Option<&mut agent::Supervisor>,
+    config: Option<&Agent>,
+) -> Result<(), ReloadError> {
+    let Some((supervisor, config)) = supervisor.zip(config) else { return Ok(()) };
+    supervisor.apply(config).await.map_err(|errors| {
+        tracing::error!(%errors, "the agent does not serve every target");
+        ReloadError::Agent(errors)
+    })
 }
 
 /// Most targets that a warning names.

@@ -12,8 +12,16 @@ mod support;
 mod agent;
 #[path = "end_to_end/agent_mysql.rs"]
 mod agent_mysql;
+#[path = "end_to_end/agent/limits.rs"]
+mod agent_limits;
+#[path = "end_to_end/agent/network.rs"]
+mod agent_network;
+#[path = "end_to_end/agent/pitfalls.rs"]
+mod agent_pitfalls;
 #[path = "end_to_end/agent/service.rs"]
 mod agent_service;
+#[path = "end_to_end/agent/token_socket.rs"]
+mod agent_token_socket;
 #[path = "end_to_end/agent_replication.rs"]
 mod agent_replication;
 #[path = "end_to_end/agent_tcp.rs"]

@@ -18,7 +18,7 @@ use axum::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::metrics::Metrics;
+use super::metrics::Page;
 use crate::{
     report::metrics::table::{self, Refusal},
     service::http::{
@@ -29,7 +29,7 @@ use crate::{
 /// What the requests are answered from.
 #[derive(Debug)]
 pub(super) struct Status {
-    pub(super) metrics: Arc<Metrics>,
+    pub(super) metrics: Page,
     /// No more clients are accepted.
     pub(super) is_stopping: AtomicBool,
 }
@@ -51,7 +51,7 @@ impl Application for Status {
     }
 
     fn refused(&self, refusal: Refusal) {
-        self.metrics.refused_request(refusal);
+        self.metrics.refused(refusal);
     }
 }
 

@@ -86,7 +86,10 @@ impl Listener {
 }
 
 fn password(text: &Secret) -> Result<Arc<Password>, Invalid> {
-    Password::chosen(text.clone()).map(Arc::new)
+    let password = Password::chosen(text.clone());
+    password
+        .map(Arc::new)
+        .map_err(|error| Invalid::new("agent_password_file", "a password that can be used", error))
 }
 
 impl fmt::Display for Listener {

@@ -40,7 +40,7 @@ pub(super) async fn log_in(
     connect: impl AsyncFnOnce(&Redactor, Instant, &mut ConnectionEvidence) -> Result<PendingAuth, ConnectError>,
 ) -> Result<LoggedIn, Refusal> {
     let deadline = Instant::now() + TIMEOUT;
-    let redactor = endpoint.sessions.redactor().for_run();
+    let redactor = endpoint.shared.sessions.redactor().for_run();
     let mut seen = Observations::default();
     let result = attempt(endpoint, &redactor, deadline, connect, &mut seen).await;
     if let Some(Err(ConnectError::Refused { refusal, .. })) = &seen.login
@@ -49,7 +49,7 @@ pub(super) async fn log_in(
         // The next login has a token of a new session. This one is not tried again: an account may be locked after a few
         // refusals (FAILED_LOGIN_ATTEMPTS).
         let Target { access, region, .. } = &endpoint.target;
-        endpoint.sessions.renew(access, region, || web_roots(access));
+        endpoint.shared.sessions.renew(access, region, || web_roots(access));
     }
     result.ok_or_else(|| Refusal::of(&endpoint.target, purpose, &seen, &redactor))
 }
@@ -71,7 +71,11 @@ async fn attempt(
     // The first failure ends both: a client does not wait for an STS that hangs if the database refused.
     let pending = async {
         // After a long wait no time is left to connect; the connection stage reports that timeout.
-        let _ = tokio::time::timeout_at(deadline.into(), endpoint.rate_limit.acquire()).await;
+        let _ = tokio::time::timeout_at(
+            deadline.into(),
+            endpoint.shared.rate_limits.of(&endpoint.target.sign).acquire(),
+        )
+        .await;
         let pending = connect(redactor, deadline, connection).await;
         *connected = Some(pending.as_ref().map(drop).map_err(Clone::clone));
         pending.ok().ok_or(())
@@ -82,7 +86,8 @@ async fn attempt(
         credentials.ok().ok_or(())
     };
     let (pending, credentials) = tokio::try_join!(pending, credentials).ok()?;
-    let token = token::sign(&credentials, &target.sign, &target.region, &target.user, (endpoint.clock)());
+    let token =
+        token::sign(&credentials, &target.sign, &target.region, &target.user, (endpoint.shared.clock)());
     seen.token = Some(token.clone());
     let session = pending.authenticate(&token.ok()?.text, deadline, &mut seen.connection).await;
     seen.login = Some(session.as_ref().map(drop).map_err(Clone::clone));
@@ -96,12 +101,21 @@ pub(super) async fn new_token(
     deadline: Instant,
     seen: &mut Observations,
 ) -> Option<AuthToken> {
-    let _ = tokio::time::timeout_at(deadline.into(), endpoint.rate_limit.acquire()).await;
+    let _ = tokio::time::timeout_at(
+        deadline.into(),
+        endpoint.shared.rate_limits.of(&endpoint.target.sign).acquire(),
+    )
+    .await;
     let credentials = credentials(endpoint, redactor, deadline, &mut seen.identity_evidence).await;
     seen.identity = Some(credentials.as_ref().map(drop).map_err(Clone::clone));
     let target = &endpoint.target;
-    let token =
-        token::sign(&credentials.ok()?, &target.sign, &target.region, &target.user, (endpoint.clock)());
+    let token = token::sign(
+        &credentials.ok()?,
+        &target.sign,
+        &target.region,
+        &target.user,
+        (endpoint.shared.clock)(),
+    );
     seen.token = Some(token.clone());
     token.ok()
 }
@@ -114,10 +128,10 @@ async fn credentials(
 ) -> Result<Credentials, IdentityError> {
     let access = &endpoint.target.access;
     let roots = || web_roots(access);
-    let (region, now) = (&endpoint.target.region, (endpoint.clock)());
-    let assume = endpoint.sessions.assume(access, region, roots, Duration::MAX, now, evidence);
+    let (region, now) = (&endpoint.target.region, (endpoint.shared.clock)());
+    let assume = endpoint.shared.sessions.assume(access, region, roots, Duration::MAX, now, evidence);
     let assumed = tokio::time::timeout_at(deadline.into(), assume).await;
-    let identity = assumed.unwrap_or_else(|_| Err(endpoint.sessions.late(access, region, TIMEOUT)))?;
+    let identity = assumed.unwrap_or_else(|_| Err(endpoint.shared.sessions.late(access, region, TIMEOUT)))?;
     identity::learn(redactor, &identity.credentials);
     Ok(identity.credentials)
 }

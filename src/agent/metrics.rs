@@ -1,6 +1,6 @@
 //! What the agent counts.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
@@ -38,7 +38,6 @@ pub struct Metrics {
     sessions: Family<OfTarget, Gauge>,
     logins: Family<OfTarget, Histogram, fn() -> Histogram>,
     bytes: Family<ByDirection, Counter>,
-    refused_requests: RefusedRequests,
 }
 
 impl Default for Metrics {
@@ -51,14 +50,12 @@ impl Default for Metrics {
             sessions: Family::default(),
             logins,
             bytes: Family::default(),
-            refused_requests: RefusedRequests::default(),
         };
         let mut registry = Registry::default();
         table::AGENT_CONNECTIONS.register(&mut registry, metrics.connections.clone());
         table::AGENT_SESSIONS.register(&mut registry, metrics.sessions.clone());
         table::AGENT_LOGIN_DURATION.register(&mut registry, metrics.logins.clone());
         table::AGENT_BYTES.register(&mut registry, metrics.bytes.clone());
-        metrics.refused_requests.register(&mut registry);
         Self { registry, ..metrics }
     }
 }
@@ -98,14 +95,37 @@ impl Metrics {
         }
     }
 
-    pub(super) fn refused_request(&self, refusal: Refusal) {
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+}
+
+/// `/metrics` of a process that only has an agent.
+#[derive(Debug)]
+pub(super) struct Page {
+    metrics: Arc<Metrics>,
+    registry: Registry,
+    refused_requests: RefusedRequests,
+}
+
+impl Page {
+    pub(super) fn new(metrics: Arc<Metrics>) -> Self {
+        let (mut registry, refused_requests) = (Registry::default(), RefusedRequests::default());
+        refused_requests.register(&mut registry);
+        Self { metrics, registry, refused_requests }
+    }
+
+    pub(super) fn refused(&self, refusal: Refusal) {
         self.refused_requests.count(refusal);
     }
 
     /// As OpenMetrics.
     pub(super) fn text(&self) -> String {
         let mut out = String::new();
-        let _ = text::encode(&mut out, &self.registry); // writing to a String cannot fail
+        // Writing to a String cannot fail.
+        let _ = text::encode_registry(&mut out, self.metrics.registry())
+            .and_then(|()| text::encode_registry(&mut out, &self.registry))
+            .and_then(|()| text::encode_eof(&mut out));
         out
     }
 }

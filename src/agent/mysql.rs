@@ -31,6 +31,7 @@ use super::{
     password::Password,
     refusal::{Class, Refusal},
     relay::Relay,
+    unproven::Place,
 };
 use crate::{
     checks::Observations,
@@ -107,12 +108,12 @@ pub(super) async fn serve(
     password: Option<&Password>,
 ) {
     let target = &endpoint.target;
-    let unproven = match password {
-        Some(password) => password.begin().await,
-        None => None,
+    let Ok(mut place) = Password::begin(password).await else {
+        return tracing::debug!(target = target.name, "closed: too many clients have not logged in");
     };
     let start = Instant::now();
-    let (greeted, seen) = match greet(endpoint).await {
+    // What is needed only before the session, or rarely, is in memory that is freed.
+    let (greeted, seen) = match Box::pin(greet(endpoint)).await {
         Ok(greeted) => greeted,
         Err(refusal) => {
             let error = packet::error(&refusal, false);
@@ -120,18 +121,21 @@ pub(super) async fn serve(
         }
     };
     let Some(offer) = password::Offer::new(&greeted, password) else {
-        return finish(endpoint, greeted, seen).await;
+        return Box::pin(finish(endpoint, greeted, seen)).await;
     };
     let hello = async {
         packet::write(&mut client, 0, &offer.greeting).await?;
         packet::read(&mut client).await
     };
-    let hello = tokio::time::timeout(HANDSHAKE_TIMEOUT, hello).await;
+    let hello = tokio::select! {
+        hello = tokio::time::timeout(HANDSHAKE_TIMEOUT, hello) => hello,
+        () = Place::withdrawn(&mut place) => Ok(Err(io::ErrorKind::TimedOut.into())),
+    };
     let Packet { sequence, payload } = match hello {
         Ok(Ok(packet)) => packet,
         Ok(Err(error)) => {
-            tracing::debug!(target = target.name, %error, "the client closed");
-            return finish(endpoint, greeted, seen).await;
+            tracing::debug!(target = target.name, %error, "the client closed, or others wait");
+            return Box::pin(finish(endpoint, greeted, seen)).await;
         }
         Err(_) => Packet { sequence: 0, payload: Vec::new() },
     };
@@ -139,8 +143,11 @@ pub(super) async fn serve(
     let proved = async {
         let response = understand(&payload, target)?;
         let proof = offer.check(&mut client, &response, &mut sequence);
-        let proved = tokio::time::timeout(HANDSHAKE_TIMEOUT, proof).await;
-        match proved.unwrap_or(Ok(None)) {
+        let proved = tokio::select! {
+            proved = tokio::time::timeout(HANDSHAKE_TIMEOUT, proof) => proved.unwrap_or(Ok(None)),
+            () = Place::withdrawn(&mut place) => return Err(Refusal::slow()),
+        };
+        match proved {
             Ok(Some(expects_fast_auth)) => Ok((response, expects_fast_auth)),
             Ok(None) => {
                 Password::delay().await;
@@ -154,19 +161,25 @@ pub(super) async fn serve(
     let (response, expects_fast_auth) = match proved.await {
         Ok(proved) => proved,
         Err(refusal) => {
-            refuse(&mut client, endpoint, sequence, &packet::error(&refusal, true), &refusal).await;
-            return finish(endpoint, greeted, seen).await;
-        }
-    };
-    drop(unproven);
-    // A client that does not wait is noticed after the login: a handshake that ends early counts against this host.
-    let LoggedIn { session, .. } = match log_in_after(endpoint, greeted, seen, Some(&response)).await {
-        Ok(logged_in) => logged_in,
-        Err(refusal) => {
             let error = packet::error(&refusal, true);
-            return refuse(&mut client, endpoint, sequence, &error, &refusal).await;
+            let finish = async {
+                Box::pin(finish(endpoint, greeted, seen)).await;
+                drop(place);
+            };
+            tokio::join!(refuse(&mut client, endpoint, sequence, &error, &refusal), finish);
+            return;
         }
     };
+    drop(place);
+    // A client that does not wait is noticed after the login: a handshake that ends early counts against this host.
+    let LoggedIn { session, .. } =
+        match Box::pin(log_in_after(endpoint, greeted, seen, Some(&response))).await {
+            Ok(logged_in) => logged_in,
+            Err(refusal) => {
+                let error = packet::error(&refusal, true);
+                return refuse(&mut client, endpoint, sequence, &error, &refusal).await;
+            }
+        };
     let pid = caller.and_then(|caller| caller.pid);
     tracing::info!(
         target = target.name,
@@ -175,7 +188,7 @@ pub(super) async fn serve(
         took = start.elapsed().as_millis(),
         "logged in"
     );
-    let _open = endpoint.metrics.logged_in(&target.name, start.elapsed());
+    let _open = endpoint.shared.metrics.logged_in(&target.name, start.elapsed());
     let mut stream = session.stream;
     if welcome(&mut client, sequence, expects_fast_auth, &session.said).await.is_err() {
         return quit(stream).await;
@@ -185,7 +198,7 @@ pub(super) async fn serve(
         let changed = async {
             let change = requests::change_user(&mut client, &request).await?;
             relay.finish_responses(&mut client).await?;
-            io::Result::Ok(change_user(endpoint, &mut stream, &change, response.flags()).await)
+            io::Result::Ok(Box::pin(change_user(endpoint, &mut stream, &change, response.flags())).await)
         };
         match changed.await {
             Ok(Ok((expects_fast_auth, ok))) => {
@@ -202,7 +215,7 @@ pub(super) async fn serve(
     }
     let _ = stream.shutdown().await;
     let totals = relay.totals();
-    endpoint.metrics.transferred(&target.name, totals);
+    endpoint.shared.metrics.transferred(&target.name, totals);
     tracing::info!(
         target = target.name,
         pid,
@@ -229,7 +242,7 @@ async fn welcome(
 
 /// Connects, and reads the server's greeting.
 async fn greet(endpoint: &Endpoint) -> Result<(MysqlGreeted, ConnectionEvidence), Refusal> {
-    let redactor = endpoint.sessions.redactor().for_run();
+    let redactor = endpoint.shared.sessions.redactor().for_run();
     let mut seen = Observations::default();
     let deadline = Instant::now() + TIMEOUT;
     let greeted = connection::greet(&endpoint.target, &redactor, deadline, &mut seen.connection).await;
@@ -309,7 +322,7 @@ async fn change_user(
     let change = ChangeUser::parse(payload, flags)
         .ok_or_else(|| Refusal::new(Class::Protocol, "pipeprobe: COM_CHANGE_USER is cut off"))?;
     check_user(change.user(), target)?;
-    let redactor = endpoint.sessions.redactor().for_run();
+    let redactor = endpoint.shared.sessions.redactor().for_run();
     let deadline = Instant::now() + TIMEOUT;
     let mut seen = Observations::default();
     if let Some(token) = new_token(endpoint, &redactor, deadline, &mut seen).await {
@@ -323,7 +336,7 @@ async fn change_user(
 
 /// Sends an error packet and closes.
 async fn refuse(client: &mut Client, endpoint: &Endpoint, sequence: u8, error: &[u8], refusal: &Refusal) {
-    endpoint.metrics.refused(&endpoint.target.name);
+    endpoint.shared.metrics.refused(&endpoint.target.name);
     tracing::warn!(target = endpoint.target.name, why = refusal.message, detail = refusal.detail, "refused");
     let sent = async {
         packet::write(client, sequence, error).await?;

@@ -1,24 +1,14 @@
 //! The password of a TCP listener. A client proves to the agent that it knows it; the database never sees it.
 
-use std::{fmt::Write, io, time::Duration};
+use std::{fmt::Write, io, sync::Arc, time::Duration};
 
 use ring::rand::{SecureRandom, SystemRandom};
-use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::postgres::Verifier;
-use crate::{
-    secret::Secret,
-    target::{Invalid, quoted},
+use super::{
+    postgres::Verifier,
+    unproven::{Place, TooMany, Unproven},
 };
-
-/// Of a password in a file: 22 characters of Base64 are 128 bits.
-const SHORTEST: usize = 22;
-const LONGEST: usize = 128;
-
-/// Clients of one listener that may be between connecting and proving that they know the password. With
-/// [`AFTER_A_WRONG_ONE`] it bounds how many passwords can be tried, and how many connections to a MySQL server clients without the password
-/// can cause.
-const UNPROVEN: usize = 32;
+use crate::secret::Secret;
 
 /// How long a client with a wrong password waits for its refusal.
 const AFTER_A_WRONG_ONE: Duration = Duration::from_secs(1);
@@ -28,7 +18,7 @@ const AFTER_A_WRONG_ONE: Duration = Duration::from_secs(1);
 pub struct Password {
     text: Secret,
     verifier: Verifier,
-    unproven: Semaphore,
+    unproven: Arc<Unproven>,
 }
 
 impl Password {
@@ -44,25 +34,17 @@ impl Password {
         Self::of(Secret::new(text))
     }
 
-    /// One that a user chose. Its characters are the same in every encoding, and in SASLprep (RFC 4013).
+    /// One that a user chose, as the configuration has checked.
     ///
     /// # Errors
-    /// If it can be guessed, or not be sent by every client.
-    pub fn chosen(text: Secret) -> Result<Self, Invalid> {
-        let expected =
-            format!("{SHORTEST} to {LONGEST} characters of printable ASCII, such as `openssl rand -hex 16`");
-        let invalid = |found: String| Invalid::new("agent_password_file", expected, found);
-        let is_printable = text.reveal().bytes().all(|byte| byte.is_ascii_graphic());
-        match text.len() {
-            SHORTEST..=LONGEST if is_printable => Self::of(text).map_err(|error| invalid(quoted(error))),
-            length if is_printable => Err(invalid(format!("{length} characters"))),
-            _ => Err(invalid("other characters".to_owned())),
-        }
+    /// If the system has no random numbers.
+    pub fn chosen(text: Secret) -> io::Result<Self> {
+        Self::of(text)
     }
 
     fn of(text: Secret) -> io::Result<Self> {
         let verifier = Verifier::new(text.reveal().as_bytes(), random()?);
-        Ok(Self { text, verifier, unproven: Semaphore::new(UNPROVEN) })
+        Ok(Self { text, verifier, unproven: Arc::default() })
     }
 
     /// For the environment of the program that is to log in with it.
@@ -74,9 +56,16 @@ impl Password {
         &self.verifier
     }
 
-    /// Waits until a further client may try. Keep the result until it has proved that it knows the password.
-    pub(super) async fn begin(&self) -> Option<SemaphorePermit<'_>> {
-        self.unproven.acquire().await.ok()
+    /// Waits until a further client of a listener with this password may try. Keep the result until it has proved that it knows the
+    /// password.
+    ///
+    /// # Errors
+    /// If too many others wait.
+    pub(super) async fn begin(password: Option<&Self>) -> Result<Option<Place>, TooMany> {
+        match password {
+            Some(password) => password.unproven.place().await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Keeps the place of a client that does not know the password.
@@ -103,19 +92,5 @@ mod tests {
         assert_ne!(a.text, b.text);
         assert!(a.text.len() == 32 && a.text.reveal().bytes().all(|byte| byte.is_ascii_hexdigit()));
         assert!(!format!("{a:?}").contains(a.text.reveal()));
-    }
-
-    #[test]
-    fn a_password_that_can_be_guessed_is_refused() {
-        for (text, is_good) in [
-            ("x".repeat(21), false),
-            ("x".repeat(22), true),
-            ("x".repeat(128), true),
-            ("x".repeat(129), false),
-            (format!("{} ", "x".repeat(30)), false),
-            ("é".repeat(30), false),
-        ] {
-            assert_eq!(Password::chosen(Secret::new(&*text)).is_ok(), is_good, "{text}");
-        }
     }
 }

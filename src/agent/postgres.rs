@@ -24,6 +24,7 @@ use super::{
     password::Password,
     refusal::{Class, Refusal},
     relay::{Pass, Relay},
+    unproven::Place,
 };
 use crate::{
     connection::{self, Opening},
@@ -32,7 +33,7 @@ use crate::{
 };
 use backend_key::BackendKey;
 pub(super) use scram::Verifier;
-use startup::First;
+use startup::{First, Startup};
 
 /// What libpq appends to a directory in PGHOST, with the port that [`environment`] names.
 pub(super) const SOCKET: &str = ".s.PGSQL.5432";
@@ -106,48 +107,41 @@ pub(super) async fn serve(
     password: Option<&Password>,
 ) {
     let target = &endpoint.target;
-    let unproven = match password {
-        Some(password) => password.begin().await,
-        None => None,
+    let Ok(mut place) = Password::begin(password).await else {
+        return tracing::debug!(target = target.name, "closed: too many clients have not logged in");
     };
-    let deadline = Instant::now() + STARTUP_TIMEOUT;
-    let first = match tokio::time::timeout_at(deadline, first(&mut client)).await {
-        Ok(Ok(Some(first))) => first,
-        Ok(Ok(None)) => return, // it only tried the socket, or expects TLS
-        Ok(Err(error)) => return tracing::debug!(target = target.name, %error, "the client closed"),
-        Err(_) => {
-            let late = Refusal::new(Class::Protocol, "pipeprobe: no startup message within 10 s");
-            return refuse(&mut client, endpoint, &late).await;
+    let opened = tokio::select! {
+        opened = tokio::time::timeout(STARTUP_TIMEOUT, open(&mut client, target, password)) => {
+            let late = Refusal::new(Class::Protocol, "pipeprobe: no startup message, or no password, within 10 s");
+            opened.unwrap_or(Ok(Opened::Invalid(late)))
         }
+        () = Place::withdrawn(&mut place) => Ok(Opened::Invalid(Refusal::slow())),
     };
-    let startup = match first {
-        First::Startup(startup) => startup,
-        First::Cancel(request) => return cancel(endpoint, &request).await,
-        First::Encryption => return, // a third request for encryption
-        First::Invalid(refusal) => return refuse(&mut client, endpoint, &refusal).await,
-    };
-    if let Err(refusal) = startup.check_user(target.user.as_str()) {
-        return refuse(&mut client, endpoint, &refusal).await;
-    }
-    if let Some(password) = password {
-        match tokio::time::timeout_at(deadline, password::is_known(&mut client, password)).await {
-            Ok(Ok(true)) => {}
-            Ok(Ok(false)) => {
-                Password::delay().await;
-                return refuse(&mut client, endpoint, &Refusal::wrong_password()).await;
-            }
-            Ok(Err(error)) => return tracing::debug!(target = target.name, %error, "the client closed"),
-            Err(_) => return tracing::debug!(target = target.name, "no password within 10 s"),
+    let startup = match opened {
+        Ok(Opened::Startup(startup)) => startup,
+        Ok(Opened::Cancel(request)) => return Box::pin(cancel(endpoint, &request)).await,
+        Ok(Opened::Nothing) => return,
+        Ok(Opened::Invalid(refusal)) => {
+            drop(place);
+            return refuse(&mut client, endpoint, &refusal).await;
         }
-    }
-    drop(unproven);
+        Ok(Opened::WrongPassword) => {
+            Password::delay().await;
+            drop(place);
+            return refuse(&mut client, endpoint, &Refusal::wrong_password()).await;
+        }
+        Err(error) => return tracing::debug!(target = target.name, %error, "the client closed"),
+    };
+    drop(place);
     let connect = async |redactor: &_, deadline, evidence: &mut _| {
         let opening = Opening::Startup(startup.message());
         connection::connect_until_auth(target, opening, &endpoint.roots, redactor, deadline, evidence).await
     };
     let start = Instant::now();
+    // In memory that is freed before the session: it needs twenty kilobytes.
+    let login = Box::pin(log_in(endpoint, startup.purpose(), connect));
     let LoggedIn { session, peer } = tokio::select! {
-        result = log_in(endpoint, startup.purpose(), connect) => match result {
+        result = login => match result {
             Ok(logged_in) => logged_in,
             Err(refusal) => return refuse(&mut client, endpoint, &refusal).await,
         },
@@ -160,7 +154,7 @@ pub(super) async fn serve(
         took = start.elapsed().as_millis(),
         "logged in"
     );
-    let _open = endpoint.metrics.logged_in(&target.name, start.elapsed());
+    let _open = endpoint.shared.metrics.logged_in(&target.name, start.elapsed());
     let mut key = BackendKey::default();
     let mut remembered = None;
     let mut inspect = |bytes: &[u8]| {
@@ -175,7 +169,7 @@ pub(super) async fn serve(
     let (mut relay, mut server) = (Relay::default(), session.stream);
     relay.run(&mut client, &mut server, Pass::all, inspect).await;
     let totals = relay.totals();
-    endpoint.metrics.transferred(&target.name, totals);
+    endpoint.shared.metrics.transferred(&target.name, totals);
     tracing::info!(
         target = target.name,
         pid = caller.and_then(|caller| caller.pid),
@@ -184,6 +178,36 @@ pub(super) async fn serve(
         took = start.elapsed().as_secs(),
         "session ended"
     );
+}
+
+/// What a client wants.
+enum Opened {
+    /// To log in; it has proved that it knows the password, if there is one.
+    Startup(Startup),
+    Cancel(Vec<u8>),
+    /// It only tried the socket, or expects TLS.
+    Nothing,
+    Invalid(Refusal),
+    WrongPassword,
+}
+
+/// # Errors
+/// If the client closes.
+async fn open(client: &mut Client, target: &Target, password: Option<&Password>) -> io::Result<Opened> {
+    let startup = match first(client).await? {
+        Some(First::Startup(startup)) => startup,
+        Some(First::Cancel(request)) => return Ok(Opened::Cancel(request)),
+        Some(First::Invalid(refusal)) => return Ok(Opened::Invalid(refusal)),
+        // A third request for encryption is not answered.
+        Some(First::Encryption) | None => return Ok(Opened::Nothing),
+    };
+    if let Err(refusal) = startup.check_user(target.user.as_str()) {
+        return Ok(Opened::Invalid(refusal));
+    }
+    Ok(match password {
+        Some(password) if !password::is_known(client, password).await? => Opened::WrongPassword,
+        _ => Opened::Startup(startup),
+    })
 }
 
 /// The first message that is no request for encryption. Both kinds of encryption are declined, at most once each.
@@ -219,7 +243,7 @@ async fn cancel(endpoint: &Endpoint, request: &[u8]) {
 
 /// Sends an ErrorResponse and closes.
 async fn refuse(client: &mut Client, endpoint: &Endpoint, refusal: &Refusal) {
-    endpoint.metrics.refused(&endpoint.target.name);
+    endpoint.shared.metrics.refused(&endpoint.target.name);
     tracing::warn!(target = endpoint.target.name, why = refusal.message, detail = refusal.detail, "refused");
     let sent = async {
         client.write_all(&error_response(refusal)).await?;

@@ -50,6 +50,11 @@ impl Refusal {
             .hint("use the password of the agent (DATABASE_URL of exec, agent_password_file), and no token")
     }
 
+    /// The client was silent while others waited.
+    pub(super) fn slow() -> Self {
+        Self::new(Class::WrongPassword, "pipeprobe: no password within 1 s, while other clients wait")
+    }
+
     #[must_use]
     pub(super) fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }

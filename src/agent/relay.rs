@@ -1,6 +1,11 @@
 //! Copies bytes between a client and a server, until both sides have closed or a request must not reach the server.
 
-use std::{future::Future, io, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    io,
+    pin::pin,
+    time::Duration,
+};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 
@@ -77,7 +82,7 @@ impl Relay {
             let _ = to_client.shutdown().await;
         };
         let has_stopped = {
-            let (mut requests, mut responses) = (std::pin::pin!(requests), std::pin::pin!(responses));
+            let (mut requests, mut responses) = (pin!(requests), pin!(responses));
             tokio::select! {
                 ended = &mut requests => {
                     if ended == Ended::Closed {
@@ -148,8 +153,16 @@ impl Direction {
             if stops {
                 return Ok(true);
             }
-            self.buffer.reserve_exact(BUFFER);
-            if from.read_buf(&mut self.buffer).await? == 0 {
+            // A session that waits has no buffer.
+            let read = poll_fn(|context| {
+                self.buffer.reserve_exact(BUFFER);
+                let read = pin!(from.read_buf(&mut self.buffer)).poll(context);
+                if read.is_pending() && self.buffer.is_empty() {
+                    self.buffer = Vec::new();
+                }
+                read
+            });
+            if read.await? == 0 {
                 return Ok(false);
             }
             Pass { length: self.passed, stops } = pass(&self.buffer);

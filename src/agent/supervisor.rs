@@ -18,22 +18,20 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Endpoint,
+    Endpoint, Shared,
     http::Status,
     listener::{Inherited, Listener, create_parent},
-    metrics::Metrics,
-    token_file,
+    metrics::Page,
+    token_file, token_socket,
 };
 use crate::{
     config::{Agent, AgentTarget, LOGINS_PER_SECOND},
-    connection::RateLimit,
-    identity::Sessions,
     service::{
         descriptors,
         http::{self, Limits},
         notify,
     },
-    target::{self, ConfigErrors, ErrorList, Invalid},
+    target::{ConfigErrors, ErrorList, Invalid},
     verify::Clock,
 };
 
@@ -53,11 +51,10 @@ pub async fn run(config: Agent, reread: Reread, clock: Clock) -> Result<(), RunE
     let listener = config.listen.map(http::bind).transpose();
     let listener = listener.map_err(|invalid| RunError::Invalid(invalid.into()))?;
     let mut drain = config.drain;
-    let inherited = Inherited::take().map_err(|invalid| RunError::Invalid(invalid.into()))?;
-    let mut supervisor = Supervisor::new(clock, inherited);
-    supervisor.apply(&config).await.map_err(RunError::Invalid)?;
-    let status =
-        Arc::new(Status { metrics: Arc::clone(&supervisor.metrics), is_stopping: AtomicBool::default() });
+    let shared = Shared::new(clock);
+    let mut supervisor = Supervisor::start(&config, shared.clone()).await.map_err(RunError::Invalid)?;
+    let metrics = Page::new(Arc::clone(&shared.metrics));
+    let status = Arc::new(Status { metrics, is_stopping: AtomicBool::default() });
     let stop_answering = CancellationToken::new();
     let answering = listener.map(|listener| {
         tokio::spawn(http::serve(listener, Arc::clone(&status), limits, stop_answering.clone()))
@@ -86,7 +83,9 @@ pub async fn run(config: Agent, reread: Reread, clock: Clock) -> Result<(), RunE
                 match read {
                     Ok(config) => {
                         drain = config.drain;
-                        match supervisor.apply(&config).await {
+                        let applied = supervisor.apply(&config).await;
+                        forget_unused(&shared, &config);
+                        match applied {
                             Ok(()) => tracing::info!(targets = supervisor.running.len(), "configuration reloaded"),
                             Err(errors) => tracing::error!(%errors, "not every target is served"),
                         }
@@ -100,18 +99,13 @@ pub async fn run(config: Agent, reread: Reread, clock: Clock) -> Result<(), RunE
     tracing::info!(sessions = supervisor.sessions.len(), "stopping");
     notify::stopping();
     status.is_stopping.store(true, Ordering::Relaxed);
-    supervisor.stop_all().await;
-    supervisor.sessions.close();
-    tokio::select! {
-        () = supervisor.sessions.wait() => {}
-        () = tokio::time::sleep(drain) => {
-            tracing::warn!(sessions = supervisor.sessions.len(), "ending sessions that are still open");
+    let again = async {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    supervisor.end.cancel();
-    supervisor.sessions.wait().await;
+    };
+    supervisor.stop(drain, again).await;
     stop_answering.cancel();
     if let Some(answering) = answering {
         let _ = tokio::time::timeout(ANSWERS, answering).await;
@@ -136,14 +130,21 @@ async fn finish(
     })
 }
 
-struct Supervisor {
-    clock: Clock,
+/// Forgets what no target of the configuration uses.
+fn forget_unused(shared: &Shared, config: &Agent) {
+    let targets = || config.targets.iter().map(|wanted| &wanted.target);
+    let roles: HashSet<_> = targets().map(|target| (&target.access, &target.region)).collect();
+    shared.sessions.retain(|access, region| roles.contains(&(access, region)));
+    let databases: HashSet<_> = targets().map(|target| &target.sign).collect();
+    shared.rate_limits.update(LOGINS_PER_SECOND, |database| databases.contains(database));
+}
+
+/// The endpoints of a process.
+pub(crate) struct Supervisor {
+    shared: Shared,
     inherited: Inherited,
     /// By name of the target.
     running: BTreeMap<String, Running>,
-    access: Arc<Sessions>,
-    metrics: Arc<Metrics>,
-    rate_limits: HashMap<target::Endpoint, Arc<RateLimit>>,
     /// The sessions of all clients, also of targets that a reload has removed.
     sessions: TaskTracker,
     end: CancellationToken,
@@ -158,17 +159,19 @@ struct Running {
 }
 
 impl Supervisor {
-    fn new(clock: Clock, inherited: Inherited) -> Self {
-        Self {
-            clock,
-            inherited,
+    /// Serves every target of a configuration.
+    ///
+    /// # Errors
+    /// If an endpoint cannot be created.
+    pub(crate) async fn start(config: &Agent, shared: Shared) -> Result<Self, ConfigErrors> {
+        let mut supervisor = Self {
+            shared,
+            inherited: Inherited::take()?,
             running: BTreeMap::new(),
-            access: Arc::default(),
-            metrics: Arc::default(),
-            rate_limits: HashMap::new(),
             sessions: TaskTracker::new(),
             end: CancellationToken::new(),
-        }
+        };
+        supervisor.apply(config).await.map(|()| supervisor)
     }
 
     fn say_ready(&self) {
@@ -179,7 +182,7 @@ impl Supervisor {
     ///
     /// # Errors
     /// Of the targets that cannot be served; the others are.
-    async fn apply(&mut self, config: &Agent) -> Result<(), ConfigErrors> {
+    pub(crate) async fn apply(&mut self, config: &Agent) -> Result<(), ConfigErrors> {
         create_parent(&config.directory, config.targets.iter().any(|wanted| wanted.group.is_some()))?;
         self.inherited.check(config.targets.iter().map(|wanted| wanted.target.name.as_str()))?;
         let is_same = |running: &Running| config.targets.contains(&running.config);
@@ -196,46 +199,33 @@ impl Supervisor {
             let name = &wanted.target.name;
             if !self.running.contains_key(name) {
                 let before = before.get(name).map(Arc::as_ref);
-                if let Some(running) = errors.take(self.start(wanted, &config.directory, before)) {
+                if let Some(running) = errors.take(self.start_target(wanted, &config.directory, before)) {
                     self.running.insert(name.clone(), running);
                 }
             }
         }
-        let roles: HashSet<_> = config
-            .targets
-            .iter()
-            .map(|AgentTarget { target, .. }| (&target.access, &target.region))
-            .collect();
-        self.access.retain(|access, region| roles.contains(&(access, region)));
-        let databases: HashSet<_> = config.targets.iter().map(|wanted| &wanted.target.sign).collect();
-        self.rate_limits.retain(|database, _| databases.contains(database));
         errors.check()
     }
 
-    fn start(
+    fn start_target(
         &mut self,
         wanted: &AgentTarget,
         directory: &Path,
         before: Option<&Endpoint>,
     ) -> Result<Running, Invalid> {
         let target = &wanted.target;
-        let rate_limit = self.rate_limits.entry(target.sign.clone());
-        let rate_limit =
-            Arc::clone(rate_limit.or_insert_with(|| Arc::new(RateLimit::new(LOGINS_PER_SECOND))));
-        let endpoint = Endpoint::new(
-            target.clone(),
-            Arc::clone(&self.access),
-            rate_limit,
-            Arc::clone(&self.metrics),
-            self.clock,
-        )?;
-        let endpoint = Arc::new(endpoint.after(before));
+        let endpoint = Arc::new(Endpoint::new(target.clone(), &self.shared)?.after(before));
         let listeners = Listener::all(wanted, directory, endpoint.socket_name(), &self.inherited)?;
+        let token_socket = wanted.token_socket.then(|| token_socket::bind(wanted, directory)).transpose()?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         for listener in listeners {
             tracing::info!(target = target.name, socket = %listener, "listening");
             let endpoint = Arc::clone(&endpoint);
             tasks.spawn(endpoint.serve(listener, self.sessions.clone(), stop.clone(), self.end.clone()));
+        }
+        if let Some(socket) = token_socket {
+            tracing::info!(target = target.name, socket = %socket.path().display(), "listening for requests of tokens");
+            tasks.spawn(token_socket::serve(Arc::clone(&endpoint), socket, stop.clone()));
         }
         if let Some(file) = wanted.token_file.clone() {
             let (endpoint, stop) = (Arc::clone(&endpoint), stop.clone());
@@ -245,11 +235,21 @@ impl Supervisor {
         Ok(Running { config: wanted.clone(), endpoint, stop, tasks })
     }
 
-    /// Accepts no more clients.
-    async fn stop_all(&mut self) {
+    /// Accepts no more clients, and waits until open sessions have ended: at most for this time, and not after `at_once` has completed.
+    pub(crate) async fn stop(mut self, drain: Duration, at_once: impl Future<Output = ()>) {
         while let Some((_, running)) = self.running.pop_first() {
             running.stop().await;
         }
+        self.sessions.close();
+        tokio::select! {
+            () = self.sessions.wait() => {}
+            () = tokio::time::sleep(drain) => {
+                tracing::warn!(sessions = self.sessions.len(), "ending sessions that are still open");
+            }
+            () = at_once => {}
+        }
+        self.end.cancel();
+        self.sessions.wait().await;
     }
 }
 

@@ -70,9 +70,9 @@ pub(super) async fn keep(endpoint: &Endpoint, file: &TokenFile, stop: Cancellati
 
 /// By the clock of the tokens: a machine that was suspended has no time left.
 async fn sleep(endpoint: &Endpoint, wait: Duration) {
-    let end = (endpoint.clock)() + wait;
+    let end = (endpoint.shared.clock)() + wait;
     loop {
-        let left = end.duration_since((endpoint.clock)());
+        let left = end.duration_since((endpoint.shared.clock)());
         match Duration::try_from(left) {
             Ok(left) if !left.is_zero() => tokio::time::sleep(left.min(Duration::from_secs(5))).await,
             _ => return,
@@ -82,7 +82,7 @@ async fn sleep(endpoint: &Endpoint, wait: Duration) {
 
 /// Writes a new token. Returns when the next one is to be written.
 async fn renew(endpoint: &Endpoint, file: &TokenFile) -> Result<Duration, String> {
-    let redactor = endpoint.sessions.redactor().for_run();
+    let redactor = endpoint.shared.sessions.redactor().for_run();
     let mut seen = Observations::default();
     let token = new_token(endpoint, &redactor, Instant::now() + TIMEOUT, &mut seen).await;
     let Some(token) = token else {
@@ -92,7 +92,7 @@ async fn renew(endpoint: &Endpoint, file: &TokenFile) -> Result<Duration, String
     };
     let text = text(&endpoint.target, &file.format, &token)?;
     write(&file.path, &text).map_err(|error| error.to_string())?;
-    Ok(half(&token, (endpoint.clock)()))
+    Ok(half(&token, (endpoint.shared.clock)()))
 }
 
 fn half(token: &AuthToken, now: Timestamp) -> Duration {

@@ -18,15 +18,22 @@ pub struct Agent {
     #[command(flatten)]
     pub file: ConfigFile,
 
-    /// Directory of the sockets [default: $XDG_RUNTIME_DIR/pipeprobe, otherwise /run/pipeprobe]
-    #[arg(long, env = "PIPEPROBE_SOCKET_DIR", value_name = "DIR")]
-    pub socket_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub sockets: AgentSockets,
 
     /// Address for /metrics, /-/healthy and /-/ready; without TLS, and without a secret [default: none]
     #[arg(long, env = "PIPEPROBE_AGENT_LISTEN", value_name = "ADDRESS")]
     pub listen: Option<Given>,
+}
 
-    /// How long open sessions may continue after SIGTERM [default: 30s]
+/// What `agent` and `serve --agent` have in common.
+#[derive(Clone, Debug, Default, Args)]
+pub struct AgentSockets {
+    /// Directory of the agent's sockets [default: $XDG_RUNTIME_DIR/pipeprobe, otherwise /run/pipeprobe]
+    #[arg(long, env = "PIPEPROBE_SOCKET_DIR", value_name = "DIR")]
+    pub socket_dir: Option<PathBuf>,
+
+    /// How long open sessions of the agent may continue after SIGTERM [default: 30s]
     #[arg(long, env = "PIPEPROBE_DRAIN", value_name = "DURATION")]
     pub drain: Option<Given>,
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{
-    Format, Given, Output, Serve,
+    AgentSockets, Format, Given, Output, Serve,
     fields::{JudgeFields, ServeFields},
 };
 
@@ -69,7 +69,7 @@ pub enum ConfigCommand {
     Example(ConfigExample),
 }
 
-/// Read a configuration file as `check` and `serve` do, and print its content or its errors
+/// Read a configuration file as `check`, `serve` and `agent` do, and print its content or its errors
 ///
 /// Makes no connection.
 #[derive(Debug, Args)]
@@ -97,7 +97,13 @@ pub struct ConfigCheck {
 impl From<ConfigCheck> for Serve {
     fn from(args: ConfigCheck) -> Self {
         let config_file = args.path.or(args.file.config_file);
-        Self { sources: ConfigFile { config_file }.into(), serve: args.serve, judge: args.judge }
+        Self {
+            sources: ConfigFile { config_file }.into(),
+            serve: args.serve,
+            judge: args.judge,
+            agent: false,
+            sockets: AgentSockets::default(),
+        }
     }
 }
 

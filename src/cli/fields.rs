@@ -275,6 +275,9 @@ fields! {
         /// agent: program with arguments that runs after each change of that file [default: none]
         #[arg(skip)]
         "agent_token_hook" => token_hook: Vec<Given>,
+        /// agent: whether a second socket, token.sock, answers `GET /token` with a new token as JSON: true or false [default: false]
+        #[arg(skip)]
+        "agent_token_socket" => token_socket: Given,
     }
 }
 

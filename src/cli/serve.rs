@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{
-    Sources,
+    AgentSockets, Sources,
     fields::{JudgeFields, ServeFields},
 };
 
@@ -19,6 +19,13 @@ pub struct Serve {
 
     #[command(flatten)]
     pub judge: JudgeFields,
+
+    /// Also do what `agent` does for these targets, with the same sessions, rate limits and metrics page
+    #[arg(long, env = "PIPEPROBE_SERVE_AGENT")]
+    pub agent: bool,
+
+    #[command(flatten)]
+    pub sockets: AgentSockets,
 }
 
 /// Ask a running `serve` on this host whether it is healthy: the health check of a container
@@ -48,6 +55,7 @@ settings; `pipeprobe config check` reads it.
 const EXAMPLES: &str = "\
 Examples:
   pipeprobe serve -c pipeprobe.toml
+  pipeprobe serve -c pipeprobe.toml --agent
   curl 'http://127.0.0.1:9719/probe?target=orders&debug=true'
 
 Exit codes: 0 stopped (SIGTERM, SIGINT), 1 internal error, 2 bad usage or configuration, or the address is in use";

@@ -1,12 +1,15 @@
 //! What `agent` and `exec` serve.
 
-use std::{ffi::OsString, fs, net::SocketAddr, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
+use std::{
+    collections::HashMap, ffi::OsString, fs, net::SocketAddr, os::unix::fs::PermissionsExt, path::PathBuf,
+    time::Duration,
+};
 
 use nix::unistd::Group;
 
 use super::{
     Context, Environment, SECOND,
-    field::{duration, list, optional},
+    field::{boolean, duration, internal, list, optional},
     input::path_of,
     select,
     serve::{SESSION, listen_address},
@@ -19,10 +22,14 @@ use crate::{
         fields::{AgentFields, Fields, TargetFields},
     },
     secret::Secret,
-    target::{ConfigErrors, Engine, ErrorList, Invalid, Target, quoted},
+    target::{ConfigErrors, Engine, ErrorList, Invalid, Origin, Target, quoted},
 };
 
 const DRAIN: Duration = Duration::from_secs(30);
+
+/// 22 characters of Base64 are 128 bits.
+const SHORTEST_PASSWORD: usize = 22;
+const LONGEST_PASSWORD: usize = 128;
 
 /// What `agent` does.
 #[derive(Clone, Debug)]
@@ -43,6 +50,8 @@ pub struct AgentTarget {
     /// The id of a group whose members can use the socket.
     pub group: Option<u32>,
     pub token_file: Option<TokenFile>,
+    /// Whether a socket answers with a token.
+    pub token_socket: bool,
 }
 
 /// A listener on loopback.
@@ -78,56 +87,125 @@ impl Agent {
         let context = Context::new(environment);
         let typed = Fields { target: select::typed(TargetFields::default(), &context), ..Fields::default() };
         let mut errors = ErrorList::default();
-        let drain = args.drain.filter(|given| !given.text.is_empty());
-        let drain = errors.take(drain_of(drain.as_ref()));
         let listen = args.listen.filter(|given| !given.text.is_empty());
         let listen = optional(&mut errors, listen.as_ref(), listen_address);
-        let mut targets = Vec::new();
+        let mut offers = Offers::default();
         let mut selection = select::targets(&args.file.into(), &[], typed)?;
         errors.take_all(selection.errors.check());
         for selected in selection.targets {
-            let fields = selected.fields.clone();
-            if let Some(target) = errors.take_all(long_lived(selected, &context)) {
-                errors.take(directory_name(&target.name));
-                if let Some(target) = errors.take_all(offers(target, &fields, &context)) {
-                    targets.push(target);
-                }
-            }
+            let (fields, origin) = (selected.fields.clone(), selected.origin.clone());
+            let target = errors.take_all(long_lived(selected, &context));
+            errors.take_all(offers.add(target, &fields, origin.as_ref(), &context));
         }
+        let agent = errors.take_all(offers.agent(args.sockets, listen, environment));
         errors.check()?;
-        let runtime = environment("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
-        let directory = args.socket_dir.filter(|path| !path.as_os_str().is_empty());
-        let directory =
-            directory.unwrap_or_else(|| runtime.unwrap_or_else(|| "/run".into()).join("pipeprobe"));
-        Ok(Self { targets, directory, drain: drain.unwrap_or(DRAIN), listen })
+        agent.ok_or_else(|| internal().into())
     }
 }
 
-/// What is offered for a target beside its socket.
-fn offers(target: Target, fields: &Fields, context: &Context<'_>) -> Result<AgentTarget, ConfigErrors> {
-    let AgentFields { listen, password_file, socket_group, .. } = &fields.agent;
+/// The targets of an agent, while they are read.
+#[derive(Debug, Default)]
+pub(super) struct Offers {
+    targets: Vec<AgentTarget>,
+    /// The target that uses an address or a file.
+    listens: HashMap<SocketAddr, String>,
+    files: HashMap<PathBuf, String>,
+}
+
+impl Offers {
+    /// Adds a target and what is offered for it beside its socket. Without a target, which then has other errors, its fields are
+    /// only checked.
+    ///
+    /// # Errors
+    /// Everything that cannot be used.
+    pub(super) fn add(
+        &mut self,
+        target: Option<Target>,
+        fields: &Fields,
+        origin: Option<&Origin>,
+        context: &Context<'_>,
+    ) -> Result<(), ConfigErrors> {
+        let mut errors = ErrorList::default();
+        let AgentFields { listen, password_file, socket_group, token_socket, .. } = &fields.agent;
+        let tcp = errors.take_all(tcp(listen.as_ref(), password_file.as_ref(), context)).flatten();
+        let group = optional(&mut errors, socket_group.as_ref(), group);
+        let engine = target.as_ref().map(Target::engine);
+        let token_file = errors.take_all(token_file(engine, fields)).flatten();
+        let token_socket =
+            optional(&mut errors, token_socket.as_ref(), |text| boolean("agent_token_socket", text));
+        if let Some(target) = target {
+            let name = &target.name;
+            errors
+                .take(directory_name(name).map_err(|invalid| origin.into_iter().fold(invalid, Invalid::at)));
+            if let (Some(tcp), Some(given)) = (&tcp, listen) {
+                let taken = self.listens.insert(tcp.listen, name.clone());
+                errors.take(unique("agent_listen", "an address that no other target has", given, taken));
+            }
+            if let (Some(file), Some(given)) = (&token_file, &fields.agent.token_file) {
+                let taken = self.files.insert(file.path.clone(), name.clone());
+                errors.take(unique("agent_token_file", "a file that no other target has", given, taken));
+            }
+            let token_socket = token_socket.unwrap_or(false);
+            self.targets.push(AgentTarget { target, tcp, group, token_file, token_socket });
+        }
+        errors.check()
+    }
+
+    /// # Errors
+    /// If what was typed cannot be used.
+    pub(super) fn agent(
+        self,
+        sockets: cli::AgentSockets,
+        listen: Option<SocketAddr>,
+        environment: Environment<'_>,
+    ) -> Result<Agent, ConfigErrors> {
+        let mut errors = ErrorList::default();
+        let drain = sockets.drain.filter(|given| !given.text.is_empty());
+        let drain = optional(&mut errors, drain.as_ref(), |text| {
+            duration("drain", text, Duration::ZERO..=3600 * SECOND)
+        });
+        errors.check()?;
+        let runtime = environment("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
+        let directory = sockets.socket_dir.filter(|path| !path.as_os_str().is_empty());
+        let directory =
+            directory.unwrap_or_else(|| runtime.unwrap_or_else(|| "/run".into()).join("pipeprobe"));
+        Ok(Agent { targets: self.targets, directory, drain: drain.unwrap_or(DRAIN), listen })
+    }
+}
+
+fn unique(field: &str, expected: &str, given: &Given, taken: Option<String>) -> Result<(), Invalid> {
+    match taken {
+        Some(other) => {
+            let found = format!("{}, as target {}", quoted(&given.text), quoted(other));
+            Err(Invalid::new(field, expected, found).at(&given.origin))
+        }
+        None => Ok(()),
+    }
+}
+
+fn tcp(
+    listen: Option<&Given>,
+    password_file: Option<&Given>,
+    context: &Context<'_>,
+) -> Result<Option<Tcp>, ConfigErrors> {
     let mut errors = ErrorList::default();
-    let address = optional(&mut errors, listen.as_ref(), loopback);
-    let password = password_file.as_ref().and_then(|given| errors.take(password(given, context)));
-    let tcp = match (listen, password_file) {
+    let address = optional(&mut errors, listen, loopback);
+    let password = password_file.and_then(|given| errors.take(password(given, context)));
+    match (listen, password_file) {
         (Some(given), None) => {
             let missing =
                 Invalid::new("agent_password_file", "a file with the password of agent_listen", "nothing");
             errors
                 .push(missing.at(&given.origin).help("write one: (umask 077; openssl rand -hex 16 > FILE)"));
-            None
         }
         (None, Some(given)) => {
             let missing = Invalid::new("agent_listen", "an address for agent_password_file", "nothing");
             errors.push(missing.at(&given.origin));
-            None
         }
-        _ => address.zip(password).map(|(listen, password)| Tcp { listen, password }),
-    };
-    let group = optional(&mut errors, socket_group.as_ref(), group);
-    let token_file = errors.take_all(token_file(&target, fields)).flatten();
+        _ => {}
+    }
     errors.check()?;
-    Ok(AgentTarget { target, tcp, group, token_file })
+    Ok(address.zip(password).map(|(listen, password)| Tcp { listen, password }))
 }
 
 fn loopback(text: &str) -> Result<SocketAddr, Invalid> {
@@ -159,7 +237,23 @@ fn password(given: &Given, context: &Context<'_>) -> Result<Secret, Invalid> {
         Ok(_) => {}
         Err(error) => return invalid("a file that can be read", error.to_string()),
     }
-    Ok(Secret::new(text.lines().next().unwrap_or_default()))
+    let password = text.lines().next().unwrap_or_default();
+    check_password(password).map_err(|invalid| invalid.at(&given.origin))?;
+    Ok(Secret::new(password))
+}
+
+/// Its characters are the same in every encoding, and in SASLprep (RFC 4013).
+fn check_password(password: &str) -> Result<(), Invalid> {
+    let is_printable = password.bytes().all(|byte| byte.is_ascii_graphic());
+    let found = match password.len() {
+        SHORTEST_PASSWORD..=LONGEST_PASSWORD if is_printable => return Ok(()),
+        length if is_printable => format!("{length} characters"),
+        _ => "other characters".to_owned(),
+    };
+    let expected = format!(
+        "{SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters of printable ASCII, such as `openssl rand -hex 16`"
+    );
+    Err(Invalid::new("agent_password_file", expected, found))
 }
 
 /// The id of a group that is named, or given as a number.
@@ -178,7 +272,8 @@ fn absolute(path: PathBuf) -> PathBuf {
     std::path::absolute(&path).unwrap_or(path)
 }
 
-fn token_file(target: &Target, fields: &Fields) -> Result<Option<TokenFile>, ConfigErrors> {
+/// `engine`: `None` if it is not known; a format is then not compared with it.
+fn token_file(engine: Option<Engine>, fields: &Fields) -> Result<Option<TokenFile>, ConfigErrors> {
     let AgentFields { token_file, token_format, token_hook, .. } = &fields.agent;
     let mut errors = ErrorList::default();
     let Some(file) = token_file else {
@@ -191,37 +286,31 @@ fn token_file(target: &Target, fields: &Fields) -> Result<Option<TokenFile>, Con
         return Ok(None);
     };
     let path = absolute(path_of(file));
-    let format = optional(&mut errors, token_format.as_ref(), |text| {
-        let engine = target.engine();
-        match text {
-            "raw" => Ok(TokenFormat::Raw),
-            "pgpass" if engine == Engine::Postgres => Ok(TokenFormat::Pgpass),
-            "my_cnf" if engine != Engine::Postgres => {
-                let ca = fields.target.ca_certificate.as_ref().filter(|ca| !ca.text.contains("-----BEGIN"));
-                let ca = ca.map(path_of).map(absolute);
-                let missing = || {
-                    let expected =
-                        "ca_certificate as the path of a file, which the client verifies the server with";
-                    Invalid::new("agent_token_format", expected, "my_cnf without it")
-                };
-                ca.map(|ca| TokenFormat::MyCnf { ca }).ok_or_else(missing)
-            }
-            _ => {
-                let expected = match engine {
-                    Engine::Postgres => "raw or pgpass for PostgreSQL",
-                    Engine::Mysql | Engine::Mariadb => "raw or my_cnf for MySQL and MariaDB",
-                };
-                Err(Invalid::new("agent_token_format", expected, quoted(text)))
-            }
+    let format = optional(&mut errors, token_format.as_ref(), |text| match text {
+        "raw" => Ok(TokenFormat::Raw),
+        "pgpass" if engine.is_none_or(|engine| engine == Engine::Postgres) => Ok(TokenFormat::Pgpass),
+        "my_cnf" if engine.is_none_or(|engine| engine != Engine::Postgres) => {
+            let ca = fields.target.ca_certificate.as_ref().filter(|ca| !ca.text.contains("-----BEGIN"));
+            let ca = ca.map(path_of).map(absolute);
+            let missing = || {
+                let expected =
+                    "ca_certificate as the path of a file, which the client verifies the server with";
+                Invalid::new("agent_token_format", expected, "my_cnf without it")
+            };
+            ca.map(|ca| TokenFormat::MyCnf { ca }).ok_or_else(missing)
+        }
+        _ => {
+            let expected = match engine {
+                Some(Engine::Postgres) => "raw or pgpass for PostgreSQL",
+                Some(Engine::Mysql | Engine::Mariadb) => "raw or my_cnf for MySQL and MariaDB",
+                None => "raw, pgpass or my_cnf",
+            };
+            Err(Invalid::new("agent_token_format", expected, quoted(text)))
         }
     });
     let hook = list(&mut errors, token_hook.as_deref(), "agent_token_hook", |text| Ok(text.to_owned()));
     errors.check()?;
     Ok(Some(TokenFile { path, format: format.unwrap_or(TokenFormat::Raw), hook }))
-}
-
-fn drain_of(given: Option<&Given>) -> Result<Duration, Invalid> {
-    given.map_or(Ok(DRAIN), |given| duration("drain", &given.text, Duration::ZERO..=3600 * SECOND))
 }
 
 /// The name of a target becomes the name of a directory.
@@ -267,5 +356,24 @@ impl Exec {
         let selected = select::one_target(&args.file.into(), args.name, typed, purpose)?;
         let target = long_lived(selected, &context)?;
         Ok(Self { target, program: args.program, tcp: args.tcp, keep_aws: args.keep_aws })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_that_can_be_guessed_is_refused() {
+        for (text, is_good) in [
+            ("x".repeat(21), false),
+            ("x".repeat(22), true),
+            ("x".repeat(128), true),
+            ("x".repeat(129), false),
+            (format!("{} ", "x".repeat(30)), false),
+            ("é".repeat(30), false),
+        ] {
+            assert_eq!(check_password(&text).is_ok(), is_good, "{text}");
+        }
     }
 }

@@ -83,6 +83,12 @@ pub(super) fn port(field: &str, text: &str) -> Result<u16, Invalid> {
 }
 
 /// # Errors
+/// A text that is not one of the two words.
+pub(super) fn boolean(field: &str, text: &str) -> Result<bool, Invalid> {
+    text.parse().map_err(|_| Invalid::new(field, "true or false", quoted(text)))
+}
+
+/// # Errors
 /// A text that is not a duration, or one outside of `range`.
 pub(super) fn duration(
     field: &str,

@@ -12,8 +12,10 @@ use std::{
 };
 
 use super::{
-    Context, Environment, Judge, SECOND, can_be_required, declared,
-    field::{duration, host_name, internal, list, optional},
+    Agent, Context, Environment, Judge, SECOND,
+    agent::Offers,
+    can_be_required, declared,
+    field::{boolean, duration, host_name, internal, list, optional},
     judge, select,
     shard::Shard,
     target::Needs,
@@ -21,7 +23,7 @@ use super::{
 use crate::{
     cli::{
         self, Given,
-        fields::{Fields, ScheduleFields, ServeFields},
+        fields::{AgentFields, Fields, ScheduleFields, ServeFields},
     },
     diagnostic::Requirement,
     secret::Secret,
@@ -49,6 +51,17 @@ pub struct Serve {
     /// Which part of the configured targets `targets` is.
     pub shard: Option<Shard>,
     pub web: Web,
+    /// What `agent` does, in the same process.
+    pub agent: Option<Agent>,
+}
+
+/// Which targets the agent of `serve` has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum AgentTargets {
+    All,
+    /// Those with fields of the agent.
+    Declared,
+    None,
 }
 
 /// A target that is checked again and again.
@@ -99,6 +112,23 @@ impl Serve {
     /// # Errors
     /// Everything that cannot be used.
     pub fn read(args: cli::Serve, environment: Environment<'_>) -> Result<Self, ConfigErrors> {
+        let agent = if args.agent { AgentTargets::All } else { AgentTargets::None };
+        Self::read_with(args, agent, environment)
+    }
+
+    /// For `config check`: also what only `agent` reads.
+    ///
+    /// # Errors
+    /// Everything that cannot be used.
+    pub fn check(args: cli::ConfigCheck, environment: Environment<'_>) -> Result<Self, ConfigErrors> {
+        Self::read_with(args.into(), AgentTargets::Declared, environment)
+    }
+
+    fn read_with(
+        args: cli::Serve,
+        agent: AgentTargets,
+        environment: Environment<'_>,
+    ) -> Result<Self, ConfigErrors> {
         let context = Context::new(environment);
         let path = path(&args.sources)?;
         let mut file = path.as_deref().map(select::read_file).transpose()?.unwrap_or_default();
@@ -115,15 +145,20 @@ impl Serve {
         let selection = errors.take_all(select::targets_of(path.as_deref(), file, document, &[], &typed));
         let mut selection = selection.unwrap_or_default();
         errors.take_all(selection.errors.check());
-        let mut targets = Vec::new();
+        let (mut targets, mut offers) = (Vec::new(), Offers::default());
         for selected in selection.targets {
-            let long_session = selected.fields.target.duration.is_none();
-            let schedule = errors.take_all(schedule(&selected.fields.schedule));
-            let target = errors.take_all(declared::read_complete(selected, Needs::AccessRole, &context));
-            let (Some(schedule), Some(mut target), Some(judge)) = (schedule, target, judge) else { continue };
-            if long_session {
+            let (fields, origin) = (selected.fields.clone(), selected.origin.clone());
+            let schedule = errors.take_all(schedule(&fields.schedule));
+            let mut target = errors.take_all(declared::read_complete(selected, Needs::AccessRole, &context));
+            if let Some(target) = &mut target
+                && fields.target.duration.is_none()
+            {
                 target.access.duration = SESSION;
             }
+            if agent == AgentTargets::All || agent == AgentTargets::Declared && has_agent_fields(&fields) {
+                errors.take_all(offers.add(target.clone(), &fields, origin.as_ref(), &context));
+            }
+            let (Some(schedule), Some(target), Some(judge)) = (schedule, target, judge) else { continue };
             errors.take(can_be_required(judge.require, &target));
             targets.push(MonitoredTarget {
                 requirement: judge.requirement(target.pipe.mode),
@@ -144,15 +179,24 @@ impl Serve {
         let fields = args.serve.without_empty().over(written);
         let shard = optional(e, fields.shard.as_ref(), |text| Shard::parse(text, super::shard::host_name));
         let web = e.take_all(web(&fields, &context));
+        let agent = errors.take_all(offers.agent(args.sockets, None, environment));
         errors.check()?;
+        let mut agent = agent.filter(|agent| !agent.targets.is_empty());
         if let Some(shard) = shard {
             targets.retain(|watched| shard.has(&watched.target.name));
+            if let Some(agent) = &mut agent {
+                agent.targets.retain(|offered| shard.has(&offered.target.name));
+            }
         }
         let Some((web, Judge { timeout, .. })) = web.zip(judge) else {
             return Err(internal().into());
         };
-        Ok(Self { targets, timeout, thresholds, history, logins_per_second, shard, web })
+        Ok(Self { targets, timeout, thresholds, history, logins_per_second, shard, web, agent })
     }
+}
+
+fn has_agent_fields(fields: &Fields) -> bool {
+    AgentFields::KEYS.iter().any(|key| fields.agent.has(key))
 }
 
 fn path(sources: &cli::Sources) -> Result<Option<PathBuf>, Invalid> {
@@ -197,7 +241,7 @@ fn web(fields: &ServeFields, context: &Context<'_>) -> Result<Web, ConfigErrors>
     let e = &mut errors;
     let listen = optional(e, fields.listen.as_ref(), listen_address);
     let plaintext = optional(e, fields.plaintext_beyond_loopback.as_ref(), |text| {
-        text.parse().map_err(|_| Invalid::new("plaintext_beyond_loopback", "true or false", quoted(text)))
+        boolean("plaintext_beyond_loopback", text)
     });
     let tls = match (&fields.tls_certificate, &fields.tls_key) {
         (Some(certificate), Some(key)) => {

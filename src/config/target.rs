@@ -7,7 +7,7 @@ use clap::ValueEnum;
 
 use super::{
     Context, endpoints,
-    field::{duration, host_name, internal, list, missing, optional, port, require},
+    field::{boolean, duration, host_name, internal, list, missing, optional, port, require},
     select::Selected,
 };
 use crate::{
@@ -249,9 +249,8 @@ fn pipe(fields: &Fields, context: &Context<'_>) -> Result<Pipe, ConfigErrors> {
     let load_parallelism = number(e, "initial_load_parallelism", &p.initial_load_parallelism, 1000);
     let parallel_tables =
         number(e, "snapshot_number_of_parallel_tables", &p.snapshot_number_of_parallel_tables, 1000);
-    let failover_slots = optional(e, p.enable_failover_slots.as_ref(), |text| {
-        text.parse().map_err(|_| Invalid::new("enable_failover_slots", "true or false", quoted(text)))
-    });
+    let failover_slots =
+        optional(e, p.enable_failover_slots.as_ref(), |text| boolean("enable_failover_slots", text));
     let publication = optional(e, p.publication.as_ref(), |text| {
         no_known_placeholder("publication", text).map(|()| text.to_owned())
     });

@@ -1,3 +1,4 @@
+mod agent;
 mod declared;
 mod errors;
 mod sample;

@@ -18,10 +18,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Exit, refuse};
 use crate::{
-    agent::{Endpoint, Listener, Password, PrivateDirectory, Reach, TcpSocket, UnixSocket},
+    agent::{Endpoint, Listener, Password, PrivateDirectory, Reach, Shared, TcpSocket, UnixSocket},
     cli::Format,
-    config::{Exec, LOGINS_PER_SECOND},
-    connection::RateLimit,
+    config::Exec,
+    service::descriptors,
     target::{ConfigErrors, Invalid},
     verify::Clock,
 };
@@ -58,6 +58,8 @@ pub async fn exec(config: Exec, environment: Vec<(OsString, OsString)>, clock: C
             return Ok(Exit::Program(if found { 126 } else { 127 }));
         }
     };
+    // A session needs two. The program has inherited the earlier limit: some programs cannot handle a higher one (select(2)).
+    descriptors::raise_limit();
     let (sessions, stop, end) = (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
     let serving = tokio::spawn(endpoint.serve(listener, sessions, stop.clone(), end.clone()));
     let status = loop {
@@ -82,8 +84,7 @@ fn prepare(
     environment: &[(OsString, OsString)],
     clock: Clock,
 ) -> Result<Prepared, ConfigErrors> {
-    let rate_limit = Arc::new(RateLimit::new(LOGINS_PER_SECOND));
-    let endpoint = Endpoint::new(target, Arc::default(), rate_limit, Arc::default(), clock)?;
+    let endpoint = Endpoint::new(target, &Shared::new(clock))?;
     let directory = PrivateDirectory::create(&places(environment))?;
     let (listener, variables) = if tcp {
         let password = Password::generate()

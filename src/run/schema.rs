@@ -25,7 +25,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        run::{explain, lint, token},
+        report::signed_token::SignedToken,
+        run::{explain, lint},
         setup,
     };
 
@@ -59,12 +60,12 @@ mod tests {
         Refused(Refused),
     }
 
-    /// What `token -o json` prints. A signed token is a secret.
+    /// What `token -o json` prints, and `token.sock` of the agent answers. A signed token is a secret.
     #[derive(JsonSchema)]
     #[schemars(untagged)]
     #[expect(dead_code, reason = "only its schema is used")]
     enum Token {
-        Signed(token::Signed<'static>),
+        Signed(SignedToken<'static>),
         Refused(Refused),
     }
 

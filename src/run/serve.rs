@@ -7,8 +7,9 @@ use serde_json::json;
 use super::{Exit, refuse};
 use crate::{
     cli::Format,
-    config::Serve,
+    config::{AgentTarget, Serve},
     serve::{self, Reread, ServeError},
+    target::Target,
     verify::Clock,
 };
 
@@ -32,6 +33,10 @@ pub fn config_check(config: &Serve, format: Format, out: &mut impl Write) -> io:
     if let Err(invalid) = serve::check_tls(config) {
         return refuse(&invalid.into(), format, out);
     }
+    let offers = |target: &Target| {
+        let agent = config.agent.iter().flat_map(|agent| &agent.targets);
+        agent.into_iter().find(|offered| offered.target.name == target.name)
+    };
     let of = |watched: &crate::config::MonitoredTarget| {
         let crate::config::MonitoredTarget { target, requirement, schedule } = watched;
         json!({
@@ -44,6 +49,12 @@ pub fn config_check(config: &Serve, format: Format, out: &mut impl Write) -> io:
             "required_by": requirement.required_by,
             "interval_seconds": schedule.interval.as_secs_f64(),
             "full_interval_seconds": schedule.full_interval.as_secs_f64(),
+            "agent": offers(target).map(|AgentTarget { tcp, group, token_file, token_socket, .. }| json!({
+                "listen": tcp.as_ref().map(|tcp| tcp.listen),
+                "socket_group": group,
+                "token_file": token_file.as_ref().map(|file| &file.path),
+                "token_socket": token_socket,
+            })),
         })
     };
     match format {
@@ -73,6 +84,9 @@ pub fn config_check(config: &Serve, format: Format, out: &mut impl Write) -> io:
                     watched.schedule.interval.as_secs(),
                     watched.schedule.full_interval.as_secs(),
                 )?;
+                if let Some(offered) = offers(target) {
+                    writeln!(out, "    agent: {}", offered_by(offered).join(", "))?;
+                }
             }
             let undeclared =
                 config.targets.iter().filter(|watched| watched.requirement.required_by.is_undeclared());
@@ -87,6 +101,19 @@ pub fn config_check(config: &Serve, format: Format, out: &mut impl Write) -> io:
         }
     }
     Ok(Exit::Met)
+}
+
+/// What the agent offers for a target beside its socket.
+fn offered_by(offered: &AgentTarget) -> Vec<String> {
+    let AgentTarget { target: _, tcp, group, token_file, token_socket } = offered;
+    let parts = [
+        tcp.as_ref().map(|tcp| format!("TCP on {}", tcp.listen)),
+        group.map(|group| format!("socket for group {group}")),
+        token_file.as_ref().map(|file| format!("token file {}", file.path.display())),
+        token_socket.then(|| "token socket".to_owned()),
+    ];
+    let parts: Vec<_> = parts.into_iter().flatten().collect();
+    if parts.is_empty() { vec!["only its socket".to_owned()] } else { parts }
 }
 
 #[cfg(test)]

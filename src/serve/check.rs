@@ -51,9 +51,9 @@ impl Monitor {
         stop: &CancellationToken,
     ) -> Option<Checked> {
         let shared = self.shared();
-        let database = shared.database(&watched.target)?;
+        let checks = shared.checks(&watched.target)?;
         // In this order: what waits for one database takes no place from the others.
-        let permits = async { (database.checks.acquire().await, self.concurrency.next().await) };
+        let permits = async { (checks.acquire().await, self.concurrency.next().await) };
         let _permits = tokio::select! {
             biased;
             () = stop.cancelled() => return None,
@@ -62,13 +62,13 @@ impl Monitor {
         let budget = Budget { timeout: shared.timeout, retry: true, estimate: false };
         let (clock, target) = (self.clock, Arc::clone(watched));
         let (sessions, roots) = (Arc::clone(&shared.sessions), shared.roots(&watched.target));
-        let limits = Arc::clone(&database);
+        let rate_limit = shared.rate_limits.of(&watched.target.sign);
         // In its own task, so that a panic in one check does not affect the others.
         let looked = Task::spawn(async move {
             let given = RunContext {
                 sessions: Some((&sessions, target.schedule.full_interval)),
                 roots,
-                rate_limit: Some(&limits.rate_limit),
+                rate_limit: Some(&rate_limit),
                 facts: known,
             };
             verify::observe(&target.target, budget, given, clock).await

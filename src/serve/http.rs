@@ -157,6 +157,9 @@ async fn authenticate(
 }
 
 async fn ready(State(serve): State<Arc<Monitor>>) -> Response {
+    if serve.stopping.is_cancelled() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
+    }
     let status_store = serve.status_store();
     let waiting = status_store.entries().filter(|(_, entry)| entry.health == Health::Unknown).count();
     match waiting {
@@ -261,7 +264,8 @@ async fn metrics(State(serve): State<Arc<Monitor>>, headers: HeaderMap) -> Respo
         || {
             let serve = Arc::clone(&serve);
             move || {
-                let text = serve.metrics.text(if is_open { Format::OpenMetrics } else { Format::Plain });
+                let format = if is_open { Format::OpenMetrics } else { Format::Plain };
+                let text = serve.metrics.text(format, serve.agent_metrics.as_deref());
                 if is_compressed { gzip(text.as_bytes()) } else { text.into_bytes() }
             }
         },
@@ -334,11 +338,7 @@ async fn reload(State(serve): State<Arc<Monitor>>) -> Response {
     }
     match answered.await {
         Ok(Ok(())) => "reloaded\n".into_response(),
-        Ok(Err(invalid)) => (
-            StatusCode::BAD_REQUEST,
-            format!("not reloaded, the previous configuration stays active\n{invalid}\n"),
-        )
-            .into_response(),
+        Ok(Err(error)) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response(),
     }
 }

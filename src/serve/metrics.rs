@@ -19,6 +19,7 @@ use prometheus_client::{
 
 use super::status_store::{Change, Entry, Health};
 use crate::{
+    agent,
     diagnostic::printable,
     report::{
         Report,
@@ -240,8 +241,8 @@ impl Metrics {
         self.changed();
     }
 
-    /// All metrics.
-    pub(super) fn text(&self, format: Format) -> String {
+    /// All metrics, with those of the agent in this process.
+    pub(super) fn text(&self, format: Format, agent: Option<&agent::Metrics>) -> String {
         // A copy, because a check must not wait until the text is complete.
         let (monitoring, last_checks): (Vec<_>, Vec<_>) = self
             .targets()
@@ -252,6 +253,9 @@ impl Metrics {
         series::write(&mut out, &table::OF_MONITORED_TARGET, &monitoring, format);
         series::write(&mut out, &table::OF_CHECK, &last_checks, format);
         series::write_registry(&mut out, &self.registry, format);
+        if let Some(agent) = agent {
+            series::write_registry(&mut out, agent.registry(), format);
+        }
         series::write_end(&mut out, format);
         out
     }

@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet, hash_map::Entry},
-    num::NonZeroU32,
     sync::Arc,
     time::Duration,
 };
@@ -13,7 +12,7 @@ use tokio::sync::Semaphore;
 use super::{auth::Users, http};
 use crate::{
     config::{MonitoredTarget, Serve, Thresholds},
-    connection::RateLimit,
+    connection::RateLimits,
     identity::Sessions,
     target::{CaCertificate, Endpoint, Invalid, Target},
     trust::{self, Anchors},
@@ -22,19 +21,13 @@ use crate::{
 /// Maximum number of concurrent checks of one database. A check opens at most two connections.
 const CHECKS_PER_DATABASE: usize = 4;
 
-/// Limits of one database.
-pub(super) struct Database {
-    pub(super) rate_limit: RateLimit,
-    pub(super) checks: Semaphore,
-}
-
 pub(super) struct Shared {
     pub(super) sessions: Arc<Sessions>,
     /// One per set of trust anchors.
     roots: HashMap<(Anchors, Option<CaCertificate>), Arc<RootCertStore>>,
-    /// One per database, identified by the endpoint that the token is signed for, whatever address is connected to.
-    databases: HashMap<Endpoint, Arc<Database>>,
-    logins_per_second: NonZeroU32,
+    pub(super) rate_limits: Arc<RateLimits>,
+    /// The concurrent checks of each database, identified by the endpoint that the token is signed for, whatever address is connected to.
+    checks: HashMap<Endpoint, Arc<Semaphore>>,
     pub(super) timeout: Duration,
     pub(super) thresholds: Thresholds,
     pub(super) history: usize,
@@ -49,8 +42,7 @@ impl Shared {
     pub(super) fn new(config: &Serve, before: Option<&Self>) -> Result<Self, Invalid> {
         let tls = http::acceptor(&config.web)?;
         let mut roots = HashMap::new();
-        let mut databases = HashMap::new();
-        let same_rate = before.filter(|before| before.logins_per_second == config.logins_per_second);
+        let mut checks = HashMap::new();
         for MonitoredTarget { target, .. } in &config.targets {
             if let Entry::Vacant(entry) = roots.entry(anchors(target)) {
                 entry.insert(match before.and_then(|before| before.roots(target)) {
@@ -58,24 +50,28 @@ impl Shared {
                     None => Arc::new(trust::database_roots(target)?),
                 });
             }
-            databases.entry(target.sign.clone()).or_insert_with(|| {
-                same_rate
-                    .and_then(|before| before.database(target))
-                    .unwrap_or_else(|| Arc::new(Database::new(config.logins_per_second)))
+            checks.entry(target.sign.clone()).or_insert_with(|| {
+                let before = before.and_then(|before| before.checks(target));
+                before.unwrap_or_else(|| Arc::new(Semaphore::new(CHECKS_PER_DATABASE)))
             });
         }
-        let (sessions, users) = match before {
-            Some(before) => (Arc::clone(&before.sessions), before.users.updated(&config.web.users)),
-            None => (Arc::default(), Arc::new(Users::new(config.web.users.clone()))),
+        let users = match before {
+            Some(before) => before.users.updated(&config.web.users),
+            None => Arc::new(Users::new(config.web.users.clone())),
         };
+        let (sessions, rate_limits) = match before {
+            Some(before) => (Arc::clone(&before.sessions), Arc::clone(&before.rate_limits)),
+            None => (Arc::default(), Arc::new(RateLimits::new(config.logins_per_second))),
+        };
+        rate_limits.update(config.logins_per_second, |database| checks.contains_key(database));
         let roles: HashSet<_> =
             config.targets.iter().map(|watched| (&watched.target.access, &watched.target.region)).collect();
         sessions.retain(|access, region| roles.contains(&(access, region)));
         Ok(Self {
             sessions,
             roots,
-            databases,
-            logins_per_second: config.logins_per_second,
+            rate_limits,
+            checks,
             timeout: config.timeout,
             thresholds: config.thresholds,
             history: config.history,
@@ -90,19 +86,13 @@ impl Shared {
     }
 
     /// `None` if the configuration has no target of this database.
-    pub(super) fn database(&self, target: &Target) -> Option<Arc<Database>> {
-        self.databases.get(&target.sign).cloned()
+    pub(super) fn checks(&self, target: &Target) -> Option<Arc<Semaphore>> {
+        self.checks.get(&target.sign).cloned()
     }
 }
 
 fn anchors(target: &Target) -> (Anchors, Option<CaCertificate>) {
     (Anchors::of(target), target.ca_certificate.clone())
-}
-
-impl Database {
-    fn new(logins_per_second: NonZeroU32) -> Self {
-        Self { rate_limit: RateLimit::new(logins_per_second), checks: Semaphore::new(CHECKS_PER_DATABASE) }
-    }
 }
 
 #[cfg(test)]
@@ -117,15 +107,15 @@ mod tests {
         let before = Shared::new(&config, None).unwrap();
         let after = Shared::new(&hour, Some(&before)).unwrap();
         let target = &hour.targets[0].target;
-        let is_same =
-            |a: Option<Arc<Database>>, b: Option<Arc<Database>>| Arc::ptr_eq(&a.unwrap(), &b.unwrap());
-        assert!(is_same(before.database(target), after.database(target)));
+        let rate_limit = before.rate_limits.of(&target.sign);
+        assert!(Arc::ptr_eq(&rate_limit, &after.rate_limits.of(&target.sign)));
+        assert!(Arc::ptr_eq(&before.checks(target).unwrap(), &after.checks(target).unwrap()));
         assert!(Arc::ptr_eq(&before.roots(target).unwrap(), &after.roots(target).unwrap()));
         assert!(Arc::ptr_eq(&before.sessions, &after.sessions));
         assert!(Arc::ptr_eq(&before.users, &after.users));
 
         let faster = Shared::new(&read("[serve]\nlogins_per_second = 150"), Some(&after)).unwrap();
-        assert!(!is_same(after.database(target), faster.database(target)), "it has another rate limit");
+        assert!(!Arc::ptr_eq(&rate_limit, &faster.rate_limits.of(&target.sign)), "another rate limit");
         assert!(Arc::ptr_eq(&before.sessions, &faster.sessions));
     }
 }

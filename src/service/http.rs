@@ -22,7 +22,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use hyper::{body::Incoming, server::conn::http1, service::Service};
-use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
 use rustix::io::Errno;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite},
@@ -346,6 +349,25 @@ impl<A: Application> Exchange<A> {
             () = sleep(CLOSE) => false,
         }
     }
+}
+
+/// Answers one request of a client that is connected in another way, within this time.
+///
+/// # Errors
+/// If the client sends no complete request, or does not read the response.
+pub(crate) async fn answer_one(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    router: Router,
+    limit: Duration,
+) -> io::Result<()> {
+    let connection = http1::Builder::new()
+        .keep_alive(false)
+        .max_buf_size(HEAD_SIZE)
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let answered = tokio::time::timeout(limit, connection).await;
+    answered.map_err(io::Error::from)?.map_err(io::Error::other)
 }
 
 /// Pages run no scripts and load no external resources.

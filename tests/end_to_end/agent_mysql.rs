@@ -121,7 +121,7 @@ fn a_session_of_pymysql_has_all_that_a_direct_one_has() {
         let expected = format!(
             "user {USER}\nseveral [((1,),), ((2,),), ((3,),)]\nlong request True\nlong response True\n\
              local file (300000, 15)\nchanged True ('app', None, 1)\nchanged True ('agent', None, 1)\n\
-             same connection True\nother user {refused}\nroot {refused}\nnowhere True\n\
+             reset True None\nsame connection True\nother user {refused}\nroot {refused}\nnowhere True\n\
              with a password [((1,),)]\n\
              not a response b'\\xff\\x13\\x04#08S01pipeprobe: the handshake response is too short'\naborted 0\nbinary log [b'streamed']"
         );

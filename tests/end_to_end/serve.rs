@@ -1,5 +1,7 @@
 //! `serve` on real servers: what it says of them, when that changes, and how it starts, reloads and ends.
 
+#[path = "serve/agent.rs"]
+mod agent;
 #[path = "serve/client.rs"]
 pub(crate) mod client;
 #[path = "serve/guessing.rs"]

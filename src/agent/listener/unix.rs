@@ -16,8 +16,8 @@ use crate::target::{Invalid, quoted};
 /// `sun_path` has 108 bytes with its final NUL (unix(7)).
 const LONGEST_PATH: usize = 107;
 
-/// The lock that the owner of a socket holds, in the same directory.
-const LOCK: &str = ".lock";
+/// The lock that the owner of a socket holds, in the same directory: this and the name of the socket.
+const LOCK: &str = ".lock-";
 
 /// A new directory that is removed when it is dropped.
 #[derive(Debug)]
@@ -101,7 +101,7 @@ pub struct UnixSocket {
     path: PathBuf,
     /// The id of the group whose members can connect too.
     group: Option<u32>,
-    /// While it is open, no other agent uses the directory. `None`: the service manager owns the socket.
+    /// While it is open, no other agent uses this path. `None`: the service manager owns the socket.
     lock: Option<File>,
 }
 
@@ -142,13 +142,14 @@ impl UnixSocket {
             let found = described(directory, &metadata);
             return invalid("a directory of this user with mode 0700", found);
         }
+        let lock = directory.join(format!("{LOCK}{name}"));
         let lock = OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(false)
             .mode(0o600)
-            .open(directory.join(LOCK))
-            .map_err(|error| failed(&directory.join(LOCK), &error))?;
+            .open(&lock)
+            .map_err(|error| failed(&lock, &error))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -197,7 +198,7 @@ impl UnixSocket {
         used().map_err(|error| Invalid::new("LISTEN_FDS", "a Unix socket that can be used", error))
     }
 
-    pub(super) fn group(&self) -> Option<u32> {
+    pub(in crate::agent) fn group(&self) -> Option<u32> {
         self.group
     }
 
@@ -205,7 +206,7 @@ impl UnixSocket {
         &self.path
     }
 
-    pub(super) async fn accept(&self) -> io::Result<UnixStream> {
+    pub(in crate::agent) async fn accept(&self) -> io::Result<UnixStream> {
         self.listener.accept().await.map(|(client, _)| client)
     }
 }

@@ -19,7 +19,7 @@ use crate::{
 /// A running agent, its sockets and its configuration file.
 pub(crate) struct Agent {
     child: Child,
-    folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl Agent {
@@ -27,13 +27,36 @@ impl Agent {
         Self::start_with(lab, toml, &[])
     }
 
-    fn start_with(lab: &Lab, toml: &str, arguments: &[&str]) -> Self {
+    pub(crate) fn start_with(lab: &Lab, toml: &str, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("pipeprobe.toml"), toml).unwrap();
         let child = Self::command(lab, folder.path()).args(arguments).stderr(Stdio::piped()).spawn().unwrap();
         let agent = Self { child, folder };
         agent.wait_until(|agent| agent.socket("a").exists());
         agent
+    }
+
+    /// With these names and addresses in /etc/hosts. The file can be changed while the agent runs.
+    pub(crate) fn start_with_hosts(lab: &Lab, toml: &str, hosts: &Path) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("pipeprobe.toml"), toml).unwrap();
+        let agent = Self::command(lab, folder.path());
+        let script = r#"mount --bind "$0" /etc/hosts && exec "$@""#;
+        let mut command = Command::new("unshare");
+        command
+            .args(["--mount", "sh", "-c", script])
+            .arg(hosts)
+            .arg(agent.get_program())
+            .args(agent.get_args());
+        command.env_clear().envs(agent.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let child = command.env("PATH", "/usr/sbin:/usr/bin:/bin").spawn().unwrap();
+        let agent = Self { child, folder };
+        agent.wait_for_socket();
+        agent
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// With a password in the file `password`, for one target of any engine.
@@ -47,10 +70,15 @@ impl Agent {
     fn in_folder(lab: &Lab, folder: tempfile::TempDir) -> Self {
         let child = Self::command(lab, folder.path()).stderr(Stdio::inherit()).spawn().unwrap();
         let agent = Self { child, folder };
-        agent.wait_until(|agent| {
+        agent.wait_for_socket();
+        agent
+    }
+
+    #[track_caller]
+    fn wait_for_socket(&self) {
+        self.wait_until(|agent| {
             [".s.PGSQL.5432", "mysql.sock"].iter().any(|name| agent.directory("a").join(name).exists())
         });
-        agent
     }
 
     /// A new process with the same configuration, after this one was killed.
@@ -71,7 +99,7 @@ impl Agent {
         command
     }
 
-    fn directory(&self, target: &str) -> PathBuf {
+    pub(crate) fn directory(&self, target: &str) -> PathBuf {
         self.folder.path().join("pipeprobe").join(target)
     }
 
@@ -79,20 +107,20 @@ impl Agent {
         self.directory(target).join(".s.PGSQL.5432")
     }
 
-    fn psql(&self, target: &str, sql: &str) -> Command {
+    pub(crate) fn psql(&self, target: &str, sql: &str) -> Command {
         let mut command = Command::new("psql");
         command.args(["-XAtU", "clickpipes_iam_user", "-d", "app", "-c", sql]).env_clear();
         command.env("PATH", "/usr/bin:/bin").env("PGHOST", self.directory(target));
         command
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
     }
 
     #[track_caller]
-    fn wait_until(&self, is_true: impl Fn(&Self) -> bool) {
+    pub(crate) fn wait_until(&self, is_true: impl Fn(&Self) -> bool) {
         let start = Instant::now();
         while !is_true(self) {
             assert!(start.elapsed() < Duration::from_secs(20), "not in time");
@@ -108,7 +136,7 @@ impl Drop for Agent {
     }
 }
 
-fn write_private(path: &Path, text: &str) {
+pub(crate) fn write_private(path: &Path, text: &str) {
     use std::os::unix::fs::OpenOptionsExt;
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).unwrap();
     file.write_all(text.as_bytes()).unwrap();
@@ -266,14 +294,14 @@ fn a_name_that_is_no_directory_is_refused_with_the_file() {
     assert!(stderr(&output).contains("a name that can be a directory"));
 }
 
-const PASSWORD: &str = "a-password-of-more-than-22-characters";
+pub(crate) const PASSWORD: &str = "a-password-of-more-than-22-characters";
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Connects to a TCP port of this machine.
-fn psql_at(port: u16, password: &str) -> Command {
+pub(crate) fn psql_at(port: u16, password: &str) -> Command {
     let mut command = Command::new("psql");
     command.args(["-XwAtU", "clickpipes_iam_user", "-h", "127.0.0.1", "-p", &port.to_string(), "-d", "app"]);
     command.args(["-c", "select 'in'"]).env_clear().env("PATH", "/usr/bin:/bin").env("PGPASSWORD", password);

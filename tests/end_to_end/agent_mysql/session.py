@@ -55,6 +55,9 @@ rows(connection, "set @before = 1")
 for database in ("app", "agent"):
     print("changed", change_user(connection, user, database), end=" ")
     print(rows(connection, "select database(), @before, current_user() like %s", user + "@%")[0][0])
+rows(connection, "set @before = 1")
+connection._execute_command(0x1F, b"")  # COM_RESET_CONNECTION
+print("reset", connection._read_packet().is_ok_packet(), rows(connection, "select @before")[0][0][0])
 print("same connection", rows(connection, "select connection_id()")[0][0][0] == number)
 try:
     change_user(connection, "root", "app")
