@@ -104,7 +104,8 @@ pub(in crate::checks) static PG_PUBLICATION_COLUMN_LIST: Cause = Cause::new(
 
 pub(in crate::checks) static PG_PUBLICATION_FIXED_COLUMNS: Cause = Cause::new(
     "PG_PUBLICATION_FIXED_COLUMNS",
-    "the publication has a column list with every column: columns that are added later are not published",
+    "the publication has a column list with every column: columns that are added later are not published, and PostgreSQL refuses ALTER \
+     TABLE … DROP COLUMN for a column in the list",
     "prattrs in pg_publication_rel",
 )
 .fix("publish the table without a column list");
@@ -398,7 +399,7 @@ fn complete_column_lists(publication: &Publication, tables: &[&PostgresTable]) -
     let names: Vec<String> = tables.iter().filter(is_listed).map(|t| t.table.full_name()).collect();
     (!names.is_empty()).then(|| Problem {
         cause: &PG_PUBLICATION_FIXED_COLUMNS,
-        found: Found::from("has column lists, so columns that are added later are lost: ").list(&names),
+        found: Found::from("has column lists, so columns that are added later are lost, and DROP COLUMN fails in the application: ").list(&names),
         remedy: without_lists(publication, tables),
     })
 }

@@ -131,6 +131,7 @@ WORDS = {
     "rows with the same sorting key": r"without a unique key",
     "sorting key not in a DELETE": r"a DELETE does not send",
     "sorting key column changed": r"leaves the old row",
+    "column cannot be dropped": r"DROP COLUMN",
     "slot lost in a pause": r"max_slot_wal_keep_size|idle_replication_slot_timeout",
 }
 SORTING = ("rows with the same sorting key", "sorting key not in a DELETE", "sorting key column changed")
