@@ -51,6 +51,8 @@ mod independent_checks;
 mod local_failures;
 #[path = "end_to_end/languages.rs"]
 mod languages;
+#[path = "end_to_end/other_aws.rs"]
+mod other_aws;
 #[path = "end_to_end/outputs.rs"]
 mod outputs;
 #[path = "end_to_end/pipe.rs"]

@@ -221,6 +221,8 @@ fn cluster_of(found: Element<'_>) -> Result<Cluster, Malformed> {
             writer = member.raw("DBInstanceIdentifier");
         }
     }
+    // Only a Multi-AZ DB cluster has the setting. In Aurora, the instances have it.
+    let is_aurora = found.raw("Engine").is_some_and(|engine| engine.starts_with("aurora"));
     Ok(Cluster {
         identifier: found.text("DBClusterIdentifier"),
         arn: found.text("DBClusterArn"),
@@ -230,7 +232,7 @@ fn cluster_of(found: Element<'_>) -> Result<Cluster, Malformed> {
         iam: iam(found)?,
         backup_retention_days: found.value("BackupRetentionPeriod")?,
         parameter_groups,
-        public: found.value("PubliclyAccessible")?,
+        public: if is_aurora { None } else { found.value("PubliclyAccessible")? },
         security_groups: security_groups(found),
         writer,
     })

@@ -382,7 +382,7 @@ fn reason(code: &str) -> Option<&'static str> {
         ("IAM_", "it is about the load of IAM"),
         ("DNS_", "it is about names"),
         ("NET_", "it is about the network"),
-        ("ROUTE_", "it is about the network of AWS"),
+        ("ROUTE_", "it is about the network of AWS: the tests on moto apply it"),
         ("TLS_", "it is about certificates of the server"),
         ("DB_ENDPOINT_", "it names another endpoint"),
         ("PG_SLOT_", "it is about the pipe that uses the slot"),

@@ -77,6 +77,9 @@ mod lab;
 pub mod containers;
 pub mod service;
 
+// AWS implementations by others.
+mod moto;
+
 // Real consumers of a database.
 mod consumer;
 mod holder;
@@ -98,6 +101,7 @@ pub use holder::Holder;
 pub use installed::{Installed, Skipped, obtain};
 pub use instance::Instance;
 pub use lab::Lab;
+pub use moto::{Ministack, Moto};
 pub use python::{python, python as oracle_python};
 pub use readers::reader;
 pub use relays::{client, relay};

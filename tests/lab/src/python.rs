@@ -54,6 +54,18 @@ pub(crate) const ZIZMOR: Environment = Environment {
     packages: &["zizmor==1.32.0"],
 };
 
+/// moto, an implementation of AWS, with the parts of its server that RDS, IAM, EC2 and STS need; and the AWS CLI. They
+/// have the same version of botocore.
+pub(crate) const MOTO: Environment = Environment {
+    name: "moto",
+    what: "moto and the AWS CLI",
+    packages: &["moto==5.2.5", "flask==3.1.3", "flask-cors==6.0.5", "awscli==1.46.3", "boto3==1.44.8"],
+};
+
+/// Another implementation of AWS. Separate, because it needs an older botocore.
+pub(crate) const MINISTACK: Environment =
+    Environment { name: "ministack", what: "ministack", packages: &["ministack==1.5.33"] };
+
 /// An HTTP proxy with CONNECT and authentication.
 pub(crate) const PROXY: Environment =
     Environment { name: "proxy", what: "proxy.py, an HTTP proxy", packages: &["proxy.py==2.4.10"] };

@@ -25,13 +25,17 @@ pub enum Tool {
     Zizmor,
     /// proxy.py: an HTTP proxy.
     Proxy,
+    /// A Python interpreter that can `import moto, awscli`.
+    Moto,
+    /// ministack: an implementation of AWS.
+    Ministack,
     /// Shells that complete command lines; bash is on every Debian.
     Zsh,
     Fish,
 }
 
 impl Tool {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Prometheus,
         Self::Promtool,
         Self::Chromium,
@@ -39,6 +43,8 @@ impl Tool {
         Self::Kubernetes,
         Self::Zizmor,
         Self::Proxy,
+        Self::Moto,
+        Self::Ministack,
         Self::Zsh,
         Self::Fish,
     ];
@@ -53,6 +59,8 @@ impl Tool {
             Self::Kubernetes => python::KUBERNETES.name,
             Self::Zizmor => python::ZIZMOR.name,
             Self::Proxy => python::PROXY.name,
+            Self::Moto => python::MOTO.name,
+            Self::Ministack => python::MINISTACK.name,
             Self::Zsh => "zsh",
             Self::Fish => "fish",
         }
@@ -80,6 +88,8 @@ impl Tool {
             Self::Kubernetes => python::KUBERNETES.python(),
             Self::Zizmor => python::ZIZMOR.program("zizmor"),
             Self::Proxy => python::PROXY.program("proxy"),
+            Self::Moto => python::MOTO.python(),
+            Self::Ministack => python::MINISTACK.program("ministack"),
             Self::Zsh | Self::Fish => installed(&[self.name()]),
         };
         found.ok_or_else(|| {
@@ -101,6 +111,8 @@ impl Tool {
             Self::Kubernetes => python::KUBERNETES.make(),
             Self::Zizmor => python::ZIZMOR.make(),
             Self::Proxy => python::PROXY.make(),
+            Self::Moto => python::MOTO.make(),
+            Self::Ministack => python::MINISTACK.make(),
             Self::Zsh | Self::Fish => {
                 step("installing a shell that completes", || apt::install_wanted(&[self.name()]))
             }
