@@ -25,7 +25,10 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use crate::target::{Operator, Target};
+use crate::{
+    static_ips::Rule,
+    target::{Operator, Target},
+};
 
 /// All calls and their results.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -131,19 +134,6 @@ pub struct Network {
 pub struct SecurityGroup {
     pub id: String,
     pub rules: Vec<Rule>,
-}
-
-/// Without IPv6 ranges and references to security groups, which allow no address of ClickPipes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(test, derive(serde::Deserialize), serde(default, deny_unknown_fields))]
-pub struct Rule {
-    /// `tcp`, `udp`, `icmp`, a number, or `-1` for all.
-    pub protocol: String,
-    pub from: Option<i32>,
-    pub to: Option<i32>,
-    pub cidrs: Vec<String>,
-    /// `pl-…`: their addresses are not read.
-    pub prefix_lists: Vec<String>,
 }
 
 /// A setting, and its value after pending changes.

@@ -5,9 +5,13 @@
 //! Half of the addresses are for failover, so all of them must be allowed. The live list has several lists for each Region:
 //! `clickpipes_egress_ips` is this one; `egress_ips` is for table functions and engines of the service.
 
+mod rules;
+
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::LazyLock};
 
 use serde::{Deserialize, Serialize};
+
+pub use rules::{Allowed, Rule};
 
 /// The live list. Its format is documented; it changes without notice.
 pub const LIVE: &str = "https://api.clickhouse.cloud/static-ips.json";
@@ -60,14 +64,14 @@ impl StaticIps {
 #[derive(Deserialize)]
 struct BuiltIn {
     as_of: String,
-    aws_rules: Vec<Rule>,
+    aws_rules: Vec<ServingRule>,
     aws: BTreeMap<String, Vec<Ipv4Addr>>,
     gcp: BTreeMap<String, Gcp>,
 }
 
 /// Services of a Region that are served there: those created since a date, or all.
 #[derive(Deserialize)]
-struct Rule {
+struct ServingRule {
     region: String,
     created_since: Option<String>,
     before: Option<String>,
@@ -200,7 +204,7 @@ fn serving(service_region: &str, list: Option<&List>) -> Vec<(String, Option<Str
     let is_eu = service_region.starts_with("eu-") || service_region.starts_with("europe-");
     let fallback = if is_eu { FALLBACK_EU } else { FALLBACK }.to_owned();
     let rule = BUILT_IN.aws_rules.iter().find(|rule| rule.region == service_region);
-    if let Some(Rule { created_since: Some(date), before, .. }) = rule {
+    if let Some(ServingRule { created_since: Some(date), before, .. }) = rule {
         return vec![
             (own(), Some(format!("services created on or after {date}"))),
             (before.clone().unwrap_or(fallback), Some(format!("services created before {date}"))),

@@ -3,12 +3,12 @@
 //! Source: Amazon EC2 API Reference, `DescribeSecurityGroups`, version 2016-11-15.
 
 use super::{
-    Lookup, Rule, SecurityGroup,
+    Lookup, SecurityGroup,
     notes::Notes,
     query::{EC2, QueryApi, said},
     xml::{Element, Malformed},
 };
-use crate::{diagnostic::printable, identity::Said};
+use crate::{diagnostic::printable, identity::Said, static_ips::Rule};
 
 /// All rules of these groups.
 pub(super) async fn security_groups(
