@@ -19,8 +19,8 @@ use askama::Template;
 use serde::Serialize;
 use serde_json::Value;
 
+pub use crate::target::Parameter;
 pub use client::login_command;
-pub use parameters::Parameter;
 pub use remarks::Missing;
 use sql::publication;
 

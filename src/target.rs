@@ -4,6 +4,7 @@ mod access;
 mod arn;
 mod declaration;
 mod invalid;
+mod parameter;
 mod pipe;
 mod rds_name;
 mod resource;
@@ -16,10 +17,11 @@ use serde::Serialize;
 
 pub use access::{Access, CaCertificate, Operator};
 pub use arn::{PrincipalArn, RoleArn};
-pub use declaration::{Declaration, Problem, ProblemKind, Skipped, Unchecked};
+pub use declaration::{Declaration, Planned, PlannedPart, Problem, ProblemKind, Skipped, Unchecked};
 pub use invalid::{
     ConfigErrors, ErrorList, Invalid, Origin, choice, nearest, no_known_placeholder, no_placeholder, quoted,
 };
+pub use parameter::{Parameter, Unset};
 pub use pipe::{Pipe, ReplicationMechanism, ReplicationMode, TableColumn, TablePattern, like};
 pub use rds_name::{RdsName, RdsNameKind};
 pub use resource::{ResourceId, ResourceKind};

@@ -9,7 +9,7 @@ use super::{Diagnostic, Found, Observations, mysql, postgres};
 use crate::{
     diagnostic::{Basis, Outcome, Severity},
     facts::PostgresTable,
-    target::{Engine, ProblemKind, ResourceKind, Target},
+    target::{Engine, PlannedPart, ProblemKind, ResourceKind, Target},
 };
 
 /// Something that is checked.
@@ -45,6 +45,8 @@ pub struct Check {
 pub(super) enum Judge {
     /// By the declaration of a pipe: the cause of each kind of problem that the check is about.
     Pipe(fn(ProblemKind) -> Option<&'static Cause>),
+    /// By the AWS resources of a Terraform plan or state, which one part of the pipe needs.
+    Planned(PlannedPart, fn(ProblemKind) -> Option<&'static Cause>),
     /// By the run. `None` if the check was not reached.
     Run(fn(&Target, &Observations) -> Option<Diagnostic>),
     Postgres(fn(&postgres::Server<'_>) -> Diagnostic),

@@ -81,7 +81,11 @@ pub(super) fn judge(
             }
             UNANSWERED.contains(&check).then(|| unanswered(check, &facts.settings))
         }
-        Judge::Pipe(_) | Judge::Run(_) | Judge::Postgres(_) | Judge::PostgresTables(_) => None,
+        Judge::Pipe(_)
+        | Judge::Planned(..)
+        | Judge::Run(_)
+        | Judge::Postgres(_)
+        | Judge::PostgresTables(_) => None,
     })
 }
 

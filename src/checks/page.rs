@@ -146,7 +146,11 @@ fn lost(check: &Check) -> String {
     };
     let mut text = lost(check.severity).to_owned();
     if check.severity_if_unknown != check.severity {
-        text += &format!("; if the server refuses the query, {}", lost(check.severity_if_unknown));
+        let if_unknown = match check.group {
+            Group::Pipe => "if it is known only after apply",
+            _ => "if the server refuses the query",
+        };
+        text += &format!("; {if_unknown}, {}", lost(check.severity_if_unknown));
     }
     text
 }

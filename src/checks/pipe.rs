@@ -5,11 +5,15 @@ pub(super) mod authentication;
 pub(super) mod region;
 pub(super) mod tls;
 pub(super) mod target_tables;
+pub(super) mod access_role;
+pub(super) mod database_iam;
+pub(super) mod parameters;
+pub(super) mod route;
 
 use crate::{
     checks::{Diagnostic, check::Judge},
     diagnostic::Outcome,
-    target::{Declaration, Problem, ProblemKind},
+    target::{Declaration, PlannedPart, Problem, ProblemKind},
 };
 
 /// One diagnostic for each check of the declaration, in the order of the table.
@@ -17,13 +21,20 @@ pub fn judge(declaration: &Declaration) -> Vec<Diagnostic> {
     // A value that is not known yet can concern any of them.
     let is_open = declaration.has(ProblemKind::KnownAfterApply);
     super::in_order(&[], |check| {
-        let Judge::Pipe(cause_of) = check.judge else { return None };
+        let (part, cause_of) = match check.judge {
+            Judge::Pipe(cause_of) => (None, cause_of),
+            Judge::Planned(part, cause_of) => (Some(part), cause_of),
+            _ => return None,
+        };
         let problems = declaration.problems.iter().filter(|problem| cause_of(problem.kind).is_some());
         let mut problems: Vec<&Problem> = problems.collect();
         // The most important first: what cannot be known, then what is wrong, then warnings.
         problems.sort_by_key(|problem| match outcome(problem.kind) {
+            // Of AWS, what is wrong prevents more than what is not known.
+            Outcome::Unknown if part.is_some() => 2,
             Outcome::Unknown => 0,
             Outcome::Fail => 1,
+            Outcome::Warn if part.is_some() => 3,
             _ => 2,
         });
         Some(match problems.first() {
@@ -32,17 +43,37 @@ pub fn judge(declaration: &Declaration) -> Vec<Diagnostic> {
                     Diagnostic::new(check, outcome(first.kind), cause_of(first.kind), found(&problems));
                 diagnostic.expected(first.invalid.expected.as_str()).remedy(remedy(&problems))
             }
-            None if is_open => check.unreached(),
-            None => check.pass(""),
+            None => match part {
+                None if is_open => check.unreached(),
+                None => check.pass(""),
+                // What the document does not contain is not judged.
+                Some(part) => check.pass(judged_by(declaration, part)?),
+            },
         })
     })
 }
 
+/// The resources that this part was judged by, if there are any.
+fn judged_by(declaration: &Declaration, part: PlannedPart) -> Option<String> {
+    let resources = declaration.planned.iter().filter(|planned| planned.part == part);
+    let resources: Vec<&str> = resources.map(|planned| planned.resource.as_str()).collect();
+    (!resources.is_empty()).then(|| resources.join(", "))
+}
+
 fn outcome(kind: ProblemKind) -> Outcome {
     match kind {
-        ProblemKind::KnownAfterApply => Outcome::Unknown,
-        ProblemKind::UserMissing | ProblemKind::TlsUnverified => Outcome::Warn,
-        ProblemKind::Invalid
+        ProblemKind::KnownAfterApply | ProblemKind::PlannedUnknown(_) => Outcome::Unknown,
+        ProblemKind::UserMissing
+        | ProblemKind::TlsUnverified
+        | ProblemKind::RoleConnectMissing
+        | ProblemKind::AddressesBlocked
+        | ProblemKind::NotPublic => Outcome::Warn,
+        ProblemKind::RoleNotTrusted
+        | ProblemKind::RoleConnectDenied
+        | ProblemKind::IamOff
+        | ProblemKind::ParameterWrong
+        | ProblemKind::BackupsOff
+        | ProblemKind::Invalid
         | ProblemKind::RoleMissing
         | ProblemKind::BasicWithRole
         | ProblemKind::PasswordWithRole
@@ -141,6 +172,44 @@ mod tests {
             let other = if kind == Kind::KnownAfterApply { Outcome::NotReached } else { Outcome::Pass };
             assert!(others.clone().count() == 4 && others.clone().all(|d| d.outcome == other), "{kind:?}");
         }
+    }
+
+    /// What AWS resources show: a row only if there is a resource, and what is unknown is never a pass.
+    #[test]
+    fn each_problem_of_a_planned_resource_has_its_effect() {
+        use crate::target::Planned;
+        use PlannedPart::{AccessRole, DatabaseIam, Parameters, Route};
+        use ProblemKind as Kind;
+        for (kind, outcome, expected) in [
+            (Kind::RoleNotTrusted, Outcome::Fail, Capability::Blocked),
+            (Kind::RoleConnectDenied, Outcome::Fail, Capability::Blocked),
+            (Kind::RoleConnectMissing, Outcome::Warn, Capability::Cdc),
+            (Kind::IamOff, Outcome::Fail, Capability::Blocked),
+            (Kind::ParameterWrong, Outcome::Fail, Capability::InitialLoadOnly),
+            (Kind::BackupsOff, Outcome::Fail, Capability::InitialLoadOnly),
+            (Kind::AddressesBlocked, Outcome::Warn, Capability::Cdc),
+            (Kind::NotPublic, Outcome::Warn, Capability::Cdc),
+            (Kind::PlannedUnknown(AccessRole), Outcome::Unknown, Capability::Cdc),
+            (Kind::PlannedUnknown(DatabaseIam), Outcome::Unknown, Capability::Cdc),
+            (Kind::PlannedUnknown(Parameters), Outcome::Unknown, Capability::Cdc),
+            (Kind::PlannedUnknown(Route), Outcome::Unknown, Capability::Cdc),
+        ] {
+            let diagnostics = judge(&declaration(&[kind]));
+            let own: Vec<_> = diagnostics.iter().filter(|d| d.outcome != Outcome::Pass).collect();
+            assert_eq!((diagnostics.len(), own.len(), own[0].outcome), (6, 1, outcome), "{kind:?}");
+            assert!(own[0].cause.is_some() && own[0].remedy.as_deref() == Some("h"), "{kind:?}");
+            assert_eq!(capability(&diagnostics, Basis::Server), expected, "{kind:?}");
+            // A resource that was read is not enough for a pass.
+            let part = kind.planned().unwrap();
+            let planned = vec![Planned { part, resource: "aws_x.y".to_owned() }];
+            let seen = judge(&Declaration { planned: planned.clone(), ..declaration(&[kind]) });
+            assert_eq!(seen, diagnostics, "{kind:?}");
+            let in_order = judge(&Declaration { planned, ..Declaration::default() });
+            let row = in_order.iter().find(|d| d.check == own[0].check).unwrap();
+            assert_eq!((row.outcome, row.found.as_str()), (Outcome::Pass, "aws_x.y"), "{kind:?}");
+        }
+        let diagnostics = judge(&declaration(&[Kind::PlannedUnknown(AccessRole), Kind::RoleNotTrusted]));
+        assert_eq!(diagnostics[5].cause, Some(&access_role::PIPE_ROLE_NOT_TRUSTED));
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub(super) fn judge(target: &Target, facts: &PostgresFacts, earlier: Option<&Pos
         Judge::Postgres(judge) | Judge::Engines { postgres: judge, .. } => Some(judge(&server)),
         Judge::PostgresTables(_) if readable.is_empty() => Some(check.skipped("there is no table to check")),
         Judge::PostgresTables(judge) => Some(judge(&server, &readable)),
-        Judge::Pipe(_) | Judge::Run(_) | Judge::Mysql(_) => None,
+        Judge::Pipe(_) | Judge::Planned(..) | Judge::Run(_) | Judge::Mysql(_) => None,
     })
 }
 

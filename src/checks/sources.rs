@@ -4,6 +4,7 @@ pub(super) const PROVIDER: &str = "ClickHouse's Terraform provider, resource cli
 /// The document that replaced the rule of the guide: PostgreSQL 11 and newer with `rds.iam_auth_for_replication`.
 pub(crate) const NEWER_THAN_GUIDE: &str =
     "the ClickPipes documentation of 2026-06-29 (PostgreSQL, IAM authentication)";
+pub(super) const AWS_PROVIDER: &str = "Terraform's provider for AWS, schemas of its resources";
 pub(super) const GUIDE: &str = "ClickPipes guide, secure RDS access";
 pub(super) const STS: &str = "AWS STS API reference, AssumeRole";
 pub(super) const IAM_DB: &str = "Amazon RDS User Guide, IAM database authentication";

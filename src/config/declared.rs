@@ -163,7 +163,9 @@ pub(super) fn read_complete(
         Candidate::Target(target) => Ok(*target),
         Candidate::Unchecked(unchecked) => {
             let mut errors = ErrorList::default();
-            for problem in unchecked.declaration.problems {
+            // What AWS resources show prevents no command that needs only the target.
+            let problems = unchecked.declaration.problems.into_iter();
+            for problem in problems.filter(|problem| problem.kind.planned().is_none()) {
                 errors.push(origin.iter().fold(problem.invalid, Invalid::at));
             }
             errors.check()?;

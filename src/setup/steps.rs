@@ -5,16 +5,11 @@ use std::{cell::Cell, net::Ipv4Addr};
 
 use askama::Template;
 
-use super::{
-    check, filters,
-    parameters::{self, Parameter},
-    place::Place,
-    policies, rendered,
-};
+use super::{check, filters, parameters, place::Place, policies, rendered};
 use crate::{
     config::Setup,
     static_ips::Candidate,
-    target::{DbUser, Engine, ReplicationMode, ResourceKind, RoleArn, Target},
+    target::{DbUser, Engine, Parameter, ReplicationMode, ResourceKind, RoleArn, Target},
 };
 
 /// The values of the templates.

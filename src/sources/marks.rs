@@ -28,6 +28,22 @@ impl Marks {
         at == &Value::Bool(true)
     }
 
+    /// Whether an attribute or a part of it is marked.
+    pub(super) fn is_partly(&self, attribute: &str) -> bool {
+        fn any(marks: &Value) -> bool {
+            match marks {
+                Value::Bool(marked) => *marked,
+                Value::Array(items) => items.iter().any(any),
+                Value::Object(fields) => fields.values().any(any),
+                _ => false,
+            }
+        }
+        match &self.0 {
+            Value::Bool(marked) => *marked,
+            other => other.get(attribute).is_some_and(any),
+        }
+    }
+
     /// Whether a list or one of its elements is marked.
     pub(super) fn any(&self, path: &[&str]) -> bool {
         let is_marked = |i: usize| self.is(&[path, &[&i.to_string()]].concat());

@@ -2,8 +2,11 @@
 //! documentation, JSON Output Format; ClickHouse's provider, resource clickhouse_clickpipe). OpenTofu prints the same
 //! format.
 //!
+//! The AWS resources of the document are judged for the pipes that they belong to ([`aws`]).
+//!
 //! A value that is known only after apply is absent; only `after_unknown` names it. Sensitive values are in clear text.
 
+mod aws;
 mod document;
 #[cfg(test)]
 mod tests;
@@ -78,8 +81,11 @@ pub fn read(kind: Kind, text: &str, name: &str) -> Result<Declared, ConfigErrors
     let document = Document::parse(kind, text)?;
     let resources = document.resources(kind);
     let services = services(&document, kind, name);
-    let unknown: BTreeMap<&str, Marks> =
-        document.changes().map(|change| (&*change.address, Marks::parse(change.after_unknown()))).collect();
+    let unknown: BTreeMap<&str, Marks> = document
+        .unknown(|kind| kind == PIPE)
+        .map(|(address, marks)| (address, Marks::parse(marks)))
+        .collect();
+    let aws = aws::Resources::of(&document, kind);
     let mut declared = Declared::default();
     let mut errors = ErrorList::default();
     let mut seen = BTreeSet::new();
@@ -96,7 +102,10 @@ pub fn read(kind: Kind, text: &str, name: &str) -> Result<Declared, ConfigErrors
         let reader =
             PipeReader::new(origin, unknown.get(address).unwrap_or(&nothing), &sensitive, kind.name());
         match reader.read(attributes, &services) {
-            Read::Pipe(pipe) => declared.pipes.push(*pipe),
+            Read::Pipe(mut pipe) => {
+                aws.judge(&mut pipe);
+                declared.pipes.push(*pipe);
+            }
             Read::Skipped(reason) => declared.skipped.push(Skipped { target: address.to_owned(), reason }),
         }
     }

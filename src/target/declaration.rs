@@ -13,8 +13,29 @@ pub struct Declaration {
     /// `state` of the pipe in ClickHouse Cloud, such as `Running` or `Failed`.
     pub pipe_state: Option<String>,
     pub problems: Vec<Problem>,
+    /// The AWS resources of the same document that were judged.
+    pub planned: Vec<Planned>,
     /// Values that no output contains.
     pub sensitive: Sensitive,
+}
+
+/// An AWS resource that a part of the pipe was judged by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned {
+    pub part: PlannedPart,
+    /// Its address.
+    pub resource: String,
+}
+
+/// What AWS resources of a plan or state decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlannedPart {
+    AccessRole,
+    DatabaseIam,
+    /// The parameter group, and backups.
+    Parameters,
+    /// Security groups, and whether the database is public.
+    Route,
 }
 
 /// A problem that needs no connection to be seen.
@@ -47,6 +68,46 @@ pub enum ProblemKind {
     DuplicateTargetTable,
     /// ClickPipes reads the Region from the host name.
     RegionUnreadable,
+    /// An AWS resource cannot be judged before apply.
+    PlannedUnknown(PlannedPart),
+    /// The trust policy does not let ClickPipes assume the role with session tags.
+    RoleNotTrusted,
+    /// A policy of the role denies `rds-db:connect`, or IAM rejects it.
+    RoleConnectDenied,
+    /// No policy in the document allows `rds-db:connect`.
+    RoleConnectMissing,
+    IamOff,
+    /// A parameter is not as CDC needs it.
+    ParameterWrong,
+    BackupsOff,
+    /// The security groups do not allow all addresses of ClickPipes.
+    AddressesBlocked,
+    NotPublic,
+}
+
+impl ProblemKind {
+    /// The part of AWS that it is about, if it is not about the pipe itself.
+    pub fn planned(self) -> Option<PlannedPart> {
+        match self {
+            Self::PlannedUnknown(part) => Some(part),
+            Self::RoleNotTrusted | Self::RoleConnectDenied | Self::RoleConnectMissing => {
+                Some(PlannedPart::AccessRole)
+            }
+            Self::IamOff => Some(PlannedPart::DatabaseIam),
+            Self::ParameterWrong | Self::BackupsOff => Some(PlannedPart::Parameters),
+            Self::AddressesBlocked | Self::NotPublic => Some(PlannedPart::Route),
+            Self::KnownAfterApply
+            | Self::Invalid
+            | Self::UserMissing
+            | Self::RoleMissing
+            | Self::BasicWithRole
+            | Self::PasswordWithRole
+            | Self::TlsDisabled
+            | Self::TlsUnverified
+            | Self::DuplicateTargetTable
+            | Self::RegionUnreadable => None,
+        }
+    }
 }
 
 /// A pipe that cannot be checked: its declaration does not contain what a connection needs.

@@ -245,7 +245,7 @@ impl<'a> Database<'a> {
         assert_eq!(allowed, ADDRESSES.map(|address| format!("{address}/32")), "{name}");
     }
 
-    /// The value of a parameter that somebody has set.
+    /// The value of a parameter that is set in the group.
     fn set(state: &Value, name: &str) -> Option<String> {
         let parameters = state["parameters"].as_array().unwrap();
         let found = parameters.iter().find(|parameter| parameter["ParameterName"] == name)?;

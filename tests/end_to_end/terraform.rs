@@ -176,6 +176,61 @@ fn what_the_plan_alone_shows_blocks_a_pipe_that_the_server_would_allow() {
     assert_eq!(json_of(&known, &plan).status, 0);
 }
 
+/// The database of today is in order, and apply would change that.
+#[test]
+fn aws_resources_of_the_plan_are_judged_with_the_server() {
+    let lab = shared();
+    let server = lab.instance(ServerVersion::MariaDb10_11);
+    let document = |trusted: &[&str], format: &str, iam: bool| {
+        let mut plan = plan(vec![pipe("p", source(server, "cdc"))]);
+        let trust = json!({ "Version": "2012-10-17", "Statement": [
+            { "Effect": "Allow", "Principal": { "AWS": lab::SERVICE_ROLE }, "Action": trusted }] });
+        let connect = lab::connect_policy(&[&server.resource_id]);
+        let resource = |address: &str, values: Value| {
+            let kind = address.split('.').next().unwrap();
+            json!({ "address": address, "mode": "managed", "type": kind, "values": values, "sensitive_values": {} })
+        };
+        let name = ACCESS_ROLE.rsplit('/').next().unwrap();
+        let database = json!({ "address": server.host, "resource_id": server.resource_id, "parameter_group_name": "g",
+            "iam_database_authentication_enabled": iam, "backup_retention_period": 7, "publicly_accessible": true });
+        let parameters = json!([{ "name": "binlog_format", "value": format }, { "name": "binlog_row_metadata", "value": "FULL" }]);
+        let resources = plan["planned_values"]["root_module"]["resources"].as_array_mut().unwrap();
+        resources.extend([
+            resource("clickhouse_service.s", json!({ "id": "s", "iam_role": lab::SERVICE_ROLE })),
+            resource(
+                "aws_iam_role.r",
+                json!({ "arn": ACCESS_ROLE, "name": name, "assume_role_policy": trust.to_string() }),
+            ),
+            resource("aws_iam_role_policy.c", json!({ "role": name, "policy": connect.to_string() })),
+            resource("aws_db_instance.d", database),
+            resource("aws_db_parameter_group.g", json!({ "name": "g", "parameter": parameters })),
+        ]);
+        plan
+    };
+    let check = check(lab, &[("p", server)], &["-o", "json"]);
+    let both = ["sts:AssumeRole", "sts:TagSession"];
+    let passed = json_of(&check, &document(&both, "ROW", true));
+    assert_eq!(passed.status, 0, "{:#}", passed.document);
+    for (code, resource) in [
+        ("PIPE_ACCESS_ROLE", "aws_iam_role.r"),
+        ("PIPE_DATABASE_IAM", "aws_db_instance.d"),
+        ("PIPE_PARAMETERS", "aws_db_instance.d, aws_db_parameter_group.g"),
+    ] {
+        let row = passed.row(code);
+        assert_eq!((text(&row["outcome"]), text(&row["found"])), ("pass", resource), "{code}");
+    }
+    for (plan, code, cause, capability) in [
+        (document(&both[..1], "ROW", true), "PIPE_ACCESS_ROLE", "PIPE_ROLE_NOT_TRUSTED", "blocked"),
+        (document(&both, "ROW", false), "PIPE_DATABASE_IAM", "PIPE_IAM_OFF", "blocked"),
+        (document(&both, "MIXED", true), "PIPE_PARAMETERS", "PIPE_PARAMETER_WRONG", "initial_load_only"),
+    ] {
+        let answer = json_of(&check, &plan);
+        assert_eq!((answer.status, text(&answer.row(code)["cause"])), (3, cause), "{:#}", answer.document);
+        assert_eq!(answer.report()["verdict"]["capability"], capability, "{cause}");
+        assert_eq!(answer.row("AUTH_LOG_IN")["outcome"], "pass", "the server was asked");
+    }
+}
+
 #[test]
 fn no_output_contains_a_sensitive_value_of_the_plan() {
     let lab = shared();

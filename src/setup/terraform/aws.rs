@@ -6,13 +6,8 @@ use serde_json::Value;
 use super::hcl::expression;
 use crate::{
     config::Setup,
-    setup::{
-        filters,
-        parameters::{self, Parameter},
-        place::Place,
-        policies, rendered,
-    },
-    target::{Engine, ResourceKind, RoleArn, SourceType, Target},
+    setup::{filters, parameters, place::Place, policies, rendered},
+    target::{Engine, Parameter, ResourceKind, RoleArn, SourceType, Target},
 };
 
 #[derive(Template)]

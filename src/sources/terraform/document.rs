@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, de::IgnoredAny};
-use serde_json::{error::Category, value::RawValue};
+use serde_json::{Value, error::Category, value::RawValue};
 
 use super::Kind;
 use crate::target::Invalid;
@@ -20,6 +20,8 @@ pub(super) struct Document<'a> {
     prior_state: Option<PriorState<'a>>,
     #[serde(borrow)]
     resource_changes: Option<Vec<ResourceChange<'a>>>,
+    #[serde(borrow)]
+    configuration: Option<&'a RawValue>,
     /// The plan failed, so it is not complete.
     errored: Option<bool>,
     /// Only in `terraform.tfstate` itself.
@@ -138,10 +140,19 @@ impl<'a> Document<'a> {
         all(self.prior_state.as_ref().and_then(|prior| prior.values.as_ref()))
     }
 
-    /// The changes of pipes.
-    pub(super) fn changes(&self) -> impl Iterator<Item = &ResourceChange<'a>> {
+    /// What is not known yet of the resources, by address.
+    pub(super) fn unknown(
+        &self,
+        is_read: impl Fn(&str) -> bool,
+    ) -> impl Iterator<Item = (&str, Option<&'a RawValue>)> {
         let changes = self.resource_changes.iter().flatten();
-        changes.filter(|change| change.kind == super::PIPE && change.deposed.is_none())
+        let changes = changes.filter(move |change| is_read(&change.kind) && change.deposed.is_none());
+        changes.map(|change| (&*change.address, change.after_unknown()))
+    }
+
+    /// What the resources refer to. Only a plan has it.
+    pub(super) fn configuration(&self) -> Value {
+        self.configuration.and_then(|text| serde_json::from_str(text.get()).ok()).unwrap_or_default()
     }
 }
 
@@ -176,6 +187,11 @@ impl Resource<'_> {
     /// Whether it is a resource of that type, and not a data source.
     pub(super) fn is(&self, kind: &str) -> bool {
         self.mode == "managed" && self.kind == kind
+    }
+
+    /// Its values, whatever their form.
+    pub(super) fn json(&self) -> Value {
+        self.values.and_then(|text| serde_json::from_str(text.get()).ok()).unwrap_or_default()
     }
 }
 
