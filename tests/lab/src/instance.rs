@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use lab_aws::{Aws, DbInstance, Decision, Verifier};
+use lab_aws::{Aws, Database, DbInstance, Decision, Verifier};
 
 use crate::account::ServerUser;
 use crate::certificates::{Authority, Certificate};
@@ -335,6 +335,29 @@ impl Instance {
             Engine::MariaDb => "FLUSH SSL;",
         };
         self.sql(statement).map(drop)
+    }
+
+    /// The endpoint that tokens are signed for, and its resource id.
+    pub(crate) fn database(&self) -> Database {
+        Database {
+            host: self.host.clone(),
+            port: self.port,
+            region: REGION.to_owned(),
+            account: CUSTOMER_ACCOUNT.to_owned(),
+            resource_id: self.resource_id.clone(),
+        }
+    }
+
+    /// A standby becomes a primary, and accepts writes when this returns.
+    pub(crate) fn promote(&self) -> io::Result<()> {
+        let script = match self.server_version.engine() {
+            Engine::Postgres => "SELECT pg_promote(true)",
+            Engine::Mysql => {
+                "STOP REPLICA; RESET REPLICA ALL; SET GLOBAL super_read_only = OFF; SET GLOBAL read_only = OFF;"
+            }
+            Engine::MariaDb => "STOP SLAVE; RESET SLAVE ALL; SET GLOBAL read_only = OFF;",
+        };
+        self.sql(script).map(drop)
     }
 
     /// The trust root that signs its certificate.

@@ -120,6 +120,22 @@ impl Lab {
         Ok(standby)
     }
 
+    /// Makes a standby the primary, as a failover behind one endpoint does: the old primary stops, and the standby has its name in the
+    /// certificate and its endpoint and resource id for tokens. Clients must connect to the standby's address. PostgreSQL does not
+    /// take logical slots along.
+    ///
+    /// # Errors
+    /// If the standby cannot be promoted.
+    pub fn fail_over(&self, standby: &Standby<'_>) -> io::Result<()> {
+        let primary = standby.primary;
+        standby.catch_up()?;
+        primary.stop();
+        self.authority.issue(&primary.host, Certificate::Good, standby.folder())?;
+        standby.read_certificate_again()?;
+        standby.verifier().set_database(primary.database());
+        standby.promote()
+    }
+
     /// Replaces the certificate and key of one of this lab's instances and restarts it with its current settings.
     ///
     /// # Errors

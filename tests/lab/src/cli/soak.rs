@@ -5,6 +5,7 @@
 mod fleet;
 mod journal;
 mod level;
+mod pipes;
 mod scenes;
 mod script;
 
@@ -40,10 +41,16 @@ pub(crate) struct Arguments {
     /// Seconds from one full check of a target to the next
     #[arg(long, default_value_t = 60)]
     full_interval: u64,
+    /// Instead: one pipe on each server, with consumers that hold its position; what happens to pipes is noticed
+    #[arg(long)]
+    pipes: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> io::Result<ExitCode> {
     let outcomes = setup::prepare(false)?;
+    if arguments.pipes {
+        return pipes::run(Duration::from_secs_f64(arguments.minutes * 60.0));
+    }
     let server_versions: Vec<ServerVersion> = ServerVersion::all()
         .into_iter()
         .filter(|server_version| lab::obtain(*server_version).is_ok())
