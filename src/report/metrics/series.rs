@@ -65,6 +65,8 @@ impl Series {
 
 /// Writes the metrics, each with the series of all targets.
 pub(crate) fn write(out: &mut String, metrics: &[&'static MetricDef], all: &[Arc<Series>], format: Format) {
+    // Without this, growing copies megabytes.
+    out.reserve(all.iter().map(|series| series.text.len()).sum());
     let mut next: Vec<u16> = vec![0; all.len()];
     for (metric, i) in metrics.iter().zip(0..) {
         let mut is_first = true;
