@@ -13,12 +13,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 #[derive(Debug)]
 pub(super) struct LimitedStream<S> {
     stream: S,
+    limit: usize,
     left: usize,
 }
 
 impl<S> LimitedStream<S> {
     pub(super) fn new(stream: S, limit: usize) -> Self {
-        Self { stream, left: limit }
+        Self { stream, limit, left: limit }
     }
 }
 
@@ -32,7 +33,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for LimitedStream<S> {
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
         match self.left.checked_sub(buf.filled().len() - before) {
             Some(left) => self.left = left,
-            None => return Poll::Ready(Err(io::Error::other("it says more than the limit of a session"))),
+            None => {
+                return Poll::Ready(Err(io::Error::other(format!(
+                    "it says more than {} MiB",
+                    self.limit >> 20
+                ))));
+            }
         }
         read
     }

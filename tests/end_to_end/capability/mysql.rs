@@ -57,6 +57,7 @@ fn of_both() -> Vec<Case> {
         case("all in order", Nothing, "", "").cdc().no_row(),
         case("a pattern", Nothing, "", "").cdc().no_row().with_args(&["--table", "a*.o*s"]),
         case("a pattern that matches nothing", Nothing, "DB_TABLES_READ", "fail DB_TABLES_MISSING")
+            .also("DB_ROW_KEY", "not_reached")
             .blocked()
             .with_args(&["--table", "app.order_*"])
             .tables(&["app.order_items"]),
@@ -138,6 +139,7 @@ fn of_both() -> Vec<Case> {
             "DB_TABLES_READ",
             "fail DB_NO_TABLES",
         )
+        .also("DB_ROW_KEY", "not_reached")
         .blocked(),
         case(
             "SELECT on some columns",
@@ -150,8 +152,10 @@ fn of_both() -> Vec<Case> {
             "DB_TABLES_READ",
             "fail DB_TABLES_UNREADABLE",
         )
+        .also("DB_ROW_KEY", "not_reached")
         .blocked(),
         case("a table that is not there", Nothing, "DB_TABLES_READ", "fail DB_TABLES_MISSING")
+            .also("DB_ROW_KEY", "not_reached")
             .blocked()
             .with_args(&["--table", "app.nowhere"])
             .tables(&["app.nowhere"]),

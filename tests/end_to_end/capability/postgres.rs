@@ -128,7 +128,10 @@ fn every_case(server_version: ServerVersion) {
             ),
             "PG_REPLICA_IDENTITY",
             "fail PG_NO_REPLICA_IDENTITY",
-        ),
+        )
+        .also("DB_ROW_KEY", "fail DB_NO_ROW_KEY")
+        .blocked()
+        .rule(),
         case(
             "no key, but all columns",
             Sql(
@@ -138,7 +141,9 @@ fn every_case(server_version: ServerVersion) {
             "PG_TOAST",
             "pass",
         )
-        .cdc(),
+        .also("DB_ROW_KEY", "fail DB_NO_ROW_KEY")
+        .blocked()
+        .rule(),
         case("an excluded column", Nothing, "", "").no_row().cdc().with_args(&[
             "--table",
             "public.orders",
@@ -147,6 +152,8 @@ fn every_case(server_version: ServerVersion) {
         ]),
         // The stream has the column, but the copy in ClickHouse has not.
         case("an excluded key column", Nothing, "DB_EXCLUDED_KEY", "fail DB_KEY_COLUMN_EXCLUDED")
+            .also("DB_ROW_KEY", "fail DB_NO_ROW_KEY")
+            .blocked()
             .with_args(&["--table", "public.orders", "--excluded-column", "public.orders.id"])
             .rule(),
         case(

@@ -23,6 +23,8 @@ pub(super) fn of_both() -> Vec<Case> {
         ]),
         // The stream has the column, but the copy in ClickHouse has not.
         case("an excluded key column", Change::Nothing, "DB_EXCLUDED_KEY", "fail DB_KEY_COLUMN_EXCLUDED")
+            .also("DB_ROW_KEY", "fail DB_NO_ROW_KEY")
+            .blocked()
             .with_args(&["--table", "app.orders", "--excluded-column", "app.orders.id"])
             .rule(),
         case(
@@ -31,6 +33,8 @@ pub(super) fn of_both() -> Vec<Case> {
             "MYSQL_TABLE_KINDS",
             "fail MYSQL_NOT_A_TABLE",
         )
+        .also("DB_ROW_KEY", "fail DB_NO_ROW_KEY")
+        .blocked()
         .with_args(&["--table", "app.recent"])
         .rule(),
         case(
@@ -84,6 +88,7 @@ pub(super) fn of_both() -> Vec<Case> {
             "DB_TABLES_READ",
             "fail DB_NO_TABLES",
         )
+        .also("DB_ROW_KEY", "not_reached")
         .blocked(),
         case(
             "messages in French, and no privilege to stream",
@@ -155,6 +160,8 @@ pub(super) fn of_mariadb() -> Vec<Case> {
             "MYSQL_TABLE_KINDS",
             "fail MYSQL_NOT_A_TABLE",
         )
+        .also("DB_ROW_KEY", "fail DB_NO_ROW_KEY")
+        .blocked()
         .with_args(&["--table", "app.numbers"])
         .rule(),
     ]
