@@ -2,7 +2,7 @@
 //! documentation, JSON Output Format; ClickHouse's provider, resource clickhouse_clickpipe). OpenTofu prints the same
 //! format.
 //!
-//! The AWS resources of the document are judged for the pipes that they belong to ([`aws`]).
+//! The AWS resources of the document are judged for the pipes that they belong to (`aws`).
 //!
 //! A value that is known only after apply is absent; only `after_unknown` names it. Sensitive values are in clear text.
 
