@@ -16,6 +16,10 @@ use crate::{
     target::{Declaration, PlannedPart, Problem, ProblemKind},
 };
 
+/// How a check of AWS resources knows that a value is not known yet, and what to do then.
+const NOT_KNOWN_YET: &str = "an attribute of an AWS resource that after_unknown in the plan names, or a resource that is not in the document";
+const CHECK_AFTER_APPLY: &str = "it cannot be checked before apply: check with --terraform-state after apply";
+
 /// One diagnostic for each check of the declaration, in the order of the table.
 pub fn judge(declaration: &Declaration) -> Vec<Diagnostic> {
     // A value that is not known yet can concern any of them.

@@ -1,5 +1,6 @@
 //! The access role of the same plan: its trust policy, and its policies for `rds-db:connect`. The rules are those of `lint`.
 
+use super::{CHECK_AFTER_APPLY, NOT_KNOWN_YET};
 use crate::{
     checks::{
         check::{Cause, Check, Judge},
@@ -40,12 +41,9 @@ pub(in crate::checks) static PIPE_ROLE_CONNECT_MISSING: Cause = Cause::new(
 )
 .fix("allow rds-db:connect on the database user: pipeprobe setup --only connect-policy");
 
-pub(in crate::checks) static PIPE_ROLE_UNKNOWN: Cause = Cause::new(
-    "PIPE_ROLE_UNKNOWN",
-    "the role or a policy of it is known only after apply",
-    "an attribute of an AWS resource that after_unknown in the plan names, or a resource that is not in the document",
-)
-.fix("it cannot be checked before apply: check with --terraform-state after apply");
+pub(in crate::checks) static PIPE_ROLE_UNKNOWN: Cause =
+    Cause::new("PIPE_ROLE_UNKNOWN", "the role or a policy of it is known only after apply", NOT_KNOWN_YET)
+        .fix(CHECK_AFTER_APPLY);
 
 fn judge(kind: ProblemKind) -> Option<&'static Cause> {
     match kind {

@@ -1,5 +1,6 @@
 //! IAM database authentication of the database in the same plan.
 
+use super::{CHECK_AFTER_APPLY, NOT_KNOWN_YET};
 use crate::{
     checks::{
         check::{Cause, Check, Judge},
@@ -29,9 +30,9 @@ pub(in crate::checks) static PIPE_IAM_OFF: Cause = Cause::new(
 pub(in crate::checks) static PIPE_IAM_UNKNOWN: Cause = Cause::new(
     "PIPE_IAM_UNKNOWN",
     "whether IAM database authentication is on is known only after apply",
-    "an attribute of an AWS resource that after_unknown in the plan names, or a resource that is not in the document",
+    NOT_KNOWN_YET,
 )
-.fix("it cannot be checked before apply: check with --terraform-state after apply");
+.fix(CHECK_AFTER_APPLY);
 
 fn judge(kind: ProblemKind) -> Option<&'static Cause> {
     match kind {

@@ -1,5 +1,6 @@
 //! The parameter group of the database in the same plan, and automated backups, which the binary log of RDS needs.
 
+use super::{CHECK_AFTER_APPLY, NOT_KNOWN_YET};
 use crate::{
     checks::check::{Cause, Check, Judge, Part},
     diagnostic::Severity,
@@ -35,9 +36,9 @@ pub(in crate::checks) static PIPE_BACKUPS_OFF: Cause = Cause::new(
 pub(in crate::checks) static PIPE_PARAMETERS_UNKNOWN: Cause = Cause::new(
     "PIPE_PARAMETERS_UNKNOWN",
     "a parameter or the parameter group is known only after apply, or its default is not known",
-    "an attribute of an AWS resource that after_unknown in the plan names, or a resource that is not in the document",
+    NOT_KNOWN_YET,
 )
-.fix("it cannot be checked before apply: check with --terraform-state after apply");
+.fix(CHECK_AFTER_APPLY);
 
 fn judge(kind: ProblemKind) -> Option<&'static Cause> {
     match kind {

@@ -1,5 +1,6 @@
 //! The way of ClickPipes to the database in the same plan. It blocks nothing: rules can be managed elsewhere.
 
+use super::{CHECK_AFTER_APPLY, NOT_KNOWN_YET};
 use crate::{
     checks::{
         check::{Cause, Check, Judge},
@@ -38,9 +39,9 @@ pub(in crate::checks) static PIPE_NOT_PUBLIC: Cause = Cause::new(
 pub(in crate::checks) static PIPE_ROUTE_UNKNOWN: Cause = Cause::new(
     "PIPE_ROUTE_UNKNOWN",
     "a security group or a rule is not in the plan, or known only after apply",
-    "an attribute of an AWS resource that after_unknown in the plan names, or a resource that is not in the document",
+    NOT_KNOWN_YET,
 )
-.fix("it cannot be checked before apply: check with --terraform-state after apply");
+.fix(CHECK_AFTER_APPLY);
 
 fn judge(kind: ProblemKind) -> Option<&'static Cause> {
     match kind {

@@ -126,7 +126,7 @@ impl<'r> Groups<'r> {
             let referenced = reader.graph.refers(database.address, ATTRIBUTE, &["aws_security_group"]);
             let others = reader.graph.names_others(database, ATTRIBUTE, "aws_security_group");
             if referenced.is_empty() || others {
-                self.unknown.insert(format!("{} is known only after apply", database.at(ATTRIBUTE)));
+                self.known_after_apply(database, ATTRIBUTE);
             }
             for group in referenced {
                 if !self.read.iter().any(|found| found.address == group.address) {
@@ -139,6 +139,10 @@ impl<'r> Groups<'r> {
         }
     }
 
+    fn known_after_apply(&mut self, found: &Found<'_>, attribute: &str) {
+        self.unknown.insert(format!("{} is known only after apply", found.at(attribute)));
+    }
+
     fn rules_of(&mut self, reader: &'r Reader<'_>, group: &'r Found<'r>) {
         match group.get("ingress") {
             Value::Known(list) => {
@@ -148,9 +152,7 @@ impl<'r> Groups<'r> {
             }
             // Without ingress in the configuration, the provider only reads it.
             Value::Unknown if reader.graph.sets(group, "ingress") == Some(false) => {}
-            Value::Unknown => {
-                self.unknown.insert(format!("{} is known only after apply", group.at("ingress")));
-            }
+            Value::Unknown => self.known_after_apply(group, "ingress"),
             Value::Null => {}
         }
         for (kind, protocol, cidrs, lists) in [
@@ -163,7 +165,7 @@ impl<'r> Groups<'r> {
                     continue;
                 }
                 if matches!(rule.get(cidrs), Value::Unknown) {
-                    self.unknown.insert(format!("{} is known only after apply", rule.at(cidrs)));
+                    self.known_after_apply(rule, cidrs);
                 }
                 self.rules.push(rule_of(rule.json(), protocol, &[cidrs], lists));
             }

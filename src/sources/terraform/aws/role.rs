@@ -73,9 +73,10 @@ fn trust(role: &Found<'_>, subject: &Subject, judged: &mut Judged) {
     };
     let lint = lint::lint(&[source(role, POLICY, text)], subject);
     let answer = answer(&lint, Question::AssumeRole);
+    let why = answer.map_or("", |answer| &answer.why);
     let expected = "a trust policy that lets ClickPipes assume the role with session tags";
-    let found = found(&lint, &answer.1, role.is_sensitive(POLICY));
-    match answer.0 {
+    let found = found(&lint, why, role.is_sensitive(POLICY));
+    match answer.map_or(AnswerKind::NotChecked, |answer| answer.answer) {
         AnswerKind::Yes => {}
         AnswerKind::No => judged.problem(
             ProblemKind::RoleNotTrusted,
@@ -88,9 +89,8 @@ fn trust(role: &Found<'_>, subject: &Subject, judged: &mut Judged) {
     }
 }
 
-fn answer(lint: &lint::Lint, question: Question) -> (AnswerKind, String) {
-    let found = lint.answers.iter().find(|answer| answer.question == question);
-    found.map_or((AnswerKind::NotChecked, String::new()), |answer| (answer.answer, answer.why.clone()))
+fn answer(lint: &lint::Lint, question: Question) -> Option<&lint::Answer> {
+    lint.answers.iter().find(|answer| answer.question == question)
 }
 
 /// The findings with their position. A sensitive document is not quoted.
@@ -156,16 +156,16 @@ fn connect(reader: &Reader<'_>, role: &Found<'_>, subject: &Subject, judged: &mu
         take(policy, "policy", policy.get("policy"));
     }
     let lint = lint::lint(&sources, subject);
-    let (says, why) = answer(&lint, Question::Connect);
-    let provided = lint.answers.iter().find(|answer| answer.question == Question::Connect);
-    let provided = provided.map(|answer| answer.provided.join(", ")).unwrap_or_default();
-    let found = found(&lint, &why, is_sensitive);
+    let answer = answer(&lint, Question::Connect);
+    let why = answer.map_or("", |answer| &answer.why);
+    let provided = answer.map(|answer| answer.provided.join(", ")).unwrap_or_default();
+    let found = found(&lint, why, is_sensitive);
     let field = sources.first().map_or_else(|| role.at("policy"), |source| source.file.clone());
     let expected = format!("policies that allow rds-db:connect for {}", subject.user);
     let help = "allow rds-db:connect on the database user: pipeprobe setup --only connect-policy";
     let is_denied = lint.rows().any(|row| row.severity == lint::Severity::Error && row.code == "POLICY_DENY")
         || why.starts_with("IAM rejects");
-    match says {
+    match answer.map_or(AnswerKind::NotChecked, |answer| answer.answer) {
         AnswerKind::No if is_denied => {
             judged.problem(ProblemKind::RoleConnectDenied, &field, (&expected, &found), help);
         }
@@ -189,16 +189,11 @@ fn connect(reader: &Reader<'_>, role: &Found<'_>, subject: &Subject, judged: &mu
 /// Whether an attribute names the role: one name, or a list of names.
 fn belongs(reader: &Reader<'_>, from: &Found<'_>, attribute: &str, role: &Found<'_>) -> bool {
     let name = role.text("name");
-    match from.get(attribute) {
+    let is_listed = match from.get(attribute) {
         Value::Known(value) => {
-            let is_it = |text: Option<&str>| text.is_some() && text == name;
-            is_it(value.as_str()) || value.as_array().into_iter().flatten().any(|item| is_it(item.as_str()))
+            name.is_some() && value.as_array().into_iter().flatten().any(|item| item.as_str() == name)
         }
-        Value::Unknown => reader
-            .graph
-            .refers(from.address, attribute, &["aws_iam_role"])
-            .iter()
-            .any(|found| found.address == role.address),
-        Value::Null => false,
-    }
+        Value::Unknown | Value::Null => false,
+    };
+    is_listed || reader.names(from, attribute, role, &["name"])
 }
