@@ -4,7 +4,7 @@ DATABASE as the documentation of versions 15 to 18 has them."""
 from dataclasses import dataclass, field
 
 from postgres import quoted
-from world import Pipe, World
+from world import Pipe, World, sorting_keys
 
 LARGE = "(SELECT string_agg(md5(i::text || {seed}), '') FROM generate_series(1, 120) i)"
 
@@ -573,15 +573,7 @@ class Generator:
                 # It is a usage error: a pattern is not accepted here.
                 continue
             others = [c for c in table.columns[1:] if not c.generated and not c.large and c.name != "big" and [table.schema, table.name, c.name] not in excluded]
-            options = ("none", 90), ("the key and another", 4), ("the key", 2), ("another", 2), ("all", 2)
-            if not table.has_key():
-                options = ("none", 5), ("all", 3), ("another", 1), ("the key", 1)
-            how = self.choose("sorting keys" if table.has_key() else "sorting keys of a table without key", *options)
-            if how == "none" or not others or [table.schema, table.name, "id"] in excluded or table.columns[0].name != "id":
-                continue
-            some = {"the key and another": others[:1], "another": others[:1], "all": others, "the key": []}[how]
-            table.sorting = [c.name for c in some] + ["id"] * (how != "another")
-            chosen += [[table.schema, table.name, name] for name in table.sorting]
+            chosen += sorting_keys(self.choose, table, others, excluded)
         return chosen
 
     def excluded(self, pairs):

@@ -139,6 +139,19 @@ class Worlds:
         return found
 
 
+def sorting_keys(choose, table, others, excluded):
+    """Chooses the sorting key of a table. `others`: columns that can be in it beside the key."""
+    options = ("none", 90), ("the key and another", 4), ("the key", 2), ("another", 2), ("all", 2)
+    if not table.has_key():
+        options = ("none", 5), ("all", 3), ("another", 1), ("the key", 1)
+    how = choose("sorting keys" if table.has_key() else "sorting keys of a table without key", *options)
+    if how == "none" or not others or [table.schema, table.name, "id"] in excluded or table.columns[0].name != "id":
+        return []
+    some = {"the key and another": others[:1], "another": others[:1], "all": others, "the key": []}[how]
+    table.sorting = [c.name for c in some] + ["id"] * (how != "another")
+    return [[table.schema, table.name, name] for name in table.sorting]
+
+
 def to_toml(world, problem, known=""):
     """The text of a case file."""
     pipe = world.pipe
