@@ -8,7 +8,7 @@ use crate::support::{Answer, Run, server_versions, text};
 const BIG: u64 = 20_000;
 /// Of the column `payload`.
 const WIDTH: u64 = 1_000;
-/// As `--estimate` reads of one table at most.
+/// The most that `--estimate` reads of one table.
 const MOST: u64 = 16 << 20;
 
 fn check(lab: &Lab, server: &Instance, args: &[&str]) -> Answer {
@@ -32,9 +32,9 @@ fn create_tables(server: &Instance, engine: Engine) {
             half = BIG / 2
         ),
         Engine::Mysql | Engine::MariaDb => {
-            let twice = format!("INSERT INTO app.big (payload) SELECT payload FROM app.big LIMIT {BIG};");
-            // 20 doublings would be more than a million rows.
-            let fill: String = (0..15).map(|_| twice.replace("LIMIT", "WHERE id < 10000 LIMIT")).collect();
+            // Doubled until there are about 20,000 rows.
+            let fill =
+                "INSERT INTO app.big (payload) SELECT payload FROM app.big WHERE id < 10000;".repeat(15);
             format!(
                 "CREATE TABLE app.big (id bigint AUTO_INCREMENT PRIMARY KEY, payload text NOT NULL);
                  INSERT INTO app.big (payload) VALUES (REPEAT('x', {WIDTH}));

@@ -269,7 +269,7 @@ fn a_life_of_a_reader(lab: &Lab, server: &Instance, version: ServerVersion) {
         passed if passed > 3.0 => Ok(()),
         passed => Err(passed.to_string()),
     });
-    purge(server);
+    server.purge_binary_logs().unwrap();
     wait("the oldest file", || match metric("binlog_files") {
         Some(1.0) => Ok(()),
         other => Err(format!("{other:?}")),
@@ -280,7 +280,7 @@ fn a_life_of_a_reader(lab: &Lab, server: &Instance, version: ServerVersion) {
         .sql("CREATE TABLE app.written_while_away (id int PRIMARY KEY); DROP TABLE app.written_while_away")
         .unwrap();
     server.sql("FLUSH BINARY LOGS").unwrap();
-    purge(server);
+    server.purge_binary_logs().unwrap();
     until("the pipe is lost", "binlog_lost", Some(1.0));
     let unhealthy = serve.becomes(&server.name, "unhealthy");
     assert_eq!(unhealthy["last"]["verdict"]["blocked_by"][0], "MYSQL_PIPE_READER", "{version}");
@@ -290,19 +290,6 @@ fn a_life_of_a_reader(lab: &Lab, server: &Instance, version: ServerVersion) {
     let Some(_reader) = read_binlog(lab, server) else { return };
     serve.becomes(&server.name, "healthy");
     until("nothing is lost", "binlog_lost", Some(0.0));
-}
-
-/// Every file but the last. The server keeps a file that a check is reading, with a warning only.
-fn purge(server: &Instance) {
-    wait("the old files are gone", || {
-        let files = server.sql("SHOW BINARY LOGS").unwrap();
-        let last = files.lines().last().unwrap().split_whitespace().next().unwrap().to_owned();
-        server.sql(&format!("PURGE BINARY LOGS TO '{last}'")).unwrap();
-        match server.sql("SHOW BINARY LOGS").unwrap() {
-            left if left.lines().filter(|line| !line.starts_with("Log_name")).count() == 1 => Ok(()),
-            left => Err(left),
-        }
-    });
 }
 
 /// What a running pipe gets no error for.

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use lab_aws::{Aws, Database, DbInstance, Decision, Verifier};
 
@@ -335,6 +336,29 @@ impl Instance {
             Engine::MariaDb => "FLUSH SSL;",
         };
         self.sql(statement).map(drop)
+    }
+
+    /// MySQL and MariaDB: removes every file of the binary log but the last. The server keeps a file that a check is reading, with a
+    /// warning only, so it is asked again.
+    ///
+    /// # Errors
+    /// If old files remain for a minute.
+    pub fn purge_binary_logs(&self) -> io::Result<()> {
+        let deadline = Instant::now() + Duration::from_mins(1);
+        loop {
+            let files = self.sql("SHOW BINARY LOGS")?;
+            let names = files.lines().filter_map(|line| line.split_whitespace().next());
+            let names: Vec<&str> = names.filter(|name| *name != "Log_name").collect();
+            match &names[..] {
+                [] => return Err(io::Error::other("no binary log")),
+                [_] => return Ok(()),
+                _ if Instant::now() > deadline => {
+                    return Err(io::Error::other(format!("the server keeps its old files\n{files}")));
+                }
+                [.., last] => drop(self.sql(&format!("PURGE BINARY LOGS TO '{last}'"))?),
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// The endpoint that tokens are signed for, and its resource id.

@@ -517,7 +517,7 @@ impl Soak<'_> {
         })?;
         self.event(server, "the binary log that it had not read is purged", &lost, || {
             sql("INSERT INTO app.payments VALUES (1); DELETE FROM app.payments; FLUSH BINARY LOGS;")?;
-            purge(server)
+            server.purge_binary_logs()
         })?;
         let reader = self.reading(server)?;
         drop(reader);
@@ -550,27 +550,5 @@ impl Soak<'_> {
             let create = "SELECT pg_create_logical_replication_slot('peerflow_slot_resync', 'pgoutput')";
             standby.sql(create).map(drop)
         })
-    }
-}
-
-/// Every file but the last. The server keeps a file that a check is reading, with a warning only.
-fn purge(server: &Instance) -> io::Result<()> {
-    let deadline = Instant::now() + NOTICED;
-    loop {
-        let files = server.sql("SHOW BINARY LOGS")?;
-        let names: Vec<&str> = files
-            .lines()
-            .filter_map(|line| line.split_whitespace().next())
-            .filter(|name| *name != "Log_name")
-            .collect();
-        let [.., last] = &names[..] else { return Err(io::Error::other("no binary log")) };
-        if names.len() == 1 {
-            return Ok(());
-        }
-        if Instant::now() > deadline {
-            return Err(io::Error::other("the server keeps its old files"));
-        }
-        server.sql(&format!("PURGE BINARY LOGS TO '{last}'"))?;
-        std::thread::sleep(Duration::from_millis(200));
     }
 }
