@@ -103,6 +103,11 @@ impl Refusal {
         self.routine.as_deref() == Some(routine) || self.message.contains(english)
     }
 
+    /// Of the driver, not of the server: it stopped at what the server sent.
+    pub(crate) fn of_driver(message: &str) -> Self {
+        Self { code: "driver".into(), message: message.into(), ..Self::default() }
+    }
+
     /// Timed out.
     fn silence() -> Self {
         Self { code: "no answer".into(), message: "no answer in time".into(), ..Self::default() }

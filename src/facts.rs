@@ -97,6 +97,11 @@ impl Table {
         format!("{}.{}", self.schema, self.name)
     }
 
+    /// Schema and name, for SQL and for comparisons.
+    pub fn raw_names(&self) -> [&str; 2] {
+        [self.schema.raw(), self.name.raw()]
+    }
+
     /// Whether `name` is `schema.name`, exactly.
     pub fn is_called(&self, name: &ServerText) -> bool {
         let rest = name.raw().strip_prefix(self.schema.raw()).and_then(|rest| rest.strip_prefix('.'));

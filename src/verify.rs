@@ -264,10 +264,10 @@ impl Run<'_> {
                 // Apart, because mysql_async may panic on what a server sends.
                 let sample =
                     Task::spawn(async move { load::sample_mysql(session, &facts, &table, limits).await });
-                sample.await.unwrap_or_else(|_| Err(load::unreadable()))
+                sample.await.unwrap_or_else(|_| Err(unreadable()))
             }
             (Session::Postgres(session), _) => load::sample_postgres(&session, table, limits).await,
-            (Session::Mysql(_), Facts::Postgres(_)) => Err(load::unreadable()),
+            (Session::Mysql(_), Facts::Postgres(_)) => Err(unreadable()),
         })
     }
 
@@ -373,9 +373,7 @@ impl Run<'_> {
                 let asking =
                     Task::spawn(async move { facts::ask_mysql(session, deadline, close_by, &pipe).await });
                 let facts = asking.await;
-                Facts::Mysql(Box::new(facts.unwrap_or_else(|_| {
-                    facts::unanswered_mysql("the server sent what its driver cannot read")
-                })))
+                Facts::Mysql(Box::new(facts.unwrap_or_else(|_| facts::unanswered_mysql(unreadable()))))
             }
         }
     }
@@ -410,6 +408,11 @@ fn may_retry(engine: Engine, error: &ConnectError) -> bool {
         },
         _ => false,
     }
+}
+
+/// The driver of MySQL has panicked.
+fn unreadable() -> Refusal {
+    Refusal::of_driver("the server sent what its driver cannot read")
 }
 
 /// The thing to go on with, and the plain outcome to report.

@@ -390,11 +390,8 @@ impl MysqlSession {
         let streamed =
             tokio::time::timeout_at(deadline.into(), events).await.map_err(|_| Refusal::silence())?;
         let _ = tokio::time::timeout_at(close_timeout(close_by), self.relay).await;
-        let streamed = streamed.map_err(|_| Refusal {
-            code: "driver".into(),
-            message: "the server sent an event that the driver cannot read".into(),
-            ..Refusal::default()
-        })?;
+        let unreadable = || Refusal::of_driver("the server sent an event that the driver cannot read");
+        let streamed = streamed.map_err(|_| unreadable())?;
         match streamed.map_err(|e: mysql_async::Error| driver_refusal(&e).redacted(&self.redactor))? {
             0 => Err(Refusal {
                 code: "connection".into(),

@@ -1,5 +1,7 @@
 //! The columns that a pipe names: excluded, in a sorting key, or as a partition key.
 
+use std::collections::BTreeSet;
+
 use super::{Fact, NamedColumn, UniqueKey, all};
 use crate::{
     connection::{Refusal, Rows},
@@ -26,17 +28,19 @@ pub(super) fn is_one_of<'a>(
 }
 
 /// A condition on schema and table: the pipe names a sorting key for it. `None` if it has none.
-pub(super) fn is_sorted(
-    pipe: &Pipe,
+pub(super) fn is_sorted(pipe: &Pipe, names: [&str; 2], literal: fn(&str) -> String) -> Option<String> {
+    let tables: BTreeSet<_> = pipe.sorting_keys.iter().map(|c| [c.schema.as_str(), &c.table]).collect();
+    is_one_of_tables(tables.into_iter(), names, literal)
+}
+
+/// A condition on schema and table: one of these. `None` if there are none.
+pub(super) fn is_one_of_tables<'a>(
+    tables: impl Iterator<Item = [&'a str; 2]>,
     [schema, table]: [&str; 2],
     literal: fn(&str) -> String,
 ) -> Option<String> {
-    let mut tables: Vec<_> = pipe
-        .sorting_keys
-        .iter()
-        .map(|c| format!("({}, {})", literal(&c.schema), literal(&c.table)))
-        .collect();
-    tables.dedup();
+    let tables: Vec<_> =
+        tables.map(|[schema, table]| format!("({}, {})", literal(schema), literal(table))).collect();
     (!tables.is_empty()).then(|| format!("({schema}, {table}) IN ({})", tables.join(", ")))
 }
 

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Facts, MysqlFacts, PostgresFacts, ServerText, Table, TableKind, is_mariadb, number, postgres};
+use super::{
+    Fact, Facts, MysqlFacts, PostgresFacts, ServerText, Table, TableKind, columns::is_one_of_tables, fact,
+    is_mariadb, number, postgres,
+};
 use crate::{
     clickpipes,
     connection::{MysqlSession, PostgresSession, Refusal, Rows, Sample, SampleLimits},
@@ -85,25 +88,22 @@ pub async fn sizes_of_postgres(
     tables: &[&Table],
     deadline: Instant,
 ) -> Result<Vec<TableSize>, Refusal> {
-    let literal = sql::postgres::literal;
-    let name = |table: &&Table| format!("({}, {})", literal(table.schema.raw()), literal(table.name.raw()));
-    let names: Vec<String> = tables.iter().map(name).collect();
+    let names = tables.iter().map(|table| table.raw_names());
+    let Some(is_asked) = is_one_of_tables(names, ["n.nspname", "c.relname"], sql::postgres::literal) else {
+        return Ok(Vec::new());
+    };
     // Before version 14, 0 rows also means that the table was never analyzed.
     let sql = format!(
         "WITH RECURSIVE part (root, oid) AS (SELECT c.oid, c.oid FROM pg_class c \
-         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE (n.nspname, c.relname) IN ({}) AND c.relkind IN ('r', 'p') \
+         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {is_asked} AND c.relkind IN ('r', 'p') \
          UNION SELECT part.root, i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.oid), \
          leaf AS (SELECT part.root, pg_table_size(c.oid) AS bytes, c.reltuples AS tuples \
          FROM part JOIN pg_class c ON c.oid = part.oid WHERE c.relkind = 'r') \
          SELECT n.nspname, c.relname, coalesce(sum(bytes), 0), CASE WHEN bool_or(tuples <= 0 AND bytes > 0) THEN NULL \
          ELSE coalesce(sum(greatest(tuples, 0))::bigint, 0) END \
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN (SELECT DISTINCT root FROM part) r ON r.root = c.oid \
-         LEFT JOIN leaf ON leaf.root = c.oid GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2",
-        names.join(", ")
+         LEFT JOIN leaf ON leaf.root = c.oid GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
     );
-    if names.is_empty() {
-        return Ok(Vec::new());
-    }
     session.rows(&sql, deadline).await.map(|rows| sizes(&rows))
 }
 
@@ -116,12 +116,10 @@ pub async fn sizes_of_mysql(
     tables: &[&Table],
     deadline: Instant,
 ) -> Result<Vec<TableSize>, Refusal> {
-    let literal = sql::mysql::hex_literal;
-    let name = |table: &&Table| format!("({}, {})", literal(table.schema.raw()), literal(table.name.raw()));
-    let names: Vec<String> = tables.iter().map(name).collect();
-    if names.is_empty() {
+    let (names, literal) = (tables.iter().map(|table| table.raw_names()), sql::mysql::hex_literal);
+    let Some(is_asked) = is_one_of_tables(names, ["t.TABLE_SCHEMA", "t.TABLE_NAME"], literal) else {
         return Ok(Vec::new());
-    }
+    };
     let types: Vec<String> =
         clickpipes::partition_key_types(Engine::Mysql).iter().map(|name| format!("'{name}'")).collect();
     // The primary key before other indexes.
@@ -131,9 +129,8 @@ pub async fn sizes_of_mysql(
          AND c.TABLE_NAME = s.TABLE_NAME AND c.COLUMN_NAME = s.COLUMN_NAME \
          WHERE s.TABLE_SCHEMA = t.TABLE_SCHEMA AND s.TABLE_NAME = t.TABLE_NAME AND s.SEQ_IN_INDEX = 1 \
          AND LOWER(c.DATA_TYPE) IN ({}) ORDER BY s.INDEX_NAME <> 'PRIMARY', s.NON_UNIQUE, s.INDEX_NAME LIMIT 1) \
-         FROM information_schema.TABLES AS t WHERE (t.TABLE_SCHEMA, t.TABLE_NAME) IN ({}) ORDER BY 3 DESC, 1, 2",
-        types.join(", "),
-        names.join(", ")
+         FROM information_schema.TABLES AS t WHERE {is_asked} ORDER BY 3 DESC, 1, 2",
+        types.join(", ")
     );
     session.rows(&sql, deadline).await.map(|rows| sizes(&rows))
 }
@@ -195,12 +192,6 @@ fn milliseconds(limits: SampleLimits) -> u128 {
     (limits.until.saturating_duration_since(Instant::now()) + Duration::from_secs(2)).as_millis()
 }
 
-/// The position of the WAL.
-async fn wal_position(session: &PostgresSession, deadline: Instant) -> Option<u64> {
-    let rows = session.rows(postgres::slots::WAL_POSITION, deadline).await.ok()?;
-    number(rows.first()?.first()?.as_ref()?.raw())
-}
-
 impl WalWritten {
     /// Since the facts were read, `during` ago.
     pub async fn since(
@@ -209,17 +200,8 @@ impl WalWritten {
         during: Duration,
         deadline: Instant,
     ) -> Option<Self> {
-        let before = *facts.wal_position.read()?;
-        let bytes = wal_position(session, deadline).await?.checked_sub(before)?;
+        let now: Fact<u64> = fact(session.rows(postgres::slots::WAL_POSITION, deadline).await, number);
+        let bytes = now.read()?.checked_sub(*facts.wal_position.read()?)?;
         Some(Self { bytes, during })
-    }
-}
-
-/// The reason if the driver stopped in the middle.
-pub fn unreadable() -> Refusal {
-    Refusal {
-        code: "driver".into(),
-        message: "the server sent what its driver cannot read".into(),
-        ..Refusal::default()
     }
 }

@@ -128,8 +128,7 @@ pub async fn ask(session: MysqlSession, deadline: Instant, close_by: Instant, pi
 }
 
 /// The facts if the driver stopped in the middle: none, and the reason.
-pub fn unanswered(why: &str) -> MysqlFacts {
-    let refusal = Refusal { code: "driver".into(), message: why.into(), ..Refusal::default() };
+pub fn unanswered(refusal: Refusal) -> MysqlFacts {
     MysqlFacts {
         settings: Fact::Refused(refusal.clone()),
         tables: Fact::Refused(refusal),

@@ -3,7 +3,6 @@
 use std::{
     collections::HashSet,
     hash::{Hash, Hasher},
-    ops::{Index, IndexMut},
     sync::Arc,
 };
 
@@ -49,7 +48,8 @@ impl<'a> IntoIterator for &'a CheckResults {
     }
 }
 
-impl Index<usize> for CheckResults {
+#[cfg(test)]
+impl std::ops::Index<usize> for CheckResults {
     type Output = CheckResult;
 
     fn index(&self, i: usize) -> &CheckResult {
@@ -57,7 +57,8 @@ impl Index<usize> for CheckResults {
     }
 }
 
-impl IndexMut<usize> for CheckResults {
+#[cfg(test)]
+impl std::ops::IndexMut<usize> for CheckResults {
     fn index_mut(&mut self, i: usize) -> &mut CheckResult {
         Arc::make_mut(&mut self.0[i])
     }

@@ -1,6 +1,6 @@
 //! Lists the tables of a pipe and tries to read each of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{
     super::{NamedColumn, TABLES_AT_MOST, Table, TableKind, Tables, UniqueKey, columns, matching},
@@ -50,24 +50,29 @@ impl Queries {
 
     /// COLUMN_KEY is what ClickPipes' engine reads: a unique index over NOT NULL columns is PRI too if there is no primary key.
     async fn keys(&mut self, tables: &mut [Table]) {
-        let literal = sql::mysql::hex_literal;
-        let readable = tables.iter().filter(|table| table.select.is_ok());
-        let names: Vec<String> =
-            readable.map(|t| format!("({}, {})", literal(t.schema.raw()), literal(t.name.raw()))).collect();
-        if names.is_empty() {
+        let readable = tables.iter().filter(|table| table.select.is_ok()).map(Table::raw_names);
+        let names = ["TABLE_SCHEMA", "TABLE_NAME"];
+        let Some(is_readable) = columns::is_one_of_tables(readable, names, sql::mysql::hex_literal) else {
             return;
-        }
+        };
         let sql = format!(
             "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS \
-             WHERE COLUMN_KEY = 'PRI' AND (TABLE_SCHEMA, TABLE_NAME) IN ({}) ORDER BY 1, 2, ORDINAL_POSITION",
-            names.join(", ")
+             WHERE COLUMN_KEY = 'PRI' AND {is_readable} ORDER BY 1, 2, ORDINAL_POSITION"
         );
-        let rows = self.rows(&sql).await;
+        // The server can compare names without regard to case.
+        let folded = |names: [&str; 2]| names.map(str::to_lowercase);
+        let keys = self.rows(&sql).await.map(|rows| {
+            let mut keys: HashMap<[String; 2], Vec<ServerText>> = HashMap::new();
+            for row in &rows {
+                if let [Some(schema), Some(table), Some(column)] = row.as_slice() {
+                    keys.entry(folded([schema.raw(), table.raw()])).or_default().push(column.clone());
+                }
+            }
+            keys
+        });
         for table in tables {
-            // The server can compare names without regard to case.
-            let name = [&table.schema, &table.name].map(|text| text.raw().to_lowercase());
-            table.key = match &rows {
-                Ok(rows) => Fact::Read(rows.iter().filter_map(|row| key_column(row, &name)).collect()),
+            table.key = match &keys {
+                Ok(keys) => Fact::Read(keys.get(&folded(table.raw_names())).cloned().unwrap_or_default()),
                 Err(refusal) => Fact::Refused(refusal.clone()),
             };
         }
@@ -194,13 +199,6 @@ impl Queries {
         };
         SpecialColumns { compressed: of_kind("1"), generated: of_kind("0") }
     }
-}
-
-/// The column of a row of schema, table and column, if it is of this table.
-fn key_column(row: &[Option<ServerText>], table: &[String; 2]) -> Option<ServerText> {
-    let [Some(schema), Some(name), Some(column)] = row else { return None };
-    let is_of_table = [schema, name].map(|text| text.raw().to_lowercase()) == *table;
-    is_of_table.then(|| column.clone())
 }
 
 /// Columns as `schema.table.column`.
