@@ -113,7 +113,7 @@ BEGIN
     WHERE i.indrelid = c.oid AND i.indisvalid AND i.indimmediate
       AND (c.relreplident = 'd' AND i.indisprimary OR c.relreplident = 'i' AND i.indisreplident));
   IF missing IS NOT NULL THEN
-    RAISE EXCEPTION 'Tables without a replica identity. Add a primary key, or run as owner: %', missing;
+    RAISE EXCEPTION 'Tables without a replica identity. Add a primary key, or set REPLICA IDENTITY USING INDEX to a unique index over NOT NULL columns. Only if the pipe has sorting_keys that identify a row, run as owner: %', missing;
   END IF;
 
   IF NOT EXISTS (SELECT FROM pg_catalog.pg_publication WHERE pubname = {{ publication|pg_text }}) THEN
