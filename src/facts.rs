@@ -126,6 +126,8 @@ pub enum TableKind {
     Sequence,
     /// Its storage engine does not store the rows in this table: BLACKHOLE, FEDERATED, `MRG_MyISAM`, SPIDER, CONNECT.
     RowsElsewhere,
+    /// Named by the pipe in another case than that of its name on the server.
+    OtherCase,
 }
 
 /// A column that the pipe names, if it exists and the user can see it.
@@ -145,6 +147,15 @@ pub struct NamedColumn {
     /// A DELETE has its value. In PostgreSQL, that is decided by the replica identity.
     #[cfg_attr(test, serde(default = "tests::yes"))]
     pub in_identity: bool,
+}
+
+/// A table whose rows foreign keys change (`ON DELETE` or `ON UPDATE` with `CASCADE` or `SET NULL`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(serde::Deserialize), serde(deny_unknown_fields))]
+pub struct Cascades {
+    /// As `schema.table`.
+    pub table: String,
+    pub constraints: Vec<ServerText>,
 }
 
 /// The columns of a primary key, or of a unique index whose columns are NOT NULL.
@@ -470,10 +481,9 @@ pub struct MysqlFacts {
     /// Of the tables that have `sorting_keys`; absent if none has.
     #[cfg_attr(test, serde(default))]
     pub unique_keys: Fact<Vec<UniqueKey>>,
-    /// Tables whose rows a foreign key changes (`ON DELETE` or `ON UPDATE` with `CASCADE` or `SET NULL`), as
-    /// `schema.table`. Absent if the server does not show foreign keys to this account.
+    /// Absent if the server does not show foreign keys to this account.
     #[cfg_attr(test, serde(default))]
-    pub cascades: Fact<Vec<String>>,
+    pub cascades: Fact<Vec<Cascades>>,
     /// MariaDB: columns of these tables with the attribute COMPRESSED, as `schema.table.column`.
     pub compressed_columns: Fact<Vec<String>>,
     /// MariaDB: generated columns of these tables, as `schema.table.column`.

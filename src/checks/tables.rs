@@ -45,11 +45,23 @@ impl<'a> Candidates<'a> {
         failing: &Failing,
         words: impl Into<Found>,
     ) -> Diagnostic {
+        self.judge_shown(check, cause, failing, words, &failing.names)
+    }
+
+    /// As [`Candidates::judge`], with other words for the tables that fail.
+    pub(super) fn judge_shown(
+        &self,
+        check: &'static Check,
+        cause: &'static Cause,
+        failing: &Failing,
+        words: impl Into<Found>,
+        shown: &[String],
+    ) -> Diagnostic {
         if failing.names.is_empty() {
             return check.pass(counted(failing.all));
         }
         self.left.borrow_mut().retain(|name| !failing.names.contains(name));
-        let found = words.into().text(": ").list(&failing.names);
+        let found = words.into().text(": ").list(shown);
         match self.target.pipe.tables.is_empty() && !self.is_empty() {
             true => check.warn(
                 cause,

@@ -449,6 +449,7 @@ fn reason(code: &str) -> Option<&'static str> {
                 "MYSQL_CASCADES",
                 "DB_KEY_COLUMN_EXCLUDED",
                 "MYSQL_NOT_A_TABLE",
+                "MYSQL_TABLE_NAME_CASE",
                 "MYSQL_ROWS_ELSEWHERE",
                 "MARIADB_SYSTEM_VERSIONED",
                 "MARIADB_COMPRESSED_COLUMNS",

@@ -23,7 +23,10 @@ pub(crate) static CHECK: Check = Check::capability(
     "every named column exists; a sorting key has no excluded column; a partition key is indexed and has an integer, date or \
      time type",
 )
-.source("ClickHouse Cloud API, table mappings of PostgreSQL and MySQL pipes; ClickPipes documentation, parallel initial load")
+.source(
+    "ClickHouse Cloud API, table mappings of PostgreSQL and MySQL pipes; ClickPipes documentation, parallel initial load; PeerDB, the \
+     engine of ClickPipes, which compares the names of columns with regard to case (flow/connectors/mysql/cdc.go)",
+)
 .causes(&[
     &DB_SORTING_KEY,
     &DB_PARTITION_KEY_MISSING,
@@ -35,7 +38,7 @@ pub(crate) static CHECK: Check = Check::capability(
 pub(in crate::checks) static DB_SORTING_KEY: Cause = Cause::new(
     "DB_SORTING_KEY",
     "a column of a sorting key is not among the columns that are replicated",
-    "the catalog has no such column that the user can see, or it is among excluded_columns",
+    "the catalog has no column of this name, in this case, that the user can see, or it is among excluded_columns",
 )
 .fix("correct sorting_keys, or do not exclude the column");
 
@@ -59,7 +62,7 @@ pub(in crate::checks) static DB_PARTITION_KEY_UNFIT: Cause = Cause::new(
 pub(in crate::checks) static DB_EXCLUDED_COLUMN_MISSING: Cause = Cause::new(
     "DB_EXCLUDED_COLUMN_MISSING",
     "a column to exclude does not exist, so nothing is excluded in its place",
-    "the catalog has no such column that the user can see",
+    "the catalog has no column of this name, in this case, that the user can see",
 )
 .fix("correct excluded_columns: with a wrong name, the column that was meant is replicated");
 
@@ -99,8 +102,17 @@ fn judge<'a>(
     };
     let of_column = |column: &TableColumn| found.iter().find(|found| is_column(engine, found, column));
     let is_missing = |column: &&TableColumn| is_readable(column) && of_column(column).is_none();
+    // The server itself reads a partition key.
+    let of_server = |column: &TableColumn| found.iter().find(|found| is_to_server(engine, found, column));
+    let is_missing_to_server = |column: &&TableColumn| is_readable(column) && of_server(column).is_none();
     let named = |columns: Vec<&TableColumn>| {
-        columns.into_iter().map(|c| printable(&c.to_string())).collect::<Vec<_>>()
+        let name = |column: &TableColumn| match of_server(column) {
+            Some(found) if found.name.raw() != column.column => {
+                format!("{} (its name is {})", printable(&column.to_string()), found.name)
+            }
+            _ => printable(&column.to_string()),
+        };
+        columns.into_iter().map(name).collect::<Vec<_>>()
     };
     let sorting =
         sorting_keys.iter().filter(|column| is_missing(column) || excluded_columns.contains(column));
@@ -109,14 +121,14 @@ fn judge<'a>(
         let found = Found::from("not replicated, or not visible to the user: ").list(&named(sorting));
         return CHECK.fail(&DB_SORTING_KEY, found);
     }
-    let missing: Vec<_> = partition_keys.iter().filter(is_missing).collect();
+    let missing: Vec<_> = partition_keys.iter().filter(is_missing_to_server).collect();
     if !missing.is_empty() && target.pipe.copies_rows() {
         let found = Found::from("not there, or not visible to the user: ").list(&named(missing));
         return CHECK.fail(&DB_PARTITION_KEY_MISSING, found);
     }
     let types = clickpipes::partition_key_types(engine);
     let unfit = partition_keys.iter().filter_map(|column| {
-        let found = of_column(column)?;
+        let found = of_server(column)?;
         let name = printable(&column.to_string());
         match (types.contains(&found.data_type.as_str()), found.indexed) {
             (false, _) => Some(format!("{name} has the type {}", printable(&found.data_type))),
@@ -137,8 +149,14 @@ fn judge<'a>(
     CHECK.pass(format!("{count} named"))
 }
 
-/// Whether the column of the server is the one that the pipe names.
+/// Whether the column of the server is the one that the pipe names. The engine compares names of columns with regard to case, also
+/// on MySQL and MariaDB.
 pub(super) fn is_column(engine: Engine, found: &NamedColumn, named: &TableColumn) -> bool {
+    found.name.raw() == named.column && is_to_server(engine, found, named)
+}
+
+/// The same to the server, which can read a column by another case of its name.
+fn is_to_server(engine: Engine, found: &NamedColumn, named: &TableColumn) -> bool {
     is_same(
         engine,
         [found.schema.raw(), found.table.raw(), found.name.raw()],
@@ -146,8 +164,8 @@ pub(super) fn is_column(engine: Engine, found: &NamedColumn, named: &TableColumn
     )
 }
 
-/// Whether two names mean the same. MySQL and MariaDB compare names of columns without regard to case, and those of tables too on
-/// some servers.
+/// Whether two names mean the same to the server. MySQL and MariaDB compare names of columns without regard to case, and those of
+/// tables too on some servers.
 pub(super) fn is_same<const N: usize>(engine: Engine, a: [&str; N], b: [&str; N]) -> bool {
     a.iter()
         .zip(&b)

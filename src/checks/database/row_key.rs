@@ -4,13 +4,14 @@ use crate::{
     checks::{
         Diagnostic,
         check::{ALL, Cause, Check, Judge},
+        database::columns::is_same,
         mysql, postgres,
         tables::{Candidates, Failing},
     },
     diagnostic::Severity::Blocks,
     facts::{Fact, Table},
     sql::ServerText,
-    target::Engine,
+    target::{Engine, TableColumn},
 };
 
 pub(crate) static CHECK: Check = Check::capability(
@@ -67,7 +68,8 @@ fn judge<'a>(
         let key = table.key.read().ok_or(&table.key)?;
         let is_excluded = |column: &str| {
             let excluded = &target.pipe.excluded_columns;
-            excluded.iter().any(|e| e.schema == schema && e.table == name && e.column == column)
+            let of_table = |e: &TableColumn| is_same(target.engine(), [schema, name], [&e.schema, &e.table]);
+            excluded.iter().any(|e| e.column == column && of_table(e))
         };
         if key.iter().all(|column| is_excluded(column.raw())) {
             names.push(table.full_name());

@@ -92,9 +92,7 @@ fn judge(
         };
         let is_part = |unique: &&UniqueKey| {
             let of_table = is_same(engine, [unique.schema.raw(), unique.table.raw()], [schema, table]);
-            let is_named = |column: &ServerText| {
-                key.iter().any(|named| is_same(engine, [column.raw()], [&named.column]))
-            };
+            let is_named = |column: &ServerText| key.iter().any(|named| column.raw() == named.column);
             of_table && unique.columns.iter().all(is_named)
         };
         // Columns that do not exist have their own row in the report.

@@ -7,7 +7,7 @@ use crate::{
         check::{Cause, Check, Judge, MYSQL_FAMILY},
         tables::Failing,
     },
-    facts::{Fact, TABLES_AT_MOST, Version},
+    facts::{Cascades, Fact, TABLES_AT_MOST, Version},
 };
 
 pub(crate) static CHECK: Check = Check::changes(
@@ -22,7 +22,7 @@ pub(crate) static CHECK: Check = Check::changes(
          writing them to the binary log",
 )
 .fix(
-    "change the foreign keys of these tables to NO ACTION and let the application delete the rows, or \
+    "change these foreign keys to NO ACTION and let the application delete and change the rows, or \
          leave the tables out (--table)",
 )
 .source("ClickPipes documentation, MySQL FAQ; MySQL Reference Manual, InnoDB and MySQL Replication")
@@ -56,6 +56,12 @@ fn judge(server: &Server<'_>) -> Diagnostic {
         other @ Fact::Refused(_) => return unanswered(&CHECK, other),
     };
     let all = server.facts.tables.read().map_or(tables.len(), |all| all.total);
-    let failing = Failing { names: tables.clone(), all };
-    server.candidates.judge(&CHECK, &MYSQL_CASCADES, &failing, "foreign keys with CASCADE or SET NULL")
+    let failing = Failing { names: tables.iter().map(|table| table.table.clone()).collect(), all };
+    let with_constraints = |cascades: &Cascades| {
+        let names: Vec<String> = cascades.constraints.iter().map(ToString::to_string).collect();
+        format!("{} ({})", cascades.table, names.join(", "))
+    };
+    let shown: Vec<String> = tables.iter().map(with_constraints).collect();
+    let words = "foreign keys with CASCADE or SET NULL";
+    server.candidates.judge_shown(&CHECK, &MYSQL_CASCADES, &failing, words, &shown)
 }

@@ -17,7 +17,12 @@ pub(crate) static CHECK: Check =
          not give an equal copy",
         )
         .source("MariaDB documentation, System-Versioned Tables; the row events of a MariaDB 10.11 server")
-        .causes(&[&MYSQL_NOT_A_TABLE, &MYSQL_ROWS_ELSEWHERE, &MARIADB_SYSTEM_VERSIONED]);
+        .causes(&[
+            &MYSQL_NOT_A_TABLE,
+            &MYSQL_TABLE_NAME_CASE,
+            &MYSQL_ROWS_ELSEWHERE,
+            &MARIADB_SYSTEM_VERSIONED,
+        ]);
 
 pub(in crate::checks) static MYSQL_NOT_A_TABLE: Cause = Cause::new(
     "MYSQL_NOT_A_TABLE",
@@ -25,6 +30,14 @@ pub(in crate::checks) static MYSQL_NOT_A_TABLE: Cause = Cause::new(
     "TABLE_TYPE in information_schema.TABLES",
 )
 .fix("name the tables behind the view (--table), or use --replication-mode snapshot and sorting_keys");
+
+pub(in crate::checks) static MYSQL_TABLE_NAME_CASE: Cause = Cause::new(
+    "MYSQL_TABLE_NAME_CASE",
+    "the binary log has the name of a table as the server stores it, and ClickPipes compares names with regard to case: no change \
+     reaches the copy. The initial load works, because this server compares names without regard to case (lower_case_table_names)",
+    "TABLE_NAME in information_schema.TABLES",
+)
+.fix("write schema and table as SHOW DATABASES and SHOW TABLES print them, here (--table) and in the pipe");
 
 pub(in crate::checks) static MYSQL_ROWS_ELSEWHERE: Cause = Cause::new(
     "MYSQL_ROWS_ELSEWHERE",
@@ -54,6 +67,14 @@ fn judge(server: &Server<'_>) -> Diagnostic {
     let others = of_kind(&[TableKind::View, TableKind::Sequence]);
     if !others.is_empty() {
         return CHECK.fail(&MYSQL_NOT_A_TABLE, Found::from("views or sequences: ").list(&others));
+    }
+    // A table that the server does not find by this name has its own row in the report.
+    let is_other = |table: &&Table| table.kind == TableKind::OtherCase && table.select.is_ok();
+    let names = tables.seen.iter().filter(is_other).map(Table::full_name).collect();
+    let failing = Failing { names, all: tables.total };
+    if !failing.names.is_empty() {
+        let words = "written in another case than on the server";
+        return server.candidates.judge(&CHECK, &MYSQL_TABLE_NAME_CASE, &failing, words);
     }
     let failing = Failing { names: of_kind(&[TableKind::RowsElsewhere]), all: tables.total };
     if !failing.names.is_empty() {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{
-    super::{NamedColumn, TABLES_AT_MOST, Table, TableKind, Tables, UniqueKey, columns, matching},
+    super::{Cascades, NamedColumn, TABLES_AT_MOST, Table, TableKind, Tables, UniqueKey, columns, matching},
     Fact, Queries, Rows, ServerText, all,
 };
 use crate::{
@@ -111,25 +111,32 @@ impl Queries {
     }
 
     /// MySQL shows foreign keys to an account with the SELECT privilege.
-    pub(super) async fn cascades(&mut self, patterns: &[TablePattern]) -> Fact<Vec<String>> {
+    pub(super) async fn cascades(&mut self, patterns: &[TablePattern]) -> Fact<Vec<Cascades>> {
         let sql = format!(
-            "SELECT DISTINCT TABLE_SCHEMA, TABLE_NAME FROM (SELECT CONSTRAINT_SCHEMA AS TABLE_SCHEMA, TABLE_NAME \
-             FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE DELETE_RULE IN ('CASCADE', 'SET NULL') \
-             OR UPDATE_RULE IN ('CASCADE', 'SET NULL')) AS f WHERE {} ORDER BY 1, 2 LIMIT {TABLES_AT_MOST}",
+            "SELECT TABLE_SCHEMA, TABLE_NAME, CONSTRAINT_NAME FROM (SELECT CONSTRAINT_SCHEMA AS TABLE_SCHEMA, TABLE_NAME, \
+             CONSTRAINT_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE DELETE_RULE IN ('CASCADE', 'SET NULL') \
+             OR UPDATE_RULE IN ('CASCADE', 'SET NULL')) AS f WHERE {} ORDER BY 1, 2, 3 LIMIT {TABLES_AT_MOST}",
             is_requested(patterns)
         );
         all(self.rows(&sql).await, |rows| {
-            let name = |row: &Vec<Option<ServerText>>| match row.as_slice() {
-                [Some(schema), Some(table)] => Some(format!("{schema}.{table}")),
-                _ => None,
-            };
-            rows.iter().filter_map(name).collect()
+            let mut found: Vec<Cascades> = Vec::new();
+            for row in rows {
+                let [Some(schema), Some(table), Some(constraint)] = row.as_slice() else { continue };
+                let table = format!("{schema}.{table}");
+                if found.last().is_none_or(|last| last.table != table) {
+                    found.push(Cascades { table, constraints: Vec::new() });
+                }
+                if let Some(last) = found.last_mut() {
+                    last.constraints.push(constraint.clone());
+                }
+            }
+            found
         })
     }
 
     /// MariaDB shows such an account only which tables have foreign keys. Their rules are in the definition of the table, which takes
     /// a statement per table. Absent if those are too many.
-    pub(super) async fn cascades_in_definitions(&mut self, patterns: &[TablePattern]) -> Fact<Vec<String>> {
+    pub(super) async fn cascades_in_definitions(&mut self, patterns: &[TablePattern]) -> Fact<Vec<Cascades>> {
         let sql = format!(
             "SELECT DISTINCT TABLE_SCHEMA, TABLE_NAME FROM information_schema.KEY_COLUMN_USAGE \
              WHERE REFERENCED_TABLE_NAME IS NOT NULL AND {} ORDER BY 1, 2 LIMIT {}",
@@ -148,8 +155,9 @@ impl Queries {
             // A table that cannot be read has its own row in the report.
             let Ok(rows) = self.rows(&format!("SHOW CREATE TABLE {name}")).await else { continue };
             let definition = rows.first().and_then(|row| row.get(1)?.as_ref());
-            if definition.is_some_and(|definition| has_cascade(definition.raw())) {
-                found.push(format!("{schema}.{table}"));
+            let constraints = definition.map_or_else(Vec::new, |definition| cascades_of(definition.raw()));
+            if !constraints.is_empty() {
+                found.push(Cascades { table: format!("{schema}.{table}"), constraints });
             }
         }
         Fact::Read(found)
@@ -207,38 +215,44 @@ pub(super) struct SpecialColumns {
     pub(super) generated: Fact<Vec<String>>,
 }
 
-/// Whether a foreign key in `SHOW CREATE TABLE` changes rows of the table.
-fn has_cascade(definition: &str) -> bool {
-    let definition = without_names(definition);
-    let keys = definition.lines().map(str::trim).filter(|line| line.starts_with("CONSTRAINT "));
-    keys.filter(|line| line.contains(" FOREIGN KEY (")).any(|line| {
-        ["DELETE", "UPDATE"].iter().any(|event| {
-            [format!(" ON {event} CASCADE"), format!(" ON {event} SET NULL")]
-                .iter()
-                .any(|rule| line.contains(rule))
-        })
-    })
+/// The foreign keys in `SHOW CREATE TABLE` that change rows of the table: their names.
+fn cascades_of(definition: &str) -> Vec<ServerText> {
+    const RULES: [&str; 4] =
+        [" ON DELETE CASCADE", " ON DELETE SET NULL", " ON UPDATE CASCADE", " ON UPDATE SET NULL"];
+    let (masked, mut start, mut found) = (without_names(definition), 0, Vec::new());
+    for line in masked.split_inclusive('\n') {
+        let name = line
+            .trim_start()
+            .strip_prefix("CONSTRAINT ")
+            .filter(|_| RULES.iter().any(|rule| line.contains(rule)))
+            .and_then(|rest| Some((rest, rest.split_once(" FOREIGN KEY (")?.0)));
+        if let Some((rest, name)) = name {
+            let at = start + line.len() - rest.len();
+            let quoted = &definition[at..at + name.len()];
+            let inner = quoted.strip_prefix('`').and_then(|name| name.strip_suffix('`'));
+            found.push(ServerText::new(inner.unwrap_or(quoted).replace("``", "`")));
+        }
+        start += line.len();
+    }
+    found
 }
 
-/// A definition with empty names and strings: they can contain anything, also line breaks and key words.
+/// A definition with names and strings of the same length that contain nothing: they can contain anything, also line breaks and
+/// key words.
 fn without_names(definition: &str) -> String {
-    let (mut left, mut quote) = (String::new(), None);
-    let mut characters = definition.chars();
-    while let Some(c) = characters.next() {
+    let (mut left, mut quote, mut is_escaped) = (String::new(), None, false);
+    for c in definition.chars() {
         match quote {
-            None => {
-                quote = matches!(c, '`' | '\'' | '"').then_some(c);
-                left.push(c);
-            }
+            None => quote = matches!(c, '`' | '\'' | '"').then_some(c),
             // A doubled quote ends one name and begins the next.
-            Some(open) if c == open => {
-                quote = None;
-                left.push(c);
+            Some(open) if c == open && !is_escaped => quote = None,
+            Some(open) => {
+                is_escaped = open != '`' && c == '\\' && !is_escaped;
+                left.extend(std::iter::repeat_n('_', c.len_utf8()));
+                continue;
             }
-            Some('`') => {}
-            Some(_) if c == '\\' => drop(characters.next()),
-            Some(_) => {}
         }
+        left.push(c);
     }
     left
 }
@@ -282,7 +296,28 @@ fn listed(rows: &Rows, patterns: &[TablePattern]) -> Vec<Listed> {
         };
         is_requested.then_some(table)
     };
-    rows.iter().filter_map(one).collect()
+    let mut listed: Vec<Listed> = rows.iter().filter_map(one).collect();
+    listed.extend(in_other_case(rows, patterns));
+    listed
+}
+
+/// Tables that the pipe names in another case. A server that compares names without regard to case reads them.
+fn in_other_case(rows: &Rows, patterns: &[TablePattern]) -> impl Iterator<Item = Listed> {
+    let is_there = |pattern: &TablePattern, case: fn(&str) -> String| {
+        let names = [case(&pattern.schema), case(&pattern.table)];
+        rows.iter().any(|row| match row.as_slice() {
+            [Some(schema), Some(name), ..] => [case(schema.raw()), case(name.raw())] == names,
+            _ => false,
+        })
+    };
+    let other = patterns
+        .iter()
+        .filter(move |p| p.is_exact() && !is_there(p, str::to_owned) && is_there(p, str::to_lowercase));
+    other.map(|p| Listed {
+        schema: ServerText::new(&p.schema),
+        name: ServerText::new(&p.table),
+        kind: TableKind::OtherCase,
+    })
 }
 
 /// Exact names first, found or not. Then the first table of every schema, the second of every schema, and so on: one
@@ -362,24 +397,29 @@ mod tests {
         assert_eq!(names(&listed(&rows, &[pattern("app.*")])), ["app.orders", "app.prices", "app.sink"]);
         let recent = listed(&rows, &[pattern("app.recent"), pattern("app.numbers")]);
         assert_eq!(recent.iter().map(|t| t.kind).collect::<Vec<_>>(), [TableKind::View, TableKind::Sequence]);
-        assert_eq!(listed(&rows, &[pattern("app.ORDERS")]), []);
+        let other = listed(&rows, &[pattern("app.ORDERS"), pattern("app.orders"), pattern("app.OTHERS")]);
+        assert_eq!(names(&other), ["app.orders", "app.ORDERS"]);
+        assert_eq!(other[1].kind, TableKind::OtherCase);
     }
 
     #[test]
     fn foreign_keys_that_change_rows_are_found_in_the_definition() {
-        let of = |line: &str| {
-            has_cascade(&format!(
-                "CREATE TABLE `c` (\n  `id` int COMMENT ' FOREIGN KEY ( ON DELETE CASCADE',\n{line}\n)"
-            ))
+        let of = |line: &str| -> Vec<String> {
+            let definition = format!(
+                "CREATE TABLE `c` (\n  `id` int COMMENT ' FOREIGN KEY ( ON DELETE CASCADE',\n  `ü` int,\n{line}\n)"
+            );
+            cascades_of(&definition).iter().map(|name| name.raw().to_owned()).collect()
         };
         let key = "  CONSTRAINT `k` FOREIGN KEY (`p`) REFERENCES `p` (`id`)";
-        assert!(of(&format!("{key} ON DELETE CASCADE")));
-        assert!(of(&format!("{key} ON UPDATE SET NULL,")));
-        let odd = "  CONSTRAINT `k` FOREIGN KEY (`p`) REFERENCES `new\nline``` (`id`) ON DELETE SET NULL";
-        assert!(of(odd));
-        assert!(!of("  `a` text DEFAULT 'it''s \\'\n  CONSTRAINT `k` FOREIGN KEY (`p`) ON DELETE CASCADE'"));
-        assert!(!of(&format!("{key} ON DELETE NO ACTION")));
-        assert!(!of(key));
+        assert_eq!(of(&format!("{key} ON DELETE CASCADE")), ["k"]);
+        assert_eq!(of(&format!("{key} ON UPDATE SET NULL,")), ["k"]);
+        let odd = "  CONSTRAINT `ö``\n FOREIGN KEY (` FOREIGN KEY (`p`) REFERENCES `new\nline``` (`id`) ON DELETE SET NULL";
+        assert_eq!(of(odd), ["ö`\n FOREIGN KEY ("]);
+        assert_eq!(of(&format!("{key} ON DELETE CASCADE,\n{key},\n{odd}")), ["k", "ö`\n FOREIGN KEY ("]);
+        let default = "  `a` text DEFAULT 'it''s \\'\n  CONSTRAINT `k` FOREIGN KEY (`p`) ON DELETE CASCADE'";
+        assert!(of(default).is_empty());
+        assert!(of(&format!("{key} ON DELETE NO ACTION")).is_empty());
+        assert!(of(key).is_empty());
     }
 
     #[test]

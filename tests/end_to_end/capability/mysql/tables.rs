@@ -21,6 +21,19 @@ pub(super) fn of_both() -> Vec<Case> {
             "--excluded-column",
             "app.orders.customer",
         ]),
+        // The server knows the column, and the engine does not: nothing is excluded.
+        case(
+            "an excluded key column in another case",
+            Change::Nothing,
+            "DB_COLUMNS",
+            "warn DB_EXCLUDED_COLUMN_MISSING",
+        )
+        .cdc()
+        .with_args(&["--table", "app.orders", "--excluded-column", "app.orders.ID"]),
+        case("a sorting key in another case", Change::Nothing, "DB_COLUMNS", "fail DB_SORTING_KEY")
+            .blocked()
+            .with_args(&["--table", "app.orders", "--sorting-key", "app.orders.ID"])
+            .rule(),
         // The stream has the column, but the copy in ClickHouse has not.
         case("an excluded key column", Change::Nothing, "DB_EXCLUDED_KEY", "fail DB_KEY_COLUMN_EXCLUDED")
             .also("DB_ROW_KEY", "fail DB_NO_ROW_KEY")
@@ -154,6 +167,15 @@ pub(super) fn of_mariadb() -> Vec<Case> {
             "warn MYSQL_CASCADES",
         )
         .cdc(),
+        // MySQL takes this setting only for a new data directory.
+        case(
+            "a table in another case than on the server",
+            Restart(&[("lower-case-table-names", "1")]),
+            "MYSQL_TABLE_KINDS",
+            "fail MYSQL_TABLE_NAME_CASE",
+        )
+        .with_args(&["--table", "app.Orders"])
+        .rule(),
         case(
             "a sequence",
             Sql("CREATE SEQUENCE numbers", "DROP SEQUENCE numbers"),
