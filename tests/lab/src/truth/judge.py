@@ -129,12 +129,13 @@ WORDS = {
     "child table not published": r"child table",
     "column in INCLUDE of the key": r"INCLUDE",
     "rows with the same sorting key": r"without a unique key",
+    "changes with the same sorting key": r"without a unique key",
     "sorting key not in a DELETE": r"a DELETE does not send",
     "sorting key column changed": r"leaves the old row",
     "column cannot be dropped": r"DROP COLUMN",
     "slot lost in a pause": r"max_slot_wal_keep_size|idle_replication_slot_timeout",
 }
-SORTING = ("rows with the same sorting key", "sorting key not in a DELETE", "sorting key column changed")
+SORTING = ("rows with the same sorting key", "changes with the same sorting key", "sorting key not in a DELETE", "sorting key column changed")
 WHOLE_TABLE = ("system versioning", "rows not stored", "key column excluded", "column in INCLUDE of the key", "cascade not in the log", "child table not published", *SORTING)
 # Findings that explain a loss of values. They do not say that a table cannot be copied or followed.
 VALUES = {"DB_SORTING_KEY_CHANGES", "PG_UNCHANGED_TOAST", "PG_GENERATED", "PG_ROW_SECURITY", "MARIADB_GENERATED"}
@@ -380,7 +381,7 @@ class Sorted:
     def insert(self, new, instead_of=None):
         other = self.find(new, self.sorting)
         if other is not None and other is not instead_of and not self.is_left(other):
-            self.causes.add("rows with the same sorting key")
+            self.causes.add("changes with the same sorting key")
         self.remove(other)
         self.rows.append(new)
 
