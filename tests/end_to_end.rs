@@ -49,6 +49,8 @@ mod operators;
 mod independent_checks;
 #[path = "end_to_end/local_failures.rs"]
 mod local_failures;
+#[path = "end_to_end/known_faults.rs"]
+mod known_faults;
 #[path = "end_to_end/languages.rs"]
 mod languages;
 #[path = "end_to_end/other_aws.rs"]

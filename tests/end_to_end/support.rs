@@ -3,7 +3,7 @@
 use std::{
     fs,
     net::{SocketAddr, TcpListener},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Output},
     sync::LazyLock,
 };
@@ -15,6 +15,24 @@ use serde_json::Value;
 pub(crate) fn skipped(what: impl std::fmt::Display) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "SKIPPED: {what}");
+}
+
+/// The text of the program and of these tests, for lists that name tests.
+pub(crate) fn test_sources() -> String {
+    let mut sources = String::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join("src"), root.join("tests/end_to_end")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.extension() {
+                _ if path.is_dir() => folders.push(path),
+                Some(extension) if extension == "rs" => sources += &fs::read_to_string(path).unwrap(),
+                _ => {}
+            }
+        }
+    }
+    sources
 }
 
 /// Every server version that is available here.

@@ -1,6 +1,6 @@
 //! The known pitfalls of such an agent, with the tests that would notice each.
 
-use std::{fs, path::Path};
+use crate::support::test_sources;
 
 /// A pitfall, the tests, and what no test covers, with the reason.
 const PITFALLS: &[(&str, &[&str], &str)] = &[
@@ -229,19 +229,7 @@ const PITFALLS: &[(&str, &[&str], &str)] = &[
 
 #[test]
 fn every_named_test_exists() {
-    let mut sources = String::new();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut folders = vec![root.join("src"), root.join("tests/end_to_end")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            match path.extension() {
-                _ if path.is_dir() => folders.push(path),
-                Some(extension) if extension == "rs" => sources += &fs::read_to_string(path).unwrap(),
-                _ => {}
-            }
-        }
-    }
+    let sources = test_sources();
     for (pitfall, tests, missing) in PITFALLS {
         assert!(!tests.is_empty(), "{pitfall}: {missing}");
         for test in *tests {
