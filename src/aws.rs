@@ -23,9 +23,10 @@ mod xml;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::{
+    evidence::none_if_empty,
     static_ips::Rule,
     target::{Operator, Target},
 };
@@ -60,10 +61,6 @@ pub struct ApiCall {
     /// The message, if AWS refused the call or did not respond.
     #[serde(rename(serialize = "error"))]
     pub refused: Option<String>,
-}
-
-fn none_if_empty<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
-    Some(text).filter(|text| !text.is_empty()).serialize(serializer)
 }
 
 /// Entry for missing credentials, in place of a call.

@@ -202,15 +202,14 @@ fn with_default_text(check: &Check, kind: &Kind, diagnostic: Diagnostic) -> Diag
     if !matches!(diagnostic.outcome, Outcome::Fail | Outcome::Warn | Outcome::Unknown) {
         return diagnostic;
     }
-    let expected = match diagnostic.expected.is_empty() {
-        true => check.expected.to_owned(),
-        false => diagnostic.expected,
-    };
     let of_cause = diagnostic.cause.map(|cause| kind.fill(cause.fix)).filter(|fix| !fix.is_empty());
     // A query without an answer is no failure of the check.
     let of_check = || (diagnostic.outcome != Outcome::Unknown).then(|| check.remedy(kind));
-    let remedy = diagnostic.remedy.or(of_cause).or_else(of_check).filter(|remedy| !remedy.is_empty());
-    Diagnostic { expected, remedy, ..diagnostic }
+    let remedy = diagnostic.remedy.clone().or(of_cause).or_else(of_check).filter(|remedy| !remedy.is_empty());
+    match diagnostic.expected.is_empty() {
+        true => Diagnostic { remedy, ..diagnostic }.expected(check.expected),
+        false => Diagnostic { remedy, ..diagnostic },
+    }
 }
 
 /// A query without an answer is unknown, with the server's words.

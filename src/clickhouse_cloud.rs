@@ -158,6 +158,6 @@ impl<'a> Api<'a> {
     }
 
     fn failed(&self, found: &str, help: &str) -> Invalid {
-        Invalid::new(FIELD, "the pipes of the service from the ClickHouse Cloud API", found).help(help)
+        Invalid::new(FIELD, "the pipes of the service from the ClickHouse Cloud API", found).remedy(help)
     }
 }

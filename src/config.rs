@@ -257,7 +257,7 @@ fn require_feature(fields: &Fields) -> Result<(), Invalid> {
         Some((field, given)) if !cfg!(feature = "aws-diagnostics") => {
             Err(Invalid::new(field, "a pipeprobe with the feature aws-diagnostics", "a build without it")
                 .at(&given.origin)
-                .help("cargo install --path ."))
+                .remedy("cargo install --path ."))
         }
         _ => Ok(()),
     }
@@ -274,7 +274,7 @@ fn is_nothing(selected: &select::Selected) -> bool {
 /// For `check` without anything to check.
 fn no_target() -> Invalid {
     let expected = "--type, --host and --iam-role, or a file with targets (-c FILE)";
-    Invalid::new("target", expected, "nothing, and no ./pipeprobe.toml").help(
+    Invalid::new("target", expected, "nothing, and no ./pipeprobe.toml").remedy(
         "give a target, for example:\n\
          \x20 pipeprobe check --type rdspostgres --host mydb.abc123.eu-west-1.rds.amazonaws.com \\\n\
          \x20     --iam-role arn:aws:iam::123456789012:role/clickpipes\n\

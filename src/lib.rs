@@ -32,6 +32,7 @@
 
 // Basic types.
 pub mod secret;
+pub mod evidence;
 pub mod static_ips;
 pub mod target;
 pub mod clickpipes;

@@ -20,13 +20,14 @@ pub use answer::{Answer, AnswerKind, Question};
 pub use finding::Severity;
 pub use rule::Rule;
 
+use crate::evidence::Diagnostic;
 use crate::policy::{
     document::{Document, Kind},
     json::{Cursor, Position},
     subject::Subject,
     wrapping::{self, Wrapped},
 };
-use finding::Finding;
+use finding::{BrokenRule, Finding};
 
 /// A file that was read.
 #[derive(Clone, Debug)]
@@ -56,9 +57,13 @@ pub struct JudgedDocument {
     pub findings: Vec<Row>,
 }
 
+/// A finding.
+pub type Row = Diagnostic<RulePlace>;
+
+/// A rule that a document breaks, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Row {
+pub struct RulePlace {
     pub code: &'static str,
     /// Title of the rule.
     pub description: &'static str,
@@ -67,9 +72,6 @@ pub struct Row {
     pub column: usize,
     /// `Statement[0].Principal.AWS`
     pub path: String,
-    pub expected: Option<String>,
-    pub found: Option<String>,
-    pub remedy: Option<String>,
 }
 
 impl Lint {
@@ -196,19 +198,15 @@ fn finish(draft: Draft<'_>) -> JudgedDocument {
     found.sort_by_key(|finding| finding.at);
     let mut cursor = Cursor::new(&draft.source.text);
     let row = |finding: Finding| {
-        let given = |text: String| (!text.is_empty()).then_some(text);
         let Position { line, column } = cursor.position(finding.at);
-        Row {
-            code: finding.rule.code(),
-            description: finding.rule.title(),
-            severity: finding.severity,
+        finding.about(|BrokenRule { rule, severity, path, .. }| RulePlace {
+            code: rule.code(),
+            description: rule.title(),
+            severity,
             line,
             column,
-            path: finding.path,
-            expected: given(finding.expected),
-            found: given(finding.found),
-            remedy: given(finding.remedy),
-        }
+            path,
+        })
     };
     JudgedDocument {
         file: draft.source.file.clone(),

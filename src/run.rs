@@ -36,7 +36,7 @@ pub use token::{client_command, token};
 use crate::{
     cli::Format,
     report::{json, nagios},
-    target::{ConfigErrors, Invalid},
+    target::ConfigErrors,
 };
 
 /// The exit code; documented in `check --help` and the README.
@@ -84,11 +84,11 @@ pub fn refuse(errors: &ConfigErrors, format: Format, out: &mut impl Write) -> io
 }
 
 fn say(errors: &ConfigErrors) {
-    for Invalid { field, origin, expected, found, help } in errors.all() {
-        let origin = origin.as_ref().map(|origin| format!(" ({origin})")).unwrap_or_default();
-        let help =
-            help.as_ref().map(|help| format!("\n  help:     {}", help.replace('\n', "\n            ")));
-        let help = help.unwrap_or_default();
-        eprintln!("error: {field}{origin}\n  expected: {expected}\n  found:    {found}{help}");
+    for invalid in errors.all() {
+        let origin = invalid.origin.as_ref().map(|origin| format!(" ({origin})")).unwrap_or_default();
+        let line = |(label, text): (&str, &str)| {
+            format!("\n  {:<10}{}", format!("{label}:"), text.replace('\n', "\n            "))
+        };
+        eprintln!("error: {}{origin}{}", invalid.field, invalid.lines("help").map(line).collect::<String>());
     }
 }

@@ -19,7 +19,8 @@ pub use access::{Access, CaCertificate, Operator};
 pub use arn::{PrincipalArn, RoleArn};
 pub use declaration::{Declaration, Planned, PlannedPart, Problem, ProblemKind, Skipped, Unchecked};
 pub use invalid::{
-    ConfigErrors, ErrorList, Invalid, Origin, choice, nearest, no_known_placeholder, no_placeholder, quoted,
+    ConfigErrors, ErrorList, InputField, Invalid, Origin, choice, nearest, no_known_placeholder,
+    no_placeholder, quoted,
 };
 pub use parameter::{Parameter, Unset};
 pub use pipe::{Pipe, ReplicationMechanism, ReplicationMode, TableColumn, TablePattern, like};

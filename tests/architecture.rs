@@ -269,6 +269,7 @@ fn only_main_reads_the_wall_clock() {
 fn pure_modules_do_no_io() {
     let pure = [
         "secret",
+        "evidence",
         "static_ips",
         "target",
         "clickpipes",

@@ -130,7 +130,7 @@ fn compare(file: &str, situation: &Situation) -> Vec<String> {
     }
     for (code, words) in &expect.says {
         let texts = |row: &lint::Row| {
-            [&row.expected, &row.found, &row.remedy].map(|text| text.clone().unwrap_or_default()).join(" | ")
+            [&row.expected, &row.found, row.remedy.as_deref().unwrap_or_default()].join(" | ")
         };
         let found: Vec<String> = lint.rows().filter(|row| row.code == code).map(texts).collect();
         if !found.iter().any(|text| text.contains(words)) {

@@ -17,6 +17,7 @@ use crate::checks::identity::access_role::STS_NO_SUCH_ROLE;
 use crate::{
     aws::{AwsRecords, CREDENTIALS, Lookup, Role},
     diagnostic::{Outcome, printable},
+    evidence::Diagnostic,
     policy::{
         document::{Document, Kind},
         subject::Subject,
@@ -26,52 +27,53 @@ use crate::{
 };
 
 /// One thing the records say.
+pub type AwsEvidence = Diagnostic<Record>;
+
+/// What it is about, and how it bears on the causes of a failure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct AwsEvidence {
-    /// What it is about: `IAM authentication`.
+pub struct Record {
+    /// `IAM authentication`.
     pub subject: &'static str,
     /// `Pass` if it is in order, `Fail` if it keeps ClickPipes out, `Warn` if it can, otherwise `Unknown`.
     pub outcome: Outcome,
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub cause: Option<&'static Cause>,
-    pub found: String,
-    pub remedy: Option<String>,
     /// Causes that are impossible, because it is in order.
     #[serde(skip)]
     rules_out: Vec<&'static Cause>,
 }
 
 impl AwsEvidence {
-    fn new(subject: &'static str, outcome: Outcome, found: impl AsRef<str>) -> Self {
-        let found = printable(found.as_ref());
-        Self { subject, outcome, cause: None, found, remedy: None, rules_out: Vec::new() }
+    fn new(
+        subject: &'static str,
+        outcome: Outcome,
+        cause: Option<&'static Cause>,
+        found: impl Into<String>,
+    ) -> Self {
+        Self::of(Record { subject, outcome, cause, rules_out: Vec::new() }, found)
     }
 
-    fn pass(subject: &'static str, found: impl AsRef<str>) -> Self {
-        Self::new(subject, Outcome::Pass, found)
+    fn pass(subject: &'static str, found: impl Into<String>) -> Self {
+        Self::new(subject, Outcome::Pass, None, found)
     }
 
-    fn unknown(subject: &'static str, found: impl AsRef<str>) -> Self {
-        Self::new(subject, Outcome::Unknown, found)
+    fn unknown(subject: &'static str, found: impl Into<String>) -> Self {
+        Self::new(subject, Outcome::Unknown, None, found)
     }
 
-    fn fail(subject: &'static str, cause: &'static Cause, found: impl AsRef<str>) -> Self {
-        Self { cause: Some(cause), ..Self::new(subject, Outcome::Fail, found) }
+    fn fail(subject: &'static str, cause: &'static Cause, found: impl Into<String>) -> Self {
+        Self::new(subject, Outcome::Fail, Some(cause), found)
     }
 
-    fn warn(subject: &'static str, cause: &'static Cause, found: impl AsRef<str>) -> Self {
-        Self { cause: Some(cause), ..Self::new(subject, Outcome::Warn, found) }
+    fn warn(subject: &'static str, cause: &'static Cause, found: impl Into<String>) -> Self {
+        Self::new(subject, Outcome::Warn, Some(cause), found)
     }
 
     #[must_use]
-    fn remedy(self, remedy: impl AsRef<str>) -> Self {
-        Self { remedy: Some(printable(remedy.as_ref())), ..self }
-    }
-
-    #[must_use]
-    fn rules_out(self, causes: &[&'static Cause]) -> Self {
-        Self { rules_out: causes.to_vec(), ..self }
+    fn rules_out(mut self, causes: &[&'static Cause]) -> Self {
+        self.rules_out = causes.to_vec();
+        self
     }
 
     /// What is wrong, and not merely unknown.
@@ -82,6 +84,10 @@ impl AwsEvidence {
 
 /// What the records say, the database first. Nothing without AWS diagnostics.
 pub fn aws_evidence(target: &Target, seen: &Observations) -> Vec<AwsEvidence> {
+    read(target, seen).into_iter().map(|evidence| evidence.with_texts(printable)).collect()
+}
+
+fn read(target: &Target, seen: &Observations) -> Vec<AwsEvidence> {
     let Some(look) = &seen.operator else { return Vec::new() };
     if let Some(asked) = look.asked.iter().find(|asked| asked.call == CREDENTIALS) {
         let words = asked.refused.as_deref().unwrap_or_default();

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Cause, Check, Found};
-use crate::diagnostic::Outcome;
+use crate::{diagnostic::Outcome, evidence};
 
 /// One of several causes that the evidence allows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -24,22 +24,19 @@ impl Candidate {
 }
 
 /// What one check found.
+pub type Diagnostic = evidence::Diagnostic<Judged>;
+
+/// A check, and how it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Diagnostic {
+pub struct Judged {
     pub check: &'static Check,
     pub outcome: Outcome,
     /// The cause, if the check did not simply pass.
     pub cause: Option<&'static Cause>,
-    /// The expected state. Empty if the check's own text says it.
-    pub expected: String,
-    /// The evidence, with the server's own words.
-    pub found: String,
-    /// Every name in the lists of `found`, also those that the text leaves out.
+    /// Every name in the lists of what was found, also those that the text leaves out.
     pub listed: Vec<String>,
     /// Whether the text leaves out names.
     pub is_shortened: bool,
-    /// What to type or change next.
-    pub remedy: Option<String>,
     /// If the evidence allows several causes: the most likely first.
     pub candidates: Vec<Candidate>,
 }
@@ -52,17 +49,7 @@ impl Diagnostic {
         found: impl Into<Found>,
     ) -> Self {
         let Found { text, listed, is_shortened } = found.into();
-        Self {
-            check,
-            outcome,
-            cause,
-            expected: String::new(),
-            found: text,
-            listed,
-            is_shortened,
-            remedy: None,
-            candidates: Vec::new(),
-        }
+        Self::of(Judged { check, outcome, cause, listed, is_shortened, candidates: Vec::new() }, text)
     }
 
     /// Code of the cause; empty if there is none.
@@ -77,19 +64,14 @@ impl Diagnostic {
     #[must_use]
     pub(super) fn with_found(self, found: Found) -> Self {
         let Found { text, listed, is_shortened } = found;
-        Self { found: text, listed, is_shortened, ..self }
-    }
-
-    #[must_use]
-    pub(super) fn expected(self, expected: impl Into<String>) -> Self {
-        Self { expected: expected.into(), ..self }
+        Self { found: text, topic: Judged { listed, is_shortened, ..self.topic }, ..self }
     }
 
     /// Any of these, the most likely first, whose remedy becomes that of the diagnostic.
     #[must_use]
     pub(super) fn with_candidates(self, candidates: Vec<Candidate>) -> Self {
         let remedy = candidates.first().map(|first| first.remedy.clone());
-        Self { remedy: remedy.or(self.remedy), candidates, ..self }
+        Self { remedy: remedy.or(self.remedy), topic: Judged { candidates, ..self.topic }, ..self }
     }
 
     /// The remedy of the cause, with these values for its placeholders.
@@ -98,10 +80,5 @@ impl Diagnostic {
         let fix = self.cause.map_or("", |cause| cause.fix).to_owned();
         let remedy = values.iter().fold(fix, |text, (placeholder, value)| text.replace(placeholder, value));
         self.remedy(remedy)
-    }
-
-    #[must_use]
-    pub(super) fn remedy(self, remedy: impl Into<String>) -> Self {
-        Self { remedy: Some(remedy.into()), ..self }
     }
 }

@@ -100,7 +100,7 @@ fn remedy(problems: &[&Problem]) -> String {
     let open = problems.iter().any(|problem| is_open(&problem)).then(|| after_apply(problems));
     let others = problems.iter().filter(|problem| !is_open(problem));
     open.into_iter()
-        .chain(others.filter_map(|problem| problem.invalid.help.clone()))
+        .chain(others.filter_map(|problem| problem.invalid.remedy.clone()))
         .collect::<Vec<_>>()
         .join("; ")
 }
@@ -131,7 +131,7 @@ mod tests {
         let problem = |kind: &ProblemKind| Problem {
             kind: *kind,
             key: None,
-            invalid: Invalid::new("source.mysql.x", "e", "f").help("h"),
+            invalid: Invalid::new("source.mysql.x", "e", "f").remedy("h"),
         };
         Declaration { problems: kinds.iter().map(problem).collect(), ..Declaration::default() }
     }

@@ -213,7 +213,7 @@ fn the_policy_that_aws_names_is_the_cause() {
                 );
                 let row = denied_with(CALLER, ROLE, &message);
                 assert_eq!(row.cause_code(), cause, "{message}");
-                let remedy = row.remedy.unwrap();
+                let remedy = row.remedy.as_ref().unwrap();
                 assert!(remedy.contains(whose) && remedy.contains(does), "{message}: {remedy}");
                 assert!(row.candidates.is_empty(), "{message}");
             }

@@ -195,8 +195,9 @@ fn tcp(
         (Some(given), None) => {
             let missing =
                 Invalid::new("agent_password_file", "a file with the password of agent_listen", "nothing");
-            errors
-                .push(missing.at(&given.origin).help("write one: (umask 077; openssl rand -hex 16 > FILE)"));
+            errors.push(
+                missing.at(&given.origin).remedy("write one: (umask 077; openssl rand -hex 16 > FILE)"),
+            );
         }
         (None, Some(given)) => {
             let missing = Invalid::new("agent_listen", "an address for agent_password_file", "nothing");

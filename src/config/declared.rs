@@ -15,8 +15,8 @@ use crate::{
         terraform::{self, Kind},
     },
     target::{
-        ConfigErrors, Declaration, ErrorList, Invalid, Origin, Problem, ProblemKind, ReplicationMode,
-        SourceType, Target, Unchecked, quoted,
+        ConfigErrors, Declaration, ErrorList, InputField, Invalid, Origin, Problem, ProblemKind,
+        ReplicationMode, SourceType, Target, Unchecked, quoted,
     },
 };
 
@@ -63,7 +63,9 @@ pub(super) fn document(sources: &Sources) -> Result<Option<Document>, ConfigErro
     let text = input::read_limited(Path::new(&given.text), DOCUMENT_LIMIT).map_err(|why| {
         let expected = format!("a file with the {} as JSON", kind.name());
         let help = format!("the {} as JSON is the output of `terraform show -json`", kind.name());
-        Invalid::new(kind.field(), expected, format!("{}: {why}", quoted(&name))).at(&given.origin).help(help)
+        Invalid::new(kind.field(), expected, format!("{}: {why}", quoted(&name)))
+            .at(&given.origin)
+            .remedy(help)
     })?;
     let declared = terraform::read(kind, &text, &name).map_err(|errors| at(errors, &given.origin))?;
     Ok(Some(Document { name, declared }))
@@ -138,14 +140,8 @@ fn add(declaration: &mut Declaration, name: &str, invalid: Invalid) {
     if declaration.problems.iter().any(|problem| problem.key == Some(field)) {
         return;
     }
-    let hide = |text: &str| declaration.sensitive.hide(text);
-    let invalid = Invalid {
-        field: field.to_owned(),
-        origin: None,
-        expected: hide(&invalid.expected),
-        found: hide(&invalid.found),
-        help: invalid.help.as_deref().map(hide),
-    };
+    let field = InputField { field: field.to_owned(), origin: None };
+    let invalid = invalid.about(|_| field).with_texts(|text| declaration.sensitive.hide(text));
     declaration.problems.push(Problem { kind: ProblemKind::Invalid, key: None, invalid });
 }
 

@@ -55,12 +55,12 @@ pub(super) fn missing(field: &str, expected: &str, target: Option<&Origin>) -> I
     let invalid = Invalid::new(field, expected, "nothing");
     match target {
         Some(origin @ Origin::Resource { .. }) => {
-            invalid.at(origin).help(format!("set {field} of the pipe, or give --{flag}"))
+            invalid.at(origin).remedy(format!("set {field} of the pipe, or give --{flag}"))
         }
         Some(origin) => {
-            invalid.at(origin).help(format!("add `{field} = \"…\"` to this table or to [defaults]"))
+            invalid.at(origin).remedy(format!("add `{field} = \"…\"` to this table or to [defaults]"))
         }
-        None => invalid.help(format!("give --{flag}, or set PIPEPROBE_{variable}, or `{field}` in a file")),
+        None => invalid.remedy(format!("give --{flag}, or set PIPEPROBE_{variable}, or `{field}` in a file")),
     }
 }
 

@@ -14,7 +14,7 @@ use super::Context;
 use crate::{
     cli::Given,
     static_ips::{self, List},
-    target::{CaCertificate, Invalid, Origin, quoted},
+    target::{CaCertificate, InputField, Invalid, Origin, quoted},
     trust,
 };
 
@@ -96,7 +96,8 @@ impl Context<'_> {
             return Ok(known);
         }
         given.read(|_| {
-            trust::web_roots(Some(&ca)).map_err(|invalid| Invalid { field: field.to_owned(), ..invalid })
+            trust::web_roots(Some(&ca))
+                .map_err(|invalid| invalid.about(|input| InputField { field: field.to_owned(), ..input }))
         })?;
         self.files.remember(&ca);
         Ok(ca)
@@ -110,7 +111,7 @@ impl Context<'_> {
             let help = format!("write it with: curl -fsS {} -o FILE", static_ips::LIVE);
             Invalid::new("static_ips", expected, format!("{}: {why}", quoted(&given.text)))
                 .at(&given.origin)
-                .help(help)
+                .remedy(help)
         })
     }
 

@@ -103,7 +103,7 @@ pub(super) fn one_target(
             };
             let place = if sources.has_document() { "document" } else { "file" };
             let found = format!("{} targets in the {place}", more + 1);
-            Err(Invalid::new(field, purpose, found).help(help).into())
+            Err(Invalid::new(field, purpose, found).remedy(help).into())
         }
     }
 }
@@ -154,7 +154,7 @@ pub(super) fn targets_of(
             "at least one table [targets.NAME]",
             format!("none in {shown}"),
         )
-        .help("print an example with `pipeprobe config example config`")
+        .remedy("print an example with `pipeprobe config example config`")
         .into());
     }
     let defaults = file.defaults;

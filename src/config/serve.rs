@@ -206,7 +206,7 @@ fn path(sources: &cli::Sources) -> Result<Option<PathBuf>, Invalid> {
         None if sources.has_document() => Ok(None),
         None if default.is_file() => Ok(Some(default)),
         None => Err(Invalid::new("config_file", "a file with targets", "nothing, and no ./pipeprobe.toml")
-            .help("give -c FILE; start one with: pipeprobe config example config > pipeprobe.toml")),
+            .remedy("give -c FILE; start one with: pipeprobe config example config > pipeprobe.toml")),
     }
 }
 

@@ -75,7 +75,7 @@ fn uuid(field: &str, text: &str) -> Result<String, Invalid> {
         false => {
             let expected = "an ID such as 11111111-2222-3333-4444-555555555555";
             let help = "the console of ClickHouse Cloud shows it in the URL of the service";
-            Err(Invalid::new(field, expected, quoted(text)).help(help))
+            Err(Invalid::new(field, expected, quoted(text)).remedy(help))
         }
     }
 }
@@ -84,7 +84,7 @@ fn key_of_variables(context: &Context<'_>) -> Result<ApiKey, Invalid> {
     let expected = "the key of the ClickHouse Cloud API";
     let variable = |name: &str| {
         let help = format!("set {KEY} and {SECRET}, or give --clickhouse-key-file");
-        context.variable(name).ok_or_else(|| Invalid::new(name, expected, "nothing").help(help))
+        context.variable(name).ok_or_else(|| Invalid::new(name, expected, "nothing").remedy(help))
     };
     let (id, secret) = (variable(KEY)?, variable(SECRET)?);
     let part = |name: &str, given: &Given| {

@@ -120,7 +120,7 @@ fn user_is_printable(target: &Target) -> Result<(), Invalid> {
     match sensitive.is_some_and(|sensitive| sensitive.contains(target.user.as_str())) {
         true => {
             Err(Invalid::new("user", "a user that may be printed", "a sensitive value of the plan or state")
-                .help("give --user"))
+                .remedy("give --user"))
         }
         false => Ok(()),
     }

@@ -194,7 +194,7 @@ fn errors_in_a_file_name_the_target_or_the_line() {
     let error = errors.first();
     assert_eq!(error.field, "targets.a.hots");
     assert!(error.to_string().contains(&format!("{}:2", unknown.path().display())), "{error}");
-    assert_eq!(error.help.as_deref(), Some("did you mean `host`?"));
+    assert_eq!(error.remedy.as_deref(), Some("did you mean `host`?"));
     let empty = temporary("");
     assert!(
         read(&["--config-file", empty.path().to_str().unwrap()])

@@ -56,7 +56,7 @@ impl Token {
                 let invalid =
                     Invalid::new("--for", "ca_certificate as the path of a file, for the client", "PEM text")
                         .at(&given.origin)
-                        .help("save the certificates to a file, and set ca_certificate to its path");
+                        .remedy("save the certificates to a file, and set ca_certificate to its path");
                 errors.take::<()>(Err(invalid));
                 None
             }

@@ -24,7 +24,7 @@ pub(super) fn fields(url: &str) -> Result<TargetFields, Invalid> {
             "a URL without a password: pipeprobe logs in with an IAM token",
             "a URL with a password",
         )
-        .help(
+        .remedy(
             "remove the password from the URL; if it is in use, change it, because shells keep a history",
         ));
     }

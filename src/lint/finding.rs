@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::rule::Rule;
+use crate::evidence::Diagnostic;
 use crate::policy::condition::Condition;
 use crate::policy::document::{Element, PrincipalEntry, Span, Statement};
 
@@ -21,48 +22,34 @@ pub enum Severity {
     Unknown,
 }
 
+/// A finding before its line and column are known.
+pub(super) type Finding = Diagnostic<BrokenRule>;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Finding {
+pub(super) struct BrokenRule {
     pub rule: Rule,
     pub severity: Severity,
     /// Byte offset in the file.
     pub at: usize,
     pub path: String,
-    pub expected: String,
-    pub found: String,
-    pub remedy: String,
 }
 
 impl Finding {
-    pub(super) fn error(rule: Rule, place: &impl Located, found: impl Into<String>) -> Self {
+    fn new(rule: Rule, severity: Severity, place: &impl Located, found: impl Into<String>) -> Self {
         let (at, path) = place.location();
-        Self {
-            rule,
-            severity: Severity::Error,
-            at,
-            path,
-            expected: String::new(),
-            found: found.into(),
-            remedy: String::new(),
-        }
+        Self::of(BrokenRule { rule, severity, at, path }, found)
+    }
+
+    pub(super) fn error(rule: Rule, place: &impl Located, found: impl Into<String>) -> Self {
+        Self::new(rule, Severity::Error, place, found)
     }
 
     pub(super) fn warning(rule: Rule, place: &impl Located, found: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(rule, place, found) }
+        Self::new(rule, Severity::Warning, place, found)
     }
 
     pub(super) fn unknown(rule: Rule, place: &impl Located, found: impl Into<String>) -> Self {
-        Self { severity: Severity::Unknown, ..Self::error(rule, place, found) }
-    }
-
-    #[must_use]
-    pub(super) fn expected(self, expected: impl Into<String>) -> Self {
-        Self { expected: expected.into(), ..self }
-    }
-
-    #[must_use]
-    pub(super) fn remedy(self, remedy: impl Into<String>) -> Self {
-        Self { remedy: remedy.into(), ..self }
+        Self::new(rule, Severity::Unknown, place, found)
     }
 }
 

@@ -70,7 +70,7 @@ impl<'a> Document<'a> {
             source: invalid.origin.as_ref().map(ToString::to_string),
             expected: &invalid.expected,
             found: &invalid.found,
-            help: invalid.help.as_deref(),
+            help: invalid.remedy.as_deref(),
         };
         Self { errors: errors.all().iter().map(error).collect(), success: false, ..Self::of(&[], &[]) }
     }

@@ -8,7 +8,7 @@ use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, 
 use super::{CheckResult, Report, Status};
 use crate::{
     diagnostic::Outcome,
-    target::{ConfigErrors, Invalid, Skipped},
+    target::{ConfigErrors, Skipped},
 };
 
 const NAME: &str = "pipeprobe";
@@ -45,17 +45,13 @@ fn skipped_suite(skipped: &[Skipped]) -> TestSuite {
 /// The writer's.
 pub fn write_errors(out: &mut impl Write, errors: &ConfigErrors) -> io::Result<()> {
     let mut suite = TestSuite::new(NAME);
-    for Invalid { field, origin, expected, found, help } in errors.all() {
-        let origin = origin.as_ref().map(ToString::to_string);
+    for invalid in errors.all() {
+        let source = invalid.origin.as_ref().map(|origin| format!("source: {origin}"));
+        let texts = invalid.lines("help").map(|(label, text)| format!("{label}: {text}"));
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-        status.set_message(format!("{field}: found {found}"));
+        status.set_message(format!("{}: found {}", invalid.field, invalid.found));
         status.set_type("usage");
-        status.set_description(lines([
-            ("source", origin.as_deref()),
-            ("expected", Some(expected)),
-            ("found", Some(found)),
-            ("help", help.as_deref()),
-        ]));
+        status.set_description(source.into_iter().chain(texts).collect::<Vec<_>>().join("\n"));
         let mut case = TestCase::new("configuration", status);
         case.set_classname(NAME);
         suite.add_test_case(case);
@@ -320,7 +316,7 @@ mod tests {
     #[test]
     fn a_refused_run_is_one_case_with_an_error() {
         let mut out = Vec::new();
-        write_errors(&mut out, &Invalid::new("host", "a name", "nothing").into()).unwrap();
+        write_errors(&mut out, &crate::target::Invalid::new("host", "a name", "nothing").into()).unwrap();
         let text = String::from_utf8(out).unwrap();
         let xml = Document::parse(&text).unwrap();
         assert_eq!(xml.root_element().attribute("errors"), Some("1"));

@@ -61,9 +61,9 @@ pub(crate) fn not_signed(target: &Target, evidence: IdentityEvidence, error: Ide
     let failed = diagnostics.iter().find(|f| f.cause.is_some());
     let cause = failed.map_or("", Diagnostic::cause_code);
     let found = failed.map(|f| f.found.as_str()).unwrap_or_default();
-    let help = failed.and_then(|f| f.remedy.clone());
+    let remedy = failed.and_then(|f| f.remedy.clone());
     let invalid = Invalid::new("identity", "credentials to sign with", format!("{cause}: {found}"));
-    Invalid { help, ..invalid }
+    Invalid { remedy, ..invalid }
 }
 
 /// Reasons why the token cannot work, or not for long. Source: "IAM database authentication", limitations.

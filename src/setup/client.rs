@@ -76,7 +76,7 @@ pub fn login_command(
     let refused = |expected: &str| {
         let found = format!("{} with tls_host {host}", target.dial);
         Invalid::new("--for", expected, found)
-            .help("use `pipeprobe exec`, which verifies tls_host for every client")
+            .remedy("use `pipeprobe exec`, which verifies tls_host for every client")
     };
     commands.push(match client {
         Client::Psql => {

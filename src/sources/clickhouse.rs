@@ -89,7 +89,7 @@ fn parsed<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Invalid> {
 
 fn unusable(found: impl std::fmt::Display) -> Invalid {
     Invalid::new(FIELD, "the service and its pipes, as the ClickHouse Cloud API describes them", found)
-        .help("use a newer pipeprobe, or --terraform-state")
+        .remedy("use a newer pipeprobe, or --terraform-state")
 }
 
 fn facts(id: &str, role: Option<String>, provider: Option<String>, region: Option<String>) -> ServiceFacts {

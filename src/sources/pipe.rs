@@ -301,7 +301,7 @@ impl<'a> PipeReader<'a> {
         help: &str,
     ) {
         let found = self.declaration.sensitive.hide(found);
-        let invalid = Invalid::new(&path.join("."), expected, found).help(help);
+        let invalid = Invalid::new(&path.join("."), expected, found).remedy(help);
         self.declaration.problems.push(Problem { kind, key, invalid });
     }
 }

@@ -124,7 +124,7 @@ fn attributes(kind: Kind, resource: &Resource<'_>) -> Result<Attributes, Invalid
             error.column()
         );
         kind.invalid(found)
-            .help("pipeprobe reads the attributes of ClickHouse's provider from version 3.4 on")
+            .remedy("pipeprobe reads the attributes of ClickHouse's provider from version 3.4 on")
     })
 }
 

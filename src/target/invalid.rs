@@ -4,28 +4,24 @@ use std::fmt;
 
 use clap::ValueEnum;
 
+use crate::evidence::Diagnostic;
+
 /// Input that cannot be used. Never carries a secret: fields that can hold one are not quoted.
+pub type Invalid = Diagnostic<InputField>;
+
+/// A field of the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Invalid {
+pub struct InputField {
     /// The field, such as `host`; for a value from a file with its table, such as `targets.orders.host`.
     pub field: String,
     /// The flag, variable or line that the value came from, if one did.
     pub origin: Option<Box<Origin>>,
-    pub expected: String,
-    pub found: String,
-    /// What was probably meant, or what to type.
-    pub help: Option<String>,
 }
 
 impl Invalid {
     pub fn new(field: &str, expected: impl Into<String>, found: impl fmt::Display) -> Self {
-        Self {
-            field: field.to_owned(),
-            origin: None,
-            expected: expected.into(),
-            found: found.to_string(),
-            help: None,
-        }
+        let field = InputField { field: field.to_owned(), origin: None };
+        Self::of(field, found.to_string()).expected(expected)
     }
 
     /// The same for a value that came from here. The first origin wins.
@@ -45,17 +41,11 @@ impl Invalid {
         self
     }
 
-    #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
-    }
-
     /// Suggests the candidate that `text` was probably meant to be.
     #[must_use]
     pub fn suggest<'a>(self, text: &str, candidates: impl IntoIterator<Item = &'a str>) -> Self {
         match nearest(text, candidates) {
-            Some(candidate) => self.help(format!("did you mean `{candidate}`?")),
+            Some(candidate) => self.remedy(format!("did you mean `{candidate}`?")),
             None => self,
         }
     }
@@ -68,7 +58,7 @@ impl fmt::Display for Invalid {
             write!(f, " ({origin})")?;
         }
         write!(f, ": expected {}, found {}", self.expected, self.found)?;
-        self.help.iter().try_for_each(|help| write!(f, "; {help}"))
+        self.remedy.iter().try_for_each(|remedy| write!(f, "; {remedy}"))
     }
 }
 

@@ -55,7 +55,7 @@ impl Inherited {
         unknown.next().map_or(Ok(()), |name| {
             let expected = format!("the name of a target: {}", targets.join(", "));
             Err(Invalid::new("LISTEN_FDNAMES", expected, quoted(name))
-                .help("set FileDescriptorName= of the socket unit to the name of the target"))
+                .remedy("set FileDescriptorName= of the socket unit to the name of the target"))
         })
     }
 

@@ -49,7 +49,7 @@ impl PrivateDirectory {
             "a directory in which a socket can be created",
             failures.join("; "),
         )
-        .help("set XDG_RUNTIME_DIR or TMPDIR to a directory of this user"))
+        .remedy("set XDG_RUNTIME_DIR or TMPDIR to a directory of this user"))
     }
 
     pub fn path(&self) -> &Path {
@@ -76,7 +76,7 @@ pub(in crate::agent) fn described(path: &Path, metadata: &fs::Metadata) -> Strin
 pub(in crate::agent) fn create_parent(directory: &Path, is_shared: bool) -> Result<(), Invalid> {
     let refused = |found: String| {
         Invalid::new("socket_dir", "a directory that only this user or root can change", found)
-            .help("give another one: --socket-dir DIR")
+            .remedy("give another one: --socket-dir DIR")
     };
     let failed = |error: io::Error| refused(format!("{}: {error}", quoted(directory.display())));
     match fs::DirBuilder::new().mode(0o700).create(directory) {
@@ -126,7 +126,7 @@ impl UnixSocket {
             let found = format!("{length} bytes: {}", quoted(path.display()));
             let expected = format!("a path of at most {LONGEST_PATH} bytes");
             return Err(Invalid::new("socket", expected, found)
-                .help("set XDG_RUNTIME_DIR to a shorter path, such as /run/user/1000"));
+                .remedy("set XDG_RUNTIME_DIR to a shorter path, such as /run/user/1000"));
         }
         match fs::DirBuilder::new().mode(0o700).create(directory) {
             Ok(()) => fs::set_permissions(directory, Permissions::from_mode(0o700))

@@ -146,6 +146,7 @@ fn switch(target: &Target, record: &DatabaseRecord) -> AwsEvidence {
         Switch { on: Some(true), pending: Some(false) } => AwsEvidence::new(
             IAM,
             crate::diagnostic::Outcome::Warn,
+            None,
             format!("on for {what}, and about to be turned off"),
         )
         .remedy(enable),

@@ -179,20 +179,17 @@ impl ApiCall<'_> {
         let others =
             rows.iter().all(|(_, row)| matches!(row.code, "POLICY_RESOURCE_ID" | "POLICY_RESOURCE_ID_KIND"));
         if let (true, Some(id)) = (others, &self.subject.resource_id) {
-            let mut ids: Vec<&str> = rows.iter().filter_map(|(_, row)| row.found.as_deref()).collect();
+            let mut ids: Vec<&str> = rows.iter().map(|(_, row)| &*row.found).collect();
             ids.dedup();
             let found = format!("{policy} allows {CONNECT} on {}, and this database is {id}", ids.join(", "));
             return AwsEvidence::fail(SUBJECT, &TOKEN_OTHER_RESOURCE, found).remedy(remedy);
         }
         let says = |(policy, row): &(String, Row)| {
-            let expected =
-                row.expected.as_ref().map(|expected| format!(", expected {expected}")).unwrap_or_default();
-            format!(
-                "{policy} {} ({}): found {}{expected}",
-                row.path,
-                row.code,
-                row.found.as_deref().unwrap_or_default()
-            )
+            let expected = match row.expected.is_empty() {
+                true => String::new(),
+                false => format!(", expected {}", row.expected),
+            };
+            format!("{policy} {} ({}): found {}{expected}", row.path, row.code, row.found)
         };
         let found: Vec<String> = rows.iter().take(3).map(says).collect();
         let found = format!("none allows {CONNECT} on {arn}: {}", found.join("; "));

@@ -66,7 +66,7 @@ fn targets_are_selected_by_their_address() {
     assert_eq!((config.targets.len(), config.unchecked.len()), (1, 0));
     let errors = read(&["--terraform-plan", PLAN, "clickhouse_clickpipe.order"]).unwrap_err();
     assert_eq!(errors.first().field, "TARGET");
-    assert_eq!(errors.first().help.as_deref(), Some("did you mean `clickhouse_clickpipe.orders`?"));
+    assert_eq!(errors.first().remedy.as_deref(), Some("did you mean `clickhouse_clickpipe.orders`?"));
     let file = plan(json!({}));
     let errors = read_plan(&file, &["k"]).unwrap_err();
     assert!(errors.first().found.contains("which is skipped: source `kafka`"), "{errors}");
@@ -174,7 +174,7 @@ fn serve_setup_and_lint_read_the_same_pipes() {
     let errors = read_serve(&["--terraform-plan", PLAN]).unwrap_err();
     let fields: Vec<&str> = errors.all().iter().map(|invalid| &*invalid.field).collect();
     assert_eq!(fields, [format!("{MARIA}.source.mysql.host"), format!("{MARIA}.source.mysql.iam_role")]);
-    assert!(errors.first().help.as_deref().unwrap().contains("--terraform-state"), "{errors}");
+    assert!(errors.first().remedy.as_deref().unwrap().contains("--terraform-state"), "{errors}");
 
     let file = plan(json!({}));
     let setup = |more: &[&str]| {

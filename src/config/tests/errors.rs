@@ -14,7 +14,7 @@ fn all_errors_of_a_file_are_reported_with_line_and_suggestion() {
         .iter()
         .map(|invalid| {
             let Some(Origin::File { line, .. }) = invalid.origin.as_deref() else { panic!("{invalid}") };
-            (invalid.field.as_str(), *line, invalid.help.as_deref().unwrap_or_default())
+            (invalid.field.as_str(), *line, invalid.remedy.as_deref().unwrap_or_default())
         })
         .collect();
     assert_eq!(

@@ -43,7 +43,7 @@ pub(super) fn explain(statement: &Statement, subject: &Subject, names: Truth) ->
     let slips: Vec<Finding> = written
         .iter()
         .filter_map(|who| slip(who, subject))
-        .map(|finding| Finding { remedy: remedy.clone(), ..finding })
+        .map(|finding| finding.remedy(remedy.clone()))
         .collect();
     if !slips.is_empty() {
         return slips;

@@ -14,7 +14,7 @@ fn unchecked() -> Unchecked {
         kind,
         key: Some(key),
         invalid: Invalid::new(field, "a value that is known before apply", "known only after apply")
-            .help("of secret_user"),
+            .remedy("of secret_user"),
     };
     let problems = vec![
         problem(ProblemKind::KnownAfterApply, "host", "source.postgres.host"),

@@ -175,9 +175,8 @@ pub(super) fn write_aws(
             wrapped(out, layout.width, "  ", "  ", &finding.found, DIM)?;
             continue;
         }
-        labeled(out, layout, "  found    ", &finding.found)?;
-        if let Some(remedy) = finding.remedy.as_ref().filter(|remedy| !is_above(report, remedy, layout)) {
-            labeled(out, layout, "  fix      ", remedy)?;
+        for (label, text) in finding.lines("fix").filter(|(_, text)| !is_above(report, text, layout)) {
+            labeled(out, layout, &format!("  {label:<9}"), text)?;
         }
     }
     if verbose {

@@ -38,12 +38,15 @@ fn write_document(out: &mut impl Write, document: &JudgedDocument) -> io::Result
         // Findings with the same path and remedy: print the remedy once, below the last.
         let below = document.findings.get(i + 1);
         let same = below.is_some_and(|next| (&next.path, &next.remedy) == (&row.path, &row.remedy));
-        write_row(out, row, if same { None } else { row.remedy.as_ref() })?;
+        write_row(out, row, !same)?;
     }
     writeln!(out)
 }
 
-fn write_row(out: &mut impl Write, row: &Row, remedy: Option<&String>) -> io::Result<()> {
+const FIX: &str = "fix";
+
+/// `is_last`: of those with the same remedy.
+fn write_row(out: &mut impl Write, row: &Row, is_last: bool) -> io::Result<()> {
     let (mark, style) = match row.severity {
         Severity::Error => ("×", RED),
         Severity::Warning => ("‼", YELLOW),
@@ -60,16 +63,9 @@ fn write_row(out: &mut impl Write, row: &Row, remedy: Option<&String>) -> io::Re
         "" => format!("{}:{}", row.line, row.column),
         path => format!("{}:{} {path}", row.line, row.column),
     };
-    let lines = [
-        ("at", Some(&place)),
-        ("expected", row.expected.as_ref()),
-        ("found", row.found.as_ref()),
-        ("to do", remedy),
-    ];
-    for (label, text) in lines {
-        if let Some(text) = text {
-            paragraph(out, &format!("    {label:<9}"), "             ", text, Style::new())?;
-        }
+    let lines = row.lines(FIX).filter(|(label, _)| *label != FIX || is_last);
+    for (label, text) in std::iter::once(("at", &*place)).chain(lines) {
+        paragraph(out, &format!("    {label:<9}"), "             ", text, Style::new())?;
     }
     Ok(())
 }

@@ -82,7 +82,7 @@ impl Judged {
         (expected, found): (&str, &str),
         help: impl Into<String>,
     ) {
-        let invalid = Invalid::new(field, expected, found).help(help.into());
+        let invalid = Invalid::new(field, expected, found).remedy(help.into());
         self.problems.push(Problem { kind, key: None, invalid });
     }
 

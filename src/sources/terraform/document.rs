@@ -97,7 +97,7 @@ impl<'a> Document<'a> {
     }
 
     fn check(&self, kind: Kind) -> Result<(), Invalid> {
-        let wrong = |found: &str, help: &str| Err(kind.invalid(found).help(help));
+        let wrong = |found: &str, help: &str| Err(kind.invalid(found).remedy(help));
         if self.lineage.is_some() {
             return wrong(
                 "a state file (terraform.tfstate)",
@@ -163,13 +163,13 @@ fn not_read(kind: Kind, text: &str, error: &serde_json::Error) -> Invalid {
     let invalid = match error.classify() {
         // `terraform plan -json` prints one object in each line.
         _ if text.starts_with("{\"@level\"") => {
-            return kind.invalid("the log of `terraform plan -json`").help(LOG);
+            return kind.invalid("the log of `terraform plan -json`").remedy(LOG);
         }
         Category::Eof => kind.invalid(format!("JSON that ends too early ({at})")),
         Category::Data => kind.invalid(format!("JSON of another form ({at})")),
         Category::Syntax | Category::Io => kind.invalid(format!("a text that is not JSON ({at})")),
     };
-    invalid.help(format!("run `{}` and give its output", kind.command()))
+    invalid.remedy(format!("run `{}` and give its output", kind.command()))
 }
 
 fn all<'d, 'a>(values: Option<&'d Values<'a>>) -> Vec<&'d Resource<'a>> {

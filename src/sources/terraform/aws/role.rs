@@ -97,9 +97,9 @@ fn answer(lint: &lint::Lint, question: Question) -> Option<&lint::Answer> {
 fn found(lint: &lint::Lint, why: &str, is_sensitive: bool) -> String {
     let rows = lint.rows().filter(|row| row.severity != lint::Severity::Warning).take(3);
     let rows: Vec<String> = rows
-        .map(|row| match row.found.as_deref().filter(|_| !is_sensitive) {
-            Some(found) => format!("{} {} ({found})", row.path, row.code),
-            None => format!("{} {}", row.path, row.code),
+        .map(|row| match row.found.is_empty() || is_sensitive {
+            true => format!("{} {}", row.path, row.code),
+            false => format!("{} {} ({})", row.path, row.code, row.found),
         })
         .collect();
     if rows.is_empty() { why.to_owned() } else { rows.join(", ") }

@@ -82,7 +82,7 @@ impl Plan {
     fn problems(&self) -> Vec<(ProblemKind, String, String)> {
         let problems = self.pipe().declaration.problems.into_iter();
         let of_aws = problems.filter(|problem| problem.kind.planned().is_some());
-        of_aws.map(|problem| (problem.kind, problem.invalid.field, problem.invalid.found)).collect()
+        of_aws.map(|problem| (problem.kind, problem.invalid.topic.field, problem.invalid.found)).collect()
     }
 
     #[track_caller]
