@@ -35,11 +35,16 @@ def load_cli():
     from awscli.clidriver import create_clidriver
 
     driver = create_clidriver()
+    loader = driver.session.get_component("data_loader")
     for service in ("sts", "rds", "ec2", "iam"):
         # Reads the files of the service. The keys of a call are those of its environment.
         driver.session.create_client(
             service, region_name="us-east-1", aws_access_key_id="-", aws_secret_access_key="-"
         )
+        # What each fork would build again, which is half of its time. STS has no pages and no waiters.
+        driver._get_command_table()[service]._get_command_table()
+        for kind in () if service == "sts" else ("paginators-1", "waiters-2"):
+            loader.load_service_model(service, kind)
     return driver
 
 
