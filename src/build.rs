@@ -1,4 +1,4 @@
-//! Build script: tells the program the commit that it is built from, for `pipeprobe --version`.
+//! Build script: gives the program its commit and its features, for `pipeprobe --version`.
 
 #![expect(clippy::disallowed_methods, reason = "cargo passes the input of a build script in variables")]
 
@@ -21,6 +21,18 @@ fn main() {
         }
     };
     println!("cargo::rustc-env=PIPEPROBE_COMMIT={commit}");
+    println!("cargo::rustc-env=PIPEPROBE_FEATURES={}", features());
+}
+
+/// The features of Cargo.toml that are on, which cargo passes as `CARGO_FEATURE_NAME`.
+fn features() -> String {
+    let mut features: Vec<String> = std::env::vars()
+        .filter_map(|(variable, _)| Some(variable.strip_prefix("CARGO_FEATURE_")?.to_owned()))
+        .filter(|feature| feature != "DEFAULT")
+        .map(|feature| feature.to_lowercase().replace('_', "-"))
+        .collect();
+    features.sort();
+    if features.is_empty() { "none".to_owned() } else { features.join(", ") }
 }
 
 /// One line of git's output; `None` without git or outside of a repository.

@@ -60,17 +60,12 @@ fn long_version() -> &'static str {
 }
 
 fn version_text() -> String {
-    let features: Vec<&str> = [
-        (cfg!(feature = "credentials-process"), "credentials-process"),
-        (cfg!(feature = "sso"), "sso"),
-        (cfg!(feature = "aws-diagnostics"), "aws-diagnostics"),
-    ]
-    .into_iter()
-    .filter_map(|(enabled, name)| enabled.then_some(name))
-    .collect();
-    let features = if features.is_empty() { "none".to_owned() } else { features.join(", ") };
-    let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("PIPEPROBE_COMMIT"));
-    format!("{version}\ncommit: {commit}\nfeatures: {features}\nRDS root certificates: as of {BUNDLE_DATE}")
+    format!(
+        "{}\ncommit: {}\nfeatures: {}\nRDS root certificates: as of {BUNDLE_DATE}",
+        env!("CARGO_PKG_VERSION"),
+        env!("PIPEPROBE_COMMIT"),
+        env!("PIPEPROBE_FEATURES"),
+    )
 }
 
 const LONG_ABOUT: &str = "\

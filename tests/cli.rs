@@ -184,9 +184,12 @@ fn the_version_has_the_commit_and_the_features() {
     assert_eq!(version, format!("pipeprobe {}", env!("CARGO_PKG_VERSION")));
     assert!(commit.starts_with("commit: ") && commit.len() > 8, "{long}");
     assert_eq!(roots, format!("RDS root certificates: as of {}", pipeprobe::trust::BUNDLE_DATE));
-    for (enabled, name) in
-        [(cfg!(feature = "sso"), "sso"), (cfg!(feature = "aws-diagnostics"), "aws-diagnostics")]
-    {
+    for (enabled, name) in [
+        (cfg!(feature = "aws-diagnostics"), "aws-diagnostics"),
+        (cfg!(feature = "credentials-process"), "credentials-process"),
+        (cfg!(feature = "login"), "login"),
+        (cfg!(feature = "sso"), "sso"),
+    ] {
         assert_eq!(features.contains(name), enabled, "{long}");
     }
 }
