@@ -265,6 +265,10 @@ pub struct PostgresTable {
     /// The tables that it is a partition or child table of, at any distance: quoted names.
     #[cfg_attr(test, serde(default))]
     pub parents: Vec<ServerText>,
+    /// Tables that inherit from it (`INHERITS`, at any depth): quoted names. SELECT reads their rows too, except those of temporary tables
+    /// of other sessions.
+    #[cfg_attr(test, serde(default))]
+    pub children: Vec<ServerText>,
     /// A policy hides rows from the user (`row_security_active`).
     pub row_security: bool,
     /// `relreplident`: `d`efault, `n`othing, `f`ull, `i`ndex.

@@ -134,7 +134,7 @@ fn alter(tables: &[String], change: &str) -> String {
 }
 
 /// `public.orders (total, tax)`.
-fn with_columns(table: &PostgresTable, columns: &[ServerText]) -> String {
+pub(super) fn with_columns(table: &PostgresTable, columns: &[ServerText]) -> String {
     let name = table.table.full_name();
     match columns {
         [] => name,

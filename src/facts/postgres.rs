@@ -355,7 +355,10 @@ fn tables_in_question(pipe: &Pipe) -> String {
                 AND a.attnum = ANY ((i.indkey::int2[])[{KEY_COLUMNS}:i.indnatts])),
             (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0
               AND EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND a.attnum = ANY (i.indkey)
-                AND CASE c.relreplident WHEN 'i' THEN i.indisreplident ELSE i.indisprimary END))
+                AND CASE c.relreplident WHEN 'i' THEN i.indisreplident ELSE i.indisprimary END)),
+            (SELECT jsonb_agg(format('%I.%I', ln.nspname, l.relname) ORDER BY ln.nspname, l.relname)
+              FROM pg_class l JOIN pg_namespace ln ON ln.oid = l.relnamespace
+              WHERE l.oid IN ({below}) AND NOT l.relispartition AND l.relpersistence <> 't')
          FROM (SELECT c.oid, n.oid AS namespace, n.nspname AS schema, c.relname AS name, count(*) OVER () AS total
            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
            WHERE c.relkind IN ('r', 'p') AND (NOT c.relispartition OR {named}) AND {meant}
@@ -411,6 +414,7 @@ async fn read_each(
             parents: list(column(18).raw()),
             foreign_parts: list(column(19).raw()),
             included_columns: list(column(21).raw()),
+            children: list(column(23).raw()),
         }
     });
     Fact::Read(Tables { total, seen: join_all(seen).await })

@@ -434,6 +434,7 @@ fn reason(code: &str) -> Option<&'static str> {
                 "DB_TABLES_MISSING",
                 "DB_TABLE_NAME_DOT",
                 "DB_NO_ROW_KEY",
+                "DB_ROW_KEY_CHILDREN",
                 "DB_SORTING_KEY",
                 "DB_SORTING_KEY_MERGES",
                 "DB_SORTING_KEY_CHANGES",

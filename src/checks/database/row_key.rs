@@ -2,15 +2,15 @@
 
 use crate::{
     checks::{
-        Diagnostic,
+        Diagnostic, Found,
         check::{ALL, Cause, Check, Judge},
         database::columns::is_same,
         mysql, postgres,
         tables::{Candidates, Failing},
     },
-    diagnostic::Severity::Blocks,
-    facts::{Fact, Table},
-    sql::ServerText,
+    diagnostic::{Outcome, Severity::Blocks},
+    facts::{Fact, PostgresTable, Table},
+    sql::{ServerText, postgres::qualified},
     target::{Engine, TableColumn},
 };
 
@@ -27,7 +27,7 @@ pub(crate) static CHECK: Check = Check::capability(
 )
 .fix("give each a primary key, or set its sorting key in the pipe (sorting_keys) to columns that identify a row")
 .source("PeerDB, the engine of ClickPipes, pull request 3972; ClickHouse, pull request 91569")
-.causes(&[&DB_NO_ROW_KEY]);
+.causes(&[&DB_NO_ROW_KEY, &DB_ROW_KEY_CHILDREN]);
 
 pub(in crate::checks) static DB_NO_ROW_KEY: Cause = Cause::new(
     "DB_NO_ROW_KEY",
@@ -36,10 +36,37 @@ pub(in crate::checks) static DB_NO_ROW_KEY: Cause = Cause::new(
     "the columns of the primary key, or of the replica identity index, without excluded_columns",
 );
 
+pub(in crate::checks) static DB_ROW_KEY_CHILDREN: Cause = Cause::new(
+    "DB_ROW_KEY_CHILDREN",
+    "the copy of a table contains the rows of its child tables (INHERITS), and a primary key does not cover child tables: of rows with equal \
+     keys, ClickHouse keeps one",
+    "pg_inherits; partitions are not child tables. Whether there are equal keys is not read",
+)
+.fix(
+    "find equal keys: SELECT … FROM {table} GROUP BY … HAVING count(*) > 1; with the columns of the key. Give the tables keys that cannot be \
+     equal (one sequence for all, or CHECK constraints), or, if the parent has no rows itself, name only the child tables in the pipe (--table)",
+);
+
 fn postgres(server: &postgres::Server<'_>) -> Diagnostic {
     let tables = server.facts.tables.read().map(|tables| tables.seen.as_slice()).unwrap_or_default();
-    judge(&server.candidates, tables.iter().map(|table| &table.table))
-        .unwrap_or_else(|fact| postgres::unanswered(&CHECK, fact))
+    let diagnostic = judge(&server.candidates, tables.iter().map(|table| &table.table))
+        .unwrap_or_else(|fact| postgres::unanswered(&CHECK, fact));
+    match diagnostic.outcome {
+        Outcome::Pass => with_children(tables).unwrap_or(diagnostic),
+        _ => diagnostic,
+    }
+}
+
+/// A warning if tables have child tables: the server does not enforce that their keys differ.
+fn with_children(tables: &[PostgresTable]) -> Option<Diagnostic> {
+    let is_parent = |t: &&PostgresTable| t.table.select.is_ok() && !t.children.is_empty();
+    let parents: Vec<&PostgresTable> = tables.iter().filter(is_parent).collect();
+    let first = parents.first()?;
+    let table = qualified(first.table.schema.raw(), first.table.name.raw());
+    let shown: Vec<String> = parents.iter().map(|t| postgres::with_columns(t, &t.children)).collect();
+    let found = Found::from("nothing keeps rows of a table and of its child tables from having equal keys: ")
+        .list(&shown);
+    Some(CHECK.warn(&DB_ROW_KEY_CHILDREN, found).filled(&[("{table}", &table)]))
 }
 
 fn mysql(server: &mysql::Server<'_>) -> Diagnostic {

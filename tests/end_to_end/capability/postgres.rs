@@ -157,6 +157,20 @@ fn every_case(server_version: ServerVersion) {
             .with_args(&["--table", "public.orders", "--excluded-column", "public.orders.id"])
             .rule(),
         case(
+            "child tables, whose keys can be those of the parent",
+            Sql(
+                "CREATE TABLE orders_old (PRIMARY KEY (id)) INHERITS (orders);
+                 CREATE TABLE orders_older (PRIMARY KEY (id)) INHERITS (orders_old);
+                 INSERT INTO orders_older SELECT * FROM orders;
+                 GRANT SELECT ON orders_old, orders_older TO clickpipes_iam_user;",
+                "DROP TABLE orders_older, orders_old;",
+            ),
+            "DB_ROW_KEY",
+            "warn DB_ROW_KEY_CHILDREN",
+        )
+        .cdc()
+        .with_args(&["--table", "public.orders"]),
+        case(
             "a column in INCLUDE of the key",
             Sql(
                 "ALTER TABLE orders DROP CONSTRAINT orders_pkey; ALTER TABLE orders ADD PRIMARY KEY (id) INCLUDE (customer);",
