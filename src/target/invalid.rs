@@ -41,12 +41,17 @@ impl Invalid {
         self
     }
 
-    /// Suggests the candidate that `text` was probably meant to be.
+    /// Suggests the candidate that `text` was probably meant to be, or those that contain it.
     #[must_use]
     pub fn suggest<'a>(self, text: &str, candidates: impl IntoIterator<Item = &'a str>) -> Self {
-        match nearest(text, candidates) {
-            Some(candidate) => self.remedy(format!("did you mean `{candidate}`?")),
-            None => self,
+        let candidates: Vec<&str> = candidates.into_iter().collect();
+        let meant = match nearest(text, candidates.iter().copied()) {
+            Some(candidate) => vec![candidate],
+            None => containing(text, &candidates),
+        };
+        match meant.is_empty() {
+            true => self,
+            false => self.remedy(format!("did you mean `{}`?", meant.join("` or `"))),
         }
     }
 }
@@ -188,6 +193,13 @@ pub fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
+/// The candidates of which `text` is a part, such as `postgres` of `rdspostgres`. None if they are more than a few.
+fn containing<'a>(text: &str, candidates: &[&'a str]) -> Vec<&'a str> {
+    let part = text.to_lowercase().replace("postgresql", "postgres");
+    let found: Vec<&str> = candidates.iter().copied().filter(|candidate| candidate.contains(&part)).collect();
+    if part.len() > 2 && found.len() < 4 { found } else { Vec::new() }
+}
+
 /// What was found, between backquotes: without control characters, and at most 80 characters. A text that can contain a
 /// token, a key or a password is not quoted.
 pub fn quoted(found: impl fmt::Display) -> String {
@@ -292,6 +304,8 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(nearest(text, keys), meant, "{text}");
+            let suggested = Invalid::new("a", "b", "c").suggest(text, keys).remedy;
+            assert_eq!(suggested, meant.map(|meant| format!("did you mean `{meant}`?")), "{text}");
         }
     }
 }
