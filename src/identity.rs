@@ -82,6 +82,9 @@ pub struct IdentityEvidence {
     /// Result of AssumeRole without the external id, if one was passed: ClickPipes passes none.
     #[serde(skip)]
     pub without_external_id: Option<Result<(), IdentityError>>,
+    /// Environment or profile asks for FIPS endpoints.
+    #[serde(skip)]
+    pub fips: bool,
     /// AWS's clock minus ours, from the `Date` header of its last answer; whole seconds.
     pub clock_offset_seconds: Option<i64>,
     /// The session is from an earlier run and still valid: STS was not called now.
@@ -254,6 +257,7 @@ async fn assume_in_turn(
     evidence: &mut IdentityEvidence,
 ) -> Result<Identity, IdentityError> {
     let sdk = load(access.profile.as_ref(), region, http).await;
+    evidence.fips = sdk.use_fips() == Some(true);
     let source = source(&sdk, access.profile.as_ref(), waiting).await?;
     learn(redactor, &source);
     evidence.source_key = Some(shortened(source.access_key_id()));

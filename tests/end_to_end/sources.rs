@@ -345,6 +345,30 @@ fn sts_is_called_in_the_region_and_at_the_kind_of_endpoint_that_is_set() {
     assert!(said.contains("sts_region") && said.contains("a Region of partition aws"), "{said}");
 }
 
+/// STS has no FIPS endpoint in Europe (botocore, `endpoints.json`), so the name that the SDK forms has no address.
+#[test]
+fn a_missing_fips_endpoint_of_sts_names_the_setting() {
+    let lab = shared();
+    let run = || {
+        Run::check(lab, &["postgres15", "--sts-region", "eu-west-1"])
+            .without("AWS_ENDPOINT_URL_STS")
+            .without("AWS_ENDPOINT_URL")
+            .env("AWS_USE_FIPS_ENDPOINT", "true")
+    };
+    let direct = run().json();
+    let (proxy, _endpoints) = recording_proxy();
+    let through = run().env("HTTPS_PROXY", &format!("http://{proxy}")).json();
+    for (answer, cause) in [(direct, "STS_UNREACHABLE"), (through, "STS_PROXY")] {
+        let row = answer.fails_at("STS_ACCESS_ROLE", cause);
+        let remedy = text(&row["remedy"]);
+        for named in
+            ["sts-fips.eu-west-1.*", "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint", "--sts-region us-east-1"]
+        {
+            assert!(remedy.contains(named), "{named}: {row:#}");
+        }
+    }
+}
+
 /// The Region of STS is not that of the token.
 #[test]
 fn the_token_is_signed_for_the_database_whatever_region_sts_has() {

@@ -252,22 +252,24 @@ fn refused(target: &Target, evidence: &IdentityEvidence, error: &IdentityError) 
     let (role, code, message) = match error {
         IdentityError::Refused { role, code, message, .. } => (role, code.as_str(), message.as_str()),
         IdentityError::Unreachable { role, what } => {
-            return Some(fail(&STS_UNREACHABLE, format!("{role}: {what}")).remedy(format!(
-                "let this machine reach sts.{}.* on port 443 (or the endpoint in AWS_ENDPOINT_URL_STS)",
-                target.access.sts_region.as_ref().unwrap_or(&target.region)
-            )));
+            let (host, note) = endpoint(target, evidence);
+            let remedy = format!(
+                "let this machine reach {host} on port 443 (or the endpoint in AWS_ENDPOINT_URL_STS){note}"
+            );
+            return Some(fail(&STS_UNREACHABLE, format!("{role}: {what}")).remedy(remedy));
         }
         IdentityError::Proxy { role, what } => {
+            let (host, note) = endpoint(target, evidence);
             return Some(fail(&STS_PROXY, format!("{role}: {what}")).remedy(format!(
-                "let the proxy connect to sts.{}.* on port 443, correct HTTPS_PROXY (with user and password if the proxy requires \
-                 them), or list the host in NO_PROXY",
-                target.access.sts_region.as_ref().unwrap_or(&target.region)
+                "let the proxy connect to {host} on port 443, correct HTTPS_PROXY (with user and password if the proxy requires \
+                 them), or list the host in NO_PROXY{note}"
             )));
         }
         IdentityError::NotSts { role, what } => {
+            let (host, _) = endpoint(target, evidence);
             return Some(fail(&STS_OTHER_ANSWER, format!("{role}: {what}")).expected("an answer of AWS STS").remedy(format!(
-                "find what answers in place of sts.{}.*: a proxy or a login page that intercepts HTTPS, a VPC endpoint or                  AWS_ENDPOINT_URL_STS that leads to another service",
-                target.region
+                "find what answers in place of {host}: a proxy or a login page that intercepts HTTPS, a VPC endpoint or \
+                 AWS_ENDPOINT_URL_STS that leads to another service"
             )));
         }
         IdentityError::NoCredentials(_) | IdentityError::Local { role: None, .. } => return None,
@@ -312,6 +314,20 @@ fn refused(target: &Target, evidence: &IdentityEvidence, error: &IdentityError) 
         }
         _ => fail(&STS_REFUSED, words),
     })
+}
+
+/// The host of STS that was called, and what to add to a remedy: few Regions have a FIPS endpoint, and the SDK forms its name for
+/// every Region.
+fn endpoint(target: &Target, evidence: &IdentityEvidence) -> (String, String) {
+    let region = target.access.sts_region.as_ref().unwrap_or(&target.region);
+    if !evidence.fips {
+        return (format!("sts.{region}.*"), String::new());
+    }
+    let note = format!(
+        "; FIPS endpoints are on (AWS_USE_FIPS_ENDPOINT, or use_fips_endpoint of the profile), and STS has one in few Regions: if \
+         {region} has none, turn that setting off, or call STS of a Region that has one, such as --sts-region us-east-1"
+    );
+    (format!("sts-fips.{region}.*"), note)
 }
 
 /// AWS names the action and, in most cases, the kind of policy that denies it (IAM User Guide, "Troubleshoot access denied error
