@@ -202,6 +202,9 @@ pub struct PostgresFacts {
     /// Logical slots of this database.
     #[cfg_attr(test, serde(default = "tests::no_slots"))]
     pub slots: Fact<Vec<ReplicationSlot>>,
+    /// The other database of the server that has the slot of the name the pipe gives. Absent if there is none.
+    #[cfg_attr(test, serde(default))]
+    pub slot_elsewhere: Fact<ServerText>,
     /// In bytes from the start of the WAL.
     #[cfg_attr(test, serde(default))]
     pub wal_position: Fact<u64>,

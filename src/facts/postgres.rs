@@ -91,6 +91,13 @@ pub async fn ask(
             None => Fact::Absent,
         }
     };
+    let elsewhere = slots::elsewhere(pipe);
+    let slot_elsewhere = async {
+        match &elsewhere {
+            Some(sql) => slots::database_of(session.rows(sql, deadline).await),
+            None => Fact::Absent,
+        }
+    };
     let first = async {
         tokio::join!(
             ask(SESSION_SETTINGS),
@@ -119,6 +126,7 @@ pub async fn ask(
             ask(CONNECTION_LIMITS),
             named_columns,
             unique_keys,
+            slot_elsewhere,
         )
     };
     let questions = async {
@@ -155,6 +163,7 @@ pub async fn ask(
         connection_limits: limits(first.23),
         named_columns: first.24,
         unique_keys: first.25,
+        slot_elsewhere: first.26,
         replication,
     }
 }

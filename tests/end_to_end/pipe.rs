@@ -77,6 +77,14 @@ fn a_life(lab: &Lab, server: &Instance, version: ServerVersion) {
     assert_eq!(row(&before, "PG_PIPE_SLOT"), is("pass", ""), "{version}");
     assert_eq!(before.report()["measurements"]["slots"], serde_json::json!([]));
 
+    let elsewhere =
+        server.sql_in("postgres", "SELECT pg_create_logical_replication_slot('taken', 'pgoutput');");
+    elsewhere.unwrap();
+    let taken = check(lab, server, &["--replication-slot-name", "taken"]);
+    assert_eq!(row(&taken, "PG_PIPE_SLOT"), is("fail", "PG_SLOT_OTHER_DATABASE"), "{version}");
+    assert!(text(&taken.row("PG_PIPE_SLOT")["found"]).contains("the database postgres"), "{version}");
+    server.sql_in("postgres", "SELECT pg_drop_replication_slot('taken');").unwrap();
+
     create_slot(server, SLOT);
     let idle = check(lab, server, &[]);
     assert_eq!(row(&idle, "PG_PIPE_SLOT"), is("warn", "PG_SLOT_INACTIVE"), "{version}");

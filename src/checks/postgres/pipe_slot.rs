@@ -27,6 +27,7 @@ pub(crate) static CHECK: Check = Check::changes(
     &PG_SLOT_LOST_OF_SEVERAL,
     &PG_SLOT_GONE,
     &PG_SLOT_MISSING,
+    &PG_SLOT_OTHER_DATABASE,
     &PG_SLOT_PLUGIN,
     &PG_SLOT_UNRESERVED,
     &PG_SLOT_INACTIVE,
@@ -63,6 +64,13 @@ pub(in crate::checks) static PG_SLOT_MISSING: Cause = Cause::new(
     "no row in pg_replication_slots for replication_slot_name",
 )
 .fix("create the slot with the plugin pgoutput in this database, or correct replication_slot_name");
+
+pub(in crate::checks) static PG_SLOT_OTHER_DATABASE: Cause = Cause::new(
+    "PG_SLOT_OTHER_DATABASE",
+    "the slot that the pipe names belongs to another database of the server",
+    "the column database of the slot; a slot can be read in its own database only, and its name is taken in the server",
+)
+.fix("give the pipe another replication_slot_name, or correct the database of the pipe");
 
 pub(in crate::checks) static PG_SLOT_PLUGIN: Cause = Cause::new(
     "PG_SLOT_PLUGIN",
@@ -107,6 +115,9 @@ fn judge(server: &Server<'_>) -> Diagnostic {
         return CHECK.fail(&PG_SLOT_GONE, found);
     }
     let Some(name) = &server.target.pipe.slot else { return of_slots(server, &slots) };
+    if let (None, Some(database)) = (slots.first(), server.facts.slot_elsewhere.read()) {
+        return CHECK.fail(&PG_SLOT_OTHER_DATABASE, format!("{name} is a slot of the database {database}"));
+    }
     match slots.first() {
         None if server.target.pipe.mode == Some(ReplicationMode::CdcOnly) => {
             CHECK.fail(&PG_SLOT_MISSING, format!("no logical slot {name} in this database"))

@@ -1,7 +1,11 @@
 //! Replication slots of the database, and the WAL position that they are measured against.
 
-use super::super::{ReplicationSlot, Rows, boolean, number};
-use crate::sql::ServerText;
+use super::super::{Fact, ReplicationSlot, Rows, boolean, number};
+use crate::{
+    connection::Refusal,
+    sql::{ServerText, postgres::literal},
+    target::Pipe,
+};
 
 /// Any user may read this view. `wal_status` and `safe_wal_size` exist since version 13, `conflicting` since 16,
 /// `inactive_since`, `invalidation_reason`, `failover` and `synced` since 17.
@@ -16,6 +20,21 @@ pub(super) const SLOTS: &str = "SELECT slot.slot_name, slot.plugin, slot.active,
      FROM pg_replication_slots slot \
      WHERE slot.slot_type = 'logical' AND slot.database = current_database() AND NOT slot.temporary \
      ORDER BY slot.slot_name LIMIT 1000";
+
+/// The database of a logical slot that has the name of the pipe's, and is of another database: names are unique in the server.
+pub(super) fn elsewhere(pipe: &Pipe) -> Option<String> {
+    let name = literal(pipe.slot.as_ref()?);
+    Some(format!(
+        "SELECT database FROM pg_replication_slots WHERE slot_name = {name} AND database <> current_database()"
+    ))
+}
+
+pub(super) fn database_of(rows: Result<Rows, Refusal>) -> Fact<ServerText> {
+    rows.map_or_else(Fact::Refused, |rows| {
+        let first = rows.into_iter().next().and_then(|row| row.into_iter().next().flatten());
+        first.map_or(Fact::Absent, Fact::Read)
+    })
+}
 
 /// In bytes from the start of the WAL. A standby measures against what it has replayed.
 pub(in crate::facts) const WAL_POSITION: &str = "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() \
