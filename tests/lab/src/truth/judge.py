@@ -137,8 +137,8 @@ WORDS = {
 }
 SORTING = ("rows with the same sorting key", "changes with the same sorting key", "sorting key not in a DELETE", "sorting key column changed")
 WHOLE_TABLE = ("system versioning", "rows not stored", "key column excluded", "column in INCLUDE of the key", "cascade not in the log", "child table not published", *SORTING)
-# Findings that explain a loss of values. They do not say that a table cannot be copied or followed.
-VALUES = {"DB_SORTING_KEY_CHANGES", "PG_UNCHANGED_TOAST", "PG_GENERATED", "PG_ROW_SECURITY", "MARIADB_GENERATED"}
+# Findings that explain a loss of values or rows. They do not say that a table cannot be copied or followed.
+VALUES = {"DB_ROW_KEY_CHILDREN", "DB_SORTING_KEY_CHANGES", "PG_UNCHANGED_TOAST", "PG_GENERATED", "PG_ROW_SECURITY", "MARIADB_GENERATED"}
 # The pipe waits and then works, however long that takes. A finding must say so.
 WAITS = "the slot waits for an open transaction"
 
