@@ -198,18 +198,20 @@ fn pointless(check: &Check, target: &Target) -> Option<String> {
 }
 
 /// What the check expects, and the remedy of the cause, otherwise that of the check, unless the diagnostic has its own text.
-fn with_default_text(check: &Check, kind: &Kind, diagnostic: Diagnostic) -> Diagnostic {
+fn with_default_text(check: &Check, kind: &Kind, mut diagnostic: Diagnostic) -> Diagnostic {
     if !matches!(diagnostic.outcome, Outcome::Fail | Outcome::Warn | Outcome::Unknown) {
         return diagnostic;
     }
     let of_cause = diagnostic.cause.map(|cause| kind.fill(cause.fix)).filter(|fix| !fix.is_empty());
     // A query without an answer is no failure of the check.
-    let of_check = || (diagnostic.outcome != Outcome::Unknown).then(|| check.remedy(kind));
-    let remedy = diagnostic.remedy.clone().or(of_cause).or_else(of_check).filter(|remedy| !remedy.is_empty());
-    match diagnostic.expected.is_empty() {
-        true => Diagnostic { remedy, ..diagnostic }.expected(check.expected),
-        false => Diagnostic { remedy, ..diagnostic },
+    let is_judged = diagnostic.outcome != Outcome::Unknown;
+    let of_check = || is_judged.then(|| check.remedy(kind));
+    let remedy = diagnostic.remedy.take().or(of_cause).or_else(of_check);
+    diagnostic.remedy = remedy.filter(|remedy| !remedy.is_empty());
+    if diagnostic.expected.is_empty() {
+        diagnostic.expected = check.expected.to_owned();
     }
+    diagnostic
 }
 
 /// A query without an answer is unknown, with the server's words.

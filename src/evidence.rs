@@ -5,7 +5,10 @@ use std::ops::{Deref, DerefMut};
 
 use serde::{Serialize, Serializer};
 
-// `S` is what it is about, with what only this kind has: a field and its origin, a check and its cause, a rule and its place
+/// The label of the remedy in reports.
+pub(crate) const FIX: &str = "fix";
+
+// `S` is the topic, with the fields that only this kind has: a field and its origin, a check and its cause, a rule and its place
 // in a document, a subject of the AWS records.
 /// What was expected, what was found, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -61,7 +64,7 @@ impl<S> Diagnostic<S> {
     }
 }
 
-/// What only this kind has is read as if it was of the diagnostic itself.
+/// The fields of the topic are read as fields of the diagnostic.
 impl<S> Deref for Diagnostic<S> {
     type Target = S;
 

@@ -202,7 +202,7 @@ pub struct PostgresFacts {
     /// Logical slots of this database.
     #[cfg_attr(test, serde(default = "tests::no_slots"))]
     pub slots: Fact<Vec<ReplicationSlot>>,
-    /// The other database of the server that has the slot of the name the pipe gives. Absent if there is none.
+    /// Another database of the server whose slot has the name that the pipe gives. Absent if there is none.
     #[cfg_attr(test, serde(default))]
     pub slot_elsewhere: Fact<ServerText>,
     /// In bytes from the start of the WAL.

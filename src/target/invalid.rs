@@ -193,7 +193,7 @@ pub fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// The candidates of which `text` is a part, such as `postgres` of `rdspostgres`. None if they are more than a few.
+/// The candidates of which `text` is a part, such as `postgres` of `rdspostgres`. None if there are more than three.
 fn containing<'a>(text: &str, candidates: &[&'a str]) -> Vec<&'a str> {
     let part = text.to_lowercase().replace("postgresql", "postgres");
     let found: Vec<&str> = candidates.iter().copied().filter(|candidate| candidate.contains(&part)).collect();
@@ -307,5 +307,8 @@ mod tests {
             let suggested = Invalid::new("a", "b", "c").suggest(text, keys).remedy;
             assert_eq!(suggested, meant.map(|meant| format!("did you mean `{meant}`?")), "{text}");
         }
+        let suggested = |text| Invalid::new("a", "b", "c").suggest(text, keys).remedy;
+        assert_eq!(suggested("role").as_deref(), Some("did you mean `iam_role` or `via_roles`?"));
+        assert_eq!(suggested("o"), None, "too short");
     }
 }

@@ -103,7 +103,7 @@ fn judge<'a>(
     let of_column = |column: &TableColumn| found.iter().find(|found| is_column(engine, found, column));
     let is_missing = |column: &&TableColumn| is_readable(column) && of_column(column).is_none();
     // The server itself reads a partition key.
-    let of_server = |column: &TableColumn| found.iter().find(|found| is_to_server(engine, found, column));
+    let of_server = |column: &TableColumn| found.iter().find(|found| server_finds(engine, found, column));
     let is_missing_to_server = |column: &&TableColumn| is_readable(column) && of_server(column).is_none();
     let named = |columns: Vec<&TableColumn>| {
         let name = |column: &TableColumn| match of_server(column) {
@@ -152,11 +152,11 @@ fn judge<'a>(
 /// Whether the column of the server is the one that the pipe names. The engine compares names of columns with regard to case, also
 /// on MySQL and MariaDB.
 pub(super) fn is_column(engine: Engine, found: &NamedColumn, named: &TableColumn) -> bool {
-    found.name.raw() == named.column && is_to_server(engine, found, named)
+    found.name.raw() == named.column && server_finds(engine, found, named)
 }
 
-/// The same to the server, which can read a column by another case of its name.
-fn is_to_server(engine: Engine, found: &NamedColumn, named: &TableColumn) -> bool {
+/// Whether the server finds the column by the name that the pipe gives, which can be in another case on MySQL and MariaDB.
+fn server_finds(engine: Engine, found: &NamedColumn, named: &TableColumn) -> bool {
     is_same(
         engine,
         [found.schema.raw(), found.table.raw(), found.name.raw()],

@@ -9,7 +9,7 @@ use crate::{
     },
     diagnostic::Outcome,
     identity::{IdentityError, IdentityEvidence},
-    target::Target,
+    target::{Region, Target},
 };
 
 pub(crate) static CHECK: Check =
@@ -252,21 +252,21 @@ fn refused(target: &Target, evidence: &IdentityEvidence, error: &IdentityError) 
     let (role, code, message) = match error {
         IdentityError::Refused { role, code, message, .. } => (role, code.as_str(), message.as_str()),
         IdentityError::Unreachable { role, what } => {
-            let (host, note) = endpoint(target, evidence);
+            let (host, note) = (sts_host(target, evidence), fips_note(target, evidence));
             let remedy = format!(
                 "let this machine reach {host} on port 443 (or the endpoint in AWS_ENDPOINT_URL_STS){note}"
             );
             return Some(fail(&STS_UNREACHABLE, format!("{role}: {what}")).remedy(remedy));
         }
         IdentityError::Proxy { role, what } => {
-            let (host, note) = endpoint(target, evidence);
+            let (host, note) = (sts_host(target, evidence), fips_note(target, evidence));
             return Some(fail(&STS_PROXY, format!("{role}: {what}")).remedy(format!(
                 "let the proxy connect to {host} on port 443, correct HTTPS_PROXY (with user and password if the proxy requires \
                  them), or list the host in NO_PROXY{note}"
             )));
         }
         IdentityError::NotSts { role, what } => {
-            let (host, _) = endpoint(target, evidence);
+            let host = sts_host(target, evidence);
             return Some(fail(&STS_OTHER_ANSWER, format!("{role}: {what}")).expected("an answer of AWS STS").remedy(format!(
                 "find what answers in place of {host}: a proxy or a login page that intercepts HTTPS, a VPC endpoint or \
                  AWS_ENDPOINT_URL_STS that leads to another service"
@@ -316,18 +316,27 @@ fn refused(target: &Target, evidence: &IdentityEvidence, error: &IdentityError) 
     })
 }
 
-/// The host of STS that was called, and what to add to a remedy: few Regions have a FIPS endpoint, and the SDK forms its name for
-/// every Region.
-fn endpoint(target: &Target, evidence: &IdentityEvidence) -> (String, String) {
-    let region = target.access.sts_region.as_ref().unwrap_or(&target.region);
+/// The host of STS that was called, without the domain of the partition.
+fn sts_host(target: &Target, evidence: &IdentityEvidence) -> String {
+    let service = if evidence.fips { "sts-fips" } else { "sts" };
+    format!("{service}.{}.*", sts_region(target))
+}
+
+/// What to add to a remedy if FIPS endpoints are on: the SDK forms the name of one for every Region, and few Regions have one
+/// (botocore, `endpoints.json`).
+fn fips_note(target: &Target, evidence: &IdentityEvidence) -> String {
     if !evidence.fips {
-        return (format!("sts.{region}.*"), String::new());
+        return String::new();
     }
-    let note = format!(
+    let region = sts_region(target);
+    format!(
         "; FIPS endpoints are on (AWS_USE_FIPS_ENDPOINT, or use_fips_endpoint of the profile), and STS has one in few Regions: if \
          {region} has none, turn that setting off, or call STS of a Region that has one, such as --sts-region us-east-1"
-    );
-    (format!("sts-fips.{region}.*"), note)
+    )
+}
+
+fn sts_region(target: &Target) -> &Region {
+    target.access.sts_region.as_ref().unwrap_or(&target.region)
 }
 
 /// AWS names the action and, in most cases, the kind of policy that denies it (IAM User Guide, "Troubleshoot access denied error

@@ -1,6 +1,6 @@
 //! Lists the tables of a pipe and tries to read each of them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
     super::{Cascades, NamedColumn, TABLES_AT_MOST, Table, TableKind, Tables, UniqueKey, columns, matching},
@@ -303,17 +303,17 @@ fn listed(rows: &Rows, patterns: &[TablePattern]) -> Vec<Listed> {
 
 /// Tables that the pipe names in another case. A server that compares names without regard to case reads them.
 fn in_other_case(rows: &Rows, patterns: &[TablePattern]) -> impl Iterator<Item = Listed> {
-    let is_there = |pattern: &TablePattern, case: fn(&str) -> String| {
-        let names = [case(&pattern.schema), case(&pattern.table)];
-        rows.iter().any(|row| match row.as_slice() {
-            [Some(schema), Some(name), ..] => [case(schema.raw()), case(name.raw())] == names,
-            _ => false,
-        })
+    let names = rows.iter().filter_map(|row| match row.as_slice() {
+        [Some(schema), Some(name), ..] => Some([schema.raw(), name.raw()]),
+        _ => None,
+    });
+    let exact: HashSet<[&str; 2]> = names.collect();
+    let lower: HashSet<[String; 2]> = exact.iter().map(|names| names.map(str::to_lowercase)).collect();
+    let is_other = move |pattern: &&TablePattern| {
+        let names = [pattern.schema.as_str(), pattern.table.as_str()];
+        pattern.is_exact() && !exact.contains(&names) && lower.contains(&names.map(str::to_lowercase))
     };
-    let other = patterns
-        .iter()
-        .filter(move |p| p.is_exact() && !is_there(p, str::to_owned) && is_there(p, str::to_lowercase));
-    other.map(|p| Listed {
+    patterns.iter().filter(is_other).map(|p| Listed {
         schema: ServerText::new(&p.schema),
         name: ServerText::new(&p.table),
         kind: TableKind::OtherCase,

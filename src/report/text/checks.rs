@@ -10,6 +10,7 @@ use crate::{
     checks::Group,
     cli::Detail,
     diagnostic::{Outcome, Severity},
+    evidence::FIX,
     report::{AwsDiagnostics, CheckResult, Report, Status},
 };
 
@@ -175,7 +176,8 @@ pub(super) fn write_aws(
             wrapped(out, layout.width, "  ", "  ", &finding.found, DIM)?;
             continue;
         }
-        for (label, text) in finding.lines("fix").filter(|(_, text)| !is_above(report, text, layout)) {
+        let lines = finding.lines(FIX);
+        for (label, text) in lines.filter(|(label, text)| *label != FIX || !is_above(report, text, layout)) {
             labeled(out, layout, &format!("  {label:<9}"), text)?;
         }
     }

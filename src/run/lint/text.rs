@@ -6,6 +6,7 @@ use anstyle::Style;
 use textwrap::core::display_width;
 
 use crate::{
+    evidence::FIX,
     lint::{Answer, AnswerKind, JudgedDocument, Lint, Row, Severity},
     report::text::{DIM, GREEN, RED, STRONG, WIDTH, YELLOW, paragraph},
 };
@@ -42,8 +43,6 @@ fn write_document(out: &mut impl Write, document: &JudgedDocument) -> io::Result
     }
     writeln!(out)
 }
-
-const FIX: &str = "fix";
 
 /// `is_last`: of those with the same remedy.
 fn write_row(out: &mut impl Write, row: &Row, is_last: bool) -> io::Result<()> {

@@ -521,6 +521,7 @@ class Run:
     # The comparison
 
     def compare(self):
+        triggers = self.ask("SELECT event_object_schema, event_object_table, action_statement FROM information_schema.triggers")
         for table in self.tables:
             with self.admin.cursor() as cursor:
                 source = self.read(cursor, table)
@@ -541,7 +542,6 @@ class Run:
             stored = (engine or "").upper() not in ("BLACKHOLE", "FEDERATED", "MRG_MYISAM", "SPIDER", "CONNECT")
 
             # An XA transaction can also write a table by the trigger of another one.
-            triggers = self.ask("SELECT event_object_schema, event_object_table, action_statement FROM information_schema.triggers")
             names = [quoted(*table)] + [quoted(*of) for *of, action in triggers if quoted(*table) in action]
 
             def named(statements, word, names=names):
