@@ -209,7 +209,7 @@ fn with_default_text(check: &Check, kind: &Kind, mut diagnostic: Diagnostic) -> 
     let remedy = diagnostic.remedy.take().or(of_cause).or_else(of_check);
     diagnostic.remedy = remedy.filter(|remedy| !remedy.is_empty());
     if diagnostic.expected.is_empty() {
-        diagnostic.expected = check.expected.to_owned();
+        check.expected.clone_into(&mut diagnostic.expected);
     }
     diagnostic
 }
