@@ -6,6 +6,7 @@
 mod check;
 mod diagnostic;
 mod found;
+mod observations;
 mod sources;
 mod table;
 mod tables;
@@ -19,15 +20,11 @@ pub mod aws;
 mod page;
 
 use crate::{
-    aws::AwsRecords,
-    connection::{ConnectError, ConnectionEvidence},
+    connection::ConnectError,
     diagnostic::{Outcome, Severity},
-    facts::{Fact, Facts, LoadFacts, Position},
-    identity::{IdentityError, IdentityEvidence},
-    local_failure::LocalFailure,
+    facts::{Fact, Facts},
     sql,
     target::{Engine, RdsName, ReplicationMode, ResourceKind, Target},
-    token::AuthToken,
 };
 
 use check::Judge;
@@ -35,6 +32,7 @@ pub use check::{Cause, Check, Group, Kind, Part};
 pub(crate) use connection::{dial::LOCAL_FAILURE, login::postgres::is_refused_token};
 pub use diagnostic::{Candidate, Diagnostic};
 use found::Found;
+pub use observations::{Observations, Reached, TokenError};
 pub use page::{explanation, page};
 pub(crate) use sources::NEWER_THAN_GUIDE;
 pub use table::CHECKS;
@@ -72,51 +70,6 @@ pub fn denied(diagnostic: &Diagnostic) -> Severity {
     }
 }
 
-/// Everything that a run saw, uninterpreted. `None` if it was not reached.
-#[derive(Debug, Default)]
-pub struct Observations {
-    pub identity: Option<Result<(), IdentityError>>,
-    pub identity_evidence: IdentityEvidence,
-    pub token: Option<Result<AuthToken, String>>,
-    /// Up to the authentication request: everything before the token.
-    pub connect: Option<Result<(), ConnectError>>,
-    /// The refusal after which a second login was tried, with another token.
-    pub first_login: Option<ConnectError>,
-    /// The last login that was tried.
-    pub login: Option<Result<(), ConnectError>>,
-    pub connection: ConnectionEvidence,
-    pub facts: Option<Facts>,
-    /// With `--estimate`: what an initial load has to read, and how fast rows arrive. No check depends on it.
-    pub load: Option<Result<LoadFacts, ConnectError>>,
-    /// Of an earlier full check, in a long-lived process.
-    pub earlier: Option<Position>,
-    /// What RDS and IAM have on record, if AWS diagnostics are on. It ranks the causes of a failure, and no check depends on it.
-    pub operator: Option<AwsRecords>,
-}
-
-impl Observations {
-    /// What this machine could not do. Such a run says nothing about the target.
-    pub fn local_failure(&self) -> Option<&LocalFailure> {
-        let identities = [&self.identity, &self.identity_evidence.without_external_id];
-        let mut identities = identities.into_iter().flatten().filter_map(|result| result.as_ref().err());
-        let identity = identities.find_map(|error| match error {
-            IdentityError::Local { failure, .. } => Some(failure),
-            _ => None,
-        });
-        let replication = match &self.facts {
-            Some(Facts::Postgres(facts)) => facts.replication.read().and_then(|result| result.as_ref().err()),
-            Some(Facts::Mysql(_)) | None => None,
-        };
-        let connections = [&self.connect, &self.login].into_iter().flatten().filter_map(|r| r.as_ref().err());
-        identity.or_else(|| {
-            connections.chain(replication).find_map(|error| match error {
-                ConnectError::Local { failure, .. } => Some(failure),
-                _ => None,
-            })
-        })
-    }
-}
-
 /// What was seen → one diagnostic for each check, in order.
 pub fn judge(target: &Target, seen: &Observations) -> Vec<Diagnostic> {
     let kind = kind(target, seen);
@@ -124,7 +77,7 @@ pub fn judge(target: &Target, seen: &Observations) -> Vec<Diagnostic> {
         Judge::Run(judge) => judge(target, seen),
         _ => None,
     });
-    match &seen.facts {
+    match seen.facts() {
         Some(Facts::Postgres(facts)) => answers.extend(postgres::judge(target, facts, seen.earlier.as_ref())),
         Some(Facts::Mysql(facts)) => {
             answers.extend(mysql::judge(target, facts, &kind.user, seen.earlier.as_ref()));
@@ -158,7 +111,7 @@ fn in_order(
 /// A refused login on a replication connection has one more possible cause than others, with its remedy; `None` if the token
 /// was not refused.
 pub(crate) fn replication_cause(target: &Target, seen: &Observations) -> Option<(&'static Cause, String)> {
-    let Some(Err(ConnectError::Refused { refusal, .. })) = &seen.login else { return None };
+    let Some(Err(ConnectError::Refused { refusal, .. })) = seen.login() else { return None };
     let remedy = || postgres::iam_replication::CHECK.remedy(&kind(target, seen));
     is_refused_token(refusal).then(|| (&postgres::iam_replication::PG_REPLICATION_NOT_IAM, remedy()))
 }
@@ -166,7 +119,7 @@ pub(crate) fn replication_cause(target: &Target, seen: &Observations) -> Option<
 /// What was seen of it; the declaration only if nothing was.
 fn kind(target: &Target, seen: &Observations) -> Kind {
     let declared = target.source_type.is_aurora();
-    let (is_aurora, account) = match &seen.facts {
+    let (is_aurora, account) = match seen.facts() {
         Some(Facts::Postgres(facts)) => (facts.is_aurora.read().copied().unwrap_or(declared), None),
         Some(Facts::Mysql(facts)) => {
             let is_aurora = facts.settings.read().map(|settings| settings.contains_key("aurora_version"));

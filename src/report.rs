@@ -23,7 +23,7 @@ pub use stage::{Stage, StageTiming, Timing};
 
 use crate::{
     aws::ApiCall,
-    checks::{self, Candidate, Diagnostic, Group, Observations, aws::AwsEvidence},
+    checks::{self, Candidate, Diagnostic, Group, Observations, Reached, aws::AwsEvidence},
     clickpipes::not_replicated,
     connection::TlsEvidence,
     diagnostic::{Basis, Capability, Outcome, RequiredBy, Requirement, Severity, milliseconds},
@@ -248,7 +248,7 @@ impl Report {
                 role: target.access.roles.last().map(ToString::to_string),
             }),
             identity: seen.identity_evidence.clone(),
-            token: seen.token.as_ref().and_then(|token| token.as_ref().ok()).map(Token::from),
+            token: seen.token().and_then(Result::ok).map(Token::from),
             tls: seen.connection.tls.clone(),
             checks: diagnostics
                 .iter()
@@ -421,7 +421,7 @@ impl CheckResult {
 
 /// Only an observation before this one can show a rate: `serve` has them.
 fn measurements(target: &Target, seen: &Observations, timing: Timing) -> Measurements {
-    let Some(facts) = &seen.facts else { return Measurements::default() };
+    let Some(facts) = seen.facts() else { return Measurements::default() };
     let measured = Measurements::of(facts, &target.pipe);
     match timing.facts_as_of {
         Some(as_of) => {
@@ -432,7 +432,7 @@ fn measurements(target: &Target, seen: &Observations, timing: Timing) -> Measure
 }
 
 fn initial_load(target: &Target, seen: &Observations, measured: &Measurements) -> Option<LoadEstimate> {
-    let (load, facts) = (seen.load.as_ref()?, seen.facts.as_ref()?);
+    let Reached::LoggedIn { facts, load: Some(load), .. } = &seen.reached else { return None };
     let estimate = match load {
         Ok(load) => InitialLoad::estimate(&target.pipe, facts, load, measured).map_err(|why| why.to_string()),
         Err(error) => Err(error.to_string()),

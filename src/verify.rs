@@ -16,7 +16,7 @@ use tracing::Instrument;
 
 use crate::{
     aws,
-    checks::{self, Observations},
+    checks::{self, Observations, Reached, TokenError},
     connection::{
         self, ConnectError, ConnectionEvidence, Opening, PendingAuth, Purpose, RateLimit, Refusal, Sample,
         SampleLimits, Session, Stage, task::Task,
@@ -26,7 +26,7 @@ use crate::{
         self, Fact, Facts, LoadFacts, SystemIdentity,
         load::{self, TableSize, WalWritten},
     },
-    identity::{self, Failure, Identity, IdentityError, Sessions, Waiting},
+    identity::{self, Failure, Identity, IdentityError, IdentityEvidence, Sessions, Waiting},
     report::{Report, Timing},
     secret::Redactor,
     target::{Engine, Target},
@@ -111,11 +111,10 @@ pub async fn observe(target: &Target, budget: Budget, given: RunContext<'_>, clo
     let redactor = sessions.map(|(sessions, _)| sessions.redactor().for_run()).unwrap_or_default();
     let run =
         Run { target, deadline, close_by, retry, estimate, clock, sessions, roots, rate_limit, redactor };
-    let mut seen = Observations::default();
     let mut timing = Timing { started_at, took: Duration::ZERO, facts_took: None, facts_as_of: None };
     let is_full = facts.is_none();
     let span = tracing::debug_span!("check", target = target.name);
-    run.observe(facts, &mut seen, &mut timing).instrument(span).await;
+    let mut seen = run.observe(facts, &mut timing).instrument(span).await;
     if is_full {
         run.confirm_role(&mut seen).await;
     }
@@ -152,45 +151,51 @@ const BETWEEN_TOKENS: Duration = Duration::from_secs(1);
 const CONFIRMATION: Duration = Duration::from_secs(2);
 
 impl Run<'_> {
-    /// `None` after a stage failed.
-    async fn observe(
-        &self,
-        known: Option<CachedFacts>,
-        seen: &mut Observations,
-        timing: &mut Timing,
-    ) -> Option<()> {
+    async fn observe(&self, known: Option<CachedFacts>, timing: &mut Timing) -> Observations {
+        let mut seen = Observations::default();
         let identity = self.identity(&mut seen.identity_evidence);
         let connect = self.connect_until_auth(Purpose::Queries, &mut seen.connection);
-        let (identity, connect) = tokio::join!(identity, connect);
+        let (identity, pending) = tokio::join!(identity, connect);
+        seen.reached = self.log_in_and_query(identity, pending, &mut seen.connection, known, timing).await;
+        seen
+    }
 
-        let (pending, connected) = split(connect);
-        seen.connect = Some(connected);
-        let credentials = match identity {
-            Ok(identity) => {
-                identity::learn(&self.redactor, &identity.credentials);
-                seen.identity = Some(Ok(()));
-                identity.credentials
+    async fn log_in_and_query(
+        &self,
+        identity: Result<Identity, IdentityError>,
+        pending: Result<PendingAuth, ConnectError>,
+        evidence: &mut ConnectionEvidence,
+        known: Option<CachedFacts>,
+        timing: &mut Timing,
+    ) -> Reached {
+        let credentials = identity.map(|identity| identity.credentials);
+        let token = match &credentials {
+            Ok(credentials) => {
+                identity::learn(&self.redactor, credentials);
+                self.sign(credentials).map_err(TokenError::NotSigned)
             }
-            Err(error) => {
-                seen.identity = Some(Err(error));
-                return None;
+            Err(error) => Err(TokenError::NoIdentity(error.clone())),
+        };
+        let (credentials, token, pending) = match (credentials, token, pending) {
+            (Ok(credentials), Ok(token), Ok(pending)) => (credentials, token, pending),
+            (_, token, pending) => {
+                return Reached::Preparation { token: Some(token), connect_error: pending.err() };
             }
         };
-        let token = self.sign(&credentials);
-        seen.token = Some(token.clone());
-        let mut session = self.log_in(pending?, &token.ok()?, &mut seen.connection).await;
+        let mut session = self.log_in(pending, &token, evidence).await;
+        let mut first_refusal = None;
         if let Err(refused) = &session
             && self.retry
             && may_retry(self.target.engine(), refused)
             && self.deadline.saturating_duration_since(Instant::now()) > 2 * BETWEEN_TOKENS
         {
-            seen.first_login = Some(refused.clone());
+            first_refusal = Some(refused.clone());
             session = self.log_in_again(&credentials).await;
         }
-        let (session, logged_in) = split(session);
-        seen.login = Some(logged_in);
-
-        let (session, start) = (session?, Instant::now());
+        let (session, start) = match session {
+            Ok(session) => (session, Instant::now()),
+            Err(error) => return Reached::LoginFailed { token, first_refusal, error },
+        };
         let facts = match known {
             Some(CachedFacts { facts, as_of }) => {
                 session.close(self.close_by).await;
@@ -204,11 +209,11 @@ impl Run<'_> {
                 facts
             }
         };
-        if self.estimate {
-            seen.load = Some(self.measure_load(&facts, start, &credentials).await);
-        }
-        seen.facts = Some(facts);
-        Some(())
+        let load = match self.estimate {
+            true => Some(self.measure_load(&facts, start, &credentials).await),
+            false => None,
+        };
+        Reached::LoggedIn { token, first_refusal, facts, load }
     }
 
     /// Reads the sizes of the tables and a part of the largest ones, after the check and beyond its time limit.
@@ -278,13 +283,11 @@ impl Run<'_> {
         let until = self.close_by.min(Instant::now() + CONFIRMATION);
         let (access, region) = (&self.target.access, &self.target.region);
         if let Some(Failure { error, evidence, .. }) = sessions.refusal(access, region, until.into()).await {
-            seen.identity = Some(Err(error));
-            seen.identity_evidence = evidence;
-            (seen.token, seen.login, seen.first_login, seen.facts) = (None, None, None, None);
+            seen.fail_identity(error, evidence);
         }
     }
 
-    async fn identity(&self, evidence: &mut identity::IdentityEvidence) -> Result<Identity, IdentityError> {
+    async fn identity(&self, evidence: &mut IdentityEvidence) -> Result<Identity, IdentityError> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         let (access, region) = (&self.target.access, &self.target.region);
         let roots = || {
@@ -413,12 +416,4 @@ fn may_retry(engine: Engine, error: &ConnectError) -> bool {
 /// The driver of MySQL has panicked.
 fn unreadable() -> Refusal {
     Refusal::of_driver("the server sent what its driver cannot read")
-}
-
-/// The thing to go on with, and the plain outcome to report.
-fn split<T>(result: Result<T, ConnectError>) -> (Option<T>, Result<(), ConnectError>) {
-    match result {
-        Ok(value) => (Some(value), Ok(())),
-        Err(error) => (None, Err(error)),
-    }
 }

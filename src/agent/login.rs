@@ -11,7 +11,7 @@ use rustls::RootCertStore;
 
 use super::{Endpoint, refusal::Refusal};
 use crate::{
-    checks::{self, Observations},
+    checks::{self, Observations, Reached, TokenError},
     connection::{Authenticated, ConnectError, ConnectionEvidence, PendingAuth, Purpose},
     identity::{self, IdentityError, IdentityEvidence},
     secret::Redactor,
@@ -42,8 +42,11 @@ pub(super) async fn log_in(
     let deadline = Instant::now() + TIMEOUT;
     let redactor = endpoint.shared.sessions.redactor().for_run();
     let mut seen = Observations::default();
-    let result = attempt(endpoint, &redactor, deadline, connect, &mut seen).await;
-    if let Some(Err(ConnectError::Refused { refusal, .. })) = &seen.login
+    match attempt(endpoint, &redactor, deadline, connect, &mut seen).await {
+        Ok(logged_in) => return Ok(logged_in),
+        Err(reached) => seen.reached = reached,
+    }
+    if let Some(Err(ConnectError::Refused { refusal, .. })) = seen.login()
         && checks::is_refused_token(refusal)
     {
         // The next login has a token of a new session. This one is not tried again: an account may be locked after a few
@@ -51,73 +54,62 @@ pub(super) async fn log_in(
         let Target { access, region, .. } = &endpoint.target;
         endpoint.shared.sessions.renew(access, region, || web_roots(access));
     }
-    result.ok_or_else(|| Refusal::of(&endpoint.target, purpose, &seen, &redactor))
+    Err(Refusal::of(&endpoint.target, purpose, &seen, &redactor))
 }
 
 fn web_roots(access: &Access) -> Arc<RootCertStore> {
     Arc::new(trust::web_roots(access.ca_bundle.as_ref()).unwrap_or_else(|_| RootCertStore::empty()))
 }
 
-/// `None` after a stage failed; `seen` says which.
 async fn attempt(
     endpoint: &Endpoint,
     redactor: &Redactor,
     deadline: Instant,
     connect: impl AsyncFnOnce(&Redactor, Instant, &mut ConnectionEvidence) -> Result<PendingAuth, ConnectError>,
     seen: &mut Observations,
-) -> Option<LoggedIn> {
-    let target = &endpoint.target;
-    let Observations { connect: connected, connection, identity, identity_evidence, .. } = seen;
+) -> Result<LoggedIn, Reached> {
     // The first failure ends both: a client does not wait for an STS that hangs if the database refused.
     let pending = async {
         // After a long wait no time is left to connect; the connection stage reports that timeout.
-        let _ = tokio::time::timeout_at(
-            deadline.into(),
-            endpoint.shared.rate_limits.of(&endpoint.target.sign).acquire(),
-        )
-        .await;
-        let pending = connect(redactor, deadline, connection).await;
-        *connected = Some(pending.as_ref().map(drop).map_err(Clone::clone));
-        pending.ok().ok_or(())
+        wait_for_rate_limit(endpoint, deadline).await;
+        connect(redactor, deadline, &mut seen.connection).await.map_err(Reached::no_connection)
     };
     let credentials = async {
-        let credentials = credentials(endpoint, redactor, deadline, identity_evidence).await;
-        *identity = Some(credentials.as_ref().map(drop).map_err(Clone::clone));
-        credentials.ok().ok_or(())
+        let credentials = credentials(endpoint, redactor, deadline, &mut seen.identity_evidence).await;
+        credentials.map_err(|error| Reached::no_token(TokenError::NoIdentity(error)))
     };
-    let (pending, credentials) = tokio::try_join!(pending, credentials).ok()?;
-    let token =
-        token::sign(&credentials, &target.sign, &target.region, &target.user, (endpoint.shared.clock)());
-    seen.token = Some(token.clone());
-    let session = pending.authenticate(&token.ok()?.text, deadline, &mut seen.connection).await;
-    seen.login = Some(session.as_ref().map(drop).map_err(Clone::clone));
-    Some(LoggedIn { session: session.ok()?, peer: seen.connection.peer })
+    let (pending, credentials) = tokio::try_join!(pending, credentials)?;
+    let token = sign(endpoint, &credentials).map_err(Reached::no_token)?;
+    match pending.authenticate(&token.text, deadline, &mut seen.connection).await {
+        Ok(session) => Ok(LoggedIn { session, peer: seen.connection.peer }),
+        Err(error) => Err(Reached::LoginFailed { token, first_refusal: None, error }),
+    }
 }
 
-/// A new token without a connection. `None` after a stage failed; `seen` says which.
+/// A new token without a connection.
+///
+/// # Errors
+/// If there is no identity, or nothing can be signed with it.
 pub(super) async fn new_token(
     endpoint: &Endpoint,
     redactor: &Redactor,
     deadline: Instant,
-    seen: &mut Observations,
-) -> Option<AuthToken> {
-    let _ = tokio::time::timeout_at(
-        deadline.into(),
-        endpoint.shared.rate_limits.of(&endpoint.target.sign).acquire(),
-    )
-    .await;
-    let credentials = credentials(endpoint, redactor, deadline, &mut seen.identity_evidence).await;
-    seen.identity = Some(credentials.as_ref().map(drop).map_err(Clone::clone));
-    let target = &endpoint.target;
-    let token = token::sign(
-        &credentials.ok()?,
-        &target.sign,
-        &target.region,
-        &target.user,
-        (endpoint.shared.clock)(),
-    );
-    seen.token = Some(token.clone());
-    token.ok()
+    evidence: &mut IdentityEvidence,
+) -> Result<AuthToken, TokenError> {
+    wait_for_rate_limit(endpoint, deadline).await;
+    let credentials = credentials(endpoint, redactor, deadline, evidence).await;
+    sign(endpoint, &credentials.map_err(TokenError::NoIdentity)?)
+}
+
+async fn wait_for_rate_limit(endpoint: &Endpoint, deadline: Instant) {
+    let rate_limit = endpoint.shared.rate_limits.of(&endpoint.target.sign);
+    let _ = tokio::time::timeout_at(deadline.into(), rate_limit.acquire()).await;
+}
+
+fn sign(endpoint: &Endpoint, credentials: &Credentials) -> Result<AuthToken, TokenError> {
+    let (target, now) = (&endpoint.target, (endpoint.shared.clock)());
+    let token = token::sign(credentials, &target.sign, &target.region, &target.user, now);
+    token.map_err(TokenError::NotSigned)
 }
 
 async fn credentials(

@@ -34,7 +34,7 @@ use super::{
     unproven::Place,
 };
 use crate::{
-    checks::Observations,
+    checks::{Observations, Reached},
     connection::{self, ChangeUser, ClientResponse, ConnectionEvidence, MysqlGreeted, Purpose},
     target::{Engine, Invalid, Target},
     token::RESERVED,
@@ -249,7 +249,7 @@ async fn greet(endpoint: &Endpoint) -> Result<(MysqlGreeted, ConnectionEvidence)
     match greeted {
         Ok(greeted) => Ok((greeted, seen.connection)),
         Err(error) => {
-            seen.connect = Some(Err(error));
+            seen.reached = Reached::no_connection(error);
             Err(Refusal::of(&endpoint.target, Purpose::Queries, &seen, &redactor))
         }
     }
@@ -325,12 +325,15 @@ async fn change_user(
     let redactor = endpoint.shared.sessions.redactor().for_run();
     let deadline = Instant::now() + TIMEOUT;
     let mut seen = Observations::default();
-    if let Some(token) = new_token(endpoint, &redactor, deadline, &mut seen).await {
-        match connection::change_user(stream, &change, target, &token.text, &redactor, deadline).await {
-            Ok(ok) => return Ok((change.expects_fast_auth(), ok)),
-            Err(error) => seen.login = Some(Err(error)),
+    seen.reached = match new_token(endpoint, &redactor, deadline, &mut seen.identity_evidence).await {
+        Ok(token) => {
+            match connection::change_user(stream, &change, target, &token.text, &redactor, deadline).await {
+                Ok(ok) => return Ok((change.expects_fast_auth(), ok)),
+                Err(error) => Reached::LoginFailed { token, first_refusal: None, error },
+            }
         }
-    }
+        Err(error) => Reached::no_token(error),
+    };
     Err(Refusal::of(target, Purpose::Queries, &seen, &redactor))
 }
 

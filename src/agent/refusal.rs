@@ -65,10 +65,8 @@ impl Refusal {
         let failed = checks::judge(target, seen).into_iter().find(|diagnostic| {
             diagnostic.cause.is_some() && matches!(diagnostic.outcome, Outcome::Fail | Outcome::Unknown)
         });
-        let error =
-            [&seen.connect, &seen.login].into_iter().flatten().find_map(|result| result.as_ref().err());
-        let identity = seen.identity.as_ref().is_some_and(Result::is_err);
-        let (class, message) = match error {
+        let identity = seen.identity().is_some_and(|result| result.is_err());
+        let (class, message) = match seen.connection_error() {
             // The identity is judged first, as in `check`.
             _ if identity => (Class::NotAuthorized, None),
             Some(ConnectError::Refused { refusal, .. }) if !refusal.is_silence() => {

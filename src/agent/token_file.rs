@@ -21,7 +21,7 @@ use super::{
     refusal::Refusal,
 };
 use crate::{
-    checks::Observations,
+    checks::{Observations, Reached},
     config::{TokenFile, TokenFormat},
     connection::Purpose,
     target::{Engine, Invalid, Target, quoted},
@@ -84,11 +84,15 @@ async fn sleep(endpoint: &Endpoint, wait: Duration) {
 async fn renew(endpoint: &Endpoint, file: &TokenFile) -> Result<Duration, String> {
     let redactor = endpoint.shared.sessions.redactor().for_run();
     let mut seen = Observations::default();
-    let token = new_token(endpoint, &redactor, Instant::now() + TIMEOUT, &mut seen).await;
-    let Some(token) = token else {
-        let Refusal { message, detail, .. } =
-            Refusal::of(&endpoint.target, Purpose::Queries, &seen, &redactor);
-        return Err(detail.unwrap_or(message));
+    let deadline = Instant::now() + TIMEOUT;
+    let token = match new_token(endpoint, &redactor, deadline, &mut seen.identity_evidence).await {
+        Ok(token) => token,
+        Err(error) => {
+            seen.reached = Reached::no_token(error);
+            let Refusal { message, detail, .. } =
+                Refusal::of(&endpoint.target, Purpose::Queries, &seen, &redactor);
+            return Err(detail.unwrap_or(message));
+        }
     };
     let text = text(&endpoint.target, &file.format, &token)?;
     write(&file.path, &text).map_err(|error| error.to_string())?;

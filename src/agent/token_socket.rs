@@ -24,8 +24,9 @@ use super::{
     login::{TIMEOUT, new_token},
 };
 use crate::{
-    checks::Observations,
+    checks::TokenError,
     config::AgentTarget,
+    identity::IdentityEvidence,
     report::{
         json::Document,
         signed_token::{SignedToken, not_signed},
@@ -87,16 +88,17 @@ async fn exchange(client: UnixStream, endpoint: Arc<Endpoint>, group: Option<u32
 
 async fn token(State(endpoint): State<Arc<Endpoint>>) -> Response {
     let redactor = endpoint.shared.sessions.redactor().for_run();
-    let mut seen = Observations::default();
-    let signed = new_token(&endpoint, &redactor, Instant::now() + TIMEOUT, &mut seen).await;
+    let mut evidence = IdentityEvidence::default();
     let target = &endpoint.target;
-    if let Some(signed) = signed {
-        let document = SignedToken::of(target, &signed, &seen.identity_evidence, (endpoint.shared.clock)());
-        return json(StatusCode::OK, serde_json::to_string(&document).unwrap_or_default());
-    }
-    let invalid = match seen.identity {
-        Some(Err(error)) => not_signed(target, seen.identity_evidence, error),
-        _ => Invalid::new("token", "a token that can be signed", "an internal error; please report it"),
+    let invalid = match new_token(&endpoint, &redactor, Instant::now() + TIMEOUT, &mut evidence).await {
+        Ok(signed) => {
+            let document = SignedToken::of(target, &signed, &evidence, (endpoint.shared.clock)());
+            return json(StatusCode::OK, serde_json::to_string(&document).unwrap_or_default());
+        }
+        Err(TokenError::NoIdentity(error)) => not_signed(target, evidence, error),
+        Err(TokenError::NotSigned(_)) => {
+            Invalid::new("token", "a token that can be signed", "an internal error; please report it")
+        }
     };
     let errors = ConfigErrors::from(invalid);
     let document = serde_json::to_string(&Document::of_errors(&errors)).unwrap_or_default();

@@ -19,7 +19,7 @@ use crate::{
 /// A stage that failed, that passed, or that was not reached.
 fn stage(target: &Target, seen: &Observations, stage: Stage) -> Option<Diagnostic> {
     let evidence = &seen.connection;
-    if let Some(Err(error)) = &seen.connect
+    if let Some(error) = seen.connect_error()
         && stage_of(error) <= stage
     {
         return (stage_of(error) == stage).then(|| failed(target, seen, error));

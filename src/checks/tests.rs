@@ -7,10 +7,13 @@ use std::{collections::BTreeSet, time::Duration};
 use super::*;
 use crate::{
     config::tests::read,
-    connection::{AuthRequest, CertificateSummary, Refusal, Stage, TlsEvidence, TlsFailure},
+    connection::{
+        AuthRequest, CertificateSummary, ConnectionEvidence, Refusal, Stage, TlsEvidence, TlsFailure,
+    },
     diagnostic::Outcome,
-    identity::Hop,
+    identity::{Hop, IdentityError, IdentityEvidence},
     target::{Endpoint, Host},
+    token::AuthToken,
 };
 
 fn target(kind: &str) -> Target {
@@ -22,23 +25,43 @@ fn found<'a>(diagnostics: &'a [Diagnostic], code: &str) -> &'a Diagnostic {
     diagnostics.iter().find(|f| f.check.code == code).unwrap()
 }
 
-/// Everything but the facts went well.
-fn complete() -> Observations {
-    let signed_at = "2026-01-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap();
-    let expires_at = signed_at + Duration::from_secs(900);
-    let token = AuthToken { text: crate::secret::Secret::new("t"), signed_at, expires_at };
+/// Everything went well, with these facts.
+fn complete(facts: Facts) -> Observations {
     let mut seen = until_auth();
     seen.connection.tls =
         Some(TlsEvidence { version: Some("TLSv1.3".into()), cipher_suite: None, chain: vec![] });
-    Observations { token: Some(Ok(token)), login: Some(Ok(())), ..seen }
+    seen.reached = Reached::LoggedIn { token: token(900), first_refusal: None, facts, load: None };
+    seen
+}
+
+/// The login failed.
+fn login_failed(error: ConnectError) -> Observations {
+    let reached = Reached::LoginFailed { token: token(900), first_refusal: None, error };
+    Observations { reached, ..until_auth() }
+}
+
+/// A token, and a stage of the connection that failed.
+fn not_connected(error: ConnectError) -> Observations {
+    let reached = Reached::Preparation { token: Some(Ok(token(900))), connect_error: Some(error) };
+    Observations { reached, ..until_auth() }
+}
+
+fn no_identity(error: IdentityError) -> Observations {
+    let reached = Reached::no_token(TokenError::NoIdentity(error));
+    Observations { reached, ..until_auth() }
+}
+
+fn token(seconds: u64) -> AuthToken {
+    let signed_at = "2026-01-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap();
+    let expires_at = signed_at + Duration::from_secs(seconds);
+    AuthToken { text: crate::secret::Secret::new("t"), signed_at, expires_at }
 }
 
 /// Everything up to the authentication request succeeded.
 fn until_auth() -> Observations {
     let took = Duration::from_millis(1);
     Observations {
-        identity: Some(Ok(())),
-        connect: Some(Ok(())),
+        reached: Reached::Preparation { token: Some(Ok(token(900))), connect_error: None },
         connection: ConnectionEvidence {
             peer: Some("10.0.0.7:5432".parse().unwrap()),
             addresses: vec!["10.0.0.7".parse().unwrap()],
@@ -118,6 +141,35 @@ fn nothing_seen_is_every_row_unreached() {
 }
 
 #[test]
+fn a_role_that_is_refused_after_the_run_voids_its_session() {
+    let error = IdentityError::Refused {
+        role: "arn:r".into(),
+        code: "AccessDenied".into(),
+        message: "not authorized".into(),
+        request_id: None,
+    };
+    let in_order = include_str!("../../tests/checks/servers/postgres.toml");
+    let mut seen = complete(Facts::Postgres(Box::new(toml::from_str(in_order).unwrap())));
+    let outcome = |seen: &Observations, code: &str| found(&judge(&target("rdspostgres"), seen), code).outcome;
+    for code in ["STS_ACCESS_ROLE", "TOKEN_LIFE", "NET_DIAL", "AUTH_LOG_IN", "DB_VERSION"] {
+        assert_eq!(outcome(&seen, code), Outcome::Pass, "{code}");
+    }
+    seen.fail_identity(error, IdentityEvidence::default());
+    assert_eq!(outcome(&seen, "STS_ACCESS_ROLE"), Outcome::Fail);
+    assert_eq!(outcome(&seen, "NET_DIAL"), Outcome::Pass, "the connection needed no identity");
+    for code in ["TOKEN_LIFE", "AUTH_LOG_IN", "DB_VERSION"] {
+        assert_eq!(outcome(&seen, code), Outcome::NotReached, "{code}");
+    }
+    // A failure of the connection is kept.
+    let mut seen = not_connected(ConnectError::PlaintextOnly);
+    seen.fail_identity(
+        IdentityError::Unreachable { role: "arn:r".into(), what: "no answer".into() },
+        IdentityEvidence::default(),
+    );
+    assert_eq!(outcome(&seen, "TLS_VERIFY"), Outcome::Fail);
+}
+
+#[test]
 fn sts_refusals_have_their_causes() {
     let denied = |action: &str| {
         format!("User: arn:aws:iam::1:user/u is not authorized to perform: {action} on resource: r")
@@ -162,8 +214,7 @@ fn sts_refusals_have_their_causes() {
             message: message.clone(),
             request_id: None,
         };
-        let seen = Observations { identity: Some(Err(error)), ..Observations::default() };
-        let diagnostics = judge(&target("rdspostgres"), &seen);
+        let diagnostics = judge(&target("rdspostgres"), &no_identity(error));
         let row = found(&diagnostics, "STS_ACCESS_ROLE");
         assert_eq!((row.outcome, row.cause_code()), (Outcome::Fail, cause));
         assert!(row.found.contains(&message), "the words of AWS are kept: {}", row.found);
@@ -180,7 +231,7 @@ fn denied_with(caller: &str, role: &str, message: &str) -> Diagnostic {
         request_id: None,
     };
     let identity_evidence = IdentityEvidence { caller: Some(caller.into()), ..IdentityEvidence::default() };
-    let seen = Observations { identity: Some(Err(error)), identity_evidence, ..Observations::default() };
+    let seen = Observations { identity_evidence, ..no_identity(error) };
     found(&judge(&target("rdspostgres"), &seen), "STS_ACCESS_ROLE").clone()
 }
 
@@ -274,9 +325,7 @@ fn every_stage_before_the_one_that_failed_passes() {
         (ConnectError::NotIam(AuthRequest::Sasl(vec!["SCRAM-SHA-256".into()])), 3, "AUTH_NOT_IAM"),
         (ConnectError::Closed { stage: Stage::AuthRequest }, 3, "DB_CLOSED"),
     ] {
-        let mut seen = until_auth();
-        seen.connect = Some(Err(error));
-        let diagnostics = judge(&target("rdspostgres"), &seen);
+        let diagnostics = judge(&target("rdspostgres"), &not_connected(error));
         assert_eq!(found(&diagnostics, order[at]).cause_code(), cause);
         for later in &order[at + 1..] {
             assert_eq!(found(&diagnostics, later).outcome, Outcome::NotReached, "{cause}");
@@ -293,8 +342,7 @@ fn an_unknown_ca_says_whether_the_roots_of_the_region_are_built_in() {
     let remedy = |host: &str, partition: &str| {
         let role = format!("arn:{partition}:iam::123456789012:role/r");
         let flags = ["--type", "rdspostgres", "--host", host, "--iam-role", &role];
-        let mut seen = until_auth();
-        seen.connect = Some(Err(ConnectError::Tls(TlsFailure::UnknownIssuer)));
+        let seen = not_connected(ConnectError::Tls(TlsFailure::UnknownIssuer));
         let diagnostics = judge(&read(&flags).unwrap().targets.remove(0), &seen);
         found(&diagnostics, "TLS_VERIFY").remedy.clone().unwrap()
     };
@@ -342,8 +390,7 @@ fn a_refused_token_names_the_policy_resource_of_its_kind() {
         ("rdsmariadb", "1045", "Access denied for user", "MYSQL_TOKEN_REFUSED", "dbuser:<db-…>/"),
     ] {
         let refusal = Refusal { code: code.into(), message: message.into(), ..Refusal::default() };
-        let mut seen = until_auth();
-        seen.login = Some(Err(ConnectError::Refused { stage: Stage::Login, refusal }));
+        let seen = login_failed(ConnectError::Refused { stage: Stage::Login, refusal });
         let diagnostics = judge(&target(kind), &seen);
         let row = found(&diagnostics, "AUTH_LOG_IN");
         assert_eq!(row.cause_code(), cause);
@@ -363,9 +410,8 @@ fn a_refused_token_is_no_policy_matter_when_the_clock_or_the_name_is_wrong() {
             message: "PAM authentication failed".into(),
             ..Refusal::default()
         };
-        let mut seen = until_auth();
+        let mut seen = login_failed(ConnectError::Refused { stage: Stage::Login, refusal });
         seen.identity_evidence.clock_offset_seconds = Some(offset);
-        seen.login = Some(Err(ConnectError::Refused { stage: Stage::Login, refusal }));
         found(&judge(&target, &seen), "AUTH_LOG_IN").cause_code()
     };
     let name = "a.b.eu-west-1.rds.amazonaws.com";
@@ -378,10 +424,7 @@ fn a_refused_token_is_no_policy_matter_when_the_clock_or_the_name_is_wrong() {
 
 #[test]
 fn a_token_that_ends_early_is_a_warning() {
-    let row = |seconds: i64| {
-        let signed_at = "2026-01-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap();
-        let expires_at = signed_at + Duration::from_secs(seconds as u64);
-        let token = AuthToken { text: crate::secret::Secret::new("t"), signed_at, expires_at };
+    let row = |seconds| {
         let hop = Hop {
             role: "r".into(),
             became: "b".into(),
@@ -390,9 +433,8 @@ fn a_token_that_ends_early_is_a_warning() {
             took: Duration::ZERO,
         };
         let seen = Observations {
-            identity: Some(Ok(())),
+            reached: Reached::Preparation { token: Some(Ok(token(seconds))), connect_error: None },
             identity_evidence: IdentityEvidence { hops: vec![hop], ..IdentityEvidence::default() },
-            token: Some(Ok(token)),
             ..Observations::default()
         };
         found(&judge(&target("rdspostgres"), &seen), "TOKEN_LIFE").outcome
@@ -406,8 +448,7 @@ fn a_proxy_that_requests_a_password_gets_no_grant() {
     let host = ["--host", "pool.proxy-abc.eu-west-1.rds.amazonaws.com"];
     for kind in ["rdspostgres", "rdsmysql", "rdsmariadb"] {
         let target = read(&[&["--type", kind], &host[..], &role].concat()).unwrap().targets.remove(0);
-        let mut seen = until_auth();
-        seen.connect = Some(Err(ConnectError::NotIam(AuthRequest::Sasl(vec!["SCRAM-SHA-256".into()]))));
+        let seen = not_connected(ConnectError::NotIam(AuthRequest::Sasl(vec!["SCRAM-SHA-256".into()])));
         let diagnostics = judge(&target, &seen);
         let row = found(&diagnostics, "AUTH_IAM_ASKED");
         let causes: Vec<&str> = row.candidates.iter().map(|candidate| candidate.cause.code).collect();
@@ -435,9 +476,8 @@ fn a_name_of_a_blue_green_deployment_is_no_tls_host() {
             not_after: None,
             key: "RSA 2048".into(),
         };
-        let mut seen = until_auth();
+        let mut seen = not_connected(ConnectError::Tls(TlsFailure::WrongName));
         seen.connection.tls = Some(TlsEvidence { version: None, cipher_suite: None, chain: vec![leaf] });
-        seen.connect = Some(Err(ConnectError::Tls(TlsFailure::WrongName)));
         found(&judge(&target("rdspostgres"), &seen), "TLS_VERIFY").remedy.clone().unwrap()
     };
     let lasting = "orders.abc.eu-west-1.rds.amazonaws.com";
@@ -478,7 +518,7 @@ fn a_slot_that_was_there_before_is_missed_and_one_that_never_was_is_not() {
     let at = "2026-01-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap();
     let judged = |before: Option<&[&str]>, now: &[&str]| {
         let earlier = before.map(|slots| Position::of(&facts(slots), &target.pipe, at));
-        let seen = Observations { facts: Some(facts(now)), earlier, ..complete() };
+        let seen = Observations { earlier, ..complete(facts(now)) };
         let row = found(&judge(&target, &seen), "PG_PIPE_SLOT").clone();
         (row.outcome, row.cause_code(), row.found)
     };

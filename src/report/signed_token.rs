@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::json::SCHEMA_VERSION;
 use crate::{
-    checks::{self, Diagnostic},
+    checks::{self, Diagnostic, Observations},
     identity::{IdentityError, IdentityEvidence},
     target::{Invalid, RdsName, RdsNameKind, Target},
     token::AuthToken,
@@ -52,11 +52,8 @@ impl<'a> SignedToken<'a> {
 
 /// Why there are no credentials to sign with, in the same words as in `check`.
 pub(crate) fn not_signed(target: &Target, evidence: IdentityEvidence, error: IdentityError) -> Invalid {
-    let seen = checks::Observations {
-        identity: Some(Err(error)),
-        identity_evidence: evidence,
-        ..checks::Observations::default()
-    };
+    let mut seen = Observations::default();
+    seen.fail_identity(error, evidence);
     let diagnostics = checks::judge(target, &seen);
     let failed = diagnostics.iter().find(|f| f.cause.is_some());
     let cause = failed.map_or("", Diagnostic::cause_code);

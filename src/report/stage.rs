@@ -96,8 +96,7 @@ pub struct Timing {
 /// The durations of the stages that ran.
 pub(super) fn timings(seen: &Observations, timing: Timing) -> Vec<StageTiming> {
     let evidence = &seen.identity_evidence;
-    let identity =
-        seen.identity.as_ref().filter(|_| !evidence.kept).map(|_| (Stage::Identity, evidence.took));
+    let identity = seen.identity().filter(|_| !evidence.kept).map(|_| (Stage::Identity, evidence.took));
     let connection = seen.connection.stage_durations.iter().map(|(stage, took)| ((*stage).into(), *took));
     let facts = timing.facts_took.map(|took| (Stage::Facts, took));
     let records = seen.operator.as_ref().map(|records| (Stage::AwsDiagnostics, records.took));

@@ -44,8 +44,12 @@ fn seen(replication: Result<SystemIdentity, ConnectError>) -> Observations {
     let at = |text: &str| text.parse::<Timestamp>().unwrap();
     let ms = Duration::from_millis;
     Observations {
-        load: None,
-        identity: Some(Ok(())),
+        reached: Reached::LoggedIn {
+            token: token(),
+            first_refusal: None,
+            facts: facts(replication),
+            load: None,
+        },
         identity_evidence: IdentityEvidence {
             source_key: Some("AKIA…MPLE".into()),
             caller: Some("arn:aws:iam::999988887777:user/probe".into()),
@@ -60,14 +64,6 @@ fn seen(replication: Result<SystemIdentity, ConnectError>) -> Observations {
             took: ms(32),
             ..IdentityEvidence::default()
         },
-        token: Some(Ok(AuthToken {
-            text: Secret::new(SECRET),
-            signed_at: at("2026-01-02T03:04:05Z"),
-            expires_at: at("2026-01-02T03:19:05Z"),
-        })),
-        connect: Some(Ok(())),
-        first_login: None,
-        login: Some(Ok(())),
         connection: ConnectionEvidence {
             addresses: vec!["10.0.0.7".parse().unwrap()],
             peer: Some("10.0.0.7:5432".parse().unwrap()),
@@ -94,9 +90,23 @@ fn seen(replication: Result<SystemIdentity, ConnectError>) -> Observations {
             ..ConnectionEvidence::default()
         },
         earlier: None,
-        facts: Some(facts(replication)),
         operator: None,
     }
+}
+
+fn token() -> AuthToken {
+    AuthToken {
+        text: Secret::new(SECRET),
+        signed_at: "2026-01-02T03:04:05Z".parse().unwrap(),
+        expires_at: "2026-01-02T03:19:05Z".parse().unwrap(),
+    }
+}
+
+/// The same run, if the login failed.
+fn login_failed(error: ConnectError) -> Observations {
+    let all_well = seen(Ok(SystemIdentity { timeline: "1".into(), position: "0/0".into() }));
+    let reached = Reached::LoginFailed { token: token(), first_refusal: None, error };
+    Observations { reached, ..all_well }
 }
 
 /// A run whose token was refused, and an operator who could see why, but not everything.
@@ -133,8 +143,7 @@ fn explained() -> Report {
         ..Refusal::default()
     };
     let error = ConnectError::Refused { stage: Stage::Login, refusal };
-    let all_well = seen(Ok(SystemIdentity { timeline: "1".into(), position: "0/0".into() }));
-    let seen = Observations { login: Some(Err(error)), facts: None, operator: Some(look), ..all_well };
+    let seen = Observations { operator: Some(look), ..login_failed(error) };
     let started_at = "2026-01-02T03:04:05Z".parse().unwrap();
     let timing = Timing { started_at, took: Duration::from_millis(251), facts_took: None, facts_as_of: None };
     let requirement = Requirement::new(Basis::Guide, Capability::InitialLoadOnly, RequiredBy::Require);

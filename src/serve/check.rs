@@ -81,7 +81,7 @@ impl Monitor {
                 seen.earlier = timing.facts_as_of.and_then(|as_of| self.position_before(watched, as_of));
                 let report = Report::new(target, &seen, requirement, timing);
                 let local_failure = seen.local_failure().cloned();
-                let facts = seen.facts.zip(timing.facts_as_of);
+                let facts = seen.into_facts().zip(timing.facts_as_of);
                 Checked {
                     report: self.sharing(report),
                     facts: facts.map(|(facts, as_of)| CachedFacts { facts, as_of }),

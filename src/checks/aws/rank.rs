@@ -87,7 +87,7 @@ pub(in crate::checks) fn rank_causes(
 
 /// A role before the access role refused, and the records are those of the access role.
 fn is_of_another_role(target: &Target, seen: &Observations, diagnostic: &Diagnostic) -> bool {
-    let Some(Err(IdentityError::Refused { role: refusing, .. })) = &seen.identity else { return false };
+    let Some(Err(IdentityError::Refused { role: refusing, .. })) = seen.identity() else { return false };
     diagnostic.check == &access_role::CHECK
         && target.access.roles.last().is_some_and(|role| role.as_str() != refusing)
 }

@@ -36,7 +36,7 @@ pub(in crate::checks) static CLICKPIPES_PARTITION: Cause = Cause::new(
 
 /// Judged after a login: before, the login itself says what is wrong.
 fn judge(target: &Target, seen: &Observations) -> Option<Diagnostic> {
-    matches!(seen.login, Some(Ok(()))).then(|| role(target, &seen.identity_evidence))
+    seen.facts().is_some().then(|| role(target, &seen.identity_evidence))
 }
 
 fn role(target: &Target, evidence: &IdentityEvidence) -> Diagnostic {

@@ -40,7 +40,7 @@ pub(in crate::checks) static CLICKPIPES_SIGN: Cause = Cause::new(
 
 /// Judged after a login: before, the login itself says what is wrong.
 fn judge(target: &Target, seen: &Observations) -> Option<Diagnostic> {
-    matches!(seen.login, Some(Ok(()))).then(|| {
+    seen.facts().is_some().then(|| {
         limited(&CHECK, &clickpipes::token(target))
             .unwrap_or_else(|| CHECK.pass(format!("for {} in {}", target.sign, target.region)))
     })

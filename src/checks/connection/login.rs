@@ -81,13 +81,13 @@ pub(crate) static CHECK: Check = Check::connection("AUTH_LOG_IN", "IAM login as 
     ]);
 
 fn judge(target: &Target, seen: &Observations) -> Option<Diagnostic> {
-    match seen.login.as_ref()? {
-        Ok(()) => Some(seen.first_login.as_ref().map_or_else(|| CHECK.pass(""), intermittent)),
+    match seen.login()? {
+        Ok(()) => Some(seen.first_refusal().map_or_else(|| CHECK.pass(""), intermittent)),
         // The token was never sent, so whether it is accepted stays unreached.
         Err(ConnectError::NoToken) => None,
         Err(error) => {
             let diagnostic = failed(target, seen, error);
-            let twice = match &seen.first_login {
+            let twice = match seen.first_refusal() {
                 Some(first) if first == error => "; and once more, with another token".to_owned(),
                 Some(first) => format!("; the first token: {first}"),
                 None => String::new(),

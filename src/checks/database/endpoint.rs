@@ -40,7 +40,7 @@ pub(in crate::checks) static DB_ENDPOINT_SHARD_GROUP: Cause = Cause::new(
 
 /// Where changes can be streamed from.
 fn judge(target: &Target, seen: &Observations) -> Option<Diagnostic> {
-    let facts = seen.facts.as_ref()?;
+    let facts = seen.facts()?;
     let host = &target.sign.host;
     // The name of an instance endpoint, a custom endpoint or an alias does not say that it is a reader. Aurora MySQL sets
     // innodb_read_only on readers; a replica of RDS for MySQL only has read_only (Amazon Aurora User Guide).

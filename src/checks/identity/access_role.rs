@@ -220,7 +220,7 @@ pub(in crate::checks) static STS_REFUSED: Cause =
         .fix("see AWS's own words, and the call in CloudTrail, of the account of the caller and of the role");
 
 fn judge(target: &Target, seen: &Observations) -> Option<Diagnostic> {
-    match seen.identity.as_ref()? {
+    match seen.identity()? {
         Ok(()) => Some(assumed(&seen.identity_evidence)),
         Err(error) => refused(target, &seen.identity_evidence, error),
     }

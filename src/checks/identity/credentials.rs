@@ -100,7 +100,7 @@ pub(in crate::checks) static AWS_PROVIDER_FAILED: Cause = Cause::new(
 fn judge(_: &Target, seen: &Observations) -> Option<Diagnostic> {
     let evidence = &seen.identity_evidence;
     let key = evidence.source_key.as_deref().unwrap_or_default();
-    Some(match (seen.identity.as_ref()?, &evidence.caller) {
+    Some(match (seen.identity()?, &evidence.caller) {
         (Err(IdentityError::NoCredentials(why)), _) => no_credentials(why),
         (Err(IdentityError::Local { role: None, failure }), _) => {
             local_failure(&CHECK, Outcome::Fail, failure.to_string(), failure)

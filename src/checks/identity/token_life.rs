@@ -43,8 +43,7 @@ const SHORT_LIFE_SECONDS: i64 = 300;
 const CLOCK_SKEW_SECONDS: i64 = 60;
 
 fn judge(_: &Target, seen: &Observations) -> Option<Diagnostic> {
-    seen.identity.as_ref()?;
-    Some(match seen.token.as_ref()? {
+    Some(match seen.token()? {
         Ok(token) => {
             let seconds = token.expires_at.duration_since(token.signed_at).as_secs();
             life(seconds, seen.identity_evidence.clock_offset_seconds)

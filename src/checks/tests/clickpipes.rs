@@ -1,9 +1,10 @@
 //! What depends on how the role was assumed; what depends on names is in `tests/checks/clickpipes-*.toml`.
 
-use super::{super::*, complete, found};
+use super::{super::*, complete, found, until_auth};
 use crate::{
     config::tests::read,
     diagnostic::{Basis, Capability},
+    identity::IdentityError,
     verdict,
 };
 
@@ -20,7 +21,8 @@ fn role(more: &[&str], without: Option<Result<(), IdentityError>>) -> Diagnostic
     let base = ["--type", "rdsmysql", "--host", "db.abc.eu-west-1.rds.amazonaws.com"];
     let role = ["--iam-role", "arn:aws:iam::123456789012:role/r"];
     let target = read(&[&base[..], &role, more].concat()).unwrap().targets.remove(0);
-    let mut seen = complete();
+    let in_order = include_str!("../../../tests/checks/servers/mysql.toml");
+    let mut seen = complete(Facts::Mysql(Box::new(toml::from_str(in_order).unwrap())));
     seen.identity_evidence.without_external_id = without;
     let diagnostics = judge(&target, &seen);
     let row = found(&diagnostics, "CLICKPIPES_ROLE").clone();
@@ -56,8 +58,7 @@ fn an_external_id_counts_only_if_the_role_needs_it() {
 fn without_a_login_nothing_is_said_about_clickpipes() {
     let base = ["--type", "rdsmysql", "--host", "orders.example.com", "--region", "eu-west-1"];
     let target = read(&[&base[..], &["--iam-role", "arn:aws:iam::123456789012:role/r"]].concat()).unwrap();
-    let seen = Observations { login: None, facts: None, ..complete() };
-    let diagnostics = judge(&target.targets[0], &seen);
+    let diagnostics = judge(&target.targets[0], &until_auth());
     for id in ["CLICKPIPES_ROLE", "CLICKPIPES_TOKEN"] {
         assert_eq!(found(&diagnostics, id).outcome, Outcome::NotReached);
     }

@@ -10,6 +10,7 @@ use super::{super::*, complete};
 use crate::{
     config::tests::read,
     diagnostic::{Basis, Capability},
+    facts::Position,
     verdict,
 };
 
@@ -137,7 +138,7 @@ fn differences(path: &Path) -> Result<Vec<(String, Outcome)>, String> {
         });
     }
     let facts = read(with(situation.facts))?;
-    let diagnostics = judge(&target, &Observations { facts: Some(facts), earlier, ..complete() });
+    let diagnostics = judge(&target, &Observations { earlier, ..complete(facts) });
 
     let most = if target.pipe.follows_changes() { Capability::Cdc } else { Capability::InitialLoadOnly };
     let capability = |basis| verdict::capability(&diagnostics, basis).min(most).name().to_owned();

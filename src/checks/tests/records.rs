@@ -5,11 +5,12 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use serde::Deserialize;
 
-use super::{super::*, complete, fixtures::outcome, until_auth};
+use super::{super::*, fixtures::outcome, login_failed, no_identity, not_connected, until_auth};
 use crate::{
     config::tests::read,
     connection::{AuthRequest, Refusal, Stage},
     diagnostic::Outcome,
+    identity::IdentityError,
 };
 
 #[derive(Deserialize)]
@@ -75,41 +76,32 @@ fn target(fields: &BTreeMap<String, toml::Value>) -> Target {
 fn seen(failure: Option<&str>, caller: Option<String>) -> Observations {
     let refused = |code: &str, message: &str| {
         let refusal = Refusal { code: code.into(), message: message.into(), ..Refusal::default() };
-        Some(Err(ConnectError::Refused { stage: Stage::Login, refusal }))
+        login_failed(ConnectError::Refused { stage: Stage::Login, refusal })
     };
     let denied_by = |role: &str, action: &str| {
         let message = format!("User: u is not authorized to perform: {action} on resource: r");
         let (role, code) = (role.into(), "AccessDenied".into());
-        Some(Err(IdentityError::Refused { role, code, message, request_id: None }))
+        no_identity(IdentityError::Refused { role, code, message, request_id: None })
     };
     let denied = |action: &str| denied_by("arn:aws:iam::123456789012:role/r", action);
     let mut seen = match failure {
-        None => complete(),
-        Some("PG_TOKEN_REFUSED") => {
-            Observations { login: refused("28000", "PAM authentication failed"), ..until_auth() }
-        }
-        Some("MYSQL_TOKEN_REFUSED") => {
-            Observations { login: refused("1045", "Access denied"), ..until_auth() }
-        }
-        Some("PG_PASSWORD_REFUSED") => {
-            Observations { login: refused("28P01", "password authentication failed"), ..until_auth() }
-        }
-        Some("PG_NO_DATABASE") => Observations { login: refused("3D000", "no such"), ..until_auth() },
+        None => until_auth(),
+        Some("PG_TOKEN_REFUSED") => refused("28000", "PAM authentication failed"),
+        Some("MYSQL_TOKEN_REFUSED") => refused("1045", "Access denied"),
+        Some("PG_PASSWORD_REFUSED") => refused("28P01", "password authentication failed"),
+        Some("PG_NO_DATABASE") => refused("3D000", "no such"),
         Some("AUTH_NOT_IAM") => {
-            let auth_request = AuthRequest::Sasl(vec!["SCRAM-SHA-256".into()]);
-            Observations { connect: Some(Err(ConnectError::NotIam(auth_request))), ..until_auth() }
+            not_connected(ConnectError::NotIam(AuthRequest::Sasl(vec!["SCRAM-SHA-256".into()])))
         }
         Some("NET_TIMED_OUT") => {
             let after = std::time::Duration::from_secs(5);
-            let connect = Some(Err(ConnectError::Timeout { stage: Stage::Connect, after }));
-            Observations { connect, ..until_auth() }
+            not_connected(ConnectError::Timeout { stage: Stage::Connect, after })
         }
         Some("STS_ASSUME_ROLE_DENIED before") => {
-            let identity = denied_by("arn:aws:iam::999988887777:role/CH", "sts:AssumeRole");
-            Observations { identity, ..until_auth() }
+            denied_by("arn:aws:iam::999988887777:role/CH", "sts:AssumeRole")
         }
-        Some("STS_ASSUME_ROLE_DENIED") => Observations { identity: denied("sts:AssumeRole"), ..until_auth() },
-        Some("STS_TAG_SESSION_DENIED") => Observations { identity: denied("sts:TagSession"), ..until_auth() },
+        Some("STS_ASSUME_ROLE_DENIED") => denied("sts:AssumeRole"),
+        Some("STS_TAG_SESSION_DENIED") => denied("sts:TagSession"),
         Some(other) => panic!("no way to fail with {other}"),
     };
     let probe = "arn:aws:iam::999988887777:user/probe".to_owned();

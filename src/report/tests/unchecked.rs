@@ -102,9 +102,7 @@ fn a_report_of_a_pipe_hides_its_user_in_titles_texts_and_endpoints() {
     let requirement = Requirement::new(Basis::Guide, Capability::InitialLoadOnly, RequiredBy::Require);
     let started_at = "2026-01-02T03:04:05Z".parse().unwrap();
     let timing = Timing { started_at, took: Duration::ZERO, facts_took: None, facts_as_of: None };
-    for seen in
-        [Observations { login: Some(Err(error)), facts: None, ..seen(Err(ConnectError::NoToken)) }, all_well]
-    {
+    for seen in [login_failed(error), all_well] {
         let report = Report::new(&target, &seen, requirement, timing);
         let text = rendered(&report, Detail::Verbose);
         assert!(text.contains("IAM login as (sensitive value)"), "{text}");

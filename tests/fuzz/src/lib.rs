@@ -20,15 +20,16 @@ use std::{
 use clap::Parser;
 use jiff::Timestamp;
 use pipeprobe::{
-    checks::Observations,
+    checks::{Observations, Reached},
     cli::{Cli, Command, Detail},
     config::Config,
     connection::Session,
+    diagnostic::{Basis, Capability, RequiredBy, Requirement},
     facts::{self, Fact, Facts},
-    diagnostic::{Capability, Basis, RequiredBy, Requirement},
-    report::{Timing, Report, json, text},
+    report::{Report, Timing, json, text},
     secret::Secret,
     target::Target,
+    token::AuthToken,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -106,14 +107,13 @@ pub async fn report(session: Session, target: &Target) {
             Facts::Mysql(Box::new(facts::ask_mysql(session, until(1), until(1), &target.pipe).await))
         }
     };
-    let seen = Observations { facts: Some(facts), ..Observations::default() };
+    let now = Timestamp::UNIX_EPOCH;
+    let token = AuthToken { text: token(), signed_at: now, expires_at: now };
+    let reached = Reached::LoggedIn { token, first_refusal: None, facts, load: None };
+    let seen = Observations { reached, ..Observations::default() };
     let requirement = Requirement::new(Basis::Server, Capability::Cdc, RequiredBy::Require);
-    let timing = Timing {
-        started_at: Timestamp::UNIX_EPOCH,
-        took: Duration::ZERO,
-        facts_took: Some(Duration::ZERO),
-        facts_as_of: None,
-    };
+    let timing =
+        Timing { started_at: now, took: Duration::ZERO, facts_took: Some(Duration::ZERO), facts_as_of: None };
     let report = Report::new(target, &seen, requirement, timing);
     let mut out = Vec::new();
     let layout = text::Layout::new(Some(80), false, Detail::Verbose);

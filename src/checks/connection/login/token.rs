@@ -228,7 +228,7 @@ fn not_accepted(target: &Target, seen: &Observations) -> Vec<Candidate> {
         "a service or resource control policy, a permissions boundary or an explicit Deny would show the same",
         "simulate it: aws iam simulate-principal-policy, with the role, rds-db:connect and that resource",
     ));
-    let overloaded = match seen.first_login {
+    let overloaded = match seen.first_refusal() {
         Some(_) => "less likely: two tokens in a row were refused",
         None => "IAM that is short of memory or throttled answers the same",
     };
