@@ -1,5 +1,5 @@
 //! The ClickHouse Cloud API: asks for a service and its pipes. Only GET is used, and a service that is idle is not woken: its
-//! pipes can then not be listed.
+//! pipes can then not be listed. The list of static IP addresses needs no key.
 //!
 //! Source: OpenAPI specification of ClickHouse Cloud (`organizationGetList`, `instanceGet`, `clickPipeGetList`).
 
@@ -19,6 +19,7 @@ use crate::{
     diagnostic::printable,
     identity::{HttpAnswer, HttpLimits, HttpSender},
     secret::{Redactor, Secret},
+    static_ips::{self, List},
     target::{Invalid, quoted},
     trust,
 };
@@ -37,9 +38,9 @@ const MANAGE: &str =
 pub async fn ask(query: &ServiceQuery) -> Result<Given, Invalid> {
     let redactor = Redactor::default();
     let result = match Api::new(query, redactor.clone()) {
-        Ok(api) => tokio::time::timeout(TIMEOUT, api.service_and_pipes()).await.unwrap_or_else(|_| {
-            Err(api.failed(&format!("no complete answer within {} s", TIMEOUT.as_secs()), RETRY))
-        }),
+        Ok(api) => tokio::time::timeout(TIMEOUT, api.service_and_pipes())
+            .await
+            .unwrap_or_else(|_| Err(api.failed(&no_answer(), RETRY))),
         Err(invalid) => Err(invalid),
     };
     let clean = |text: &str| redactor.clean(text).into_owned();
@@ -47,6 +48,40 @@ pub async fn ask(query: &ServiceQuery) -> Result<Given, Invalid> {
         Ok(text) => Ok(Given { text, key: None, origin: query.origin.clone() }),
         Err(invalid) => Err(Invalid { found: clean(&invalid.found), ..invalid }.at(&query.origin)),
     }
+}
+
+/// Reads the list of static IP addresses from its URL. Redirects are not followed.
+///
+/// # Errors
+/// Why there is no list.
+pub async fn static_ips(url: Given) -> Result<Given, Invalid> {
+    let expected = format!("the list of {}", static_ips::LIVE);
+    let failed = |why: String| {
+        // A query can contain a secret.
+        let found = format!("{}: {why}", quoted(url.text.split(['?', '#']).next().unwrap_or_default()));
+        let help =
+            format!("write it with: curl -fsS {} -o FILE, and give --static-ips FILE", static_ips::LIVE);
+        Invalid::new("static_ips", &expected, found).at(&url.origin).remedy(help)
+    };
+    let http = client().map_err(failed)?;
+    let request = Request::get(&url.text).header(ACCEPT, "application/json").body(String::new());
+    let request = request.map_err(|_| failed("a URL that cannot be used".to_owned()))?;
+    let answer = tokio::time::timeout(TIMEOUT, http.send(request)).await;
+    let answer = answer.map_err(|_| failed(no_answer()))?.map_err(|why| failed(printable(&why)))?;
+    if answer.status != 200 {
+        return Err(failed(answer.description));
+    }
+    List::parse(&answer.text).map_err(failed)?;
+    Ok(Given { text: answer.text.trim_start().to_owned(), ..url })
+}
+
+fn client() -> Result<HttpSender, String> {
+    let roots = trust::web_roots(None).map_err(|invalid| invalid.to_string())?;
+    HttpSender::with_limits(Arc::new(roots), LIMITS)
+}
+
+fn no_answer() -> String {
+    format!("no complete answer within {} s", TIMEOUT.as_secs())
 }
 
 const FIELD: &str = "clickhouse_service";
@@ -81,9 +116,7 @@ impl<'a> Api<'a> {
             redactor.learn(secret.reveal());
         }
         let authorization = Secret::new(format!("Basic {}", encoded.reveal()));
-        let http = trust::web_roots(None).map_err(|invalid| invalid.to_string());
-        let http = http.and_then(|roots| HttpSender::with_limits(Arc::new(roots), LIMITS));
-        let http = http.map_err(|why| Invalid::new(FIELD, "an HTTPS client", why))?;
+        let http = client().map_err(|why| Invalid::new(FIELD, "an HTTPS client", why))?;
         Ok(Self { query, http, authorization, redactor })
     }
 

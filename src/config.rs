@@ -25,7 +25,7 @@ use declared::Candidate;
 use field::{duration, optional};
 pub use select::target_names;
 pub use serve::{MonitoredTarget, Schedule, Serve, Thresholds, Web};
-pub use service::{ApiKey, ServiceQuery};
+pub use service::{ApiKey, ServiceQuery, list_url};
 pub use setup::Setup;
 pub use subject::LintConfig;
 use target::Needs;

@@ -130,6 +130,14 @@ async fn ask_service(args: &cli::ClickHouse, sources: &mut cli::Sources) -> Resu
     Ok(())
 }
 
+/// Reads the list of `--static-ips`, if it is a URL.
+async fn read_list(fields: &mut cli::fields::PipeFields) -> Result<(), ConfigErrors> {
+    if let Some(url) = config::list_url(fields)? {
+        fields.static_ips = Some(clickhouse_cloud::static_ips(url).await?);
+    }
+    Ok(())
+}
+
 async fn serve(args: cli::Serve) -> io::Result<Exit> {
     let mut out = anstream::stdout();
     let reread = move || config::Serve::read(args.clone(), &environment);
@@ -159,7 +167,10 @@ async fn check(mut args: cli::Check, stop: impl Future<Output = Exit>) -> io::Re
     let format = args.output.format();
     let mut stop = pin!(stop);
     let config = async {
-        match ask_service(&args.clickhouse, &mut args.sources).await {
+        if let Err(errors) = ask_service(&args.clickhouse, &mut args.sources).await {
+            return Ok(Err(errors));
+        }
+        match read_list(&mut args.pipe).await {
             Ok(()) => read(|| Config::read(args, &environment)).await,
             Err(errors) => Ok(Err(errors)),
         }
@@ -200,6 +211,9 @@ async fn dispatch(command: Command) -> io::Result<Exit> {
         Command::Setup(mut args) => {
             let format = args.output.format();
             if let Err(errors) = ask_service(&args.clickhouse, &mut args.sources).await {
+                return run::refuse(&errors, format, &mut out);
+            }
+            if let Err(errors) = read_list(&mut args.pipe).await {
                 return run::refuse(&errors, format, &mut out);
             }
             match read(|| config::Setup::read(*args, &environment)).await? {

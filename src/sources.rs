@@ -6,10 +6,13 @@ mod pipe;
 pub mod clickhouse;
 pub mod terraform;
 
+use jiff::civil::Date;
+
 use crate::{
     cli::{Given, fields::Fields},
     target::{Declaration, Skipped},
 };
+pub use terraform::SecurityGroups;
 
 /// What a document declares.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,6 +31,10 @@ pub struct DeclaredPipe {
     pub declaration: Declaration,
     /// The role of the ClickHouse service, if the document contains the service.
     pub service_role: Option<Given>,
+    /// The day on which the service was created, if the document says so.
+    pub service_created: Option<Date>,
+    /// The security groups of the database, if the document contains them and the static IP addresses matter.
+    pub security_groups: Option<SecurityGroups>,
 }
 
 /// What a document says about a ClickHouse service.
@@ -36,4 +43,5 @@ struct ServiceFacts {
     role: Option<Given>,
     /// Its Region, if the rules of the static IP addresses know it.
     region: Option<Given>,
+    created: Option<Date>,
 }

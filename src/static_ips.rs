@@ -9,6 +9,7 @@ mod rules;
 
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::LazyLock};
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 pub use rules::{Allowed, Rule};
@@ -73,14 +74,14 @@ struct BuiltIn {
 #[derive(Deserialize)]
 struct ServingRule {
     region: String,
-    created_since: Option<String>,
+    created_since: Option<Date>,
     before: Option<String>,
 }
 
 /// Served there if the service had no pipe before a date.
 #[derive(Deserialize)]
 struct Gcp {
-    no_pipe_before: String,
+    no_pipe_before: Date,
     addresses: Vec<Ipv4Addr>,
 }
 
@@ -172,11 +173,16 @@ pub fn is_known(service_region: &str) -> bool {
 pub const EXPECTED: &str = "the Region of the ClickHouse service on AWS, such as eu-west-1, or a Region of Google Cloud where \
                             ClickPipes runs; for any other service: eu-central-1 if it is in the EU, otherwise us-east-2";
 
-/// The addresses for a service of a Region. `list` replaces the built-in addresses, not the rules.
+/// The addresses for a service of a Region. `created`: the day on which it was created (UTC), if that is known. `list` replaces
+/// the built-in addresses, not the rules.
 ///
 /// # Errors
 /// The Region that the list does not have, or that no rule knows.
-pub fn of_service(service_region: &str, list: Option<&List>) -> Result<StaticIps, String> {
+pub fn of_service(
+    service_region: &str,
+    created: Option<Date>,
+    list: Option<&List>,
+) -> Result<StaticIps, String> {
     if !is_known(service_region) && !list.is_some_and(|list| list.addresses.contains_key(service_region)) {
         return Err("a Region that no rule of ClickPipes names".to_owned());
     }
@@ -187,9 +193,9 @@ pub fn of_service(service_region: &str, list: Option<&List>) -> Result<StaticIps
             BUILT_IN.aws.get(region).cloned().or_else(gcp)
         }
     };
-    let candidates = serving(service_region, list)
+    let candidates = serving(service_region, created, list)
         .into_iter()
-        .map(|(region, services)| match addresses(&region) {
+        .map(|Serving { region, services }| match addresses(&region) {
             Some(addresses) => Ok(Candidate { region, services, addresses }),
             None => Err(format!("no `clickpipes_egress_ips` of Region {region}")),
         })
@@ -198,35 +204,56 @@ pub fn of_service(service_region: &str, list: Option<&List>) -> Result<StaticIps
     Ok(StaticIps { service_region: service_region.to_owned(), as_of, live: LIVE, candidates })
 }
 
-/// The Regions that serve services of a Region, and which of the services.
-fn serving(service_region: &str, list: Option<&List>) -> Vec<(String, Option<String>)> {
-    let own = || service_region.to_owned();
+/// A Region that serves services of another one, or of its own.
+struct Serving {
+    region: String,
+    /// Which of the services; `None` for all.
+    services: Option<String>,
+}
+
+impl Serving {
+    fn of(region: impl Into<String>, services: impl Into<String>) -> Self {
+        Self { region: region.into(), services: Some(services.into()) }
+    }
+
+    fn all(region: impl Into<String>) -> Self {
+        Self { region: region.into(), services: None }
+    }
+}
+
+/// The Regions that can serve a service of this Region.
+fn serving(service_region: &str, created: Option<Date>, list: Option<&List>) -> Vec<Serving> {
     let is_eu = service_region.starts_with("eu-") || service_region.starts_with("europe-");
-    let fallback = if is_eu { FALLBACK_EU } else { FALLBACK }.to_owned();
+    let fallback = if is_eu { FALLBACK_EU } else { FALLBACK };
     let rule = BUILT_IN.aws_rules.iter().find(|rule| rule.region == service_region);
     if let Some(ServingRule { created_since: Some(date), before, .. }) = rule {
-        return vec![
-            (own(), Some(format!("services created on or after {date}"))),
-            (before.clone().unwrap_or(fallback), Some(format!("services created before {date}"))),
-        ];
+        let newer = Serving::of(service_region, format!("services created on or after {date}"));
+        let before = before.as_deref().unwrap_or(fallback);
+        let older = Serving::of(before, format!("services created before {date}"));
+        return match created.map(|created| created >= *date) {
+            Some(true) => vec![newer],
+            Some(false) => vec![older],
+            None => vec![newer, older],
+        };
     }
     if rule.is_some() {
-        return vec![(own(), None)];
+        return vec![Serving::all(service_region)];
     }
-    if let Some(gcp) = BUILT_IN.gcp.get(service_region) {
-        return vec![
-            (own(), Some(format!("services without a pipe before {}", gcp.no_pipe_before))),
-            (fallback, Some(format!("services with a pipe before {}", gcp.no_pipe_before))),
-        ];
+    if let Some(Gcp { no_pipe_before: date, .. }) = BUILT_IN.gcp.get(service_region) {
+        let without = Serving::of(service_region, format!("services without a pipe before {date}"));
+        let with = Serving::of(fallback, format!("services with a pipe before {date}"));
+        // An older service can have had its first pipe later.
+        return match created.is_some_and(|created| created >= *date) {
+            true => vec![without],
+            false => vec![without, with],
+        };
     }
     // A Region that is newer than the built-in rules.
     if list.is_some_and(|list| list.addresses.contains_key(service_region)) {
-        return vec![
-            (own(), Some(format!("services created after ClickPipes came to {service_region}"))),
-            (fallback, Some("older services".to_owned())),
-        ];
+        let newer = format!("services created after ClickPipes came to {service_region}");
+        return vec![Serving::of(service_region, newer), Serving::of(fallback, "older services")];
     }
-    vec![(fallback, None)]
+    vec![Serving::all(fallback)]
 }
 
 #[cfg(test)]
@@ -234,7 +261,7 @@ mod tests {
     use super::*;
 
     fn regions(service: &str) -> Vec<(String, Option<String>, usize)> {
-        let found = of_service(service, None).unwrap();
+        let found = of_service(service, None, None).unwrap();
         assert_eq!(found.as_of.as_deref(), Some("2026-08-04"));
         found.candidates.into_iter().map(|c| (c.region, c.services, c.addresses.len())).collect()
     }
@@ -257,8 +284,27 @@ mod tests {
         for unknown in
             ["eastus2", "germanywestcentral", "europe-west9", "EU-WEST-1", "eu-west-1 ", "", "eu-west"]
         {
-            assert!(of_service(unknown, None).is_err(), "{unknown}");
+            assert!(of_service(unknown, None, None).is_err(), "{unknown}");
         }
+    }
+
+    #[test]
+    fn a_service_of_a_known_age_has_one_candidate_if_the_rule_is_about_its_age() {
+        let serving = |region: &str, created: Date| {
+            let found = of_service(region, Some(created), None).unwrap();
+            found.candidates.into_iter().map(|c| c.region).collect::<Vec<_>>()
+        };
+        let day = jiff::civil::date;
+        // The rule of eu-west-1 begins on 2026-01-20.
+        assert_eq!(serving("eu-west-1", day(2026, 1, 19)), ["eu-central-1"]);
+        assert_eq!(serving("eu-west-1", day(2026, 1, 20)), ["eu-west-1"]);
+        assert_eq!(serving("us-west-2", day(2020, 1, 1)), ["us-east-2"]);
+        // Without a rule about the age, it does not matter.
+        assert_eq!(serving("us-east-1", day(2020, 1, 1)), ["us-east-1"]);
+        assert_eq!(serving("eu-west-3", day(2026, 11, 1)), ["eu-central-1"]);
+        // On Google Cloud the first pipe decides: a service without a pipe cannot be told from one with.
+        assert_eq!(serving("us-east1", day(2026, 6, 15)), ["us-east1"]);
+        assert_eq!(serving("us-east1", day(2026, 6, 14)), ["us-east1", "us-east-2"]);
     }
 
     #[test]
@@ -287,17 +333,20 @@ mod tests {
                 {"region": "us-east-2", "egress_ips": ["198.51.100.8"]}], "azure": []}"#,
         )
         .unwrap();
-        let found = of_service("eu-west-1", Some(&list)).unwrap();
+        let found = of_service("eu-west-1", None, Some(&list)).unwrap();
         assert_eq!(found.as_of, None);
         let all: Vec<String> =
             found.candidates.iter().flat_map(|c| &c.addresses).map(ToString::to_string).collect();
         assert_eq!(all, ["192.0.2.1", "192.0.2.2", "192.0.2.3"]);
         // egress_ips is another list.
         assert_eq!(
-            of_service("us-east-2", Some(&list)).unwrap_err(),
+            of_service("us-east-2", None, Some(&list)).unwrap_err(),
             "no `clickpipes_egress_ips` of Region us-east-2"
         );
-        assert!(of_service("xx-new-1", Some(&list)).is_err(), "its fallback us-east-2 is not in the list");
+        assert!(
+            of_service("xx-new-1", None, Some(&list)).is_err(),
+            "its fallback us-east-2 is not in the list"
+        );
     }
 
     #[test]

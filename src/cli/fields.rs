@@ -218,8 +218,8 @@ fields! {
         /// Region of the ClickHouse service: it decides from which static IP addresses ClickPipes connects
         #[arg(long, env = "PIPEPROBE_SERVICE_REGION", value_name = "REGION", hide_short_help = true)]
         "service_region" => service_region: Given,
-        /// File with the live list of these addresses, instead of the built-in list
-        #[arg(long, env = "PIPEPROBE_STATIC_IPS", value_name = "FILE", hide_short_help = true)]
+        /// The live list of these addresses, instead of the built-in list: a file, or its URL on the command line
+        #[arg(long, env = "PIPEPROBE_STATIC_IPS", value_name = "FILE|URL", hide_short_help = true)]
         "static_ips" => static_ips: Given,
     }
 }

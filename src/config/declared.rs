@@ -90,14 +90,20 @@ pub(super) enum Candidate {
 /// # Errors
 /// Every field of flags, variables and files that cannot be used.
 pub(super) fn read(
-    mut selected: Selected,
+    selected: Selected,
     needs: Needs,
     context: &Context<'_>,
 ) -> Result<Candidate, ConfigErrors> {
-    let Some(pipe) = selected.declared.take() else {
+    let Some(pipe) = selected.declared.clone() else {
         return target::read(selected, needs, context).map(|target| Candidate::Target(Box::new(target)));
     };
     let mut declaration = pipe.declaration;
+    // Of the fields of all layers, and before anything else that could make the target incomplete.
+    if let Some(groups) = &pipe.security_groups
+        && let Ok(Some(ips)) = target::static_ips(&selected, context)
+    {
+        groups.judge(&ips, &mut declaration);
+    }
     let fields = &selected.fields;
     let mut unchecked = Unchecked {
         name: selected.name.clone().unwrap_or_default(),

@@ -103,12 +103,19 @@ impl Context<'_> {
         Ok(ca)
     }
 
-    /// The list of static IP addresses in a file.
+    /// The list of static IP addresses in a file, or the list itself, which a URL has sent.
     pub(super) fn static_ips(&self, given: &Given) -> Result<List, Invalid> {
+        if given.text.starts_with('{') {
+            let invalid = |why| Invalid::new("static_ips", "the path of a file", why).at(&given.origin);
+            return List::parse(&given.text).map_err(invalid);
+        }
         let text = self.files.text(&path_of(given));
         text.and_then(|text| List::parse(&text)).map_err(|why| {
             let expected = format!("a file with the list of {}", static_ips::LIVE);
-            let help = format!("write it with: curl -fsS {} -o FILE", static_ips::LIVE);
+            let help = format!(
+                "write it with: curl -fsS {} -o FILE; a URL only on the command line",
+                static_ips::LIVE
+            );
             Invalid::new("static_ips", expected, format!("{}: {why}", quoted(&given.text)))
                 .at(&given.origin)
                 .remedy(help)

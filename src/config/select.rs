@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use jiff::civil::Date;
+
 use super::{
     Context, Environment,
     declared::{self, Document},
@@ -17,7 +19,7 @@ use crate::{
         Given, Sources,
         fields::{Fields, TargetFields},
     },
-    sources::DeclaredPipe,
+    sources::{DeclaredPipe, SecurityGroups},
     target::{ConfigErrors, Declaration, ErrorList, Invalid, Origin, Problem, ProblemKind, Skipped, quoted},
 };
 
@@ -41,6 +43,8 @@ pub(super) struct Selected {
 pub(super) struct SelectedPipe {
     pub(super) declaration: Declaration,
     pub(super) service_role: Option<Given>,
+    pub(super) service_created: Option<Date>,
+    pub(super) security_groups: Option<SecurityGroups>,
 }
 
 /// The targets of a command, and the pipes that are not checked.
@@ -205,7 +209,15 @@ impl Layers {
 
     fn layered(self, name: String, typed: &Fields, defaults: &Fields) -> Selected {
         let above = typed.clone().over(self.table.unwrap_or_default());
-        let Some(DeclaredPipe { fields, mut declaration, service_role, .. }) = self.pipe else {
+        let Some(DeclaredPipe {
+            name: _,
+            fields,
+            mut declaration,
+            service_role,
+            service_created,
+            security_groups,
+        }) = self.pipe
+        else {
             let fields = above.over(defaults.clone());
             return Selected { name: Some(name), origin: Some(self.origin), fields, declared: None };
         };
@@ -214,7 +226,7 @@ impl Layers {
             name: Some(name),
             origin: Some(self.origin),
             fields: above.over(fields).over(defaults.clone()),
-            declared: Some(SelectedPipe { declaration, service_role }),
+            declared: Some(SelectedPipe { declaration, service_role, service_created, security_groups }),
         }
     }
 }

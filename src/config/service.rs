@@ -1,9 +1,11 @@
-//! `--clickhouse-service`: which service of ClickHouse Cloud is asked for its pipes, and with which key.
+//! What is asked of ClickHouse Cloud: the pipes of a service (`--clickhouse-service`) and with which key, and the list of static IP
+//! addresses (`--static-ips URL`).
 
 use super::{Context, Environment, endpoints, input};
 use crate::{
-    cli::{ClickHouse, Given},
+    cli::{ClickHouse, Given, fields::PipeFields},
     secret::Secret,
+    static_ips,
     target::{ConfigErrors, ErrorList, Invalid, Origin, quoted},
 };
 
@@ -64,6 +66,17 @@ impl ServiceQuery {
         let url = url.trim_end_matches('/').trim_end_matches("/v1").to_owned();
         Ok(Some(Self { service: id, organization, key, url, origin: service.origin }))
     }
+}
+
+/// The URL in `--static-ips`, if it is one and not a file.
+///
+/// # Errors
+/// A URL that cannot be used.
+pub fn list_url(fields: &PipeFields) -> Result<Option<Given>, Invalid> {
+    let is_url = |given: &&Given| given.text.starts_with("https://") || given.text.starts_with("http://");
+    let Some(given) = fields.static_ips.as_ref().filter(is_url) else { return Ok(None) };
+    endpoints::usable("static_ips", given, static_ips::LIVE, false)?;
+    Ok(Some(given.clone()))
 }
 
 /// IDs are part of a URL.

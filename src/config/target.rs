@@ -43,7 +43,7 @@ pub(super) fn read(selected: Selected, needs: Needs, context: &Context<'_>) -> R
     let mut errors = ErrorList::default();
     let database = errors.take_all(Database::read(&selected, context));
     let identity = errors.take_all(identity(&selected, needs, context));
-    let pipe = errors.take_all(pipe(&selected.fields, context));
+    let pipe = errors.take_all(pipe(&selected, context));
     let diagnose = &selected.fields.diagnose;
     let role =
         optional(&mut errors, diagnose.diagnose_role.as_ref(), |text| RoleArn::parse("diagnose_role", text));
@@ -218,8 +218,8 @@ fn identity(selected: &Selected, needs: Needs, context: &Context<'_>) -> Result<
     })
 }
 
-fn pipe(fields: &Fields, context: &Context<'_>) -> Result<Pipe, ConfigErrors> {
-    let p = &fields.pipe;
+fn pipe(selected: &Selected, context: &Context<'_>) -> Result<Pipe, ConfigErrors> {
+    let p = &selected.fields.pipe;
     let mut errors = ErrorList::default();
     let e = &mut errors;
     let mode = optional(e, p.replication_mode.as_ref(), str::parse::<ReplicationMode>);
@@ -255,7 +255,7 @@ fn pipe(fields: &Fields, context: &Context<'_>) -> Result<Pipe, ConfigErrors> {
         no_known_placeholder("publication", text).map(|()| text.to_owned())
     });
     let slot = optional(e, p.replication_slot_name.as_ref(), slot_name);
-    let static_ips = e.take(static_ips(fields, context)).flatten();
+    let static_ips = e.take(static_ips(selected, context)).flatten();
     e.check()?;
     let mechanism = mechanism.unwrap_or_default();
     Ok(Pipe {
@@ -288,11 +288,12 @@ fn slot_name(text: &str) -> Result<String, Invalid> {
 }
 
 /// The addresses of ClickPipes, if the Region of the service is given.
-fn static_ips(fields: &Fields, context: &Context<'_>) -> Result<Option<StaticIps>, Invalid> {
-    let (region, file) = (&fields.pipe.service_region, &fields.pipe.static_ips);
+pub(super) fn static_ips(selected: &Selected, context: &Context<'_>) -> Result<Option<StaticIps>, Invalid> {
+    let (region, file) = (&selected.fields.pipe.service_region, &selected.fields.pipe.static_ips);
     let list = file.as_ref().map(|given| context.static_ips(given)).transpose()?;
     let Some(region) = region else { return Ok(None) };
-    let found = static_ips::of_service(&region.text, list.as_ref());
+    let created = selected.declared.as_ref().and_then(|pipe| pipe.service_created);
+    let found = static_ips::of_service(&region.text, created, list.as_ref());
     found.map(Some).map_err(|why| match file {
         Some(file) if static_ips::is_known(&region.text) => {
             Invalid::new("static_ips", "a list with the Regions that serve the service", why).at(&file.origin)

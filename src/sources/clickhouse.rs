@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::{Timestamp, tz::TimeZone};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -37,6 +38,7 @@ struct Service {
     iam_role: Option<String>,
     provider: Option<String>,
     region: Option<String>,
+    created_at: Option<String>,
 }
 
 /// What is read of a pipe beyond its attributes.
@@ -53,12 +55,12 @@ struct Pipe {
 /// Answers of another form than that of the API. Nothing of them is quoted.
 pub fn read(answers: &str) -> Result<(String, Declared), ConfigErrors> {
     let Answers { service, pipes } = parsed(answers)?;
-    let name = match service.name.filter(|name| is_usable(name)) {
+    let name = match service.name.as_deref().filter(|name| is_usable(name)) {
         Some(name) => format!("ClickHouse service {name}"),
         None => "ClickHouse service".to_owned(),
     };
-    let facts = facts(&service.id, service.iam_role, service.provider, service.region);
-    let services = BTreeMap::from([(service.id.clone(), facts)]);
+    let id = service.id.clone();
+    let services = BTreeMap::from([(id.clone(), facts(service))]);
     let pipes = pipes.iter().map(|text| Ok((parsed(text.get())?, parsed(text.get())?)));
     let pipes: Vec<(Pipe, Attributes)> = pipes.collect::<Result<_, Invalid>>()?;
     let mut targets = Targets::of(&pipes);
@@ -67,7 +69,7 @@ pub fn read(answers: &str) -> Result<(String, Declared), ConfigErrors> {
     for (pipe, attributes) in pipes {
         let target = targets.name(&pipe)?;
         let origin = Origin::Resource { document: name.clone(), address: target.clone() };
-        let attributes = Attributes { service_id: Some(service.id.clone()), ..attributes };
+        let attributes = Attributes { service_id: Some(id.clone()), ..attributes };
         match PipeReader::new(origin, &nothing, &nothing, "ClickHouse Cloud API").read(attributes, &services)
         {
             Read::Pipe(mut found) => {
@@ -92,15 +94,18 @@ fn unusable(found: impl std::fmt::Display) -> Invalid {
         .remedy("use a newer pipeprobe, or --terraform-state")
 }
 
-fn facts(id: &str, role: Option<String>, provider: Option<String>, region: Option<String>) -> ServiceFacts {
+fn facts(service: Service) -> ServiceFacts {
+    let Service { id, iam_role, provider, region, created_at, .. } = service;
     let given = |text| {
-        let origin = Origin::Resource { document: "ClickHouse Cloud".to_owned(), address: id.to_owned() };
+        let origin = Origin::Resource { document: "ClickHouse Cloud".to_owned(), address: id.clone() };
         Given { text, key: None, origin }
     };
     let has_rules = provider.is_none_or(|provider| provider == "aws" || provider == "gcp");
+    let created: Option<Timestamp> = created_at.and_then(|time| time.parse().ok());
     ServiceFacts {
-        role: role.filter(|role| !role.is_empty()).map(given),
+        role: iam_role.filter(|role| !role.is_empty()).map(given),
         region: region.filter(|region| has_rules && static_ips::is_known(region)).map(given),
+        created: created.map(|time| TimeZone::UTC.to_datetime(time).date()),
     }
 }
 

@@ -92,6 +92,8 @@ impl<'a> PipeReader<'a> {
             fields,
             declaration: self.declaration,
             service_role: service.role,
+            service_created: service.created,
+            security_groups: None,
         }))
     }
 

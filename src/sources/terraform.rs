@@ -28,6 +28,7 @@ use crate::{
     static_ips,
     target::{ConfigErrors, ErrorList, Invalid, Origin, Skipped, quoted},
 };
+pub use aws::SecurityGroups;
 use document::{Document, Resource};
 
 /// The kind of document.

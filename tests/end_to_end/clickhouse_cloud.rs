@@ -11,7 +11,7 @@ use std::{
 use lab::{ACCESS_ROLE, Engine, Instance, Lab, ServerVersion};
 use serde_json::{Value, json};
 
-use crate::support::{Run, shared, text};
+use crate::support::{Run, answers, shared, text};
 
 const SERVICE: &str = "11111111-2222-3333-4444-555555555555";
 const ORGANIZATION: &str = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
@@ -307,4 +307,41 @@ fn the_stand_in_checks_requests_and_answers() {
         let result = std::panic::catch_unwind(|| assert_allowed(&specification, list, &body));
         assert!(result.is_err(), "{key}");
     }
+}
+
+/// `--static-ips` accepts the URL of the live list. The list is a stand-in in the documented format.
+#[test]
+fn the_live_list_is_read_from_its_url() {
+    const LIST: &str = r#"{"aws": [{"region": "eu-central-1", "egress_ips": ["198.51.100.9"], "clickpipes_egress_ips": ["192.0.2.77"]}]}"#;
+    let lab = shared();
+    let name = lab.instance(ServerVersion::Postgres15).name.clone();
+    let run = |url: &str, command: &str| {
+        let args = [&*name, "--service-region", "eu-central-1", "--static-ips", url];
+        let only = if command == "setup" { &["--only", "terraform"][..] } else { &[] };
+        Run::check(lab, &[&args[..], only].concat()).command(command).output()
+    };
+    let url = |address: SocketAddr| format!("http://{address}/static-ips.json?key=hunter2");
+    let output = run(&url(answers("200 OK", "application/json", LIST)), "setup");
+    let screen = String::from_utf8(output.stdout).unwrap();
+    assert!(screen.contains("192.0.2.77/32") && !screen.contains("198.51.100.9"), "{screen}");
+    for (status, body, why) in [
+        ("404 Not Found", "{}", "HTTP status 404"),
+        ("302 Found", "", "HTTP status 302"),
+        ("200 OK", "<html>", "JSON of another form"),
+        ("200 OK", "{}", "no `clickpipes_egress_ips`"),
+    ] {
+        let server = answers(status, "application/json", body);
+        for command in ["setup", "check"] {
+            let output = run(&url(server), command);
+            let shown =
+                [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+            assert_eq!(output.status.code(), Some(2), "{shown}");
+            assert!(
+                shown.contains(why) && shown.contains("static_ips") && !shown.contains("hunter2"),
+                "{shown}"
+            );
+        }
+    }
+    let output = run("http://198.51.100.1/static-ips.json", "check");
+    assert_eq!(output.status.code(), Some(2), "plain HTTP leads beyond this host");
 }

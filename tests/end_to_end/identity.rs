@@ -1,14 +1,10 @@
-use std::{
-    io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpListener},
-    time::Duration,
-};
+use std::time::Duration;
 
 use lab::{ACCESS_ROLE, Lab, SERVICE_ROLE, ServerVersion};
 use lab_aws::Fault;
 use serde_json::json;
 
-use crate::support::{Run, text};
+use crate::support::{Run, answers, text};
 
 fn lab() -> Lab {
     Lab::start(&[ServerVersion::Postgres15]).unwrap()
@@ -149,31 +145,6 @@ fn faults_of_sts_end_in_a_report() {
     assert_eq!(Run::check(&lab, &[]).json().status, 0);
 }
 
-/// Answers every request with this status and content.
-fn answers(status: &str, kind: &str, body: &str) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let answer = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        body.len()
-    );
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let mut stream = BufReader::new(stream);
-            let (mut line, mut length) = (String::new(), 0);
-            while stream.read_line(&mut line).is_ok_and(|n| n > 2) {
-                if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                    length = value.trim().parse().unwrap();
-                }
-                line.clear();
-            }
-            let _ = stream.read_exact(&mut vec![0; length]);
-            let _ = stream.get_mut().write_all(answer.as_bytes());
-        }
-    });
-    address
-}
-
 #[test]
 fn what_answers_in_place_of_sts_is_named() {
     let lab = lab();
@@ -204,6 +175,12 @@ fn what_answers_in_place_of_sts_is_named() {
         assert!(said.contains(found) && said.contains(&server.to_string()), "{status} {kind}: {row:#}");
         assert!(!answer.document.to_string().contains("hunter2"), "{:#}", answer.report());
         assert!(text(&row["remedy"]).contains("AWS_ENDPOINT_URL_STS"), "{row:#}");
+        assert!(text(&row["remedy"]).contains("sts.us-east-1.*"), "{row:#}");
+        // The Region of STS is not always that of the database.
+        let other = Run::check(&lab, &["--sts-region", "eu-central-1"]);
+        let answer = other.env("AWS_ENDPOINT_URL_STS", &format!("http://{server}")).json();
+        let row = answer.fails_at("STS_ACCESS_ROLE", "STS_OTHER_ANSWER");
+        assert!(text(&row["remedy"]).contains("in place of sts.eu-central-1.*"), "{row:#}");
     }
 }
 

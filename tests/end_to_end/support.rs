@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Command, Output},
@@ -13,7 +14,6 @@ use serde_json::Value;
 
 /// Prints on the real stderr what is not tested.
 pub(crate) fn skipped(what: impl std::fmt::Display) {
-    use std::io::Write;
     let _ = writeln!(std::io::stderr(), "SKIPPED: {what}");
 }
 
@@ -234,6 +234,31 @@ pub(crate) fn http_server(answer: impl Fn(&str) -> String + Send + 'static) -> S
                 body.len()
             );
             let _ = stream.get_mut().write_all(format!("{head}\r\n\r\n{body}").as_bytes());
+        }
+    });
+    address
+}
+
+/// Answers every request with this status and content.
+pub(crate) fn answers(status: &str, kind: &str, body: &str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let answer = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut stream = BufReader::new(stream);
+            let (mut line, mut length) = (String::new(), 0);
+            while stream.read_line(&mut line).is_ok_and(|n| n > 2) {
+                if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                    length = value.trim().parse().unwrap();
+                }
+                line.clear();
+            }
+            let _ = stream.read_exact(&mut vec![0; length]);
+            let _ = stream.get_mut().write_all(answer.as_bytes());
         }
     });
     address

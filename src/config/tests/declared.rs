@@ -201,3 +201,51 @@ fn serve_setup_and_lint_read_the_same_pipes() {
     assert_eq!(lint(&[PLAN, "x.json", "--target", MARIA]).unwrap().subject.host, None);
     assert_eq!(lint(&["-", "-"]).unwrap_err().first().field, "FILE");
 }
+
+/// The security groups of a plan are judged for the addresses that the target has, wherever its Region and the list come from.
+#[test]
+fn flags_and_files_decide_which_addresses_the_security_groups_must_allow() {
+    const EU: &str = r#"{"aws": [{"region": "eu-central-1", "clickpipes_egress_ips": ["192.0.2.7"]}]}"#;
+    let allowed = |cidr: &str| {
+        let source = json!({
+            "type": "postgres", "host": HOST, "authentication": "IAM_ROLE", "iam_role": ROLE,
+            "credentials": { "username": "u" }, "settings": { "replication_mode": "cdc" },
+        });
+        let rule = json!({ "protocol": "tcp", "from_port": 5432, "to_port": 5432, "cidr_blocks": [cidr] });
+        let resource = |address: &str, values: serde_json::Value| {
+            let kind = address.split('.').next().unwrap();
+            json!({ "address": address, "mode": "managed", "type": kind, "values": values })
+        };
+        let service = json!({ "id": "s", "cloud_provider": "aws", "region": "us-east-1" });
+        let database = json!({ "address": HOST, "port": 5432, "publicly_accessible": true,
+            "iam_database_authentication_enabled": true, "vpc_security_group_ids": ["sg-1"] });
+        let resources = [
+            resource(
+                "clickhouse_clickpipe.p",
+                json!({ "name": "p", "service_id": "s", "source": { "postgres": source } }),
+            ),
+            resource("clickhouse_service.s", service),
+            resource("aws_db_instance.d", database),
+            resource("aws_security_group.g", json!({ "id": "sg-1", "ingress": [rule] })),
+        ];
+        let root = json!({ "resources": resources });
+        temporary(&json!({ "format_version": "1.2", "planned_values": { "root_module": root } }).to_string())
+    };
+    let found = |plan: &tempfile::NamedTempFile, more: &[&str]| {
+        let target = read_plan(plan, more).unwrap().targets.remove(0);
+        let problems = target.declaration.unwrap().problems.into_iter();
+        let of_route = problems.filter(|problem| problem.kind == ProblemKind::AddressesBlocked);
+        of_route.map(|problem| problem.invalid.found).collect::<Vec<_>>().concat()
+    };
+    let (list, one) = (temporary(EU), allowed("192.0.2.7/32"));
+    let of_plan = found(&one, &[]);
+    assert!(of_plan.contains("0 of 9 addresses of us-east-1 are allowed"), "{of_plan}");
+    let region = found(&one, &["--service-region", "eu-central-1"]);
+    assert!(region.contains("0 of 6 addresses of eu-central-1 are allowed"), "{region}");
+    let both = ["--service-region", "eu-central-1", "--static-ips", path(&list)];
+    assert_eq!(found(&one, &both), "");
+    let other = found(&allowed("192.0.2.8/32"), &both);
+    assert!(other.contains("0 of 1 addresses of eu-central-1 are allowed"), "{other}");
+    let table = temporary("[targets.'clickhouse_clickpipe.p']\nservice_region = 'eu-central-1'\n");
+    assert_eq!(found(&one, &["-c", path(&table)]), region);
+}

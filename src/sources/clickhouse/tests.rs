@@ -13,7 +13,7 @@ const ROLE: &str = "arn:aws:iam::123456789012:role/clickpipes";
 fn answers(pipes: Value) -> String {
     let service = json!({
         "id": "s-1", "name": "shop", "iamRole": "arn:aws:iam::999988887777:role/CH-S3-shop", "provider": "aws",
-        "region": "eu-central-1", "state": "running",
+        "region": "eu-central-1", "state": "running", "createdAt": "2026-01-02T23:59:59Z",
     });
     json!({ "service": service, "pipes": pipes }).to_string()
 }
@@ -79,6 +79,7 @@ fn a_pipe_of_a_service_has_the_fields_of_a_target() {
     assert_eq!(text(p.excluded_columns.as_ref().and_then(|columns| columns.first())), "app.orders.note");
     assert_eq!(text(mysql.service_role.as_ref()), "arn:aws:iam::999988887777:role/CH-S3-shop");
     assert_eq!(mysql.declaration.pipe_state.as_deref(), Some("Running"));
+    assert_eq!(mysql.service_created, Some(jiff::civil::date(2026, 1, 2)));
     assert_eq!(kinds(mysql), [ProblemKind::UserMissing]);
 
     let (t, p) = (&postgres.fields.target, &postgres.fields.pipe);

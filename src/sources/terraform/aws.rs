@@ -21,6 +21,7 @@ use crate::{
     },
 };
 use graph::{Found, Graph, Value};
+pub use network::SecurityGroups;
 
 #[cfg(test)]
 mod tests;
@@ -46,15 +47,10 @@ impl<'a> Resources<'a> {
         role::judge(&reader, database.as_ref(), &mut judged);
         if let Some(database) = &database {
             database::judge(&reader, database, &mut judged);
-            network::judge(&reader, database, &mut judged);
         }
-        let Declaration { problems, planned, sensitive, .. } = &mut pipe.declaration;
-        let hide = |text: &str| sensitive.hide(text);
-        problems.extend(judged.problems.into_iter().map(|problem| {
-            let found = hide(&problem.invalid.found);
-            Problem { invalid: Invalid { found, ..problem.invalid }, ..problem }
-        }));
-        planned.extend(judged.planned);
+        let groups = database.and_then(|database| network::judge(&reader, &database, &mut judged));
+        pipe.security_groups = groups;
+        judged.add_to(&mut pipe.declaration);
     }
 }
 
@@ -66,6 +62,16 @@ struct Judged {
 }
 
 impl Judged {
+    fn add_to(self, declaration: &mut Declaration) {
+        let Declaration { problems, planned, sensitive, .. } = declaration;
+        let hide = |text: &str| sensitive.hide(text);
+        problems.extend(self.problems.into_iter().map(|problem| {
+            let found = hide(&problem.invalid.found);
+            Problem { invalid: Invalid { found, ..problem.invalid }, ..problem }
+        }));
+        planned.extend(self.planned);
+    }
+
     /// The part was judged by this resource.
     fn seen(&mut self, part: PlannedPart, resource: &Found<'_>) {
         let resource = resource.address.to_owned();

@@ -7,62 +7,94 @@ use serde_json::Value as Json;
 
 use super::{Found, Judged, Reader, Value, database::Database};
 use crate::{
-    static_ips::{self, Allowed, Rule},
-    target::{Host, PlannedPart, ProblemKind, RdsName},
+    static_ips::{Allowed, Rule, StaticIps},
+    target::{Declaration, Host, Planned, PlannedPart, ProblemKind, RdsName},
 };
 
 const PART: PlannedPart = PlannedPart::Route;
 
-pub(super) fn judge(reader: &Reader<'_>, database: &Database<'_>, judged: &mut Judged) {
-    let fields = &reader.pipe.fields;
-    let connects_to = Reader::text(fields.target.host.as_ref());
+/// The inbound rules of the security groups of a database, as the document contains them. They are judged when the static IP
+/// addresses are known, because flags and files can name another Region or list than the document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecurityGroups {
+    /// The attribute that names the groups.
+    field: String,
+    /// `None` if it is known only after apply.
+    port: Option<u16>,
+    port_field: String,
+    /// The addresses of the groups.
+    groups: Vec<String>,
+    rules: Vec<Rule>,
+    /// What is not in the document, or not known yet.
+    unknown: BTreeSet<String>,
+}
+
+/// Whether the database is public, and its security groups. `None` if it has none, or if the pipe does not need the static IP
+/// addresses.
+pub(super) fn judge(
+    reader: &Reader<'_>,
+    database: &Database<'_>,
+    judged: &mut Judged,
+) -> Option<SecurityGroups> {
+    let connects_to = Reader::text(reader.pipe.fields.target.host.as_ref());
     let is_endpoint =
         |host: &str| Host::parse("host", host).is_ok_and(|host| RdsName::parse(&host).is_some());
-    if connects_to.is_some_and(|host| !is_endpoint(host)) {
-        return;
+    if connects_to.is_some_and(|host| !is_endpoint(host)) || is_private(database, judged) {
+        return None;
     }
-    if is_private(database, judged) {
-        return;
-    }
-    let Some(region) = Reader::text(fields.pipe.service_region.as_ref()) else { return };
-    let Ok(ips) = static_ips::of_service(region, None) else { return };
-    let Some(port) = port(reader, database) else {
-        return judged.known_after_apply(PART, database.resource, "port");
-    };
     let mut groups = Groups::default();
     groups.read(reader, database.resource);
-    if groups.read.is_empty() && groups.unknown.is_empty() {
-        return;
+    let Groups { read, rules, unknown } = groups;
+    (!read.is_empty() || !unknown.is_empty()).then(|| SecurityGroups {
+        field: database.resource.at("vpc_security_group_ids"),
+        port: port(reader, database),
+        port_field: database.resource.at("port"),
+        groups: read.iter().map(|group| group.address.to_owned()).collect(),
+        rules,
+        unknown,
+    })
+}
+
+impl SecurityGroups {
+    /// Adds to the declaration of the pipe what they say about the addresses of ClickPipes.
+    pub fn judge(&self, ips: &StaticIps, declaration: &mut Declaration) {
+        let mut judged = Judged::default();
+        match self.port {
+            Some(port) => self.judge_port(port, ips, &mut judged),
+            None => judged.unknown(PART, &self.port_field, "known only after apply"),
+        }
+        judged.add_to(declaration);
     }
-    for group in &groups.read {
-        judged.seen(PART, group);
+
+    fn judge_port(&self, port: u16, ips: &StaticIps, judged: &mut Judged) {
+        let of = |group: &String| Planned { part: PART, resource: group.clone() };
+        judged.planned.extend(self.groups.iter().map(of));
+        let rules: Vec<&Rule> = self.rules.iter().collect();
+        let all: Vec<_> =
+            ips.candidates.iter().map(|serving| (serving, Allowed::of(serving, &rules, port))).collect();
+        if all.iter().all(|(_, allowed)| allowed.is_open()) {
+            return;
+        }
+        if !self.unknown.is_empty() || all.iter().any(|(_, allowed)| allowed.blocked.is_empty()) {
+            let unknown: Vec<&str> = self.unknown.iter().map(String::as_str).collect();
+            let found = match unknown.is_empty() {
+                true => {
+                    "whether all addresses are allowed depends on the age of the service, or on a prefix list"
+                        .to_owned()
+                }
+                false => unknown.join(", "),
+            };
+            return judged.unknown(PART, &self.field, &found);
+        }
+        let found: Vec<String> = all.iter().map(|(serving, allowed)| allowed.words(serving)).collect();
+        let found = format!("port {port}: {} ({})", found.join("; "), ips.list());
+        let expected = (
+            "rules that allow every static IP address of ClickPipes, unless it connects by PrivateLink",
+            &*found,
+        );
+        let help = "add ingress rules: pipeprobe setup --only terraform prints them";
+        judged.problem(ProblemKind::AddressesBlocked, &self.field, expected, help);
     }
-    let rules: Vec<&Rule> = groups.rules.iter().collect();
-    let all: Vec<_> =
-        ips.candidates.iter().map(|serving| (serving, Allowed::of(serving, &rules, port))).collect();
-    if all.iter().all(|(_, allowed)| allowed.is_open()) {
-        return;
-    }
-    let field = database.resource.at("vpc_security_group_ids");
-    if !groups.unknown.is_empty() || all.iter().any(|(_, allowed)| allowed.blocked.is_empty()) {
-        let unknown: Vec<&str> = groups.unknown.iter().map(String::as_str).collect();
-        let found = match unknown.is_empty() {
-            true => {
-                "whether all addresses are allowed depends on the age of the service, or on a prefix list"
-                    .to_owned()
-            }
-            false => unknown.join(", "),
-        };
-        return judged.unknown(PART, &field, &found);
-    }
-    let found: Vec<String> = all.iter().map(|(serving, allowed)| allowed.words(serving)).collect();
-    let found = format!("port {port}: {} ({})", found.join("; "), ips.list());
-    let expected = (
-        "rules that allow every static IP address of ClickPipes, unless it connects by PrivateLink",
-        &*found,
-    );
-    let help = "add ingress rules: pipeprobe setup --only terraform prints them";
-    judged.problem(ProblemKind::AddressesBlocked, &field, expected, help);
 }
 
 /// A database that is not public is reached only by PrivateLink, through another name.

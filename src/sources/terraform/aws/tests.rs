@@ -72,9 +72,7 @@ impl Plan {
 
     #[track_caller]
     fn pipe(&self) -> DeclaredPipe {
-        let mut declared = read(Kind::Plan, &self.text(), "plan.json").unwrap();
-        assert_eq!(declared.pipes.len(), 1, "{declared:?}");
-        declared.pipes.remove(0)
+        only_pipe(&self.text())
     }
 
     /// Kind, field and found of each problem about AWS.
@@ -92,6 +90,19 @@ impl Plan {
         assert_eq!((*k, f.as_str()), (kind, field), "{said}");
         assert!(said.contains(found), "{said}");
     }
+}
+
+/// The pipe of a document, with its security groups judged by the Region in the document.
+#[track_caller]
+fn only_pipe(document: &str) -> DeclaredPipe {
+    let mut declared = read(Kind::Plan, document, "plan.json").unwrap();
+    assert_eq!(declared.pipes.len(), 1, "{declared:?}");
+    let mut pipe = declared.pipes.remove(0);
+    if let (Some(groups), Some(region)) = (&pipe.security_groups, &pipe.fields.pipe.service_region) {
+        let ips = static_ips::of_service(&region.text, None, None).unwrap();
+        groups.judge(&ips, &mut pipe.declaration);
+    }
+    pipe
 }
 
 fn trust() -> Value {
@@ -248,7 +259,7 @@ fn created(engine: Engine) -> Plan {
 }
 
 fn addresses() -> Vec<String> {
-    let ips = static_ips::of_service(REGION, None).unwrap();
+    let ips = static_ips::of_service(REGION, None, None).unwrap();
     ips.candidates.iter().flat_map(|serving| &serving.addresses).map(|ip| format!("{ip}/32")).collect()
 }
 
@@ -586,9 +597,9 @@ fn references_are_followed_through_modules() {
             item["address"] = moved(item["address"].as_str().unwrap()).into();
         }
     }
-    let declared = read(Kind::Plan, &document.to_string(), "plan.json").unwrap();
+    let pipe = only_pipe(&document.to_string());
     let planned: Vec<&str> =
-        declared.pipes[0].declaration.planned.iter().map(|planned| planned.resource.as_str()).collect();
+        pipe.declaration.planned.iter().map(|planned| planned.resource.as_str()).collect();
     for resource in
         ["aws_iam_role.access", "aws_db_instance.db", "aws_db_parameter_group.pipes", "aws_security_group.db"]
     {
