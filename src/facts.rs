@@ -194,6 +194,8 @@ pub struct PostgresFacts {
     pub rds_replication_not_inherited: Fact<bool>,
     #[cfg_attr(test, serde(default = "tests::unlimited"))]
     pub connection_limits: Fact<ConnectionLimits>,
+    #[cfg_attr(test, serde(default = "tests::idle"))]
+    pub server_connections: Fact<ServerConnections>,
     /// WAL senders of other clients.
     pub wal_senders_in_use: Fact<u32>,
     pub replication_slots_in_use: Fact<u32>,
@@ -243,6 +245,15 @@ pub struct ConnectionLimits {
     pub database: Option<u32>,
     /// Connections to the database, of all users.
     #[cfg_attr(test, serde(default))]
+    pub in_use: u32,
+}
+
+/// How many connections the server accepts from users without special privileges, and how many are open besides ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(serde::Deserialize), serde(deny_unknown_fields))]
+pub struct ServerConnections {
+    /// `max_connections`, on PostgreSQL without reserved ones.
+    pub limit: u32,
     pub in_use: u32,
 }
 
@@ -455,6 +466,8 @@ pub struct MysqlFacts {
     /// `SHOW CREATE USER` of the account, for its limits.
     #[cfg_attr(test, serde(default))]
     pub account_limits: Fact<AccountLimits>,
+    #[cfg_attr(test, serde(default = "tests::idle"))]
+    pub server_connections: Fact<ServerConnections>,
     /// Roles that are granted to the account but not active after login. Absent if the server has no roles.
     #[cfg_attr(test, serde(default))]
     pub inactive_roles: Fact<Vec<String>>,

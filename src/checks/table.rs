@@ -34,6 +34,7 @@ pub static CHECKS: &[&Check] = &[
     &postgres::row_security::CHECK,
     &mysql::account_limits::CHECK,
     &mysql::hourly_limits::CHECK,
+    &database::free_connections::CHECK,
     // Prerequisites of CDC.
     &database::endpoint::CHECK,
     &postgres::documented_rule::CHECK,

@@ -9,8 +9,8 @@ mod tables;
 use std::time::Instant;
 
 use super::{
-    AccountLimits, BinlogFilters, BinlogPosition, BinlogStream, Fact, MysqlFacts, Rows, ServerText, Settings,
-    Version, all, fact, is_mariadb, number, settings, text, version_of,
+    AccountLimits, BinlogFilters, BinlogPosition, BinlogStream, Fact, MysqlFacts, Rows, ServerConnections,
+    ServerText, Settings, Version, all, fact, is_mariadb, number, settings, text, version_of,
 };
 use crate::{
     connection::{MysqlSession, Refusal},
@@ -21,15 +21,21 @@ const VARIABLES: &str = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version'
      'aurora_version', 'log_bin', 'binlog_format', 'binlog_row_image', 'binlog_row_metadata', \
      'binlog_row_value_options', 'binlog_expire_logs_seconds', 'gtid_mode', 'gtid_strict_mode', 'gtid_executed', \
      'gtid_binlog_pos', 'gtid_purged', 'log_replica_updates', 'log_slave_updates', 'server_id', 'server_uuid', \
-     'expire_logs_days', 'max_binlog_total_size', 'max_allowed_packet', 'innodb_read_only', 'innodb_native_foreign_keys', 'max_user_connections')";
+     'expire_logs_days', 'max_binlog_total_size', 'max_allowed_packet', 'innodb_read_only', 'innodb_native_foreign_keys', 'max_user_connections', 'max_connections')";
 
 const RETENTION: &str = "SELECT value FROM mysql.rds_configuration WHERE name = 'binlog retention hours'";
 
 const ACCOUNT: &str = "SELECT CURRENT_USER(), CONNECTION_ID()";
 
-/// The account, next to each granted role that is not active. The first row is there without roles too.
-const ACCOUNT_AND_INACTIVE_ROLES: &str = "SELECT account.name, account.connection, role.name \
-     FROM (SELECT CURRENT_USER() AS name, CONNECTION_ID() AS connection) AS account \
+/// How many connections the server has, ours included. Any account may read it.
+const CONNECTED_MARIADB: &str =
+    "(SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'THREADS_CONNECTED')";
+const CONNECTED_MYSQL: &str =
+    "(SELECT VARIABLE_VALUE FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Threads_connected')";
+
+/// The account and the connections of the server, next to each granted role that is not active. The first row is there without
+/// roles too.
+const INACTIVE_ROLES: &str = "role.name FROM (SELECT CURRENT_USER() AS name, CONNECTION_ID() AS connection) AS account \
      LEFT JOIN (SELECT DISTINCT ROLE_NAME AS name FROM information_schema.APPLICABLE_ROLES WHERE ROLE_NAME NOT IN \
        (SELECT ROLE_NAME FROM information_schema.ENABLED_ROLES WHERE ROLE_NAME IS NOT NULL)) AS role ON TRUE \
      ORDER BY role.name";
@@ -44,7 +50,7 @@ const UNKNOWN_TABLE: &str = "1109";
 pub async fn ask(session: MysqlSession, deadline: Instant, close_by: Instant, pipe: &Pipe) -> MysqlFacts {
     let mut queries = Queries { session, deadline };
     let variables = queries.rows(VARIABLES).await.map(settings);
-    let account = queries.account().await;
+    let account = queries.account(variables.as_ref().is_ok_and(is_mariadb)).await;
     let mut facts = MysqlFacts {
         tables: queries.tables(&pipe.tables).await,
         named_columns: queries.named_columns(pipe).await,
@@ -55,6 +61,10 @@ pub async fn ask(session: MysqlSession, deadline: Instant, close_by: Instant, pi
         inactive_roles: account.inactive_roles,
         ..MysqlFacts::default()
     };
+    let limit = facts.settings.read().and_then(|settings| number(settings.get("max_connections")?));
+    if let (Some(limit), Some(in_use)) = (limit, account.connected) {
+        facts.server_connections = Fact::Read(ServerConnections { limit, in_use: in_use.saturating_sub(1) });
+    }
     if !pipe.follows_changes() {
         queries.session.close(close_by).await;
         return facts;
@@ -190,6 +200,8 @@ fn free_server_id(connection_id: u32, settings: Option<&Settings>, replicas: Opt
 struct Account {
     user: Fact<String>,
     connection_id: Option<u32>,
+    /// Connections of the server.
+    connected: Option<u32>,
     inactive_roles: Fact<Vec<String>>,
 }
 
@@ -220,19 +232,28 @@ impl Queries {
         }
     }
 
-    async fn account(&mut self) -> Account {
-        let (rows, has_roles) = match self.rows(ACCOUNT_AND_INACTIVE_ROLES).await {
+    async fn account(&mut self, is_mariadb: bool) -> Account {
+        let with = |connected: &str| {
+            format!("SELECT account.name, account.connection, {connected}, {INACTIVE_ROLES}")
+        };
+        let mut rows = self.rows(&with(if is_mariadb { CONNECTED_MARIADB } else { CONNECTED_MYSQL })).await;
+        // The number of connections is not worth losing the account.
+        if rows.as_ref().is_err_and(|refusal| !refusal.is_silence() && refusal.code != UNKNOWN_TABLE) {
+            rows = self.rows(&with("NULL")).await;
+        }
+        let (rows, has_roles) = match rows {
             // MySQL 5.7 has no roles.
             Err(refusal) if refusal.code == UNKNOWN_TABLE => (self.rows(ACCOUNT).await, false),
             other => (other, true),
         };
         let field = |row: &[Option<ServerText>], i: usize| row.get(i)?.as_ref().map(ToString::to_string);
-        let connection_id = rows.as_ref().ok().and_then(|rows| number(&field(rows.first()?, 1)?));
+        let first = |i: usize| rows.as_ref().ok().and_then(|rows| number(&field(rows.first()?, i)?));
+        let (connection_id, connected) = (first(1), first(2));
         let inactive_roles = match has_roles {
-            true => all(rows.clone(), |rows| rows.iter().filter_map(|row| field(row, 2)).collect()),
+            true => all(rows.clone(), |rows| rows.iter().filter_map(|row| field(row, 3)).collect()),
             false => Fact::Absent,
         };
-        Account { user: fact(rows, text), connection_id, inactive_roles }
+        Account { user: fact(rows, text), connection_id, connected, inactive_roles }
     }
 }
 

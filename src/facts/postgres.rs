@@ -9,8 +9,8 @@ use futures_util::future::join_all;
 
 use super::{
     ConnectionLimits, Fact, OpenTransaction, PostgresFacts, PostgresTable, Prepared, Publication,
-    PublishedTable, Rows, ServerText, SystemIdentity, TABLES_AT_MOST, Table, TableKind, Tables, all, boolean,
-    columns, fact, list, matching, number, settings, text,
+    PublishedTable, Rows, ServerConnections, ServerText, SystemIdentity, TABLES_AT_MOST, Table, TableKind,
+    Tables, all, boolean, columns, fact, list, matching, number, settings, text,
 };
 use crate::{
     connection::{ConnectError, PostgresSession, Refusal, Stage},
@@ -46,6 +46,14 @@ const RDS_REPLICATION_NOT_INHERITED: &str = "SELECT CASE WHEN EXISTS (SELECT FRO
 const CONNECTION_LIMITS: &str = "SELECT r.rolconnlimit, d.datconnlimit, (SELECT count(*) FROM pg_stat_activity a \
      WHERE a.datid = d.oid AND (a.usename = current_user AND a.application_name = 'pipeprobe') IS NOT TRUE) \
      FROM pg_roles r CROSS JOIN pg_database d WHERE r.rolname = current_user AND d.datname = current_database()";
+
+/// How many connections the server accepts from others than superusers, and how many it has without ours and without WAL senders, which
+/// do not count since version 12. A setting that the version does not have is NULL.
+const SERVER_CONNECTIONS: &str = "SELECT current_setting('max_connections')::int \
+       - current_setting('superuser_reserved_connections')::int - coalesce(current_setting('reserved_connections', true), '0')::int, \
+     (SELECT count(*) FROM pg_stat_activity a WHERE a.usesysid IS NOT NULL \
+       AND (a.usename = current_user AND a.application_name = 'pipeprobe') IS NOT TRUE \
+       AND NOT EXISTS (SELECT FROM pg_stat_replication r WHERE r.pid = a.pid))";
 
 /// A valid logical slot. On a standby, one exists only while `wal_level` is logical on the primary too: the server invalidates it
 /// otherwise. The columns depend on the version.
@@ -127,6 +135,7 @@ pub async fn ask(
             named_columns,
             unique_keys,
             slot_elsewhere,
+            ask(SERVER_CONNECTIONS),
         )
     };
     let questions = async {
@@ -164,6 +173,9 @@ pub async fn ask(
         named_columns: first.24,
         unique_keys: first.25,
         slot_elsewhere: first.26,
+        server_connections: first
+            .27
+            .map_or_else(Fact::Refused, |rows| connections(&rows).map_or(Fact::Absent, Fact::Read)),
         replication,
     }
 }
@@ -211,6 +223,11 @@ fn limits(rows: Result<Rows, Refusal>) -> Fact<ConnectionLimits> {
         }
         _ => Fact::Absent,
     }
+}
+
+fn connections(rows: &Rows) -> Option<ServerConnections> {
+    let read = |i: usize| number(rows.first()?.get(i)?.as_ref()?.raw());
+    Some(ServerConnections { limit: read(0)?, in_use: read(1)? })
 }
 
 /// Of the transactions that were open at first, those that stay open for a second.

@@ -129,6 +129,10 @@ pub(super) fn unlimited() -> Fact<ConnectionLimits> {
     Fact::Read(ConnectionLimits::default())
 }
 
+pub(super) fn idle() -> Fact<ServerConnections> {
+    Fact::Read(ServerConnections { limit: 100, in_use: 3 })
+}
+
 pub(super) fn young() -> Fact<u32> {
     Fact::Read(1_000_000)
 }

@@ -1,6 +1,9 @@
 //! Settings of a pipe that a server shows to be wrong.
 
-use std::time::Duration;
+use std::{
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
 
 use lab::{Engine, Instance, Lab, ServerVersion};
 
@@ -43,6 +46,51 @@ fn columns_that_the_pipe_names_are_looked_up_on_the_server() {
         // The initial load of such a table fails, as its first query on the server shows.
         let query = |column: &str| server.sql(&format!("SELECT min({column}) FROM {schema}.orders"));
         assert!(query("id").is_ok() && query("gone").is_err(), "{version}");
+    }
+}
+
+/// The numbers are those of the server, which counts the connection of this test too.
+#[test]
+fn an_initial_load_with_more_connections_than_are_free_is_named() {
+    for version in server_versions() {
+        let lab = Lab::start(&[version]).unwrap();
+        let server = lab.instance(version);
+        let limit = match version.engine() {
+            Engine::Postgres => {
+                "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int \
+                 - coalesce(current_setting('reserved_connections', true), '0')::int"
+            }
+            Engine::Mysql | Engine::MariaDb => "SELECT @@GLOBAL.max_connections",
+        };
+        let limit: u32 = server.sql(limit).unwrap().trim().parse().unwrap();
+        let free = |parallelism: u32| {
+            let answer = check(&lab, server, &["--initial-load-parallelism", &parallelism.to_string()]);
+            let words = text(&answer.row("DB_FREE_CONNECTIONS")["found"]).to_owned();
+            let (free, rest) = words.split_once(" of ").unwrap();
+            assert!(rest.starts_with(&format!("{limit} connections are free now")), "{version}: {words}");
+            (row(&answer, "DB_FREE_CONNECTIONS"), free.parse::<u32>().unwrap())
+        };
+        let (outcome, idle) = free(4);
+        assert_eq!(outcome, ["pass", ""], "{version}");
+        assert!(idle <= limit && idle + 5 >= limit, "{version}: {idle} of {limit}, and nothing is connected");
+        let more = free(limit + 1);
+        assert_eq!(more.0, ["warn", "DB_FEW_FREE_CONNECTIONS"], "{version}");
+        // Shells that stay connected, because their input does not end.
+        let shell = || {
+            let mut command = Command::new("sh");
+            let command = command.args(["-c", &format!("exec {}", server.superuser_shell())]);
+            command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
+        };
+        let mut shells: Vec<Child> = (0..10).map(|_| shell()).collect();
+        let is_counted = (0..40).any(|_| {
+            std::thread::sleep(Duration::from_millis(250));
+            free(4).1 + 10 == idle
+        });
+        for shell in &mut shells {
+            shell.kill().unwrap();
+            shell.wait().unwrap();
+        }
+        assert!(is_counted, "{version}: ten clients are not counted");
     }
 }
 

@@ -79,6 +79,7 @@ const NOT_OBSERVABLE: &[(&str, &str)] = &[
         "the name of the endpoint decides it, and the lab has neither an RDS Proxy nor an Aurora cluster",
     ),
     ("DB_COLUMNS", "pipes of worlds name columns that exist; `tests/end_to_end/pipe_settings.rs` has others"),
+    ("DB_FREE_CONNECTIONS", "advisory: other connections can end, and the servers of the lab have free ones"),
     ("DB_VERSION", "every server of the lab has a supported version"),
     (
         "MYSQL_MAX_ALLOWED_PACKET",
