@@ -204,7 +204,7 @@ pub fn of_service(
     Ok(StaticIps { service_region: service_region.to_owned(), as_of, live: LIVE, candidates })
 }
 
-/// A Region that serves services of another one, or of its own.
+/// A Region that serves services of this or of another Region.
 struct Serving {
     region: String,
     /// Which of the services; `None` for all.
