@@ -87,8 +87,8 @@ class Verdict:
         return is_named(rows, table, [], "")
 
     def findings(self, names):
-        """The rows that do not simply pass, as text."""
-        return [row for row in self.rows if row[names.outcome] in names.findings]
+        """The rows that do not simply pass. One that does not apply with this basis explains nothing, whatever words it has."""
+        return [row for row in self.rows if row["applies"] and row[names.outcome] in names.findings]
 
 
 # What the engine of ClickPipes ignores on any database, and the word for it in the report of a database that allows CDC. The judge
