@@ -2,12 +2,15 @@
 //! against an `aws` that only takes notes. `UPDATE=1 cargo test --test setup` writes the files again; read the difference.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::Write,
     os::unix::fs::PermissionsExt,
     path::Path,
     process::{Command, Output, Stdio},
 };
+
+use serde_json::Value;
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/clickpipes-rds-access";
 const SERVICE_ROLE: &str = "arn:aws:iam::999988887777:role/CH-S3-example-service-role";
@@ -147,7 +150,7 @@ fn scripts_are_bash_and_policies_are_json() {
             bash.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
             assert!(bash.wait().unwrap().success(), "{script}");
             for artefact in ["trust-policy", "connect-policy", "parameters"] {
-                serde_json::from_str::<serde_json::Value>(&only(artefact)).unwrap();
+                serde_json::from_str::<Value>(&only(artefact)).unwrap();
             }
             assert_eq!(only("parameters").trim() == "[]", mode == "snapshot");
         }
@@ -157,10 +160,9 @@ fn scripts_are_bash_and_policies_are_json() {
 #[test]
 fn one_artefact_alone_is_also_one_field_alone() {
     let document = stdout(setup("rdspostgres", &["--only", "sql", "-o", "json"]));
-    let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+    let document: Value = serde_json::from_str(&document).unwrap();
     assert!(document["sql"].is_string() && document.get("trust_policy").is_none());
-    let complete: serde_json::Value =
-        serde_json::from_str(&stdout(setup("rdspostgres", &["-o", "json"]))).unwrap();
+    let complete: Value = serde_json::from_str(&stdout(setup("rdspostgres", &["-o", "json"]))).unwrap();
     for field in ["trust_policy", "connect_policy", "sql", "parameters", "steps", "terraform", "check"] {
         assert!(complete.get(field).is_some(), "{field}");
     }
@@ -456,4 +458,121 @@ fn every_static_address_of_the_serving_region_becomes_a_rule() {
     let refused = setup("rdsmariadb", &["--service-region", "westeurope"]);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(refused.status.code() == Some(2) && said.contains("eu-central-1 if it is in the EU"), "{said}");
+}
+
+/// The schema of Terraform's provider for AWS, as far as `setup` and the judge of plans use it.
+const AWS_PROVIDER: &str = include_str!("terraform/aws-provider.json");
+
+/// Every document of Terraform that is printed for these kinds and modes.
+fn terraform_documents() -> Vec<String> {
+    let all = KINDS.iter().flat_map(|(kind, _)| ["cdc", "snapshot"].map(|mode| (kind, mode)));
+    all.map(|(kind, mode)| stdout(setup(kind, &["--replication-mode", mode, "--only", "terraform"])))
+        .collect()
+}
+
+fn names(value: &Value) -> BTreeSet<&str> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+#[track_caller]
+fn assert_block(block: &hcl::Block, schema: &Value) {
+    /// Of every resource (Terraform documentation, meta-arguments).
+    const META: [&str; 5] = ["count", "depends_on", "for_each", "lifecycle", "provider"];
+    let labels: Vec<&str> = block.labels.iter().map(hcl::BlockLabel::as_str).collect();
+    let required = names(&schema["required"]);
+    let given: BTreeSet<&str> = block.body.attributes().map(hcl::Attribute::key).collect();
+    assert!(required.is_subset(&given), "{labels:?}: {required:?} of {given:?}");
+    for name in &given {
+        let is_known =
+            required.contains(name) || names(&schema["optional"]).contains(name) || META.contains(name);
+        assert!(is_known, "{labels:?} has no attribute {name}");
+    }
+    for inner in block.body.blocks() {
+        let of_inner = &schema["blocks"][inner.identifier()];
+        assert!(of_inner.is_object(), "{labels:?} has no block {}", inner.identifier());
+        assert_block(inner, of_inner);
+    }
+}
+
+#[test]
+fn the_terraform_parses_and_has_the_attributes_of_the_provider() {
+    let schema: Value = serde_json::from_str(AWS_PROVIDER).unwrap();
+    let mut checked = BTreeSet::new();
+    for text in terraform_documents() {
+        let body = hcl::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let mut variables = BTreeSet::new();
+        for block in body.blocks() {
+            let label = block.labels.first().map(hcl::BlockLabel::as_str).unwrap_or_default();
+            match block.identifier() {
+                "variable" => assert!(variables.insert(label), "{label} twice"),
+                kind @ ("resource" | "data") if label.starts_with("aws_") => {
+                    let schema = &schema[kind][label];
+                    assert!(schema.is_object(), "{kind} {label} is not in tests/terraform/aws-provider.json");
+                    assert_block(block, schema);
+                    checked.insert(label.to_owned());
+                }
+                _ => {}
+            }
+        }
+        let words = |separator: fn(char) -> bool| text.split(separator).filter(|word| !word.is_empty());
+        // References, such as data.aws_rds_cluster.source.cluster_resource_id and var.tables.
+        for word in words(|c| !c.is_ascii_alphanumeric() && c != '_' && c != '.') {
+            let parts: Vec<&str> = word.split('.').collect();
+            match parts[..] {
+                ["data", kind, _, attribute] => {
+                    assert!(names(&schema["data"][kind]["attributes"]).contains(attribute), "{word}");
+                }
+                [kind, _, attribute] if kind.starts_with("aws_") => {
+                    assert!(names(&schema["resource"][kind]["attributes"]).contains(attribute), "{word}");
+                }
+                ["var", name] => assert!(variables.contains(name), "{word} is not declared"),
+                _ => {}
+            }
+        }
+        for name in &variables {
+            assert!(text.contains(&format!("var.{name}")), "variable {name} is not used");
+        }
+        // What is to be added to a resource that exists is a comment.
+        for note in text.split("# Add to the existing ").skip(1) {
+            let (kind, rest) = note.split_once(':').unwrap();
+            let lines = rest.lines().skip(1).map_while(|line| line.strip_prefix("#   "));
+            let added: Vec<&str> = lines.filter_map(|line| line.split_whitespace().next()).collect();
+            assert!(!added.is_empty(), "{note}");
+            for name in added {
+                assert!(names(&schema["resource"][kind]["optional"]).contains(name), "{kind} has no {name}");
+            }
+        }
+    }
+    assert!(checked.len() >= 7, "{checked:?}");
+}
+
+/// Terraform itself, if it is installed. Its providers are downloaded for `validate`.
+#[test]
+fn terraform_accepts_the_files() {
+    let providers = tempfile::tempdir().unwrap();
+    let run = |program: &str, arguments: &[&str], folder: &Path| {
+        let mut command = Command::new(program);
+        command.env("CHECKPOINT_DISABLE", "1").env("TF_PLUGIN_CACHE_DIR", providers.path());
+        command.args(arguments).current_dir(folder).output()
+    };
+    let here = Path::new(".");
+    let found = ["terraform", "tofu"].into_iter().find(|program| run(program, &["version"], here).is_ok());
+    let skipped = |what: &str| {
+        let _ = writeln!(std::io::stderr(), "SKIPPED: {what}");
+    };
+    let Some(program) = found else {
+        return skipped("terraform fmt and terraform validate: terraform is not installed");
+    };
+    for text in terraform_documents() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("main.tf"), &text).unwrap();
+        let formatted = run(program, &["fmt", "-check", "-diff"], folder.path()).unwrap();
+        assert!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stdout));
+        if !run(program, &["init", "-backend=false", "-input=false"], folder.path()).unwrap().status.success()
+        {
+            return skipped("terraform validate: the providers could not be downloaded");
+        }
+        let valid = run(program, &["validate"], folder.path()).unwrap();
+        assert!(valid.status.success(), "{}", String::from_utf8_lossy(&valid.stderr));
+    }
 }

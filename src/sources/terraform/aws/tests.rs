@@ -30,6 +30,7 @@ impl Plan {
     /// `unknown`: attributes that are known only after apply. `refers`: what the configuration of an attribute names.
     fn add(&mut self, address: &str, values: Value, unknown: &[&str], refers: &[(&str, &[&str])]) {
         let kind = address.split('.').find(|part| part.contains('_')).unwrap().to_owned();
+        assert_provided(&kind, values.as_object().unwrap().keys().chain(&unknown_names(unknown)));
         let mut known = values;
         for name in unknown {
             known.as_object_mut().unwrap().remove(*name);
@@ -89,6 +90,24 @@ impl Plan {
         let [(k, f, said)] = &problems[..] else { panic!("{problems:#?}") };
         assert_eq!((*k, f.as_str()), (kind, field), "{said}");
         assert!(said.contains(found), "{said}");
+    }
+}
+
+fn unknown_names(unknown: &[&str]) -> Vec<String> {
+    unknown.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// Whether the provider has these attributes of an AWS resource.
+#[track_caller]
+fn assert_provided<'a>(kind: &str, names: impl Iterator<Item = &'a String>) {
+    const SCHEMA: &str = include_str!("../../../../tests/terraform/aws-provider.json");
+    if !kind.starts_with("aws_") {
+        return;
+    }
+    let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+    let known = schema["resource"][kind]["attributes"].as_array().unwrap_or_else(|| panic!("no {kind}"));
+    for name in names {
+        assert!(known.iter().any(|known| known == name.as_str()), "{kind} has no attribute {name}");
     }
 }
 
