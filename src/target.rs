@@ -23,7 +23,10 @@ pub use invalid::{
     no_placeholder, quoted,
 };
 pub use parameter::{Parameter, Unset};
-pub use pipe::{Pipe, ReplicationMechanism, ReplicationMode, TableColumn, TablePattern, like};
+pub use pipe::{
+    ClickHouseEngine, Pipe, ReplicationMechanism, ReplicationMode, TableColumn, TableEngine, TablePattern,
+    like,
+};
 pub use rds_name::{RdsName, RdsNameKind};
 pub use resource::{ResourceId, ResourceKind};
 pub use tag::{ExternalId, SessionName, SessionTag, SessionTags};

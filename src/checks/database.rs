@@ -9,3 +9,4 @@ pub(super) mod excluded_key;
 pub(super) mod free_connections;
 pub(super) mod row_key;
 pub(super) mod sorting_keys;
+pub(super) mod table_engine;

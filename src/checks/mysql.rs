@@ -29,7 +29,7 @@ use crate::{
         Diagnostic,
         check::{Cause, Check, Judge},
         database::tables::{DB_NO_TABLES, DB_TABLES_MISSING, DB_TABLES_UNREADABLE},
-        database::{engine, row_key, tables, version},
+        database::{engine, row_key, table_engine, tables, version},
         tables::Candidates,
     },
     connection::Refusal,
@@ -50,8 +50,8 @@ static ELIMINATION: [&Check; 5] = [
 ];
 
 /// These do not depend on the settings of the server.
-static WITHOUT_SETTINGS: [&Check; 4] =
-    [&tables::CHECK, &row_key::CHECK, &table_kinds::CHECK, &compressed_columns::CHECK];
+static WITHOUT_SETTINGS: [&Check; 5] =
+    [&tables::CHECK, &row_key::CHECK, &table_engine::CHECK, &table_kinds::CHECK, &compressed_columns::CHECK];
 
 /// These say that the settings were not read. The others are then not reached.
 static UNANSWERED: [&Check; 3] = [&engine::CHECK, &version::CHECK, &binary_log::CHECK];

@@ -31,6 +31,7 @@ pub static CHECKS: &[&Check] = &[
     &database::excluded_key::CHECK,
     &database::columns::CHECK,
     &database::sorting_keys::CHECK,
+    &database::table_engine::CHECK,
     &postgres::row_security::CHECK,
     &mysql::account_limits::CHECK,
     &mysql::hourly_limits::CHECK,

@@ -196,6 +196,10 @@ fields! {
         #[arg(long = "partition-key", env = "PIPEPROBE_PARTITION_KEY", value_name = "SCHEMA.TABLE.COLUMN")]
         #[arg(value_delimiter = ',', hide_short_help = true)]
         "partition_key" => partition_keys: Vec<Given>,
+        /// Engine of a table in ClickHouse: MergeTree, ReplacingMergeTree or Null; repeatable [default: ReplacingMergeTree]
+        #[arg(long = "table-engine", env = "PIPEPROBE_TABLE_ENGINE", value_name = "SCHEMA.TABLE=ENGINE")]
+        #[arg(value_delimiter = ',', hide_short_help = true)]
+        "table_engine" => table_engines: Vec<Given>,
         /// server_id of the pipe as a replica (MySQL, MariaDB) [default: chosen by ClickPipes]
         #[arg(long, env = "PIPEPROBE_SERVER_ID", value_name = "NUMBER", hide_short_help = true)]
         "server_id" => server_id: Given,

@@ -20,7 +20,8 @@ use crate::{
     target::{
         Access, CaCertificate, ConfigErrors, DbUser, Endpoint, Engine, ErrorList, ExternalId, Host, Invalid,
         Operator, Origin, Pipe, RdsName, Region, ReplicationMechanism, ReplicationMode, RoleArn, SessionName,
-        SessionTag, SessionTags, SourceType, TableColumn, TablePattern, Target, no_known_placeholder, quoted,
+        SessionTag, SessionTags, SourceType, TableColumn, TableEngine, TablePattern, Target,
+        no_known_placeholder, quoted,
     },
 };
 
@@ -239,6 +240,13 @@ fn pipe(selected: &Selected, context: &Context<'_>) -> Result<Pipe, ConfigErrors
     let excluded_columns = columns(e, "excluded_columns", &p.excluded_columns);
     let sorting_keys = columns(e, "sorting_keys", &p.sorting_keys);
     let partition_keys = columns(e, "partition_key", &p.partition_keys);
+    let table_engines = list(e, p.table_engines.as_deref(), "table_engine", |text| {
+        let given: TableEngine = text.parse()?;
+        match tables.is_empty() || tables.iter().any(|table| table.matches(&given.schema, &given.table)) {
+            true => Ok(given),
+            false => Err(Invalid::new("table_engine", "a table in tables", quoted(text))),
+        }
+    });
     let number = |e: &mut ErrorList, field: &'static str, given: &Option<Given>, most: u32| {
         optional(e, given.as_ref(), |text| {
             let wrong = || Invalid::new(field, format!("a number from 1 to {most}"), quoted(text));
@@ -265,6 +273,7 @@ fn pipe(selected: &Selected, context: &Context<'_>) -> Result<Pipe, ConfigErrors
         excluded_columns,
         sorting_keys,
         partition_keys,
+        table_engines,
         server_id,
         failover_slots: failover_slots.unwrap_or(false),
         load_parallelism,

@@ -81,6 +81,8 @@ pub(super) struct TableMapping {
     pub(super) sorting_keys: Option<Vec<Option<String>>>,
     #[serde(alias = "partitionKey")]
     pub(super) partition_key: Option<String>,
+    #[serde(alias = "tableEngine")]
+    pub(super) table_engine: Option<String>,
     #[serde(alias = "excludedColumns")]
     pub(super) excluded_columns: Option<Vec<Option<String>>>,
 }

@@ -199,6 +199,7 @@ impl<'a> PipeReader<'a> {
             p.excluded_columns = Some(tables.excluded);
             p.sorting_keys = Some(tables.sorting);
             p.partition_keys = Some(tables.partition);
+            p.table_engines = Some(tables.engines);
         }
         fields
     }

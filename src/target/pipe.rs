@@ -23,6 +23,8 @@ pub struct Pipe {
     pub sorting_keys: Vec<TableColumn>,
     /// Columns that the initial load of their tables is split by (`partition_key`).
     pub partition_keys: Vec<TableColumn>,
+    /// Tables whose engine in ClickHouse is given (`table_engine`).
+    pub table_engines: Vec<TableEngine>,
     /// `server_id` of the pipe as a replica (MySQL, MariaDB); `None` if ClickPipes chooses one.
     pub server_id: Option<u32>,
     /// `enable_failover_slots` (PostgreSQL).
@@ -48,6 +50,17 @@ impl Pipe {
     /// Whether `sorting_keys` has columns of this table.
     pub fn has_sorting_key(&self, schema: &str, table: &str) -> bool {
         self.sorting_keys.iter().any(|key| key.schema == schema && key.table == table)
+    }
+
+    /// The engine of the copy of this table.
+    pub fn engine_of(&self, schema: &str, table: &str) -> ClickHouseEngine {
+        let found = self.table_engines.iter().find(|given| given.schema == schema && given.table == table);
+        found.map_or(ClickHouseEngine::ReplacingMergeTree, |given| given.engine)
+    }
+
+    /// Whether ClickHouse keeps one of the rows with the same sorting key.
+    pub fn merges_rows(&self, schema: &str, table: &str) -> bool {
+        self.engine_of(schema, table) == ClickHouseEngine::ReplacingMergeTree
     }
 
     /// Connections of the initial load at a time. Source of the defaults: ClickPipes documentation, parallel initial load.
@@ -109,6 +122,46 @@ impl FromStr for ReplicationMechanism {
     type Err = Invalid;
     fn from_str(text: &str) -> Result<Self, Invalid> {
         choice("replication_mechanism", text)
+    }
+}
+
+/// `table_engine` of a table mapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub enum ClickHouseEngine {
+    /// Keeps every row that was inserted
+    MergeTree,
+    /// Keeps the newest of the rows with the same sorting key
+    ReplacingMergeTree,
+    /// Keeps nothing
+    Null,
+}
+
+/// The engine of the copy of one table: `schema.table=engine`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableEngine {
+    pub schema: String,
+    pub table: String,
+    pub engine: ClickHouseEngine,
+}
+
+impl FromStr for TableEngine {
+    type Err = Invalid;
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        no_known_placeholder("table_engine", text)?;
+        let parts = text.rsplit_once('=').and_then(|(table, engine)| Some((table.split_once('.')?, engine)));
+        match parts {
+            Some(((schema, table), engine))
+                if !schema.is_empty() && !table.is_empty() && !text.contains('*') =>
+            {
+                let engine = choice("table_engine", engine)?;
+                Ok(Self { schema: schema.to_owned(), table: table.to_owned(), engine })
+            }
+            _ => {
+                let expected = "SCHEMA.TABLE=ENGINE without *, such as public.events=MergeTree";
+                Err(Invalid::new("table_engine", expected, quoted(text)))
+            }
+        }
     }
 }
 
@@ -246,6 +299,18 @@ mod tests {
             assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
         }
         assert_eq!(like("o_r*%|"), "o|_r%|%||");
+    }
+
+    #[test]
+    fn the_engine_of_a_table_is_given_with_its_name() {
+        let given: TableEngine = "public.a=b=mergetree".parse().unwrap();
+        assert_eq!((&*given.schema, &*given.table), ("public", "a=b"));
+        let pipe = Pipe { table_engines: vec![given], ..Pipe::default() };
+        assert_eq!(pipe.engine_of("public", "a=b"), ClickHouseEngine::MergeTree);
+        assert!(!pipe.merges_rows("public", "a=b") && pipe.merges_rows("public", "other"));
+        for wrong in ["MergeTree", "public.a", "a=Null", "public.*=Null", ".a=Null", "public.a=Log"] {
+            assert_eq!(wrong.parse::<TableEngine>().unwrap_err().field, "table_engine", "{wrong}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::{
     diagnostic::{Outcome, Severity::Blocks},
     facts::{Fact, PostgresTable, Table},
     sql::{ServerText, postgres::qualified},
-    target::{Engine, TableColumn},
+    target::{Engine, TableColumn, Target},
 };
 
 pub(crate) static CHECK: Check = Check::capability(
@@ -23,7 +23,7 @@ pub(crate) static CHECK: Check = Check::capability(
 .severity(Blocks)
 .expected(
     "a key for ORDER BY in ClickHouse: sorting_keys of the pipe, or the primary key, or in PostgreSQL the index of REPLICA IDENTITY \
-     USING INDEX",
+     USING INDEX; not for a table_engine that keeps every row (MergeTree) or none (Null)",
 )
 .fix("give each a primary key, or set its sorting key in the pipe (sorting_keys) to columns that identify a row")
 .source("PeerDB, the engine of ClickPipes, pull request 3972; ClickHouse, pull request 91569")
@@ -52,14 +52,15 @@ fn postgres(server: &postgres::Server<'_>) -> Diagnostic {
     let diagnostic = judge(&server.candidates, tables.iter().map(|table| &table.table))
         .unwrap_or_else(|fact| postgres::unanswered(&CHECK, fact));
     match diagnostic.outcome {
-        Outcome::Pass => with_children(tables).unwrap_or(diagnostic),
+        Outcome::Pass => with_children(server.target, tables).unwrap_or(diagnostic),
         _ => diagnostic,
     }
 }
 
 /// A warning if tables have child tables: the server does not enforce that their keys differ.
-fn with_children(tables: &[PostgresTable]) -> Option<Diagnostic> {
-    let is_parent = |t: &&PostgresTable| t.table.select.is_ok() && !t.children.is_empty();
+fn with_children(target: &Target, tables: &[PostgresTable]) -> Option<Diagnostic> {
+    let merges = |table: &Table| target.pipe.merges_rows(table.schema.raw(), table.name.raw());
+    let is_parent = |t: &&PostgresTable| t.table.select.is_ok() && !t.children.is_empty() && merges(&t.table);
     let parents: Vec<&PostgresTable> = tables.iter().filter(is_parent).collect();
     let first = parents.first()?;
     let table = qualified(first.table.schema.raw(), first.table.name.raw());
@@ -89,7 +90,7 @@ fn judge<'a>(
     let mut names = Vec::new();
     for table in &readable {
         let (schema, name) = (table.schema.raw(), table.name.raw());
-        if target.pipe.has_sorting_key(schema, name) {
+        if target.pipe.has_sorting_key(schema, name) || !target.pipe.merges_rows(schema, name) {
             continue;
         }
         let key = table.key.read().ok_or(&table.key)?;

@@ -80,7 +80,8 @@ fn judge(
     let (columns, keys) = (columns.read()?, keys.read()?);
     let of_column = |named: &TableColumn| columns.iter().find(|column| is_column(engine, column, named));
     let mut tables: BTreeMap<(&str, &str), Vec<&TableColumn>> = BTreeMap::new();
-    for column in &pipe.sorting_keys {
+    let are_merged = |column: &&TableColumn| pipe.merges_rows(&column.schema, &column.table);
+    for column in pipe.sorting_keys.iter().filter(are_merged) {
         tables.entry((&column.schema, &column.table)).or_default().push(column);
     }
     let (mut merged, mut not_sent, mut changing, mut alter) =

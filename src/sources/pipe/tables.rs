@@ -16,10 +16,12 @@ pub(super) struct Tables {
     pub(super) excluded: Vec<Given>,
     pub(super) sorting: Vec<Given>,
     pub(super) partition: Vec<Given>,
+    /// As `schema.table=engine`.
+    pub(super) engines: Vec<Given>,
 }
 
-/// Attributes of a mapping that name columns. The fields of a target have the same names.
-const COLUMNS: [&str; 3] = ["excluded_columns", "sorting_keys", "partition_key"];
+/// Attributes of a mapping beside its names. The fields of a target have the same names.
+const ATTRIBUTES: [&str; 4] = ["excluded_columns", "sorting_keys", "partition_key", "table_engine"];
 
 impl PipeReader<'_> {
     pub(super) fn tables(&mut self, engine: &str, mappings: Option<Vec<TableMapping>>) -> Option<Tables> {
@@ -35,7 +37,7 @@ impl PipeReader<'_> {
         if open.is_some() {
             self.known_after_apply(Some("tables"), &path);
         }
-        for attribute in COLUMNS {
+        for attribute in ATTRIBUTES {
             let is_open = |i: usize| self.unknown.any(&columns(engine, &i.to_string(), attribute));
             if (0..self.unknown.len(&path)).any(is_open) {
                 self.known_after_apply(Some(attribute), &path);
@@ -87,6 +89,8 @@ impl PipeReader<'_> {
                 ] {
                     all.extend(columns.iter().map(|column| self.value(format!("{name}.{column}"))));
                 }
+                let engine = mapping.table_engine.filter(|engine| !engine.is_empty());
+                tables.engines.extend(engine.map(|engine| self.value(format!("{name}={engine}"))));
                 tables.names.push(self.value(name));
             }
         }
@@ -108,8 +112,10 @@ impl PipeReader<'_> {
         }
         let excluded = mapping.excluded_columns.iter().flatten().flatten().collect();
         let sorting = mapping.sorting_keys.iter().flatten().flatten().collect();
-        let values: [Vec<&String>; 3] = [excluded, sorting, mapping.partition_key.iter().collect()];
-        for (attribute, values) in COLUMNS.into_iter().zip(values) {
+        let (partition, kind) =
+            (mapping.partition_key.iter().collect(), mapping.table_engine.iter().collect());
+        let values: [Vec<&String>; 4] = [excluded, sorting, partition, kind];
+        for (attribute, values) in ATTRIBUTES.into_iter().zip(values) {
             if self.sensitive.any(&columns(engine, &index, attribute)) {
                 for column in values {
                     self.declaration.sensitive.push(column);

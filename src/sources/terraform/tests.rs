@@ -62,6 +62,7 @@ fn fields(pipe: &DeclaredPipe) -> String {
         ("excluded_columns", names(&p.excluded_columns)),
         ("sorting_keys", names(&p.sorting_keys)),
         ("partition_key", names(&p.partition_keys)),
+        ("table_engine", names(&p.table_engines)),
     ];
     let lists = lists.into_iter().filter(|(_, names)| !names.is_empty());
     let all = single.chain(lists.map(|(key, names)| format!("{key}={names}")));
@@ -137,7 +138,8 @@ fn a_plan_of_terraform_is_read() {
             "type=rdspostgres host={host} port=5432 database=shop user=clickpipes_iam_user tls_host={host} \
              iam_role={ROLE} mode=cdc publication=clickpipes_publication failover=false tables=public.customers,public.orders \
              excluded_columns=public.customers.email,public.customers.phone \
-             sorting_keys=public.customers.id,public.customers.created_at"
+             sorting_keys=public.customers.id,public.customers.created_at \
+             table_engine=public.customers=ReplacingMergeTree"
         )
     );
     assert_eq!(orders.declaration.pipe_name.as_deref(), Some("orders"));

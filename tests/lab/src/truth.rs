@@ -80,6 +80,7 @@ const NOT_OBSERVABLE: &[(&str, &str)] = &[
     ),
     ("DB_COLUMNS", "pipes of worlds name columns that exist; `tests/end_to_end/pipe_settings.rs` has others"),
     ("DB_FREE_CONNECTIONS", "advisory: other connections can end, and the servers of the lab have free ones"),
+    ("DB_TABLE_ENGINE", "advisory: a setting of the pipe alone, and pipes of worlds use ReplacingMergeTree"),
     ("DB_VERSION", "every server of the lab has a supported version"),
     (
         "MYSQL_MAX_ALLOWED_PACKET",
