@@ -110,6 +110,11 @@ impl Endpoint {
         &self.target
     }
 
+    /// For log lines about a connection to the database.
+    fn span(&self) -> tracing::Span {
+        tracing::debug_span!("agent", target = self.target.name)
+    }
+
     /// The name of the socket, by which clients find it in its directory.
     pub fn socket_name(&self) -> &'static str {
         match self.target.engine() {

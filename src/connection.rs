@@ -27,6 +27,7 @@ use std::{
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
+use tracing::Instrument;
 
 #[cfg(fuzzing)]
 pub use mysql::fuzzing as mysql_fuzzing;
@@ -711,23 +712,30 @@ async fn timed<T>(
     stage_durations: &mut Vec<(Stage, Duration)>,
     step: impl Future<Output = Result<T, ConnectError>>,
 ) -> Result<T, ConnectError> {
+    let span = tracing::debug_span!("stage", stage = stage.name());
     let start = Instant::now();
     let budget = stage.budget().min(deadline.saturating_duration_since(start));
-    let result = tokio::time::timeout(budget, step).await;
+    // No async block around it, which would contain the future twice.
+    let result = tokio::time::timeout(budget, step).instrument(span.clone()).await;
     let took = start.elapsed();
     stage_durations.push((stage, took));
     let result = result.unwrap_or(Err(ConnectError::Timeout { stage, after: took }));
     // Without the words of the server, which are redacted later.
-    tracing::debug!(stage = stage.name(), ?took, passed = result.is_ok(), "stage finished");
+    span.in_scope(|| tracing::debug!(?took, passed = result.is_ok(), "stage finished"));
     result
 }
 
-/// A query contains names and no secrets. Of its answer, only the size or the code is logged.
-fn log_query(sql: &str, took: Duration, answer: &Result<Rows, Refusal>) {
-    match answer {
-        Ok(rows) => tracing::trace!(sql, ?took, rows = rows.len(), "query answered"),
-        Err(refusal) => tracing::debug!(sql, ?took, code = refusal.code, "query refused"),
-    }
+/// Runs a query and logs its duration. A query contains names and no secrets. Of its answer, only the size or the code is logged.
+async fn logged(sql: &str, query: impl Future<Output = Result<Rows, Refusal>>) -> Result<Rows, Refusal> {
+    let span = tracing::debug_span!("query", sql);
+    let start = Instant::now();
+    let answer = query.instrument(span.clone()).await;
+    let took = start.elapsed();
+    span.in_scope(|| match &answer {
+        Ok(rows) => tracing::trace!(?took, rows = rows.len(), "query answered"),
+        Err(refusal) => tracing::debug!(?took, code = refusal.code, "query refused"),
+    });
+    answer
 }
 
 /// One TLS handshake with the name `target.tls_host`.

@@ -33,6 +33,7 @@ use jiff::Timestamp;
 use provider::Provider;
 use rustls::RootCertStore;
 use serde::Serialize;
+use tracing::Instrument;
 
 pub use provider::{FailureKind, ProviderFailure, Waiting};
 pub use sessions::{Failure, Sessions};
@@ -204,13 +205,15 @@ pub async fn assume(
     let region = access.sts_region.as_ref().unwrap_or(region);
     let (clock, redactor) = (Arc::default(), Redactor::default());
     let http = http::client(roots, Arc::clone(&clock), access.plaintext_endpoints).map_err(no_client)?;
-    let result = assume_in_turn(access, region, http, retry, &redactor, waiting, evidence).await;
+    let span = tracing::debug_span!("identity");
+    let assume = assume_in_turn(access, region, http, retry, &redactor, waiting, evidence);
+    let result = assume.instrument(span.clone()).await;
     evidence.clock_offset_seconds = http::offset(&clock);
     evidence.took = start.elapsed();
     // An endpoint that is not STS can return what it received.
     evidence.redact(&redactor);
     result.map_err(|error| error.redacted(&redactor)).inspect_err(|error| {
-        tracing::debug!(cause = error.code(), took = ?evidence.took, "no identity");
+        span.in_scope(|| tracing::debug!(cause = error.code(), took = ?evidence.took, "no identity"));
     })
 }
 
@@ -258,7 +261,9 @@ async fn assume_in_turn(
 ) -> Result<Identity, IdentityError> {
     let sdk = load(access.profile.as_ref(), region, http).await;
     evidence.fips = sdk.use_fips() == Some(true);
+    let start = Instant::now();
     let source = source(&sdk, access.profile.as_ref(), waiting).await?;
+    tracing::debug!(took = ?start.elapsed(), "credentials found");
     learn(redactor, &source);
     evidence.source_key = Some(shortened(source.access_key_id()));
     evidence.source_expires_at = expiry(&source);

@@ -83,7 +83,9 @@ pub async fn verify(target: &Target, requirement: Requirement, budget: Budget, c
     let look = async {
         match &target.operator {
             Some(operator) => {
-                Some(aws::look(target, operator, start + budget.timeout.mul_f32(0.9), clock()).await)
+                let look = aws::look(target, operator, start + budget.timeout.mul_f32(0.9), clock());
+                let span = tracing::debug_span!("aws_diagnostics", target = target.name);
+                Some(look.instrument(span).await)
             }
             None => None,
         }
@@ -114,7 +116,7 @@ pub async fn observe(target: &Target, budget: Budget, given: RunContext<'_>, clo
     let mut timing = Timing { started_at, took: Duration::ZERO, facts_took: None, facts_as_of: None };
     let is_full = facts.is_none();
     let span = tracing::debug_span!("check", target = target.name);
-    let mut seen = run.observe(facts, &mut timing).instrument(span).await;
+    let mut seen = Box::pin(run.observe(facts, &mut timing)).instrument(span).await;
     if is_full {
         run.confirm_role(&mut seen).await;
     }
@@ -341,10 +343,13 @@ impl Run<'_> {
         purpose: Purpose,
         credentials: &Credentials,
     ) -> Result<Session, ConnectError> {
-        let mut evidence = ConnectionEvidence::default();
-        let pending = self.connect_until_auth(purpose, &mut evidence).await?;
-        let token = self.sign(credentials).map_err(|_| ConnectError::NoToken)?;
-        self.log_in(pending, &token, &mut evidence).await
+        let connect = async {
+            let mut evidence = ConnectionEvidence::default();
+            let pending = self.connect_until_auth(purpose, &mut evidence).await?;
+            let token = self.sign(credentials).map_err(|_| ConnectError::NoToken)?;
+            self.log_in(pending, &token, &mut evidence).await
+        };
+        Box::pin(connect).instrument(tracing::debug_span!("connection", ?purpose)).await
     }
 
     async fn log_in(

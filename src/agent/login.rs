@@ -8,6 +8,7 @@ use std::{
 
 use aws_credential_types::Credentials;
 use rustls::RootCertStore;
+use tracing::Instrument;
 
 use super::{Endpoint, refusal::Refusal};
 use crate::{
@@ -42,7 +43,8 @@ pub(super) async fn log_in(
     let deadline = Instant::now() + TIMEOUT;
     let redactor = endpoint.shared.sessions.redactor().for_run();
     let mut seen = Observations::default();
-    match attempt(endpoint, &redactor, deadline, connect, &mut seen).await {
+    let attempt = attempt(endpoint, &redactor, deadline, connect, &mut seen);
+    match attempt.instrument(endpoint.span()).await {
         Ok(logged_in) => return Ok(logged_in),
         Err(reached) => seen.reached = reached,
     }

@@ -22,6 +22,7 @@ use tokio::{
     net::TcpStream,
 };
 use tokio_rustls::client::TlsStream;
+use tracing::Instrument;
 
 use super::{
     Endpoint, Reach,
@@ -245,8 +246,8 @@ async fn greet(endpoint: &Endpoint) -> Result<(MysqlGreeted, ConnectionEvidence)
     let redactor = endpoint.shared.sessions.redactor().for_run();
     let mut seen = Observations::default();
     let deadline = Instant::now() + TIMEOUT;
-    let greeted = connection::greet(&endpoint.target, &redactor, deadline, &mut seen.connection).await;
-    match greeted {
+    let greeted = connection::greet(&endpoint.target, &redactor, deadline, &mut seen.connection);
+    match greeted.instrument(endpoint.span()).await {
         Ok(greeted) => Ok((greeted, seen.connection)),
         Err(error) => {
             seen.reached = Reached::no_connection(error);
@@ -327,7 +328,8 @@ async fn change_user(
     let mut seen = Observations::default();
     seen.reached = match new_token(endpoint, &redactor, deadline, &mut seen.identity_evidence).await {
         Ok(token) => {
-            match connection::change_user(stream, &change, target, &token.text, &redactor, deadline).await {
+            let changed = connection::change_user(stream, &change, target, &token.text, &redactor, deadline);
+            match changed.instrument(endpoint.span()).await {
                 Ok(ok) => return Ok((change.expects_fast_auth(), ok)),
                 Err(error) => Reached::LoginFailed { token, first_refusal: None, error },
             }

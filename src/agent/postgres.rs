@@ -15,6 +15,7 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     time::Instant,
 };
+use tracing::Instrument;
 
 use super::{
     Endpoint, Reach,
@@ -235,7 +236,8 @@ async fn cancel(endpoint: &Endpoint, request: &[u8]) {
         return tracing::warn!(target = target.name, "a request to cancel a query has an unknown key");
     };
     let deadline = std::time::Instant::now() + CANCEL_TIMEOUT;
-    match connection::cancel(target, address, request, &endpoint.roots, deadline).await {
+    let cancel = connection::cancel(target, address, request, &endpoint.roots, deadline);
+    match cancel.instrument(endpoint.span()).await {
         Ok(()) => tracing::debug!(target = target.name, "forwarded a request to cancel a query"),
         Err(error) => tracing::error!(target = target.name, %error, "cannot cancel a query"),
     }

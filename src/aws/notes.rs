@@ -49,7 +49,11 @@ impl Notes {
         answer: impl Future<Output = Result<T, Said>>,
     ) -> Result<T, Said> {
         self.place(call, about);
-        let said = match self.within(answer).await {
+        let start = Instant::now();
+        let answer = self.within(answer).await;
+        // Without the words of AWS.
+        tracing::debug!(call, took = ?start.elapsed(), passed = matches!(answer, Some(Ok(_))), "API call finished");
+        let said = match answer {
             Some(Ok(answer)) => return Ok(answer),
             Some(Err(said)) => said,
             None => Said { code: None, words: TOO_LATE.to_owned() },

@@ -40,7 +40,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::{
     AuthRequest, ConnectError, Greeting, Purpose, Refusal, Rows, Sample, SampleLimits, Stage, close_timeout,
-    handshake, limited_stream::LimitedStream, log_query, sample, task::Task,
+    handshake, limited_stream::LimitedStream, logged, sample, task::Task,
 };
 use crate::{
     diagnostic::printable,
@@ -321,10 +321,7 @@ impl MysqlSession {
     /// # Errors
     /// The server's refusal of this statement, or no response until `deadline`.
     pub async fn rows(&mut self, sql: &str, deadline: Instant) -> Result<Rows, Refusal> {
-        let start = Instant::now();
-        let answer = self.query(sql, deadline).await;
-        log_query(sql, start.elapsed(), &answer);
-        answer
+        logged(sql, self.query(sql, deadline)).await
     }
 
     async fn query(&mut self, sql: &str, deadline: Instant) -> Result<Rows, Refusal> {

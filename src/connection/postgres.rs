@@ -25,7 +25,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::{
     AuthRequest, ConnectError, Purpose, Refusal, Rows, Sample, SampleLimits, Stage, close_timeout, handshake,
-    limited_stream::LimitedStream, log_query, sample, task::Task,
+    limited_stream::LimitedStream, logged, sample, task::Task,
 };
 use crate::{
     diagnostic::printable,
@@ -245,10 +245,7 @@ impl PostgresSession {
     /// # Errors
     /// The server's refusal of this statement, or its silence until `deadline`; others in flight are not lost.
     pub async fn rows(&self, sql: &str, deadline: Instant) -> Result<Rows, Refusal> {
-        let start = Instant::now();
-        let answer = self.query(sql, deadline).await;
-        log_query(sql, start.elapsed(), &answer);
-        answer
+        logged(sql, self.query(sql, deadline)).await
     }
 
     async fn query(&self, sql: &str, deadline: Instant) -> Result<Rows, Refusal> {

@@ -7,14 +7,17 @@ use std::{
 };
 
 use tokio::task::{JoinError, JoinHandle};
+use tracing::Instrument;
 
 /// A spawned task. Dropping it aborts the task, so no part of a session continues.
 #[derive(Debug)]
 pub(crate) struct Task<T>(JoinHandle<T>);
 
 impl<T: Send + 'static> Task<T> {
+    /// Log lines of the task belong to the current span. The work of a check has up to 90 KB in a debug build: without the box,
+    /// each step that adds a span would copy it on the stack.
     pub(crate) fn spawn(work: impl Future<Output = T> + Send + 'static) -> Self {
-        Self(tokio::spawn(work))
+        Self(tokio::spawn(Box::pin(work).in_current_span()))
     }
 }
 

@@ -12,6 +12,7 @@ use std::{
 use jiff::Timestamp;
 use rustls::RootCertStore;
 use tokio::{sync::watch, time::Instant};
+use tracing::Instrument;
 
 use super::{Identity, IdentityError, IdentityEvidence, ProviderFailure, Waiting, assume, learn};
 use crate::{
@@ -122,14 +123,18 @@ impl Sessions {
     ) -> impl Future<Output = Answer> + Send + 'static {
         let waiting = self.slot(access, region).waiting.clone();
         let (access, region, redactor) = (access.clone(), region.clone(), self.redactor.clone());
-        async move {
+        // For all targets with this role.
+        let role = access.roles.last().map(tracing::field::display);
+        let span = tracing::debug_span!(parent: None, "renewal", role);
+        let renew = async move {
             let mut evidence = IdentityEvidence::default();
             let result = assume(&access, &region, roots, true, &waiting, &mut evidence).await;
             if let Ok(identity) = &result {
                 learn(&redactor, &identity.credentials);
             }
             (result, evidence)
-        }
+        };
+        renew.instrument(span)
     }
 
     /// Waits for the renewal of a role's session that is in progress, at most until `deadline`. Returns the failure if STS

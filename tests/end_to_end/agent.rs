@@ -15,7 +15,10 @@ use std::{
 
 use lab::{Engine, Instance, Lab, ServerVersion};
 
-use crate::support::{Run, shared, skipped};
+use crate::{
+    secrets::secrets_in,
+    support::{Run, shared, skipped},
+};
 
 /// `pipeprobe exec TARGET -- PROGRAM ARGS…` in the environment of the lab.
 fn exec(lab: &Lab, target: &str, program: &[&str]) -> Command {
@@ -97,6 +100,24 @@ fn psql_logs_in_to_every_postgres_without_a_secret() {
             assert_eq!(stdout(&output), "clickpipes_iam_user|t", "{}", instance.name);
         }
     }
+}
+
+#[test]
+fn log_lines_of_a_login_name_the_target_and_contain_no_secret() {
+    let lab = shared();
+    let name = &postgres_15().name;
+    let run = Run::check(lab, &[]);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pipeprobe"));
+    command.args(["exec", "--log-level", "trace", "-c"]).arg(run.config_file());
+    command.args([name, "--", "psql", "-XAtc", "select 1"]).env_clear().envs(lab.environment());
+    let output = command.env("PATH", "/usr/bin:/bin").output().unwrap();
+    assert_eq!(stdout(&output), "1");
+    let said = String::from_utf8_lossy(&output.stderr);
+    let count = |span: String| said.matches(&span).count();
+    assert_eq!(count(format!(" agent{{target=\"{name}\"}}:stage{{stage=\"")), 5, "{said}");
+    assert_eq!(count("stage finished".into()), 5, "{said}");
+    assert_eq!(count("}:identity: pipeprobe::identity: assumed role=".into()), 1, "{said}");
+    assert_eq!(secrets_in(&said, &[lab.secret_access_key()]), [""; 0]);
 }
 
 #[test]

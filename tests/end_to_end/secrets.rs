@@ -69,10 +69,47 @@ fn nothing_secret_is_said_with_everything_at_trace() {
                 }
                 let is_queried = matches!(what, "good" | "json" | "junit" | "prometheus" | "nagios");
                 assert_eq!(said.contains("query answered"), is_queried, "{what}: {said}");
+                spans_name_the_target(&lab, what, &said);
             }
             let found = secrets_in(&said, &[lab.secret_access_key()]);
             assert!(found.is_empty(), "{what} at {level}: {found:#?}");
         }
+    }
+}
+
+/// Each line of a stage, a query and an assumed role is in the span of its target, and each of them has its own span.
+#[track_caller]
+fn spans_name_the_target(lab: &Lab, what: &str, said: &str) {
+    let target = |line: &str| {
+        let (_, rest) = line.split_once(" check{target=\"")?;
+        rest.split_once('"').map(|(name, spans)| (name.to_owned(), spans.to_owned()))
+    };
+    for (event, span) in [
+        ("pipeprobe::identity: credentials found", "}:identity: "),
+        ("pipeprobe::identity: assumed", "}:identity: "),
+        ("pipeprobe::connection: stage finished", ":stage{stage=\""),
+        ("pipeprobe::connection: query ", ":query{sql=\""),
+    ] {
+        for line in said.lines().filter(|line| line.contains(event)) {
+            let (name, spans) = target(line).unwrap_or_else(|| panic!("{what}: no target in {line}"));
+            assert!(name == "other" || lab.instances().iter().any(|server| server.name == name), "{line}");
+            assert!(spans.contains(span) && spans.contains(event), "{what}: {line}");
+        }
+    }
+    if what != "good" {
+        return;
+    }
+    for name in lab.instances().iter().map(|server| server.name.as_str()) {
+        let of_target = |span: &str| said.contains(&format!(" check{{target=\"{name}\"}}:{span}"));
+        for stage in ["resolve", "dial", "encrypt", "ask", "log in"] {
+            assert!(of_target(&format!("stage{{stage=\"{stage}\"}}: ")), "{name} {stage}: {said}");
+        }
+        for event in ["credentials found", "assumed"] {
+            assert!(of_target(&format!("identity: pipeprobe::identity: {event}")), "{name} {event}: {said}");
+        }
+        assert!(of_target("query{sql=\""), "{name}: {said}");
+        let replicates = of_target("connection{purpose=Replication}:stage{stage=\"log in\"}: ");
+        assert_eq!(replicates, name.starts_with("postgres"), "{name}: {said}");
     }
 }
 
