@@ -39,8 +39,19 @@ pub(crate) fn run() -> io::Result<ExitCode> {
 /// Downloads what is missing and builds pipeprobe. `again` also retries recent failures.
 pub(crate) fn prepare(again: bool) -> io::Result<Vec<Outcome>> {
     let outcomes = lab::setup::run(again)?;
-    build_pipeprobe()?;
+    build(&["build", "--package", "pipeprobe"])?;
     Ok(outcomes)
+}
+
+/// Downloads while the tests are built, and pipeprobe with them. The features of most dependencies differ from those of pipeprobe
+/// alone, so `cargo lab truth` uses this build too.
+pub(crate) fn while_tests_are_built<T>(download: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    std::thread::scope(|threads| {
+        let built = threads.spawn(|| build(&["test", "--workspace", "--no-run"]));
+        let downloaded = download();
+        built.join().map_err(|_| io::Error::other("the build panicked"))??;
+        downloaded
+    })
 }
 
 /// The first available server version of each engine.
@@ -88,15 +99,16 @@ pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-fn build_pipeprobe() -> io::Result<()> {
+/// Runs cargo, and says so if it takes long.
+fn build(arguments: &[&str]) -> io::Result<()> {
     let folder = lab::setup::target_folder()?;
     let profile = match folder.file_name().and_then(|name| name.to_str()) {
         Some("debug") | None => "dev",
         Some(name) => name,
     };
     let mut build = cargo();
-    build.current_dir(env!("CARGO_MANIFEST_DIR"));
-    build.args(["build", "--quiet", "--package", "pipeprobe", "--profile", profile, "--target-dir"]);
+    build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    build.args(arguments).args(["--quiet", "--profile", profile, "--target-dir"]);
     build.arg(folder.parent().unwrap_or(&folder));
 
     let start = Instant::now();

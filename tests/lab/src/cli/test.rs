@@ -6,9 +6,17 @@ use std::process::{Command, ExitCode};
 
 use super::{containers, setup};
 
+/// Tests at a time: one and a half for each processor, because they often wait for servers and timeouts.
+fn threads() -> String {
+    std::env::var("RUST_TEST_THREADS").unwrap_or_else(|_| {
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        (processors + processors.div_ceil(2)).to_string()
+    })
+}
+
 pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> io::Result<ExitCode> {
-    let outcomes = setup::prepare(false)?;
-    let tools = lab::setup::tools(false);
+    let (outcomes, tools) =
+        setup::while_tests_are_built(|| Ok((lab::setup::run(false)?, lab::setup::tools(false))))?;
     let arguments: Vec<OsString> = arguments.collect();
     let mut skipped = Vec::new();
     let folder = lab::setup::target_folder()?;
@@ -17,6 +25,7 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> io::Result<ExitC
         .arg(folder.parent().unwrap_or(&folder))
         .args(&arguments)
         .env("PIPEPROBE_LAB_CACHE", lab::cache_folder())
+        .env("RUST_TEST_THREADS", threads())
         .status()?;
     // This test takes minutes, so it runs only if no test was selected.
     let containers = if arguments.is_empty() {

@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> io::Result<ExitCode> {
-    let outcomes = setup::prepare(false)?;
+    let outcomes = setup::while_tests_are_built(|| lab::setup::run(false))?;
     setup::announce(&outcomes.into_iter().filter_map(Result::err).collect::<Vec<_>>());
     let servers = match arguments.servers.is_empty() {
         true => ServerVersion::all().into_iter().filter(|server| lab::obtain(*server).is_ok()).collect(),
