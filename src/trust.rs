@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use rustls::{
     ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
     client::{
-        WebPkiServerVerifier,
+        Resumption, WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
     crypto::CryptoProvider,
@@ -102,11 +102,13 @@ pub fn client_config(
         .build()
         .map_err(|e| Error::General(e.to_string()))?;
     let captured = Arc::new(CapturingVerifier { verifier, presented: Mutex::default() });
-    let config = ClientConfig::builder_with_provider(provider())
+    let mut config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
         .dangerous() // required by rustls for any custom verifier; ours delegates to the rustls verifier
         .with_custom_certificate_verifier(captured.clone())
         .with_no_client_auth();
+    // A resumed session would not show the certificate, and the configuration is not kept for another run.
+    config.resumption = Resumption::disabled();
     Ok((Arc::new(config), captured))
 }
 
