@@ -266,7 +266,7 @@ async fn metrics(State(serve): State<Arc<Monitor>>, headers: HeaderMap) -> Respo
             move || {
                 let format = if is_open { Format::OpenMetrics } else { Format::Plain };
                 let text = serve.metrics.text(format, serve.agent_metrics.as_deref());
-                if is_compressed { gzip(text.as_bytes()) } else { text.into_bytes() }
+                if is_compressed { gzip(&text) } else { text }
             }
         },
     )

@@ -130,13 +130,15 @@ impl Counts {
 
 impl OfTarget {
     fn render(&mut self, of: Monitored<'_>) {
-        self.monitoring = Arc::new(Series::of(&table::OF_MONITORED_TARGET, self.counts.samples(of)));
+        let mut monitoring = Series::of(&table::OF_MONITORED_TARGET, self.counts.samples(of));
+        monitoring.share(&self.monitoring);
+        self.monitoring = Arc::new(monitoring);
     }
 }
 
 /// The series of a report.
-pub(super) fn series_of(report: &Report) -> Arc<Series> {
-    Arc::new(Series::of(&table::OF_CHECK, samples(report)))
+pub(super) fn series_of(report: &Report) -> Series {
+    Series::of(&table::OF_CHECK, samples(report))
 }
 
 impl Metrics {
@@ -189,11 +191,12 @@ impl Metrics {
         &self,
         of: Monitored<'_>,
         report: &Report,
-        last_check: Arc<Series>,
+        mut last_check: Series,
         change: Option<Change>,
     ) {
         self.update(of, |target| {
-            target.last_check = last_check;
+            last_check.share(&target.monitoring);
+            target.last_check = Arc::new(last_check);
             let counts = &mut target.counts;
             counts.checks += 1;
             if !report.verdict.met {
@@ -242,14 +245,14 @@ impl Metrics {
     }
 
     /// All metrics, with those of the agent in this process.
-    pub(super) fn text(&self, format: Format, agent: Option<&agent::Metrics>) -> String {
+    pub(super) fn text(&self, format: Format, agent: Option<&agent::Metrics>) -> Vec<u8> {
         // A copy, because a check must not wait until the text is complete.
         let (monitoring, last_checks): (Vec<_>, Vec<_>) = self
             .targets()
             .values()
             .map(|target| (Arc::clone(&target.monitoring), Arc::clone(&target.last_check)))
             .unzip();
-        let mut out = String::new();
+        let mut out = Vec::new();
         series::write(&mut out, &table::OF_MONITORED_TARGET, &monitoring, format);
         series::write(&mut out, &table::OF_CHECK, &last_checks, format);
         series::write_registry(&mut out, &self.registry, format);
