@@ -14,6 +14,8 @@ use crate::service::http::Outdated;
 const BUDGET: usize = 32 * 1024 * 1024;
 /// Smaller bodies do not count: the connections are limited.
 const SMALL: usize = 16 * 1024;
+/// A larger body is shared only while a client reads it: it is not kept for the next one.
+const LARGE: usize = 1024 * 1024;
 /// A page contains the time, and metrics the refused requests, which do not change the generation.
 const LIFETIME: Duration = Duration::from_secs(1);
 
@@ -88,7 +90,9 @@ pub(super) struct Shared(AsyncMutex<Option<Kept>>);
 struct Kept {
     generation: u64,
     rendered_at: Instant,
-    body: Arc<Body>,
+    body: Weak<Body>,
+    /// Keeps a body that is not large.
+    _owned: Option<Arc<Body>>,
 }
 
 impl Kept {
@@ -121,14 +125,16 @@ impl Shared {
         let generation = generation();
         if let Some(kept) = &*kept
             && kept.is_current(generation, arrived_at)
-            && !kept.body.outdated.0.is_cancelled()
+            && let Some(body) = kept.body.upgrade()
+            && !body.outdated.0.is_cancelled()
         {
-            return Ok(Arc::clone(&kept.body));
+            return Ok(body);
         }
         let rendered_at = Instant::now();
         let bytes = tokio::task::spawn_blocking(content()).await.map_err(|_| Failed)?;
         let body = bodies.add(bytes);
-        *kept = Some(Kept { generation, rendered_at, body: Arc::clone(&body) });
+        let owned = (body.bytes.len() < LARGE).then(|| Arc::clone(&body));
+        *kept = Some(Kept { generation, rendered_at, body: Arc::downgrade(&body), _owned: owned });
         Ok(body)
     }
 }
@@ -185,6 +191,19 @@ mod tests {
         let first = get().await;
         shared.0.lock().await.as_mut().unwrap().rendered_at -= LIFETIME;
         assert!(!Arc::ptr_eq(&first, &get().await));
+    }
+
+    #[tokio::test]
+    async fn a_large_body_is_shared_while_it_is_read_and_not_kept() {
+        let (bodies, shared) = (Bodies::default(), Shared::default());
+        let get = async |length| shared.get(&bodies, || 1, || move || vec![0; length]).await.unwrap();
+        let (a, b) = (get(LARGE).await, get(LARGE).await);
+        assert!(Arc::ptr_eq(&a, &b));
+        let first = Arc::downgrade(&a);
+        drop((a, b));
+        assert!(first.upgrade().is_none());
+        get(LARGE - 1).await;
+        assert!(bodies.live.lock().unwrap().last().unwrap().upgrade().is_some());
     }
 
     #[tokio::test]
