@@ -10,7 +10,7 @@ mod mysql;
 mod postgres;
 mod version;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     connection::{BinlogPosition, ConnectError, Refusal, Rows},
@@ -32,14 +32,18 @@ pub use version::Version;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Fact<T> {
     Read(T),
-    /// The server refused the query.
-    Refused(Refusal),
+    /// The server refused the query. Boxed, because most facts are read and take less.
+    Refused(Box<Refusal>),
     /// The server has no such setting or object, or the query was not sent.
     #[default]
     Absent,
 }
 
 impl<T> Fact<T> {
+    fn refused(refusal: Refusal) -> Self {
+        Self::Refused(refusal.into())
+    }
+
     pub fn read(&self) -> Option<&T> {
         match self {
             Self::Read(value) => Some(value),
@@ -84,7 +88,7 @@ pub struct Table {
     pub kind: TableKind,
     /// `SELECT * … LIMIT 0`: every column, no row.
     #[cfg_attr(test, serde(default = "tests::ok", deserialize_with = "tests::refused"))]
-    pub select: Result<(), Refusal>,
+    pub select: Result<(), Box<Refusal>>,
     /// The columns that ClickPipes' engine takes as the sorting key in ClickHouse: those of the primary key, or in PostgreSQL of the
     /// index that REPLICA IDENTITY USING INDEX names.
     #[cfg_attr(test, serde(default = "tests::id"))]
@@ -576,18 +580,18 @@ pub struct BinlogStream {
     pub events: usize,
 }
 
-/// Facts about a server of either family.
+/// Facts about a server of either family. A clone shares them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Facts {
-    Postgres(Box<PostgresFacts>),
-    Mysql(Box<MysqlFacts>),
+    Postgres(Arc<PostgresFacts>),
+    Mysql(Arc<MysqlFacts>),
 }
 
 /// The first column of the first row, without control and invisible characters. NULL and no row mean
 /// [`Fact::Absent`].
 fn fact<T>(rows: Result<Rows, Refusal>, parse: impl Fn(&str) -> Option<T>) -> Fact<T> {
     match rows {
-        Err(refusal) => Fact::Refused(refusal),
+        Err(refusal) => Fact::Refused(refusal.into()),
         Ok(rows) => {
             let value = rows.first().and_then(|row| row.first()).and_then(Option::as_ref);
             value.and_then(|value| parse(&value.to_string())).map_or(Fact::Absent, Fact::Read)
@@ -597,7 +601,7 @@ fn fact<T>(rows: Result<Rows, Refusal>, parse: impl Fn(&str) -> Option<T>) -> Fa
 
 /// All rows, converted to one value.
 fn all<T>(rows: Result<Rows, Refusal>, make: impl FnOnce(Rows) -> T) -> Fact<T> {
-    rows.map_or_else(Fact::Refused, |rows| Fact::Read(make(rows)))
+    rows.map_or_else(Fact::refused, |rows| Fact::Read(make(rows)))
 }
 
 fn text(value: &str) -> Option<String> {

@@ -373,7 +373,7 @@ impl Run<'_> {
                 };
                 let facts = facts::ask_postgres(&session, deadline, pipe, replication).await;
                 session.close(close_by).await;
-                Facts::Postgres(Box::new(facts))
+                Facts::Postgres(Arc::new(facts))
             }
             Session::Mysql(session) => {
                 // Apart, because mysql_async may panic on what a server sends.
@@ -381,7 +381,7 @@ impl Run<'_> {
                 let asking =
                     Task::spawn(async move { facts::ask_mysql(session, deadline, close_by, &pipe).await });
                 let facts = asking.await;
-                Facts::Mysql(Box::new(facts.unwrap_or_else(|_| facts::unanswered_mysql(unreadable()))))
+                Facts::Mysql(Arc::new(facts.unwrap_or_else(|_| facts::unanswered_mysql(unreadable()))))
             }
         }
     }

@@ -2,7 +2,7 @@ mod clickpipes;
 mod fixtures;
 mod records;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::*;
 use crate::{
@@ -149,7 +149,7 @@ fn a_role_that_is_refused_after_the_run_voids_its_session() {
         request_id: None,
     };
     let in_order = include_str!("../../tests/checks/servers/postgres.toml");
-    let mut seen = complete(Facts::Postgres(Box::new(toml::from_str(in_order).unwrap())));
+    let mut seen = complete(Facts::Postgres(Arc::new(toml::from_str(in_order).unwrap())));
     let outcome = |seen: &Observations, code: &str| found(&judge(&target("rdspostgres"), seen), code).outcome;
     for code in ["STS_ACCESS_ROLE", "TOKEN_LIFE", "NET_DIAL", "AUTH_LOG_IN", "DB_VERSION"] {
         assert_eq!(outcome(&seen, code), Outcome::Pass, "{code}");
@@ -512,7 +512,7 @@ fn a_slot_that_was_there_before_is_missed_and_one_that_never_was_is_not() {
     };
     let facts = |slots: &[&str]| {
         let slots = Fact::Read(slots.iter().map(|name| slot(name)).collect());
-        Facts::Postgres(Box::new(PostgresFacts { slots, ..PostgresFacts::default() }))
+        Facts::Postgres(Arc::new(PostgresFacts { slots, ..PostgresFacts::default() }))
     };
     let target = target("rdspostgres");
     let at = "2026-01-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap();

@@ -248,7 +248,7 @@ fn changes_kept_by_postgres(facts: &PostgresFacts, load: &LoadFacts) -> Option<(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{sync::Arc, time::Duration};
 
     use super::*;
     use crate::{
@@ -270,7 +270,7 @@ mod tests {
     }
 
     fn postgres() -> Facts {
-        Facts::Postgres(Box::default())
+        Facts::Postgres(Arc::default())
     }
 
     fn of(pipe: &Pipe, facts: &Facts, load: &LoadFacts) -> InitialLoad {
@@ -300,7 +300,7 @@ mod tests {
     fn a_table_of_mysql_is_split_only_by_its_partition_key() {
         let tables = vec![table("a", 90, Some(900)), table("b", 10, Some(100))];
         let load = LoadFacts { tables, samples: vec![sample(100, false)], wal: None };
-        let (mut pipe, facts) = (Pipe::default(), Facts::Mysql(Box::default()));
+        let (mut pipe, facts) = (Pipe::default(), Facts::Mysql(Arc::default()));
         let shortest = Some(of(&pipe, &facts, &load).shortest_seconds);
         assert_eq!(shortest, Some(9.0), "one connection reads a");
         pipe.partition_keys = vec![TableColumn::parse("partition_key", "app.a.id").unwrap()];
@@ -335,7 +335,7 @@ mod tests {
             let settings: Settings =
                 settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
             let facts = PostgresFacts { settings: Fact::Read(settings), ..PostgresFacts::default() };
-            let estimate = of(&pipe, &Facts::Postgres(Box::new(facts)), &load(wal));
+            let estimate = of(&pipe, &Facts::Postgres(Arc::new(facts)), &load(wal));
             let kept = estimate.changes_kept_seconds.zip(estimate.changes_kept_by);
             kept.map(|(seconds, limit)| (seconds, limit, estimate.is_outlasted().unwrap()))
         };
@@ -354,7 +354,7 @@ mod tests {
         let snapshot = Pipe { mode: Some(ReplicationMode::Snapshot), ..Pipe::default() };
         assert_eq!(kept(&both, wal, snapshot), None);
 
-        let facts = Facts::Mysql(Box::default());
+        let facts = Facts::Mysql(Arc::default());
         let measured = Measurements { binlog_retention_seconds: Some(3600), ..Measurements::default() };
         let estimate = InitialLoad::estimate(&Pipe::default(), &facts, &load(None), &measured).unwrap();
         assert_eq!(estimate.changes_kept_seconds, Some(3600.0));

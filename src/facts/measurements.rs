@@ -25,7 +25,7 @@ pub struct Measurements {
     /// PostgreSQL, under `serve`: WAL per second between the last two full checks.
     pub wal_bytes_per_second: Option<f64>,
     /// MySQL and MariaDB: the binary log, and the connections that read it as the pipe does. Null if it was not read.
-    pub binlog: Option<PipeBinlog>,
+    pub binlog: Option<Box<PipeBinlog>>,
 }
 
 /// The binary log of MySQL or MariaDB. The server shows who reads it, but not how far.
@@ -180,7 +180,7 @@ impl Measurements {
             },
             Facts::Mysql(facts) => Self {
                 binlog_retention_seconds: retention(facts),
-                binlog: PipeBinlog::of(facts).filter(|_| pipe.follows_changes()),
+                binlog: PipeBinlog::of(facts).filter(|_| pipe.follows_changes()).map(Box::new),
                 ..Self::default()
             },
         }
@@ -202,7 +202,7 @@ impl Measurements {
             Facts::Postgres(facts) => facts,
             Facts::Mysql(facts) => {
                 self.binlog =
-                    self.binlog.map(|binlog| binlog.with_forecast(facts, pipe, earlier, as_of, now));
+                    self.binlog.map(|binlog| binlog.with_forecast(facts, pipe, earlier, as_of, now).into());
                 return self;
             }
         };
@@ -236,6 +236,8 @@ fn retention(facts: &MysqlFacts) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::facts::Settings;
 
@@ -252,9 +254,9 @@ mod tests {
             wal_senders_in_use: Fact::Read(9),
             ..PostgresFacts::default()
         };
-        let measurements = Measurements::of(&Facts::Postgres(Box::new(facts)), &Pipe::default());
+        let measurements = Measurements::of(&Facts::Postgres(Arc::new(facts)), &Pipe::default());
         assert_eq!((measurements.replication_slots_free, measurements.wal_senders_free), (Some(2), Some(0)));
-        let nothing = Measurements::of(&Facts::Postgres(Box::default()), &Pipe::default());
+        let nothing = Measurements::of(&Facts::Postgres(Arc::default()), &Pipe::default());
         assert_eq!(nothing, Measurements::default());
     }
 
@@ -262,7 +264,7 @@ mod tests {
     fn retention_is_in_seconds_and_null_is_zero() {
         let of = |hours: Fact<String>| {
             let facts = MysqlFacts { retention_hours: hours, ..MysqlFacts::default() };
-            Measurements::of(&Facts::Mysql(Box::new(facts)), &Pipe::default()).binlog_retention_seconds
+            Measurements::of(&Facts::Mysql(Arc::new(facts)), &Pipe::default()).binlog_retention_seconds
         };
         assert_eq!(of(Fact::Read("72".into())), Some(259_200));
         assert_eq!(of(Fact::Read(String::new())), Some(0));
@@ -283,7 +285,7 @@ mod tests {
         let of = |wal_position, pipe: &Pipe| {
             let slots = vec![slot("peerflow_slot_a"), slot("other")];
             let facts = PostgresFacts { slots: Fact::Read(slots), wal_position, ..PostgresFacts::default() };
-            Measurements::of(&Facts::Postgres(Box::new(facts)), pipe).slots
+            Measurements::of(&Facts::Postgres(Arc::new(facts)), pipe).slots
         };
         let [slot] = &of(Fact::Read(5000), &Pipe::default())[..] else { panic!("one slot") };
         assert_eq!(slot.name, "peerflow_slot_a");

@@ -56,7 +56,7 @@ pub async fn ask(session: MysqlSession, deadline: Instant, close_by: Instant, pi
         named_columns: queries.named_columns(pipe).await,
         unique_keys: queries.unique_keys(pipe).await,
         current_user: account.user,
-        settings: variables.map_or_else(Fact::Refused, Fact::Read),
+        settings: variables.map_or_else(Fact::refused, Fact::Read),
         account_limits: queries.account_limits().await,
         inactive_roles: account.inactive_roles,
         ..MysqlFacts::default()
@@ -78,7 +78,7 @@ pub async fn ask(session: MysqlSession, deadline: Instant, close_by: Instant, pi
         false => match queries.rows("SHOW VITESS_TABLETS").await {
             Ok(_) => Fact::Read(true),
             Err(refusal) if refusal.code == PARSE_ERROR => Fact::Read(false),
-            Err(refusal) => Fact::Refused(refusal),
+            Err(refusal) => Fact::Refused(refusal.into()),
         },
     };
     match queries.rows(binlog_status(version, is_mariadb)).await {
@@ -87,8 +87,8 @@ pub async fn ask(session: MysqlSession, deadline: Instant, close_by: Instant, pi
             facts.binlog_filters = binlog_filters(&rows);
         }
         Err(refusal) => {
-            facts.binlog_filters = Fact::Refused(refusal.clone());
-            facts.position = Fact::Refused(refusal);
+            facts.binlog_filters = Fact::Refused(refusal.clone().into());
+            facts.position = Fact::Refused(refusal.into());
         }
     }
     facts.retention_hours = match queries.rows(RETENTION).await {
@@ -99,7 +99,7 @@ pub async fn ask(session: MysqlSession, deadline: Instant, close_by: Instant, pi
             None => Fact::Absent,
         },
         Err(refusal) if refusal.code == NO_SUCH_TABLE => Fact::Absent,
-        Err(refusal) => Fact::Refused(refusal),
+        Err(refusal) => Fact::Refused(refusal.into()),
     };
     facts.is_replica =
         all(queries.either("SHOW REPLICA STATUS", "SHOW SLAVE STATUS").await, |rows| !rows.is_empty());
@@ -132,7 +132,7 @@ pub async fn ask(session: MysqlSession, deadline: Instant, close_by: Instant, pi
         free_server_id(account.connection_id.unwrap_or(0), facts.settings.read(), facts.replicas.read());
     facts.stream = match queries.session.stream_binlog(server_id, from, deadline, close_by).await {
         Ok(events) => Fact::Read(BinlogStream { server_id, events }),
-        Err(refusal) => Fact::Refused(refusal),
+        Err(refusal) => Fact::Refused(refusal.into()),
     };
     facts
 }
@@ -140,8 +140,8 @@ pub async fn ask(session: MysqlSession, deadline: Instant, close_by: Instant, pi
 /// The facts if the driver stopped in the middle: none, and the reason.
 pub fn unanswered(refusal: Refusal) -> MysqlFacts {
     MysqlFacts {
-        settings: Fact::Refused(refusal.clone()),
-        tables: Fact::Refused(refusal),
+        settings: Fact::Refused(refusal.clone().into()),
+        tables: Fact::Refused(refusal.into()),
         ..MysqlFacts::default()
     }
 }
@@ -228,7 +228,7 @@ impl Queries {
         match self.rows("SHOW CREATE USER CURRENT_USER()").await {
             Ok(rows) => fact(Ok(rows), account_limits),
             Err(refusal) if refusal.code == PARSE_ERROR => Fact::Absent,
-            Err(refusal) => Fact::Refused(refusal),
+            Err(refusal) => Fact::Refused(refusal.into()),
         }
     }
 

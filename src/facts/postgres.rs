@@ -175,7 +175,7 @@ pub async fn ask(
         slot_elsewhere: first.26,
         server_connections: first
             .27
-            .map_or_else(Fact::Refused, |rows| connections(&rows).map_or(Fact::Absent, Fact::Read)),
+            .map_or_else(Fact::refused, |rows| connections(&rows).map_or(Fact::Absent, Fact::Read)),
         replication,
     }
 }
@@ -213,7 +213,7 @@ fn unique_keys(pipe: &Pipe) -> Option<String> {
 fn limits(rows: Result<Rows, Refusal>) -> Fact<ConnectionLimits> {
     let rows = match rows {
         Ok(rows) => rows,
-        Err(refusal) => return Fact::Refused(refusal),
+        Err(refusal) => return Fact::Refused(refusal.into()),
     };
     let read = |i: usize| number::<i64>(rows.first()?.get(i)?.as_ref()?.raw());
     let limit = |i: usize| Some(u32::try_from(read(i)?).ok());
@@ -252,7 +252,7 @@ async fn still_open(
             now.into_iter().filter(|t| before.iter().any(|earlier| earlier.id == t.id)).collect()
         });
     }
-    open.map_or_else(Fact::Refused, Fact::Read)
+    open.map_or_else(Fact::refused, Fact::Read)
 }
 
 fn open_transactions(rows: Rows) -> Vec<OpenTransaction> {
@@ -405,7 +405,7 @@ async fn read_each(
 ) -> Fact<Tables<PostgresTable>> {
     let rows = match found {
         Ok(rows) => rows,
-        Err(refusal) => return Fact::Refused(refusal.clone()),
+        Err(refusal) => return Fact::Refused(refusal.clone().into()),
     };
     let total =
         rows.first().and_then(|row| row.first()?.as_ref()).and_then(|total| number(total.raw())).unwrap_or(0);
@@ -420,7 +420,7 @@ async fn read_each(
                 schema: column(1),
                 name: column(2),
                 kind: TableKind::Table,
-                select: select.map(drop),
+                select: select.map(drop).map_err(Box::new),
                 key: Fact::Read(list(column(22).raw())),
             },
             usage: is(4),

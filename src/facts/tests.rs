@@ -26,7 +26,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Fact<T> {
             absent: bool,
         }
         Ok(match Written::deserialize(from)? {
-            Written::Refused(JustRefused { refused }) => Self::Refused(refused),
+            Written::Refused(JustRefused { refused }) => Self::refused(refused),
             Written::Absent(JustAbsent { absent }) => {
                 assert!(absent, "absent = false says nothing");
                 Self::Absent
@@ -78,13 +78,13 @@ impl From<PublishedTableText> for PublishedTable {
     }
 }
 
-pub(super) fn ok() -> Result<(), Refusal> {
+pub(super) fn ok() -> Result<(), Box<Refusal>> {
     Ok(())
 }
 
 /// `select = { code = "42501", message = "…" }`; a table that may be read says nothing.
-pub(super) fn refused<'de, D: Deserializer<'de>>(from: D) -> Result<Result<(), Refusal>, D::Error> {
-    Refusal::deserialize(from).map(Err)
+pub(super) fn refused<'de, D: Deserializer<'de>>(from: D) -> Result<Result<(), Box<Refusal>>, D::Error> {
+    Refusal::deserialize(from).map(|refusal| Err(refusal.into()))
 }
 
 /// What the server asked for instead of the token, its refusal, or the answer.

@@ -150,7 +150,7 @@ pub(crate) fn samples(report: &Report) -> Samples {
             add(metric, None, value);
         }
     }
-    samples.extend(measured.binlog.iter().flat_map(binlog_samples));
+    samples.extend(measured.binlog.iter().flat_map(|binlog| binlog_samples(binlog)));
     samples.extend(measured.slots.iter().flat_map(slot_samples));
     Samples { target: printable(&report.target), samples }
 }

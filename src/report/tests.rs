@@ -1,7 +1,7 @@
 mod screens;
 mod unchecked;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{json::Document, text::Layout, *};
 use crate::{
@@ -32,7 +32,7 @@ fn facts(replication: Result<SystemIdentity, ConnectError>) -> Facts {
     let server = include_str!("../../tests/checks/servers/postgres.toml");
     let in_order: PostgresFacts = toml::from_str(server).unwrap();
     let parameter = if replication.is_ok() { "on" } else { "off" };
-    Facts::Postgres(Box::new(PostgresFacts {
+    Facts::Postgres(Arc::new(PostgresFacts {
         iam_auth_for_replication: Fact::Read(parameter.into()),
         replication: Fact::Read(replication),
         ..in_order

@@ -89,7 +89,12 @@ fn read<'a>(
         patterns.iter().filter(|p| (p.is_exact() || !beyond) && !tables.iter().any(|t| t.matches(p)));
     let missing: Vec<String> = unmatched
         .map(|pattern| crate::diagnostic::printable(&pattern.to_string()))
-        .chain(tables.iter().filter(|t| t.select.as_ref().is_err_and(does_not_exist)).map(|t| t.full_name()))
+        .chain(
+            tables
+                .iter()
+                .filter(|t| t.select.as_ref().is_err_and(|refusal| does_not_exist(refusal)))
+                .map(|t| t.full_name()),
+        )
         .collect();
     if !missing.is_empty() {
         return CHECK.fail(&DB_TABLES_MISSING,
@@ -149,7 +154,7 @@ fn unreadable(
 ) -> Option<Diagnostic> {
     let target = candidates.target;
     let refused: Vec<(&Table, &Refusal)> =
-        tables.iter().filter_map(|t| t.select.as_ref().err().map(|refusal| (*t, refusal))).collect();
+        tables.iter().filter_map(|t| t.select.as_ref().err().map(|refusal| (*t, &**refusal))).collect();
     let (first, words) = refused.first()?;
     let unnamed = target.pipe.tables.is_empty();
     if refused.iter().all(|(_, refusal)| is_passing(refusal)) {

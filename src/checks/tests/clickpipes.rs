@@ -1,5 +1,7 @@
 //! What depends on how the role was assumed; what depends on names is in `tests/checks/clickpipes-*.toml`.
 
+use std::sync::Arc;
+
 use super::{super::*, complete, found, until_auth};
 use crate::{
     config::tests::read,
@@ -22,7 +24,7 @@ fn role(more: &[&str], without: Option<Result<(), IdentityError>>) -> Diagnostic
     let role = ["--iam-role", "arn:aws:iam::123456789012:role/r"];
     let target = read(&[&base[..], &role, more].concat()).unwrap().targets.remove(0);
     let in_order = include_str!("../../../tests/checks/servers/mysql.toml");
-    let mut seen = complete(Facts::Mysql(Box::new(toml::from_str(in_order).unwrap())));
+    let mut seen = complete(Facts::Mysql(Arc::new(toml::from_str(in_order).unwrap())));
     seen.identity_evidence.without_external_id = without;
     let diagnostics = judge(&target, &seen);
     let row = found(&diagnostics, "CLICKPIPES_ROLE").clone();

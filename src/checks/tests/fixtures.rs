@@ -2,7 +2,7 @@
 //! how a server differs from one in which everything is in order (`servers/*.toml`), and every row that
 //! does not pass; what it leaves out passes.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
 use serde::Deserialize;
 
@@ -124,8 +124,10 @@ fn differences(path: &Path) -> Result<Vec<(String, Outcome)>, String> {
         .remove(0);
     let read = |facts: toml::Table| -> Result<Facts, String> {
         Ok(match target.engine() {
-            Engine::Postgres => Facts::Postgres(facts.try_into().map_err(|e| e.to_string())?),
-            Engine::Mysql | Engine::Mariadb => Facts::Mysql(facts.try_into().map_err(|e| e.to_string())?),
+            Engine::Postgres => Facts::Postgres(Arc::new(facts.try_into().map_err(|e| e.to_string())?)),
+            Engine::Mysql | Engine::Mariadb => {
+                Facts::Mysql(Arc::new(facts.try_into().map_err(|e| e.to_string())?))
+            }
         })
     };
     let mut earlier: Option<Position> = None;

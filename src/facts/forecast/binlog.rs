@@ -340,7 +340,7 @@ mod tests {
         // No limit, one that the user may not see, a reader that is behind, and none.
         assert_eq!(after(Fact::Absent, &[("binlog_expire_logs_seconds", "0")], &[&[true]], None), None);
         assert_eq!(after(Fact::Absent, total, &[&[true]], None), None);
-        let refused = Fact::Refused(crate::connection::Refusal { code: "1142".into(), ..Default::default() });
+        let refused = Fact::refused(crate::connection::Refusal { code: "1142".into(), ..Default::default() });
         assert_eq!(after(refused, expires, &[&[true]], None), None);
         assert_eq!(after(hours(1), &[], &[&[true, false]], None), None);
         assert_eq!(after(hours(1), &[], &[&[]], None), None);

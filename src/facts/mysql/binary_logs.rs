@@ -27,7 +27,7 @@ impl Queries {
         let name = account.rsplit_once('@').map_or(account, |(name, _host)| name);
         let mut now = match self.rows(THREADS).await {
             Ok(rows) => readers(&rows, name),
-            Err(refusal) => return Fact::Refused(refusal),
+            Err(refusal) => return Fact::Refused(refusal.into()),
         };
         let mut confirmed: Vec<u64> = Vec::new();
         for _ in 0..WATCHES {
@@ -40,7 +40,7 @@ impl Queries {
             let before = now;
             now = match self.rows(THREADS).await {
                 Ok(rows) => readers(&rows, name),
-                Err(refusal) => return Fact::Refused(refusal),
+                Err(refusal) => return Fact::Refused(refusal.into()),
             };
             for reader in &mut now {
                 if let Some(earlier) = before.iter().find(|earlier| earlier.thread == reader.thread) {

@@ -40,7 +40,7 @@ impl Queries {
     pub(super) async fn tables(&mut self, patterns: &[TablePattern]) -> Fact<Tables<Table>> {
         let rows = match self.rows(&listing(patterns)).await {
             Ok(rows) => rows,
-            Err(refusal) => return Fact::Refused(refusal),
+            Err(refusal) => return Fact::Refused(refusal.into()),
         };
         let listed = in_order(listed(&rows, patterns), patterns);
         let mut seen = self.read(&listed).await;
@@ -73,7 +73,7 @@ impl Queries {
         for table in tables {
             table.key = match &keys {
                 Ok(keys) => Fact::Read(keys.get(&folded(table.raw_names())).cloned().unwrap_or_default()),
-                Err(refusal) => Fact::Refused(refusal.clone()),
+                Err(refusal) => Fact::Refused(refusal.clone().into()),
             };
         }
     }
@@ -146,7 +146,7 @@ impl Queries {
         let rows = match self.rows(&sql).await {
             Ok(rows) if rows.len() <= TABLES_AT_MOST => rows,
             Ok(_) => return Fact::Absent,
-            Err(refusal) => return Fact::Refused(refusal),
+            Err(refusal) => return Fact::Refused(refusal.into()),
         };
         let mut found = Vec::new();
         for row in &rows {
@@ -259,7 +259,7 @@ fn without_names(definition: &str) -> String {
 
 fn examined(table: &Listed, select: Result<(), Refusal>) -> Table {
     let Listed { schema, name, kind } = table.clone();
-    Table { schema, name, kind, select, key: Fact::Absent }
+    Table { schema, name, kind, select: select.map_err(Box::new), key: Fact::Absent }
 }
 
 /// Storage engines without rows of their own, in upper case (MySQL Reference Manual, Alternative Storage Engines; MariaDB

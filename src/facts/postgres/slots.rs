@@ -30,7 +30,7 @@ pub(super) fn elsewhere(pipe: &Pipe) -> Option<String> {
 }
 
 pub(super) fn database_of(rows: Result<Rows, Refusal>) -> Fact<ServerText> {
-    rows.map_or_else(Fact::Refused, |rows| {
+    rows.map_or_else(Fact::refused, |rows| {
         let first = rows.into_iter().next().and_then(|row| row.into_iter().next().flatten());
         first.map_or(Fact::Absent, Fact::Read)
     })
