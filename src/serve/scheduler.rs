@@ -88,13 +88,14 @@ async fn watch(serve: Arc<Monitor>, watched: Arc<MonitoredTarget>, stop: Cancell
             known = None;
         }
         let is_full = known.is_none();
-        let checked = match known.take() {
-            Some(facts) => serve.check(&watched, Some(facts), &stop).await.map(Arc::new),
-            None => match serve.full_check(&watched, || Some(())) {
-                Some(pending) => pending.result().await,
-                None => None,
-            },
-        };
+        // Boxed, so that a target that waits for its next check takes little memory.
+        let checked = Box::pin(async {
+            match known.take() {
+                Some(facts) => serve.check(&watched, Some(facts), &stop).await.map(Arc::new),
+                None => serve.full_check(&watched, || Some(()))?.result().await,
+            }
+        })
+        .await;
         let Some(checked) = checked else {
             // Otherwise the next turn ends at the token.
             pause = AGAIN;
