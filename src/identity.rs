@@ -62,7 +62,7 @@ pub struct Identity {
 }
 
 /// What was seen on the way to an identity; kept whether or not it was reached.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct IdentityEvidence {
     /// Access key id of the source credentials, shortened; it tells long-term (`AKIA…`) from temporary (`ASIA…`).

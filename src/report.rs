@@ -9,6 +9,7 @@ pub mod nagios;
 mod pipe_state;
 mod reason;
 mod sensitive;
+mod shared;
 pub mod signed_token;
 mod stage;
 pub mod text;
@@ -19,6 +20,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use check_results::{CheckResults, SharedResults};
+pub use shared::Shared;
 pub use stage::{Stage, StageTiming, Timing};
 
 use crate::{
@@ -58,17 +60,17 @@ pub struct Report {
     pub facts_as_of: Option<Timestamp>,
     /// With `--wait`: how often the target was checked. This is the report of the last check.
     pub waited: Option<Waited>,
-    pub verdict: Verdict,
+    pub verdict: Shared<Verdict>,
     /// Null if nothing could be checked, because the Terraform plan does not contain the endpoint yet.
     pub endpoints: Option<Endpoints>,
-    pub identity: IdentityEvidence,
+    pub identity: Shared<IdentityEvidence>,
     /// The IAM token that was signed, without its text.
     pub token: Option<Token>,
     pub tls: Option<TlsEvidence>,
     /// One entry for each check of the engine, in order, including those that were not reached.
     pub checks: CheckResults,
     /// What RDS and IAM have on record; null without `--explain-with-profile` or `--explain-with-role`.
-    pub aws_diagnostics: Option<AwsDiagnostics>,
+    pub aws_diagnostics: Option<Box<AwsDiagnostics>>,
     pub measurements: Measurements,
     /// With `--estimate`: how long the initial load takes; otherwise null, also if the login failed.
     pub initial_load: Option<Box<LoadEstimate>>,
@@ -99,7 +101,7 @@ pub struct Waited {
 }
 
 /// What ClickPipes can do with the database.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Verdict {
     /// The answer under `basis`.
@@ -235,7 +237,7 @@ impl Report {
             duration: timing.took,
             facts_as_of: timing.facts_as_of,
             waited: None,
-            verdict: reason::verdict(&diagnostics, target.pipe.mode, requirement),
+            verdict: reason::verdict(&diagnostics, target.pipe.mode, requirement).into(),
             endpoints: Some(Endpoints {
                 connect: target.dial.clone(),
                 addresses: seen.connection.addresses.clone(),
@@ -247,7 +249,7 @@ impl Report {
                 user: target.user.to_string(),
                 role: target.access.roles.last().map(ToString::to_string),
             }),
-            identity: seen.identity_evidence.clone(),
+            identity: seen.identity_evidence.clone().into(),
             token: seen.token().and_then(Result::ok).map(Token::from),
             tls: seen.connection.tls.clone(),
             checks: diagnostics
@@ -257,7 +259,7 @@ impl Report {
                     CheckResult::new(title, diagnostic, requirement.basis)
                 })
                 .collect(),
-            aws_diagnostics: aws_diagnostics(target, seen, &diagnostics),
+            aws_diagnostics: aws_diagnostics(target, seen, &diagnostics).map(Box::new),
             measurements: measurements(target, seen, timing),
             initial_load: None,
             timings: stage::timings(seen, timing),
@@ -290,9 +292,9 @@ impl Report {
             duration: Duration::ZERO,
             facts_as_of: None,
             waited: None,
-            verdict: reason::verdict(&diagnostics, pipe.mode, requirement),
+            verdict: reason::verdict(&diagnostics, pipe.mode, requirement).into(),
             endpoints: None,
-            identity: IdentityEvidence::default(),
+            identity: Shared::default(),
             token: None,
             tls: None,
             checks: diagnostics.iter().map(result).collect(),

@@ -314,10 +314,10 @@ impl Monitor {
         self.status_store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Results that equal those of other reports are stored once.
+    /// Parts that equal those of other reports are stored once.
     fn sharing(&self, mut report: Report) -> Arc<Report> {
         let mut results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
-        results.share(&mut report.checks);
+        results.share(&mut report);
         Arc::new(report)
     }
 

@@ -1,27 +1,27 @@
-//! The results of all checks of a report. Reports share results that are equal: `serve` keeps many, and most differ little.
+//! The results of all checks of a report.
 
-use std::{
-    collections::HashSet,
-    hash::{Hash, Hasher},
-    sync::Arc,
-};
+use std::hash::{Hash, Hasher};
 
 use serde::{Serialize, Serializer};
 
-use super::CheckResult;
+use super::{
+    CheckResult, Report, Verdict,
+    shared::{Known, Shared},
+};
+use crate::identity::IdentityEvidence;
 
 /// In the order of the checks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CheckResults(Vec<Arc<CheckResult>>);
+pub struct CheckResults(Vec<Shared<CheckResult>>);
 
 impl CheckResults {
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &CheckResult> + DoubleEndedIterator {
-        self.0.iter().map(Arc::as_ref)
+        self.0.iter().map(|result| &**result)
     }
 
     /// Copies each result that another report shares.
     pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = &mut CheckResult> {
-        self.0.iter_mut().map(Arc::make_mut)
+        self.0.iter_mut().map(|result| &mut **result)
     }
 
     pub fn len(&self) -> usize {
@@ -35,7 +35,7 @@ impl CheckResults {
 
 impl FromIterator<CheckResult> for CheckResults {
     fn from_iter<I: IntoIterator<Item = CheckResult>>(results: I) -> Self {
-        Self(results.into_iter().map(Arc::new).collect())
+        Self(results.into_iter().map(Shared::from).collect())
     }
 }
 
@@ -60,7 +60,7 @@ impl std::ops::Index<usize> for CheckResults {
 #[cfg(test)]
 impl std::ops::IndexMut<usize> for CheckResults {
     fn index_mut(&mut self, i: usize) -> &mut CheckResult {
-        Arc::make_mut(&mut self.0[i])
+        &mut self.0[i]
     }
 }
 
@@ -92,29 +92,40 @@ impl Hash for CheckResult {
     }
 }
 
-/// Results that reports share.
+/// As above.
+impl Hash for Verdict {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.reason.hash(state);
+    }
+}
+
+/// As above.
+impl Hash for IdentityEvidence {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.source_key, &self.caller).hash(state);
+    }
+}
+
+/// Parts that reports share.
 #[derive(Debug, Default)]
 pub struct SharedResults {
-    known: HashSet<Arc<CheckResult>>,
-    /// The number of results after the last removal of those that no report has any more.
-    kept: usize,
+    results: Known<CheckResult>,
+    verdicts: Known<Verdict>,
+    /// The targets of a role have the same.
+    identities: Known<IdentityEvidence>,
 }
 
 impl SharedResults {
-    /// Replaces each result by an equal one that is known already.
-    pub fn share(&mut self, results: &mut CheckResults) {
-        for result in &mut results.0 {
-            match self.known.get(result) {
-                Some(known) => *result = Arc::clone(known),
-                None => drop(self.known.insert(Arc::clone(result))),
-            }
+    /// Replaces each part by an equal one that is known already.
+    pub fn share(&mut self, report: &mut Report) {
+        for result in &mut report.checks.0 {
+            self.results.share(result);
         }
-        // Seldom, so that a report costs little.
-        if self.known.len() > 2 * self.kept + 1000 {
-            self.known.retain(|result| Arc::strong_count(result) > 1);
-            self.known.shrink_to_fit();
-            self.kept = self.known.len();
-        }
+        self.verdicts.share(&mut report.verdict);
+        self.identities.share(&mut report.identity);
+        self.results.tidy();
+        self.verdicts.tidy();
+        self.identities.tidy();
     }
 }
 
@@ -124,32 +135,40 @@ mod tests {
     use crate::{diagnostic::Basis, report::tests::report};
 
     fn shared(results: &CheckResults, others: &CheckResults) -> usize {
-        results.0.iter().zip(&others.0).filter(|(a, b)| Arc::ptr_eq(a, b)).count()
+        results.0.iter().zip(&others.0).filter(|(a, b)| a.is_same(b)).count()
     }
 
     #[test]
     fn equal_results_are_stored_once() {
-        let [mut first, mut second] = [(); 2].map(|()| report(false, Basis::Guide).checks);
-        first[1].found = Some("only here".into());
+        let [mut first, mut second] = [(); 2].map(|()| report(false, Basis::Guide));
+        first.checks[1].found = Some("only here".into());
         let mut known = SharedResults::default();
         known.share(&mut first);
         known.share(&mut second);
-        assert_eq!(shared(&first, &second), first.len() - 1);
+        assert_eq!(shared(&first.checks, &second.checks), first.checks.len() - 1);
+        assert!(first.verdict.is_same(&second.verdict) && first.identity.is_same(&second.identity));
         // A change of one does not change the other.
-        second[0].title = "changed".into();
-        assert_ne!(first[0].title, "changed");
-        assert_eq!(shared(&first, &second), first.len() - 2);
+        second.checks[0].title = "changed".into();
+        assert_ne!(first.checks[0].title, "changed");
+        assert_eq!(shared(&first.checks, &second.checks), first.checks.len() - 2);
+        second.verdict.met = !first.verdict.met;
+        assert!(!first.verdict.is_same(&second.verdict));
+        known.share(&mut second);
+        assert!(!first.verdict.is_same(&second.verdict) && first.verdict.met != second.verdict.met);
     }
 
     #[test]
     fn results_that_no_report_has_are_forgotten() {
         let mut known = SharedResults::default();
-        let mut last = CheckResults::default();
+        let mut count = 0;
         for i in 0..5000 {
-            last = report(false, Basis::Guide).checks;
-            last[0].found = Some(i.to_string());
-            known.share(&mut last);
+            let mut report = report(false, Basis::Guide);
+            report.checks[0].found = Some(i.to_string());
+            report.verdict.reason = i.to_string();
+            known.share(&mut report);
+            count = report.checks.len();
         }
-        assert!(known.known.len() < 1200 + last.len(), "{}", known.known.len());
+        assert!(known.results.len() < 1200 + count, "{}", known.results.len());
+        assert!(known.verdicts.len() < 1200, "{}", known.verdicts.len());
     }
 }

@@ -20,8 +20,9 @@ pub(super) fn hide(report: &mut Report, sensitive: &Sensitive) {
 /// Every text that can contain a value of the target.
 fn texts(report: &mut Report) -> Vec<&mut String> {
     let mut texts: Vec<&mut String> = report.pipe.iter_mut().collect();
-    texts.push(&mut report.verdict.reason);
-    texts.extend(&mut report.verdict.next_steps);
+    let verdict = &mut *report.verdict;
+    texts.push(&mut verdict.reason);
+    texts.extend(&mut verdict.next_steps);
     for check in report.checks.iter_mut() {
         texts.push(&mut check.title);
         texts.extend([&mut check.expected, &mut check.found, &mut check.remedy].into_iter().flatten());
