@@ -45,7 +45,7 @@ pub async fn ask(query: &ServiceQuery) -> Result<Given, Invalid> {
     };
     let clean = |text: &str| redactor.clean(text).into_owned();
     match result {
-        Ok(text) => Ok(Given { text, key: None, origin: query.origin.clone() }),
+        Ok(text) => Ok(Given::new(text, query.origin.clone())),
         Err(invalid) => Err(Invalid { found: clean(&invalid.found), ..invalid }.at(&query.origin)),
     }
 }
@@ -72,7 +72,7 @@ pub async fn static_ips(url: Given) -> Result<Given, Invalid> {
         return Err(failed(answer.description));
     }
     List::parse(&answer.text).map_err(failed)?;
-    Ok(Given { text: answer.text.trim_start().to_owned(), ..url })
+    Ok(url.with_text(answer.text.trim_start().to_owned()))
 }
 
 fn client() -> Result<HttpSender, String> {

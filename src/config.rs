@@ -97,7 +97,7 @@ impl<'a> Context<'a> {
     /// The items of a variable with a comma-separated list.
     fn list_variable(&self, name: &str) -> Option<Vec<Given>> {
         let given = self.variable(name)?;
-        let item = |text: &str| Given { text: text.trim().to_owned(), ..given.clone() };
+        let item = |text: &str| given.clone().with_text(text.trim().to_owned());
         Some(given.text.split(',').map(item).collect())
     }
 

@@ -1,7 +1,7 @@
 //! A value as it was typed or written, and where. It gets its meaning in [`crate::config`], so that an error looks the
 //! same whether the value came from a flag, a variable or a file.
 
-use std::{ffi::OsStr, fmt};
+use std::{ffi::OsStr, fmt, ops::Deref};
 
 use clap::{
     Arg, Command, ValueEnum,
@@ -12,15 +12,44 @@ use clap::{
 use crate::target::{Invalid, Origin};
 
 /// Text, and where it was given. `Debug` does not show the text: it can be a private key.
+///
+/// In a box, because a target has about a hundred fields, and most are not given: a file of 10,000 targets would take 280 MB
+/// while it is read.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Given {
+pub struct Given(Box<GivenText>);
+
+#[derive(Clone, PartialEq, Eq)]
+pub struct GivenText {
     pub text: String,
     /// The key, if this is an entry of a table in a file, such as a session tag.
     pub key: Option<String>,
     pub origin: Origin,
 }
 
+impl Deref for Given {
+    type Target = GivenText;
+
+    fn deref(&self) -> &GivenText {
+        &self.0
+    }
+}
+
 impl Given {
+    pub fn new(text: String, origin: Origin) -> Self {
+        Self::with_key(None, text, origin)
+    }
+
+    fn with_key(key: Option<String>, text: String, origin: Origin) -> Self {
+        Self(Box::new(GivenText { text, key, origin }))
+    }
+
+    /// Another text from the same place.
+    #[must_use]
+    pub fn with_text(mut self, text: String) -> Self {
+        self.0.text = text;
+        self
+    }
+
     /// Reads the value; an error says where it was given.
     ///
     /// # Errors
@@ -32,11 +61,17 @@ impl Given {
     /// From an environment variable. An empty variable, as container tools leave them, is one that is not set.
     pub fn from_variable(name: &str, environment: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
         let text = environment(name).filter(|text| !text.is_empty())?;
-        Some(Self { text, key: None, origin: Origin::Variable(name.to_owned()) })
+        Some(Self::new(text, Origin::Variable(name.to_owned())))
     }
 }
 
 impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for GivenText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Given({} bytes, {})", self.text.len(), self.origin)
     }
@@ -81,7 +116,7 @@ impl TypedValueParser for GivenParser {
             (None, Some(long)) => Origin::Flag(format!("--{long}")),
             (None, None) => Origin::Flag(arg.map_or("argument", |arg| arg.get_id().as_str()).to_owned()),
         };
-        Ok(Given { text, key: None, origin })
+        Ok(Given::new(text, origin))
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
@@ -129,7 +164,7 @@ impl FieldValue for Given {
 
     fn from_written(field: &str, written: Written, origin: &Origin) -> Result<Self, Invalid> {
         match written {
-            Written::Scalar(text) => Ok(Self { text, key: None, origin: origin.clone() }),
+            Written::Scalar(text) => Ok(Self::new(text, origin.clone())),
             other => Err(Invalid::new(field, "a single value", other.kind()).at(origin)),
         }
     }
@@ -143,7 +178,7 @@ impl FieldValue for Vec<Given> {
     const SEVERAL: bool = true;
 
     fn from_written(field: &str, written: Written, origin: &Origin) -> Result<Self, Invalid> {
-        let given = |key, text| Given { text, key, origin: origin.clone() };
+        let given = |key, text| Given::with_key(key, text, origin.clone());
         match written {
             Written::List(texts) => Ok(texts.into_iter().map(|text| given(None, text)).collect()),
             Written::Table(entries) => {

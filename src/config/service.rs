@@ -56,7 +56,7 @@ impl ServiceQuery {
             None => key_of_variables(&context),
         });
         let url = match context.variable(URL) {
-            Some(given) => e.take(endpoints::usable(URL, &given, API, false).map(|()| given.text)),
+            Some(given) => e.take(endpoints::usable(URL, &given, API, false).map(|()| given.text.clone())),
             None => Some(API.to_owned()),
         };
         errors.check()?;
@@ -64,7 +64,7 @@ impl ServiceQuery {
             return Err(super::field::internal().into());
         };
         let url = url.trim_end_matches('/').trim_end_matches("/v1").to_owned();
-        Ok(Some(Self { service: id, organization, key, url, origin: service.origin }))
+        Ok(Some(Self { service: id, organization, key, url, origin: service.origin.clone() }))
     }
 }
 
@@ -139,11 +139,7 @@ mod tests {
         key_file: Option<&str>,
         variables: &[(&str, &str)],
     ) -> Result<Option<ServiceQuery>, ConfigErrors> {
-        let given = |text: &str| Given {
-            text: text.to_owned(),
-            key: None,
-            origin: Origin::Flag("--clickhouse-service".to_owned()),
-        };
+        let given = |text: &str| Given::new(text.to_owned(), Origin::Flag("--clickhouse-service".to_owned()));
         let args = ClickHouse {
             clickhouse_service: Some(given(service)),
             clickhouse_organization: None,

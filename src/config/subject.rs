@@ -37,7 +37,7 @@ impl LintConfig {
             return Err(Invalid::new("FILE", "stdin once", "`-` twice").into());
         }
         let typed = Fields { target: select::typed(args.target, &context), ..Fields::default() };
-        let name = non_empty(args.name).map(|given| given.text);
+        let name = non_empty(args.name).map(|given| given.text.clone());
         let reads_stdin = |given: Option<&Given>| given.is_some_and(|given| given.text == "-");
         if args.files.iter().any(|file| file == "-")
             && (reads_stdin(args.sources.plan()) || reads_stdin(args.sources.state()))

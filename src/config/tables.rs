@@ -70,7 +70,7 @@ mod tests {
 
     fn read(text: &str, origin: Origin) -> Result<Vec<[String; 2]>, ConfigErrors> {
         let mut errors = ErrorList::default();
-        let tables = list(&mut errors, Some(&[Given { text: text.to_owned(), key: None, origin }]));
+        let tables = list(&mut errors, Some(&[Given::new(text.to_owned(), origin)]));
         errors.check().map(|()| tables.into_iter().map(|table| [table.schema, table.table]).collect())
     }
 

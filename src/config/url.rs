@@ -34,7 +34,7 @@ pub(super) fn fields(url: &str) -> Result<TargetFields, Invalid> {
     let given = |text: &str| {
         let text =
             percent_decode_str(text).decode_utf8().map_err(|_| wrong(example, "a URL that is not UTF-8"))?;
-        let given = Given { text: text.into_owned(), key: None, origin: Origin::Flag(FIELD.to_owned()) };
+        let given = Given::new(text.into_owned(), Origin::Flag(FIELD.to_owned()));
         Ok(Some(given).filter(|given| !given.text.is_empty()))
     };
     let host = authority.host().trim_start_matches('[').trim_end_matches(']');

@@ -98,7 +98,7 @@ fn facts(service: Service) -> ServiceFacts {
     let Service { id, iam_role, provider, region, created_at, .. } = service;
     let given = |text| {
         let origin = Origin::Resource { document: "ClickHouse Cloud".to_owned(), address: id.clone() };
-        Given { text, key: None, origin }
+        Given::new(text, origin)
     };
     let has_rules = provider.is_none_or(|provider| provider == "aws" || provider == "gcp");
     let created: Option<Timestamp> = created_at.and_then(|time| time.parse().ok());

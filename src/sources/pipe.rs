@@ -160,7 +160,7 @@ impl<'a> PipeReader<'a> {
             let host = host.and_then(|host| Host::parse("host", &host.text).ok());
             // The types postgres, mysql and mariadb are for every database of the engine.
             if let Some(source_type) = SourceType::of_engine(&kind.text, host.as_ref()) {
-                source_type.name().clone_into(&mut kind.text);
+                *kind = kind.clone().with_text(source_type.name().to_owned());
             }
         }
         t.user = self.user(engine, source.credentials.unwrap_or_default());
@@ -229,7 +229,7 @@ impl<'a> PipeReader<'a> {
     }
 
     fn value(&self, text: String) -> Given {
-        Given { text, key: None, origin: self.origin.clone() }
+        Given::new(text, self.origin.clone())
     }
 
     /// PEM text. A path would be one of the machine that runs pipeprobe.

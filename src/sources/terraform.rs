@@ -162,7 +162,7 @@ fn services(document: &Document<'_>, kind: Kind, name: &str) -> BTreeMap<String,
         };
         let given = |text| {
             let address = resource.address.to_string();
-            Given { text, key: None, origin: Origin::Resource { document: name.to_owned(), address } }
+            Given::new(text, Origin::Resource { document: name.to_owned(), address })
         };
         let has_rules = cloud_provider.is_none_or(|provider| provider == "aws" || provider == "gcp");
         let region = region.filter(|region| has_rules && static_ips::is_known(region));
