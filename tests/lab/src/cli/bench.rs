@@ -7,6 +7,7 @@ mod load;
 mod once;
 mod peers;
 mod responder;
+mod shards;
 
 use std::io;
 use std::process::ExitCode;
@@ -19,7 +20,7 @@ use super::setup;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Only this: peers, growth, once, agent
+    /// Only this: peers, growth, shards, once, agent
     #[arg(long)]
     only: Option<String>,
     #[arg(long, default_value_t = 5)]
@@ -27,7 +28,7 @@ pub(crate) struct Arguments {
     /// Seconds for one figure
     #[arg(long, default_value_t = 3)]
     seconds: u64,
-    /// Maximum number of targets
+    /// Maximum number of targets of a process
     #[arg(long, default_value_t = 10_000)]
     targets: usize,
     /// Connections through the agent, after which its descriptors are counted
@@ -59,9 +60,14 @@ pub(crate) fn run(arguments: &Arguments) -> io::Result<ExitCode> {
     if wanted("agent") {
         agent::run(&lab, instance, arguments.rounds, arguments.connects)?;
     }
-    if wanted("growth") {
+    if wanted("growth") || wanted("shards") {
         let responder = Responder::start(instance, lab.dir())?;
-        growth::run(&lab, &responder, arguments.targets, long * 5)?;
+        if wanted("growth") {
+            growth::run(&lab, &responder, arguments.targets, long * 5)?;
+        }
+        if wanted("shards") {
+            shards::run(&lab, &responder, arguments.targets, long * 10)?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

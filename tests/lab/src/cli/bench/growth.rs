@@ -14,6 +14,9 @@ use crate::cli::process::usage;
 use crate::cli::serve::{Serve, by_target, free_address};
 use crate::cli::{http, setup};
 
+/// Answered without a password and without limits.
+pub(super) const HEALTH: &str = "/-/healthy";
+
 /// The number of checks per second, limited by an interval of one second.
 const PER_SECOND: usize = 200;
 const READY: Duration = Duration::from_mins(5);
@@ -24,15 +27,15 @@ pub(crate) fn run(lab: &Lab, responder: &Responder, most: usize, long: Duration)
     );
     println!(
         "| targets | interval s | checks a second | CPU a check, ms | responder's, ms | core, % | memory, MiB | a target, kB | \
-         descriptors | ready after, s | /metrics, ms | MB | /, ms | MB | API, ms | MB | memory then, MiB |"
+         descriptors | ready after, s | health at most, ms | /metrics, ms | MB | /, ms | MB | API, ms | MB | memory then, MiB |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|");
     let mut bare = 0;
     for count in [10, 100, 1_000, 10_000].into_iter().filter(|count| *count <= most) {
         let interval = count.div_ceil(PER_SECOND).max(1);
         let watching = Watching::start(lab, responder, count, interval)?;
         let bench = watching.measure(long.max(Duration::from_secs(interval as u64)))?;
-        let Usual { per_second, cpu, theirs, share, resident, descriptors, .. } = bench;
+        let Usual { per_second, cpu, theirs, share, resident, descriptors, health, .. } = bench;
         if bare == 0 {
             bare = resident;
         }
@@ -45,13 +48,14 @@ pub(crate) fn run(lab: &Lab, responder: &Responder, most: usize, long: Duration)
         }
         let then = watching.serve.usage()?.resident;
         println!(
-            "| {count} | {interval} | {per_second:.0} | {:.2} | {:.2} | {:.0} | {:.0} | {} | {descriptors} | {:.1} |{cells} {:.0} |",
+            "| {count} | {interval} | {per_second:.0} | {:.2} | {:.2} | {:.0} | {:.0} | {} | {descriptors} | {:.1} | {:.1} |{cells} {:.0} |",
             cpu * 1e3,
             theirs * 1e3,
             share * 100.0,
             mebi(resident),
             if kilobytes > 0.0 { format!("{kilobytes:.0}") } else { "–".to_owned() },
             watching.ready.as_secs_f64(),
+            health.as_secs_f64() * 1e3,
             mebi(then),
         );
         watching.serve.stop()?;
@@ -59,26 +63,27 @@ pub(crate) fn run(lab: &Lab, responder: &Responder, most: usize, long: Duration)
 
     println!("\n## Where it ends: 2,000 targets, more and more often\n");
     println!(
-        "| interval s | checks a second | wanted | CPU a check, ms | core, % | a check takes, ms | descriptors |"
+        "| interval s | checks a second | wanted | CPU a check, ms | core, % | a check takes, ms | descriptors | health at most, ms |"
     );
-    println!("|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|");
     for interval in [8, 4, 2, 1] {
         let count = 2_000.min(most);
         let watching = Watching::start(lab, responder, count, interval)?;
-        let Usual { per_second, cpu, share, duration, descriptors, .. } = watching.measure(long)?;
+        let Usual { per_second, cpu, share, duration, descriptors, health, .. } = watching.measure(long)?;
         println!(
-            "| {interval} | {per_second:.0} | {:.0} | {:.2} | {:.0} | {:.0} | {descriptors} |",
+            "| {interval} | {per_second:.0} | {:.0} | {:.2} | {:.0} | {:.0} | {descriptors} | {:.1} |",
             count as f64 / interval as f64,
             cpu * 1e3,
             share * 100.0,
-            duration * 1e3
+            duration * 1e3,
+            health.as_secs_f64() * 1e3
         );
         watching.serve.stop()?;
     }
     Ok(())
 }
 
-fn mebi(bytes: u64) -> f64 {
+pub(super) fn mebi(bytes: u64) -> f64 {
     bytes as f64 / (1024.0 * 1024.0)
 }
 
@@ -102,40 +107,59 @@ struct Usual {
     resident: u64,
     /// The maximum.
     descriptors: usize,
+    /// The longest time that the health endpoint took to answer.
+    health: Duration,
+}
+
+/// A configuration of so many targets, each with a name of its database.
+pub(super) fn targets_toml(responder: &Responder, count: usize, interval: usize) -> String {
+    let mut text = format!(
+        "[defaults]\niam_role = \"{}\"\nregion = \"{}\"\ninterval = \"{interval}s\"\n\
+         full_interval = \"24h\"\nca_certificate = \"{}\"\nconnect_to = \"{}\"\n",
+        lab::ACCESS_ROLE,
+        lab::REGION,
+        responder.root.display(),
+        responder.address
+    );
+    for i in 0..count {
+        let _ = write!(
+            text,
+            "[targets.db{i:05}]\ntype = \"rdspostgres\"\nhost = \"db{i:05}.{DOMAIN}\"\ndatabase = \"{}\"\n",
+            lab::DATABASE
+        );
+    }
+    text
+}
+
+/// The number of checks of all targets since the start.
+pub(super) fn checks(metrics: &str) -> f64 {
+    by_target(metrics, "pipeprobe_checks_total").map(|(_, n)| n).sum()
+}
+
+/// Waits until every target has been checked.
+pub(super) fn wait_until_ready(serve: &Serve) -> io::Result<()> {
+    let start = Instant::now();
+    loop {
+        let answer = http::get(serve.address, "/-/ready")?;
+        if answer.status == 200 {
+            return Ok(());
+        }
+        if start.elapsed() > READY {
+            return Err(io::Error::other(format!("not ready: {}", answer.body.trim())));
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
 }
 
 impl Watching {
     fn start(lab: &Lab, responder: &Responder, count: usize, interval: usize) -> io::Result<Self> {
         let (address, config) = (free_address()?, lab.dir().join("growth.toml"));
-        let mut text = format!(
-            "[serve]\nlisten = \"{address}\"\n[defaults]\niam_role = \"{}\"\nregion = \"{}\"\ninterval = \"{interval}s\"\n\
-             full_interval = \"24h\"\nca_certificate = \"{}\"\nconnect_to = \"{}\"\n",
-            lab::ACCESS_ROLE,
-            lab::REGION,
-            responder.root.display(),
-            responder.address
-        );
-        for i in 0..count {
-            let _ = write!(
-                text,
-                "[targets.db{i:05}]\ntype = \"rdspostgres\"\nhost = \"db{i:05}.{DOMAIN}\"\ndatabase = \"{}\"\n",
-                lab::DATABASE
-            );
-        }
+        let text = format!("[serve]\nlisten = \"{address}\"\n") + &targets_toml(responder, count, interval);
         fs::write(&config, text)?;
         let start = Instant::now();
         let log: &Path = &lab.dir().join("growth.log");
         let serve = Serve::start(setup::ask_pipeprobe(lab)?, &config, address, log, |_| {})?;
-        loop {
-            let answer = http::get(address, "/-/ready")?;
-            if answer.status == 200 {
-                break;
-            }
-            if start.elapsed() > READY {
-                return Err(io::Error::other(format!("not ready: {}", answer.body.trim())));
-            }
-            std::thread::sleep(Duration::from_millis(200));
-        }
+        wait_until_ready(&serve)?;
         let ready = start.elapsed();
         let text = serve.get("/metrics")?;
         let ill = by_target(&text, "pipeprobe_healthy").filter(|(_, healthy)| *healthy != 1.0).count();
@@ -150,16 +174,18 @@ impl Watching {
     }
 
     fn measure(&self, long: Duration) -> io::Result<Usual> {
-        let checks = |text: &str| -> f64 { by_target(text, "pipeprobe_checks_total").map(|(_, n)| n).sum() };
         let checks_before = checks(&self.serve.get("/metrics")?);
         let own = std::process::id();
         let (before, ours_before, start) = (self.serve.usage()?, usage(own)?, Instant::now());
-        let (mut descriptors, mut resident) = (0, Vec::new());
+        let (mut descriptors, mut resident, mut health) = (0, Vec::new(), Duration::ZERO);
         while start.elapsed() < long {
             std::thread::sleep(Duration::from_millis(200));
             let now = self.serve.usage()?;
             descriptors = descriptors.max(now.descriptors);
             resident.push(now.resident as f64);
+            let asked_at = Instant::now();
+            self.serve.get(HEALTH)?;
+            health = health.max(asked_at.elapsed());
         }
         let (after, ours_after, took) = (self.serve.usage()?, usage(own)?, start.elapsed());
         let text = self.serve.get("/metrics")?;
@@ -175,6 +201,7 @@ impl Watching {
             ),
             resident: median(resident) as u64,
             descriptors,
+            health,
         })
     }
 
