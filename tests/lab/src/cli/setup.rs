@@ -99,6 +99,13 @@ pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
+/// Cargo for work that can wait.
+pub(crate) fn cargo_with_low_priority() -> Command {
+    let mut nice = Command::new("nice");
+    nice.arg("-n19").arg(cargo().get_program());
+    nice
+}
+
 /// Runs cargo, and says so if it takes long.
 fn build(arguments: &[&str]) -> io::Result<()> {
     let folder = lab::setup::target_folder()?;

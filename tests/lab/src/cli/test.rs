@@ -20,13 +20,24 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> io::Result<ExitC
     let arguments: Vec<OsString> = arguments.collect();
     let mut skipped = Vec::new();
     let folder = lab::setup::target_folder()?;
-    let status = setup::cargo()
+    let mut tests = setup::cargo();
+    tests
         .args(["test", "--workspace", "--target-dir"])
         .arg(folder.parent().unwrap_or(&folder))
         .args(&arguments)
         .env("PIPEPROBE_LAB_CACHE", lab::cache_folder())
-        .env("RUST_TEST_THREADS", threads())
-        .status()?;
+        .env("RUST_TEST_THREADS", threads());
+    // The tests leave processors idle, and the tools that are needed afterwards take minutes to compile.
+    let (status, cargo_deny) = std::thread::scope(|threads| {
+        let deny = threads.spawn(|| {
+            let deny = lab::policy::cargo_deny(setup::cargo_with_low_priority)?;
+            lab::policy::cargo_deb(setup::cargo_with_low_priority).map(|_| deny)
+        });
+        let status = tests.status();
+        let deny = deny.join().unwrap_or_else(|_| Err(io::Error::other("the build panicked")));
+        (status, deny)
+    });
+    let (status, cargo_deny) = (status?, cargo_deny?);
     // This test takes minutes, so it runs only if no test was selected.
     let containers = if arguments.is_empty() {
         containers::prove(&mut |line| skipped.push(line))
@@ -38,7 +49,7 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> io::Result<ExitC
     if let Err(e) = &containers {
         eprintln!("lab: docker-compose.yml: {e}");
     }
-    let policy = Command::new(lab::policy::cargo_deny(setup::cargo)?)
+    let policy = Command::new(cargo_deny)
         .args(["check", "bans", "licenses", "sources"])
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
         .status()?;
