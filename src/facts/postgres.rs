@@ -350,7 +350,7 @@ fn tables_in_question(pipe: &Pipe) -> String {
             (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a
               WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attlen = -1
                 AND a.attstorage IN ('x', 'e', 'm') AND NOT {excluded} AND to_jsonb(a)->>'attgenerated' IS NOT DISTINCT FROM ''
-                AND EXISTS (SELECT FROM {leaves} l WHERE l.relreplident <> 'f')
+                AND (EXISTS (SELECT FROM {leaves} l WHERE l.relreplident <> 'f') OR c.relkind = 'p' AND c.relreplident <> 'f')
                 AND NOT EXISTS (SELECT FROM pg_index i
                   WHERE i.indrelid = c.oid AND i.indisprimary AND a.attnum = ANY ((i.indkey::int2[])[0:{KEY_COLUMNS} - 1]))),
             (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = c.oid

@@ -35,7 +35,14 @@ fn judge(_: &Server<'_>, tables: &[&PostgresTable]) -> Diagnostic {
     };
     let shown: Vec<String> = these.iter().map(|t| with_columns(t, &t.toast_columns)).collect();
     let table = qualified(first.table.schema.raw(), first.table.name.raw());
-    CHECK
-        .warn(&PG_UNCHANGED_TOAST, Found::from("NULL or empty after an UPDATE: ").list(&shown))
-        .filled(&[("{table}", &table)])
+    let diagnostic =
+        CHECK.warn(&PG_UNCHANGED_TOAST, Found::from("NULL or empty after an UPDATE: ").list(&shown));
+    match first.partitioned {
+        // The partition decides what is logged. With publish_via_partition_root, the root decides what is sent as its values.
+        true => diagnostic.remedy(format!(
+            "if values can exceed 2 KB, as the owner, for the table and for each of its partitions: ALTER TABLE {table} REPLICA \
+             IDENTITY FULL;"
+        )),
+        false => diagnostic.filled(&[("{table}", &table)]),
+    }
 }
