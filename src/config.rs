@@ -117,6 +117,24 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 const SECOND: Duration = Duration::from_secs(1);
 
 impl Config {
+    /// Reads the arguments of `check`, the environment variables and the configuration file.
+    ///
+    /// ```
+    /// use pipeprobe::{cli::{Cli, Command}, config::Config};
+    ///
+    /// let arguments = [
+    ///     "pipeprobe", "check", "--type", "rdspostgres",
+    ///     "--host", "orders.abc123.eu-west-1.rds.amazonaws.com",
+    ///     "--iam-role", "arn:aws:iam::123456789012:role/clickpipes-rds-access",
+    /// ];
+    /// let Command::Check(check) = Cli::read(arguments.map(Into::into))?.command else { unreachable!() };
+    /// let config = Config::read(*check, &|_| None)?; // without environment variables
+    /// let target = &config.targets[0];
+    /// assert_eq!(target.region.as_str(), "eu-west-1");
+    /// assert_eq!(target.user.as_str(), "clickpipes_iam_user");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// Everything that cannot be used.
     pub fn read(args: cli::Check, environment: Environment<'_>) -> Result<Self, ConfigErrors> {

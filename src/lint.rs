@@ -112,6 +112,35 @@ impl Draft<'_> {
 }
 
 /// Judges every document of every file.
+///
+/// ```
+/// use pipeprobe::{lint::{self, AnswerKind, Question, Source}, policy::subject::Subject};
+///
+/// let trust = r#"{
+///     "Version": "2012-10-17",
+///     "Statement": {
+///         "Effect": "Allow",
+///         "Principal": { "AWS": "arn:aws:iam::999988887777:role/CH-S3-service" },
+///         "Action": "sts:AssumeRole"
+///     }
+/// }"#;
+/// let subject = Subject {
+///     source_type: None,
+///     host: None,
+///     region: None,
+///     user: "clickpipes_iam_user".parse()?,
+///     access_role: None,
+///     service_role: None,
+///     tags: None,
+///     external_id: false,
+///     resource_id: None,
+/// };
+/// let lint = lint::lint(&[Source { file: "trust.json".into(), text: trust.into() }], &subject);
+/// let answer = lint.answers.iter().find(|answer| answer.question == Question::AssumeRole).unwrap();
+/// assert_eq!(answer.answer, AnswerKind::No);
+/// assert!(lint.rows().any(|row| row.code == "POLICY_TAG_SESSION"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn lint(sources: &[Source], subject: &Subject) -> Lint {
     let mut drafts: Vec<Draft<'_>> = sources.iter().flat_map(read).collect();
     let mut answers = Vec::new();

@@ -64,6 +64,23 @@ pub struct Artefacts<'a> {
 }
 
 impl<'a> Artefacts<'a> {
+    /// ```
+    /// use pipeprobe::{cli::{Cli, Command}, config::Setup, setup::Artefacts};
+    ///
+    /// let arguments = [
+    ///     "pipeprobe", "setup", "--type", "rdspostgres",
+    ///     "--host", "orders.abc123.eu-west-1.rds.amazonaws.com",
+    ///     "--iam-role", "arn:aws:iam::123456789012:role/clickpipes-rds-access",
+    /// ];
+    /// let Command::Setup(setup) = Cli::read(arguments.map(Into::into))?.command else { unreachable!() };
+    /// let plan = Setup::read(*setup, &|_| None)?;
+    /// let setup = Artefacts::new(&plan);
+    /// assert!(setup.sql.contains(r#"GRANT rds_iam TO "clickpipes_iam_user";"#));
+    /// // Without --service-role, there is a placeholder.
+    /// let principal = &setup.trust_policy["Statement"][0]["Principal"]["AWS"];
+    /// assert_eq!(principal, setup.missing[0].placeholder);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(plan: &'a Setup) -> Self {
         Self {
             plan,

@@ -37,6 +37,24 @@ pub struct AuthToken {
 
 /// Signs a token. Pure: the caller passes `now`.
 ///
+/// ```
+/// use aws_credential_types::Credentials;
+/// use pipeprobe::{target::{Endpoint, Host}, token};
+///
+/// let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "example");
+/// let host = Host::parse("host", "orders.abc123.eu-west-1.rds.amazonaws.com")?;
+/// let endpoint = Endpoint { host, port: 5432 };
+/// let now = "2026-01-02T03:04:05Z".parse()?;
+/// let token =
+///     token::sign(&credentials, &endpoint, &"eu-west-1".parse()?, &"clickpipes_iam_user".parse()?, now)?;
+/// let text = token.text.reveal();
+/// assert!(text.starts_with(
+///     "orders.abc123.eu-west-1.rds.amazonaws.com:5432/?Action=connect&DBUser=clickpipes_iam_user&"
+/// ));
+/// assert!(!format!("{token:?}").contains(text));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// The aws-sigv4 error, if the inputs cannot be signed (the host is not a valid URI authority).
 pub fn sign(

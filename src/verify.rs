@@ -77,6 +77,27 @@ pub struct RunResult {
 }
 
 /// Verifies one target.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use jiff::Timestamp;
+/// use pipeprobe::{
+///     diagnostic::{Basis, Capability, RequiredBy, Requirement},
+///     target::Target,
+///     verify::{self, Budget},
+/// };
+///
+/// async fn allows_cdc(target: &Target) -> bool {
+///     let requirement = Requirement::new(Basis::Server, Capability::Cdc, RequiredBy::Require);
+///     let budget = Budget { timeout: Duration::from_secs(30), retry: true, estimate: false };
+///     let report = verify::verify(target, requirement, budget, Timestamp::now).await;
+///     for check in report.checks.iter().filter(|check| report.blocks_requirement(check)) {
+///         eprintln!("{}: {}", check.code, check.title);
+///     }
+///     report.verdict.met
+/// }
+/// ```
 pub async fn verify(target: &Target, requirement: Requirement, budget: Budget, clock: Clock) -> Report {
     let start = Instant::now();
     // In parallel with the check: it adds no time, and the evidence is ready when a failure is reported.

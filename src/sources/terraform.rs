@@ -76,6 +76,19 @@ const SERVICE: &str = "clickhouse_service";
 
 /// Reads the pipes of a document. `name`: of the document, for errors.
 ///
+/// ```
+/// use pipeprobe::sources::terraform::{self, Kind};
+///
+/// // terraform show -json PLAN
+/// let plan = std::fs::read_to_string("tests/terraform/plan.json")?;
+/// let declared = terraform::read(Kind::Plan, &plan, "plan.json")?;
+/// for pipe in &declared.pipes {
+///     assert!(pipe.name.contains("clickhouse_clickpipe."), "{}", pipe.name);
+/// }
+/// # assert!(!declared.pipes.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// A document that is not what `terraform show -json` prints. Nothing of the document is quoted but addresses.
 pub fn read(kind: Kind, text: &str, name: &str) -> Result<Declared, ConfigErrors> {
