@@ -29,7 +29,7 @@ pub use explain::Explain;
 pub use lint::Lint;
 pub use output::{CheckFormat, Detail, Format, LogFormat, LogLevel, Output};
 pub use serve::{Health, Serve};
-pub use setup::{Artefact, Setup};
+pub use setup::{Setup, SetupPart};
 pub use token::{Client, Token};
 pub use value::{Given, Written};
 

@@ -25,7 +25,7 @@ pub use remarks::Missing;
 use sql::publication;
 
 use crate::{
-    cli::Artefact,
+    cli::SetupPart,
     config::Setup,
     report::json::SCHEMA_VERSION,
     static_ips::StaticIps,
@@ -42,7 +42,7 @@ fn rendered(template: &impl Template) -> String {
 
 /// All parts for one target.
 #[derive(Clone, Debug)]
-pub struct Artefacts<'a> {
+pub struct SetupParts<'a> {
     pub plan: &'a Setup,
     pub target: &'a Target,
     /// Unknown values, which appear as placeholders.
@@ -63,9 +63,9 @@ pub struct Artefacts<'a> {
     pub check: String,
 }
 
-impl<'a> Artefacts<'a> {
+impl<'a> SetupParts<'a> {
     /// ```
-    /// use pipeprobe::{cli::{Cli, Command}, config::Setup, setup::Artefacts};
+    /// use pipeprobe::{cli::{Cli, Command}, config::Setup, setup::SetupParts};
     ///
     /// let arguments = [
     ///     "pipeprobe", "setup", "--type", "rdspostgres",
@@ -74,7 +74,7 @@ impl<'a> Artefacts<'a> {
     /// ];
     /// let Command::Setup(setup) = Cli::read(arguments.map(Into::into))?.command else { unreachable!() };
     /// let plan = Setup::read(*setup, &|_| None)?;
-    /// let setup = Artefacts::new(&plan);
+    /// let setup = SetupParts::new(&plan);
     /// assert!(setup.sql.contains(r#"GRANT rds_iam TO "clickpipes_iam_user";"#));
     /// // Without --service-role, there is a placeholder.
     /// let principal = &setup.trust_policy["Statement"][0]["Principal"]["AWS"];
@@ -100,14 +100,14 @@ impl<'a> Artefacts<'a> {
     }
 
     /// The text of one part.
-    pub fn text_of(&self, artefact: Artefact) -> String {
-        match artefact {
-            Artefact::TrustPolicy => format!("{:#}\n", self.trust_policy),
-            Artefact::ConnectPolicy => format!("{:#}\n", self.connect_policy),
-            Artefact::Sql => self.sql.clone(),
-            Artefact::Parameters => format!("{:#}\n", parameters::for_aws(&self.parameters)),
-            Artefact::Steps => self.steps.clone(),
-            Artefact::Terraform => format!("{}\n{}", self.aws_tf, self.clickpipe_tf),
+    pub fn text_of(&self, part: SetupPart) -> String {
+        match part {
+            SetupPart::TrustPolicy => format!("{:#}\n", self.trust_policy),
+            SetupPart::ConnectPolicy => format!("{:#}\n", self.connect_policy),
+            SetupPart::Sql => self.sql.clone(),
+            SetupPart::Parameters => format!("{:#}\n", parameters::for_aws(&self.parameters)),
+            SetupPart::Steps => self.steps.clone(),
+            SetupPart::Terraform => format!("{}\n{}", self.aws_tf, self.clickpipe_tf),
         }
     }
 
@@ -115,15 +115,15 @@ impl<'a> Artefacts<'a> {
     pub fn files(&self) -> Vec<(&'static str, String)> {
         let mut files = vec![
             ("README.txt", text::readme(self)),
-            ("trust-policy.json", self.text_of(Artefact::TrustPolicy)),
-            ("rds-connect-policy.json", self.text_of(Artefact::ConnectPolicy)),
+            ("trust-policy.json", self.text_of(SetupPart::TrustPolicy)),
+            ("rds-connect-policy.json", self.text_of(SetupPart::ConnectPolicy)),
             ("setup.sql", self.sql.clone()),
             ("aws.sh", self.steps.clone()),
             ("aws.tf", self.aws_tf.clone()),
             ("clickpipe.tf", self.clickpipe_tf.clone()),
         ];
         if !self.parameters.is_empty() {
-            files.push(("parameters.json", self.text_of(Artefact::Parameters)));
+            files.push(("parameters.json", self.text_of(SetupPart::Parameters)));
         }
         if let Some(ca) = &self.target.ca_certificate {
             files.push((check::CA_FILE, ca.pem.to_string()));
@@ -141,8 +141,8 @@ impl<'a> Artefacts<'a> {
     }
 
     /// What `setup -o json` prints: all parts, or one.
-    pub fn document(&'a self, only: Option<Artefact>, written: Vec<String>) -> Document<'a> {
-        let wants = |artefact| only.is_none_or(|only| only == artefact);
+    pub fn document(&'a self, only: Option<SetupPart>, written: Vec<String>) -> Document<'a> {
+        let wants = |part| only.is_none_or(|only| only == part);
         Document {
             schema_version: SCHEMA_VERSION,
             pipeprobe: env!("CARGO_PKG_VERSION"),
@@ -151,13 +151,13 @@ impl<'a> Artefacts<'a> {
             replication_mode: self.mode(),
             missing: &self.missing,
             remarks: &self.remarks,
-            trust_policy: wants(Artefact::TrustPolicy).then_some(&self.trust_policy),
-            connect_policy: wants(Artefact::ConnectPolicy).then_some(&self.connect_policy),
-            sql: wants(Artefact::Sql).then_some(&*self.sql),
-            parameters: wants(Artefact::Parameters)
+            trust_policy: wants(SetupPart::TrustPolicy).then_some(&self.trust_policy),
+            connect_policy: wants(SetupPart::ConnectPolicy).then_some(&self.connect_policy),
+            sql: wants(SetupPart::Sql).then_some(&*self.sql),
+            parameters: wants(SetupPart::Parameters)
                 .then_some(Parameters { group: self.parameter_group, settings: &self.parameters }),
-            steps: wants(Artefact::Steps).then_some(&*self.steps),
-            terraform: wants(Artefact::Terraform)
+            steps: wants(SetupPart::Steps).then_some(&*self.steps),
+            terraform: wants(SetupPart::Terraform)
                 .then_some(Terraform { aws: &self.aws_tf, clickpipe: &self.clickpipe_tf }),
             check: &self.check,
             static_ips: self.target.pipe.static_ips.as_ref().filter(|_| only.is_none()),

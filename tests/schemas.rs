@@ -41,8 +41,8 @@ const TARGET: [&str; 6] = [
 fn setup_output_matches_its_schema() {
     let setup = [&["setup"], &TARGET[..]].concat();
     assert_eq!(judged(&setup), 0);
-    for artefact in ["trust-policy", "connect-policy", "sql", "parameters", "steps", "terraform"] {
-        assert_eq!(judged(&[&setup[..], &["--only", artefact]].concat()), 0);
+    for part in ["trust-policy", "connect-policy", "sql", "parameters", "steps", "terraform"] {
+        assert_eq!(judged(&[&setup[..], &["--only", part]].concat()), 0);
     }
     assert_eq!(judged(&["setup", "--host", "orders:1"]), 2);
 }

@@ -144,13 +144,13 @@ fn steps_are_in_order_of_execution() {
 fn scripts_are_bash_and_policies_are_json() {
     for (kind, _) in KINDS {
         for mode in ["cdc", "snapshot"] {
-            let only = |artefact| stdout(setup(kind, &["--replication-mode", mode, "--only", artefact]));
+            let only = |part| stdout(setup(kind, &["--replication-mode", mode, "--only", part]));
             let script = only("steps");
             let mut bash = Command::new("bash").arg("-n").stdin(Stdio::piped()).spawn().unwrap();
             bash.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
             assert!(bash.wait().unwrap().success(), "{script}");
-            for artefact in ["trust-policy", "connect-policy", "parameters"] {
-                serde_json::from_str::<Value>(&only(artefact)).unwrap();
+            for part in ["trust-policy", "connect-policy", "parameters"] {
+                serde_json::from_str::<Value>(&only(part)).unwrap();
             }
             assert_eq!(only("parameters").trim() == "[]", mode == "snapshot");
         }
@@ -158,7 +158,7 @@ fn scripts_are_bash_and_policies_are_json() {
 }
 
 #[test]
-fn one_artefact_alone_is_also_one_field_alone() {
+fn one_part_alone_is_also_one_field_alone() {
     let document = stdout(setup("rdspostgres", &["--only", "sql", "-o", "json"]));
     let document: Value = serde_json::from_str(&document).unwrap();
     assert!(document["sql"].is_string() && document.get("trust_policy").is_none());

@@ -25,7 +25,7 @@ pub struct Setup {
 
     /// Print only this part, for example to pipe it to psql, mysql, bash or aws
     #[arg(long, value_name = "PART", conflicts_with = "write", ignore_case = true)]
-    pub only: Option<Artefact>,
+    pub only: Option<SetupPart>,
 
     /// Write each part to a file in this folder instead of printing it
     #[arg(long, value_name = "DIR")]
@@ -55,7 +55,7 @@ pub struct Setup {
 
 /// One part of a setup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Artefact {
+pub enum SetupPart {
     /// Trust policy of the access role (JSON)
     TrustPolicy,
     /// Permission policy of the access role: rds-db:connect (JSON)

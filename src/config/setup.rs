@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     cli::{
-        self, Artefact, Format,
+        self, Format, SetupPart,
         fields::{FieldValue, Fields},
     },
     clickpipes,
@@ -31,7 +31,7 @@ pub struct Setup {
     /// Additional principals that may assume the access role.
     pub callers: Vec<PrincipalArn>,
     pub resource_id: Option<ResourceId>,
-    pub only: Option<Artefact>,
+    pub only: Option<SetupPart>,
     pub write: Option<PathBuf>,
     pub force: bool,
     pub output: Format,

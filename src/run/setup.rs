@@ -13,14 +13,14 @@ use super::Exit;
 use crate::{
     cli::Format,
     config::Setup,
-    setup::{Artefacts, text},
+    setup::{SetupParts, text},
     target::Invalid,
 };
 
 /// # Errors
 /// `out`'s.
 pub fn setup(plan: &Setup, out: &mut impl Write) -> io::Result<Exit> {
-    let made = Artefacts::new(plan);
+    let made = SetupParts::new(plan);
     let written = match &plan.write {
         None => Vec::new(),
         Some(folder) => match write_files(folder, &made.files(), plan.force) {
@@ -33,7 +33,7 @@ pub fn setup(plan: &Setup, out: &mut impl Write) -> io::Result<Exit> {
             serde_json::to_writer_pretty(&mut *out, &made.document(only, written))?;
             writeln!(out)?;
         }
-        (Format::Text, Some(artefact), _) => out.write_all(made.text_of(artefact).as_bytes())?,
+        (Format::Text, Some(part), _) => out.write_all(made.text_of(part).as_bytes())?,
         (Format::Text, None, Some(_)) => text::write_written(out, &made, &written)?,
         (Format::Text, None, None) => text::write(out, &made)?,
     }

@@ -8,7 +8,7 @@ use std::{
 use anstyle::Style;
 use askama::Template;
 
-use super::{Artefacts, Missing, filters, policies, rendered, steps::Steps};
+use super::{Missing, SetupParts, filters, policies, rendered, steps::Steps};
 
 /// Columns of prose. Commands and files are not wrapped.
 pub(super) const WIDTH: usize = 90;
@@ -17,14 +17,14 @@ const STRONG: Style = Style::new().bold();
 #[derive(Template)]
 #[template(path = "screen.txt", config = "src/setup/templates/askama.toml")]
 struct Screen<'a> {
-    made: &'a Artefacts<'a>,
+    made: &'a SetupParts<'a>,
     s: Steps<'a>,
 }
 
 #[derive(Template)]
 #[template(path = "readme.txt", config = "src/setup/templates/askama.toml")]
 struct Readme<'a> {
-    made: &'a Artefacts<'a>,
+    made: &'a SetupParts<'a>,
 }
 
 impl Screen<'_> {
@@ -45,7 +45,7 @@ impl Screen<'_> {
 
 /// # Errors
 /// If `out` cannot be written.
-pub fn write(out: &mut impl Write, made: &Artefacts<'_>) -> io::Result<()> {
+pub fn write(out: &mut impl Write, made: &SetupParts<'_>) -> io::Result<()> {
     let Some(s) = Steps::new(made.plan) else { return Ok(()) };
     out.write_all(rendered(&Screen { made, s }).as_bytes())
 }
@@ -54,7 +54,7 @@ pub fn write(out: &mut impl Write, made: &Artefacts<'_>) -> io::Result<()> {
 ///
 /// # Errors
 /// If `out` cannot be written.
-pub fn write_written(out: &mut impl Write, made: &Artefacts<'_>, files: &[String]) -> io::Result<()> {
+pub fn write_written(out: &mut impl Write, made: &SetupParts<'_>, files: &[String]) -> io::Result<()> {
     for file in files {
         writeln!(out, "wrote {file}")?;
     }
@@ -65,7 +65,7 @@ pub fn write_written(out: &mut impl Write, made: &Artefacts<'_>, files: &[String
 }
 
 /// `README.txt`: the files beside it, in order of use.
-pub(super) fn readme(made: &Artefacts<'_>) -> String {
+pub(super) fn readme(made: &SetupParts<'_>) -> String {
     rendered(&Readme { made })
 }
 
