@@ -12,7 +12,7 @@ mod ec2;
 #[cfg(feature = "aws-diagnostics")]
 mod iam;
 #[cfg(feature = "aws-diagnostics")]
-mod notes;
+mod api_calls;
 #[cfg(feature = "aws-diagnostics")]
 mod query;
 #[cfg(feature = "aws-diagnostics")]
@@ -28,7 +28,7 @@ use serde::Serialize;
 use crate::{
     evidence::none_if_empty,
     static_ips::Rule,
-    target::{Operator, Target},
+    target::{AwsDiagnosticsCredentials, Target},
 };
 
 /// All calls and their results.
@@ -36,9 +36,9 @@ use crate::{
 #[cfg_attr(test, derive(serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct AwsRecords {
     /// ARN of the caller, if STS returned it.
-    pub operator: Option<String>,
+    pub caller: Option<String>,
     /// In the order of the calls.
-    pub asked: Vec<ApiCall>,
+    pub calls: Vec<ApiCall>,
     pub database: Lookup<DatabaseRecord>,
     pub role: Lookup<Role>,
     /// Read only if the addresses of ClickPipes are known.
@@ -243,16 +243,21 @@ pub struct Boundary {
 
 /// Reads the records until `deadline`. Later results are unknown.
 #[cfg(feature = "aws-diagnostics")]
-pub async fn look(target: &Target, operator: &Operator, deadline: Instant, now: Timestamp) -> AwsRecords {
+pub async fn read_records(
+    target: &Target,
+    credentials: &AwsDiagnosticsCredentials,
+    deadline: Instant,
+    now: Timestamp,
+) -> AwsRecords {
     use crate::{identity, target::RdsName, trust};
 
     let start = Instant::now();
-    let notes = notes::Notes::until(deadline);
+    let calls = api_calls::ApiCalls::until(deadline);
     let roots =
         trust::web_roots(target.access.ca_bundle.as_ref()).unwrap_or_else(|_| rustls::RootCertStore::empty());
-    let becoming = identity::operator(operator, &target.access, &target.region, roots);
-    let Some(identity) = notes.credentials(&operator.to_string(), becoming).await else {
-        return AwsRecords { asked: notes.into_calls(), took: start.elapsed(), ..AwsRecords::default() };
+    let becoming = identity::diagnostics_identity(credentials, &target.access, &target.region, roots);
+    let Some(identity) = calls.credentials(&credentials.to_string(), becoming).await else {
+        return AwsRecords { calls: calls.into_calls(), took: start.elapsed(), ..AwsRecords::default() };
     };
     let api = query::QueryApi { identity: &identity, region: &target.region, now, start };
     let kind = RdsName::parse(&target.sign.host).map(|name| name.kind);
@@ -265,12 +270,12 @@ pub async fn look(target: &Target, operator: &Operator, deadline: Instant, now: 
                 "not called: the credentials belong to account {}, and IAM returns only roles of that account",
                 account.unwrap_or_default()
             );
-            notes.refused("iam:GetRole", role.as_str(), why);
+            calls.refused("iam:GetRole", role.as_str(), why);
             return Lookup::Unavailable;
         }
-        iam::read(&api, role, &notes).await
+        iam::read(&api, role, &calls).await
     };
-    let database = rds::find(&api, target.sign.host.as_str(), kind, &notes);
+    let database = rds::find(&api, target.sign.host.as_str(), kind, &calls);
     let (database, role) = tokio::join!(database, role);
     let network = match (&target.pipe.static_ips, database.found()) {
         (Some(_), Some(record)) => {
@@ -278,23 +283,28 @@ pub async fn look(target: &Target, operator: &Operator, deadline: Instant, now: 
             let groups = async {
                 match ids.is_empty() {
                     true => Lookup::NotFound,
-                    false => ec2::security_groups(&api, ids, &notes).await,
+                    false => ec2::security_groups(&api, ids, &calls).await,
                 }
             };
-            let (public, groups) = tokio::join!(rds::is_public(&api, record, &notes), groups);
+            let (public, groups) = tokio::join!(rds::is_public(&api, record, &calls), groups);
             Some(Network { public, groups })
         }
         _ => None,
     };
     let took = start.elapsed();
-    AwsRecords { operator: identity.arn, asked: notes.into_calls(), database, role, network, took }
+    AwsRecords { caller: identity.arn, calls: calls.into_calls(), database, role, network, took }
 }
 
 /// The configuration refuses the options without the feature. This is for other callers of the library.
 #[cfg(not(feature = "aws-diagnostics"))]
 #[expect(clippy::unused_async, reason = "the same signature as with the feature")]
-pub async fn look(_: &Target, operator: &Operator, _: Instant, _: Timestamp) -> AwsRecords {
+pub async fn read_records(
+    _: &Target,
+    credentials: &AwsDiagnosticsCredentials,
+    _: Instant,
+    _: Timestamp,
+) -> AwsRecords {
     let refused = Some("this pipeprobe was built without the feature aws-diagnostics".to_owned());
-    let asked = ApiCall { call: CREDENTIALS.to_owned(), about: operator.to_string(), refused };
-    AwsRecords { asked: vec![asked], ..AwsRecords::default() }
+    let call = ApiCall { call: CREDENTIALS.to_owned(), about: credentials.to_string(), refused };
+    AwsRecords { calls: vec![call], ..AwsRecords::default() }
 }

@@ -46,7 +46,7 @@ use crate::{
 };
 
 #[cfg(feature = "aws-diagnostics")]
-pub(crate) use diagnostics::{OperatorIdentity, Said, operator};
+pub(crate) use diagnostics::{ApiError, DiagnosticsIdentity, diagnostics_identity};
 pub(crate) use http::{HttpAnswer, HttpLimits, HttpSender};
 
 /// The most one call of AWS may take, its retries included.

@@ -451,13 +451,13 @@ fn aws_diagnostics(
     seen: &Observations,
     diagnostics: &[Diagnostic],
 ) -> Option<AwsDiagnostics> {
-    let records = seen.operator.as_ref()?;
+    let records = seen.aws_records.as_ref()?;
     let findings = checks::aws::aws_evidence(target, seen);
     Some(AwsDiagnostics {
-        caller: records.operator.clone(),
+        caller: records.caller.clone(),
         conclusion: checks::aws::conclusion(target, seen, diagnostics, &findings),
         findings,
-        calls: records.asked.clone(),
+        calls: records.calls.clone(),
         duration: records.took,
     })
 }

@@ -15,7 +15,7 @@ use std::{fmt, net::IpAddr, str::FromStr};
 use clap::ValueEnum;
 use serde::Serialize;
 
-pub use access::{Access, CaCertificate, Operator};
+pub use access::{Access, AwsDiagnosticsCredentials, CaCertificate};
 pub use arn::{PrincipalArn, RoleArn};
 pub use declaration::{Declaration, Planned, PlannedPart, Problem, ProblemKind, Skipped, Unchecked};
 pub use invalid::{
@@ -333,7 +333,7 @@ pub struct Target {
     pub access: Access,
     pub ca_certificate: Option<CaCertificate>,
     /// Credentials for AWS diagnostics, if they are turned on.
-    pub operator: Option<Operator>,
+    pub aws_diagnostics: Option<AwsDiagnosticsCredentials>,
     /// What the pipe does with it.
     pub pipe: Pipe,
     /// The declaration of the pipe, if it comes from a Terraform plan or state.

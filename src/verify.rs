@@ -101,19 +101,21 @@ pub struct RunResult {
 pub async fn verify(target: &Target, requirement: Requirement, budget: Budget, clock: Clock) -> Report {
     let start = Instant::now();
     // In parallel with the check: it adds no time, and the evidence is ready when a failure is reported.
-    let look = async {
-        match &target.operator {
-            Some(operator) => {
-                let look = aws::look(target, operator, start + budget.timeout.mul_f32(0.9), clock());
+    let aws_records = async {
+        match &target.aws_diagnostics {
+            Some(credentials) => {
+                let read =
+                    aws::read_records(target, credentials, start + budget.timeout.mul_f32(0.9), clock());
                 let span = tracing::debug_span!("aws_diagnostics", target = target.name);
-                Some(look.instrument(span).await)
+                Some(read.instrument(span).await)
             }
             None => None,
         }
     };
-    let (observed, look) = tokio::join!(observe(target, budget, RunContext::default(), clock), look);
+    let (observed, aws_records) =
+        tokio::join!(observe(target, budget, RunContext::default(), clock), aws_records);
     let RunResult { mut seen, mut timing } = observed;
-    seen.operator = look;
+    seen.aws_records = aws_records;
     timing.took = start.elapsed();
     Report::new(target, &seen, requirement, timing)
 }

@@ -4,30 +4,30 @@
 
 use super::{
     Lookup, SecurityGroup,
-    notes::Notes,
-    query::{EC2, QueryApi, said},
+    api_calls::ApiCalls,
+    query::{EC2, QueryApi},
     xml::{Element, Malformed},
 };
-use crate::{diagnostic::printable, identity::Said, static_ips::Rule};
+use crate::{diagnostic::printable, identity::ApiError, static_ips::Rule};
 
 /// All rules of these groups.
 pub(super) async fn security_groups(
     api: &QueryApi<'_>,
     ids: &[String],
-    notes: &Notes,
+    calls: &ApiCalls,
 ) -> Lookup<Vec<SecurityGroup>> {
-    match notes.ask("ec2:DescribeSecurityGroups", &ids.join(", "), ask(api, ids)).await {
+    match calls.record("ec2:DescribeSecurityGroups", &ids.join(", "), ask(api, ids)).await {
         Ok(groups) => Lookup::Found(groups),
         Err(_) => Lookup::Unavailable,
     }
 }
 
-async fn ask(api: &QueryApi<'_>, ids: &[String]) -> Result<Vec<SecurityGroup>, Said> {
+async fn ask(api: &QueryApi<'_>, ids: &[String]) -> Result<Vec<SecurityGroup>, ApiError> {
     let names: Vec<String> = (1..=ids.len()).map(|number| format!("GroupId.{number}")).collect();
     let parameters: Vec<_> = names.iter().zip(ids).map(|(name, id)| (name.as_str(), id.as_str())).collect();
     let groups = api.call(&EC2, "DescribeSecurityGroups", &parameters, groups).await?;
     match ids.iter().find(|id| !groups.iter().any(|group| group.id == **id)) {
-        Some(id) => Err(said(format!("the answer does not contain {id}"))),
+        Some(id) => Err(ApiError::new(format!("the answer does not contain {id}"))),
         None => Ok(groups),
     }
 }

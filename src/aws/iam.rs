@@ -4,19 +4,19 @@ use futures_util::future::join_all;
 
 use super::{
     Boundary, Lookup, Policy, Role,
-    notes::Notes,
-    query::{IAM, QueryApi, said},
+    api_calls::ApiCalls,
+    query::{IAM, QueryApi},
     xml::{Element, Malformed},
 };
-use crate::{identity::Said, target::RoleArn};
+use crate::{identity::ApiError, target::RoleArn};
 
 /// The role, its trust policy and all its permission policies.
-pub(super) async fn read(api: &QueryApi<'_>, role: &RoleArn, notes: &Notes) -> Lookup<Role> {
-    let records = Records { api, name: role.name(), notes };
+pub(super) async fn read(api: &QueryApi<'_>, role: &RoleArn, calls: &ApiCalls) -> Lookup<Role> {
+    let records = Records { api, name: role.name(), calls };
     let (got, inline, attached) = tokio::join!(records.role(), records.inline(), records.attached());
     let (arn, trust, boundary) = match got {
         Ok(got) => got,
-        Err(said) if said.code.as_deref() == Some("NoSuchEntity") => return Lookup::NotFound,
+        Err(error) if error.code.as_deref() == Some("NoSuchEntity") => return Lookup::NotFound,
         Err(_) => return Lookup::Unavailable,
     };
     let boundary = match boundary {
@@ -31,7 +31,7 @@ pub(super) async fn read(api: &QueryApi<'_>, role: &RoleArn, notes: &Notes) -> L
 struct Records<'a> {
     api: &'a QueryApi<'a>,
     name: &'a str,
-    notes: &'a Notes,
+    calls: &'a ApiCalls,
 }
 
 /// The policies that could be read, and whether these are all.
@@ -39,7 +39,7 @@ type Policies = (Vec<Policy>, bool);
 
 impl Records<'_> {
     /// ARN, trust policy, and ARN of the permissions boundary.
-    async fn role(&self) -> Result<(String, String, Option<String>), Said> {
+    async fn role(&self) -> Result<(String, String, Option<String>), ApiError> {
         self.one("GetRole", self.name, &[("RoleName", self.name)], |result| {
             let role = result.required("Role")?;
             let arn = role.required("Arn")?.content();
@@ -95,9 +95,9 @@ impl Records<'_> {
         about: &str,
         parameters: &[(&str, &str)],
         of: impl FnOnce(Element<'_>) -> Result<T, Malformed>,
-    ) -> Result<T, Said> {
+    ) -> Result<T, ApiError> {
         let asking = self.api.call(&IAM, action, parameters, of);
-        self.notes.ask(&format!("iam:{action}"), about, asking).await
+        self.calls.record(&format!("iam:{action}"), about, asking).await
     }
 
     /// All pages of a list about the role.
@@ -106,7 +106,7 @@ impl Records<'_> {
         action: &str,
         list: &str,
         item: impl Fn(Element<'_>) -> Result<String, Malformed>,
-    ) -> Result<Vec<String>, Said> {
+    ) -> Result<Vec<String>, ApiError> {
         let pages = async {
             let (mut items, mut marker) = (Vec::new(), None::<String>);
             loop {
@@ -122,12 +122,12 @@ impl Records<'_> {
                 items.extend(page);
                 match next {
                     None => return Ok(items),
-                    next if next == marker => return Err(said("the same page again")),
+                    next if next == marker => return Err(ApiError::new("the same page again")),
                     next => marker = next,
                 }
             }
         };
-        self.notes.ask(&format!("iam:{action}"), self.name, pages).await
+        self.calls.record(&format!("iam:{action}"), self.name, pages).await
     }
 }
 

@@ -17,7 +17,7 @@ use percent_encoding::utf8_percent_encode;
 use super::xml::{Element, Malformed, read};
 use crate::{
     diagnostic::printable,
-    identity::{CALL_BUDGET, HttpAnswer, OperatorIdentity, Said},
+    identity::{ApiError, CALL_BUDGET, DiagnosticsIdentity, HttpAnswer},
     target::Region,
     token::RESERVED,
 };
@@ -43,7 +43,7 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
 
 pub(super) struct QueryApi<'a> {
-    pub(super) identity: &'a OperatorIdentity,
+    pub(super) identity: &'a DiagnosticsIdentity,
     pub(super) region: &'a Region,
     /// When the run began.
     pub(super) now: Timestamp,
@@ -52,18 +52,14 @@ pub(super) struct QueryApi<'a> {
 
 /// An attempt that failed.
 struct Failed {
-    said: Said,
+    error: ApiError,
     is_transient: bool,
 }
 
-impl From<Malformed> for Said {
+impl From<Malformed> for ApiError {
     fn from(Malformed(what): Malformed) -> Self {
-        said(format!("an answer that is not complete: {what}"))
+        Self::new(format!("an answer that is not complete: {what}"))
     }
-}
-
-pub(super) fn said(words: impl std::fmt::Display) -> Said {
-    Said { code: None, words: printable(&words.to_string()) }
 }
 
 impl QueryApi<'_> {
@@ -77,10 +73,11 @@ impl QueryApi<'_> {
         action: &str,
         parameters: &[(&str, &str)],
         of: impl FnOnce(Element<'_>) -> Result<T, Malformed>,
-    ) -> Result<T, Said> {
+    ) -> Result<T, ApiError> {
         let form = form(service, action, parameters);
         let answer = tokio::time::timeout(CALL_BUDGET, self.attempts(service, &form)).await;
-        let answer = answer.map_err(|_| said(format!("no answer within {} s", CALL_BUDGET.as_secs())))??;
+        let answer =
+            answer.map_err(|_| ApiError::new(format!("no answer within {} s", CALL_BUDGET.as_secs())))??;
         let answered = format!("{action}Response");
         let read = read(&answer.text, |root| {
             if root.name() != answered {
@@ -90,25 +87,25 @@ impl QueryApi<'_> {
         });
         read.map_err(|malformed| match answer.text.contains(&answered) {
             true => malformed.into(),
-            false => said(answer.description),
+            false => ApiError::new(answer.description),
         })
     }
 
-    async fn attempts(&self, service: &Service, form: &str) -> Result<HttpAnswer, Said> {
+    async fn attempts(&self, service: &Service, form: &str) -> Result<HttpAnswer, ApiError> {
         for pause in PAUSES {
             match self.attempt(service, form).await {
                 Err(failed) if failed.is_transient => tokio::time::sleep(pause).await,
-                result => return result.map_err(|failed| failed.said),
+                result => return result.map_err(|failed| failed.error),
             }
         }
-        self.attempt(service, form).await.map_err(|failed| failed.said)
+        self.attempt(service, form).await.map_err(|failed| failed.error)
     }
 
     async fn attempt(&self, service: &Service, form: &str) -> Result<HttpAnswer, Failed> {
-        let lasting = |words| Failed { said: said(words), is_transient: false };
+        let lasting = |words| Failed { error: ApiError::new(words), is_transient: false };
         let request = self.signed(service, form.to_owned()).map_err(lasting)?;
         let answer = self.identity.http.send(request).await;
-        let answer = answer.map_err(|words| Failed { said: said(words), is_transient: true })?;
+        let answer = answer.map_err(|words| Failed { error: ApiError::new(words), is_transient: true })?;
         if answer.status == 200 { Ok(answer) } else { Err(refusal(answer)) }
     }
 
@@ -181,9 +178,9 @@ fn refusal(answer: HttpAnswer) -> Failed {
     match named {
         Ok(Some((code, message))) if !code.is_empty() => Failed {
             is_transient: is_transient || THROTTLED.contains(&code.as_str()),
-            said: Said { words: format!("{code}: {message}"), code: Some(code) },
+            error: ApiError { message: format!("{code}: {message}"), code: Some(code) },
         },
-        _ => Failed { said: said(answer.description), is_transient },
+        _ => Failed { error: ApiError::new(answer.description), is_transient },
     }
 }
 
@@ -259,7 +256,7 @@ mod tests {
             (403, "<html/>", None, "a proxy", false),
         ] {
             let failed = refusal(answer(status, text));
-            assert_eq!(failed.said, Said { code: code.map(str::to_owned), words: words.to_owned() });
+            assert_eq!(failed.error, ApiError { code: code.map(str::to_owned), message: words.to_owned() });
             assert_eq!(failed.is_transient, is_transient, "{text}");
         }
     }

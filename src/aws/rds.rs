@@ -2,11 +2,11 @@
 
 use super::{
     Cluster, DatabaseRecord, Instance, Lookup, ParameterGroup, Proxy, Switch,
-    notes::Notes,
-    query::{QueryApi, RDS, said},
+    api_calls::ApiCalls,
+    query::{QueryApi, RDS},
     xml::{Element, Malformed},
 };
-use crate::{diagnostic::printable, identity::Said, target::RdsNameKind};
+use crate::{diagnostic::printable, identity::ApiError, target::RdsNameKind};
 
 /// Records per page. The default of AWS is 100. The record of an instance has several kilobytes of XML, and a response is
 /// limited to 1 MiB.
@@ -44,9 +44,9 @@ pub(super) async fn find(
     api: &QueryApi<'_>,
     host: &str,
     kind: Option<RdsNameKind>,
-    notes: &Notes,
+    calls: &ApiCalls,
 ) -> Lookup<DatabaseRecord> {
-    let records = Records { api, host, notes };
+    let records = Records { api, host, calls };
     let lists: &[List] = match kind {
         Some(RdsNameKind::Instance) => &[List::Instances],
         Some(RdsNameKind::Proxy) => &[List::Proxies],
@@ -71,7 +71,7 @@ pub(super) async fn find(
 
 /// Whether the endpoint has a public address. In Aurora, the writer instance knows it. A proxy has none (RDS User Guide,
 /// limitations of RDS Proxy).
-pub(super) async fn is_public(api: &QueryApi<'_>, record: &DatabaseRecord, notes: &Notes) -> Option<bool> {
+pub(super) async fn is_public(api: &QueryApi<'_>, record: &DatabaseRecord, calls: &ApiCalls) -> Option<bool> {
     if record.proxy.is_some() {
         return Some(false);
     }
@@ -81,13 +81,13 @@ pub(super) async fn is_public(api: &QueryApi<'_>, record: &DatabaseRecord, notes
         return Some(public);
     }
     let writer = cluster?.writer.as_deref()?;
-    one(api, List::Instances, ("DBInstanceIdentifier", writer), notes, instance_of).await?.public
+    one(api, List::Instances, ("DBInstanceIdentifier", writer), calls, instance_of).await?.public
 }
 
 struct Records<'a> {
     api: &'a QueryApi<'a>,
     host: &'a str,
-    notes: &'a Notes,
+    calls: &'a ApiCalls,
 }
 
 impl Records<'_> {
@@ -102,7 +102,7 @@ impl Records<'_> {
         let found = self.first(List::Instances, its, instance_of).await;
         let cluster = match found.found().and_then(|instance| instance.cluster.as_deref()) {
             Some(name) => {
-                one(self.api, List::Clusters, ("DBClusterIdentifier", name), self.notes, cluster_of).await
+                one(self.api, List::Clusters, ("DBClusterIdentifier", name), self.calls, cluster_of).await
             }
             None => None,
         };
@@ -144,11 +144,13 @@ impl Records<'_> {
             });
             let page = async {
                 match page.await? {
-                    (None, next) if next.is_some() && next == marker => Err(said("the same page again")),
-                    page => Ok::<_, Said>(page),
+                    (None, next) if next.is_some() && next == marker => {
+                        Err(ApiError::new("the same page again"))
+                    }
+                    page => Ok::<_, ApiError>(page),
                 }
             };
-            match self.notes.ask(&format!("rds:{}", list.action()), "", page).await {
+            match self.calls.record(&format!("rds:{}", list.action()), "", page).await {
                 Ok((Some(found), _)) => return Lookup::Found(found),
                 Ok((None, None)) => return Lookup::NotFound,
                 Ok((None, next)) => marker = next,
@@ -163,14 +165,14 @@ async fn one<T>(
     api: &QueryApi<'_>,
     list: List,
     (parameter, identifier): (&str, &str),
-    notes: &Notes,
+    calls: &ApiCalls,
     make: impl Fn(Element<'_>) -> Result<T, Malformed>,
 ) -> Option<T> {
     let parameters = [(parameter, identifier)];
     let asking = api.call(&RDS, list.action(), &parameters, |result| {
         result.items(list.element()).next().map(make).transpose()
     });
-    notes.ask(&format!("rds:{}", list.action()), identifier, asking).await.ok()?
+    calls.record(&format!("rds:{}", list.action()), identifier, asking).await.ok()?
 }
 
 fn iam(found: Element<'_>) -> Result<Switch, Malformed> {

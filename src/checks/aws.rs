@@ -88,27 +88,27 @@ pub fn aws_evidence(target: &Target, seen: &Observations) -> Vec<AwsEvidence> {
 }
 
 fn read(target: &Target, seen: &Observations) -> Vec<AwsEvidence> {
-    let Some(look) = &seen.operator else { return Vec::new() };
-    if let Some(asked) = look.asked.iter().find(|asked| asked.call == CREDENTIALS) {
+    let Some(records) = &seen.aws_records else { return Vec::new() };
+    if let Some(asked) = records.calls.iter().find(|asked| asked.call == CREDENTIALS) {
         let words = asked.refused.as_deref().unwrap_or_default();
         return vec![
             AwsEvidence::unknown("operator", format!("no credentials of {}: {words}", asked.about))
                 .remedy("check --explain-with-profile and --explain-with-role, and log in (`aws sso login`)"),
         ];
     }
-    let mut aws_evidence = database::aws_evidence(target, look);
-    aws_evidence.extend(route::aws_evidence(target, look));
-    match &look.role {
-        Lookup::Found(role) => aws_evidence.extend(of_role(target, seen, look, role)),
+    let mut aws_evidence = database::aws_evidence(target, records);
+    aws_evidence.extend(route::aws_evidence(target, records));
+    match &records.role {
+        Lookup::Found(role) => aws_evidence.extend(of_role(target, seen, records, role)),
         Lookup::NotFound => aws_evidence.push(no_such_role(target)),
         Lookup::Unavailable => {
-            aws_evidence.push(AwsEvidence::unknown("access role", refused(look, "iam:GetRole")));
+            aws_evidence.push(AwsEvidence::unknown("access role", refused(records, "iam:GetRole")));
         }
     }
     aws_evidence
 }
 
-fn of_role(target: &Target, seen: &Observations, look: &AwsRecords, role: &Role) -> Vec<AwsEvidence> {
+fn of_role(target: &Target, seen: &Observations, records: &AwsRecords, role: &Role) -> Vec<AwsEvidence> {
     let Some(expected) = target.access.roles.last() else { return Vec::new() };
     if role.arn != expected.as_str() {
         let found = format!("IAM has it as {}, and {expected} was asked for", role.arn);
@@ -124,9 +124,9 @@ fn of_role(target: &Target, seen: &Observations, look: &AwsRecords, role: &Role)
         service_role: None,
         tags: Some(target.access.tags.tags.clone()),
         external_id: target.access.external_id.is_some(),
-        resource_id: look.database.found().and_then(database::resource_id).and_then(|id| id.parse().ok()),
+        resource_id: records.database.found().and_then(database::resource_id).and_then(|id| id.parse().ok()),
     };
-    let mut aws_evidence = permission::aws_evidence(&subject, role, look);
+    let mut aws_evidence = permission::aws_evidence(&subject, role, records);
     aws_evidence.push(trust::evidence(target, seen, &subject, role));
     aws_evidence
 }
@@ -139,8 +139,8 @@ fn no_such_role(target: &Target) -> AwsEvidence {
 }
 
 /// The error of a call that returned nothing.
-fn refused(look: &AwsRecords, call: &str) -> String {
-    let asked = look.asked.iter().find(|asked| asked.call == call && asked.refused.is_some());
+fn refused(records: &AwsRecords, call: &str) -> String {
+    let asked = records.calls.iter().find(|asked| asked.call == call && asked.refused.is_some());
     match asked.and_then(|asked| asked.refused.as_deref()) {
         Some(words) => format!("{call}: {words}"),
         None => format!("{call} told nothing"),
@@ -148,8 +148,8 @@ fn refused(look: &AwsRecords, call: &str) -> String {
 }
 
 /// The errors of all these calls.
-fn all_refused(look: &AwsRecords, calls: &[&str]) -> String {
-    let refused = look.asked.iter().filter(|asked| calls.contains(&asked.call.as_str()));
+fn all_refused(records: &AwsRecords, calls: &[&str]) -> String {
+    let refused = records.calls.iter().filter(|asked| calls.contains(&asked.call.as_str()));
     let words = refused.filter_map(|asked| Some(format!("{}: {}", asked.call, asked.refused.as_deref()?)));
     words.collect::<Vec<_>>().join("; ")
 }

@@ -18,7 +18,7 @@ pub struct Observations {
     /// Of an earlier full check, in a long-lived process.
     pub earlier: Option<Position>,
     /// What RDS and IAM have on record, if AWS diagnostics are on. It ranks the causes of a failure, and no check depends on it.
-    pub operator: Option<AwsRecords>,
+    pub aws_records: Option<AwsRecords>,
 }
 
 /// How far a run got.

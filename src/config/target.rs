@@ -18,10 +18,10 @@ use crate::{
     clickpipes,
     static_ips::{self, StaticIps},
     target::{
-        Access, CaCertificate, ConfigErrors, DbUser, Endpoint, Engine, ErrorList, ExternalId, Host, Invalid,
-        Operator, Origin, Pipe, RdsName, Region, ReplicationMechanism, ReplicationMode, RoleArn, SessionName,
-        SessionTag, SessionTags, SourceType, TableColumn, TableEngine, TablePattern, Target,
-        no_known_placeholder, quoted,
+        Access, AwsDiagnosticsCredentials, CaCertificate, ConfigErrors, DbUser, Endpoint, Engine, ErrorList,
+        ExternalId, Host, Invalid, Origin, Pipe, RdsName, Region, ReplicationMechanism, ReplicationMode,
+        RoleArn, SessionName, SessionTag, SessionTags, SourceType, TableColumn, TableEngine, TablePattern,
+        Target, no_known_placeholder, quoted,
     },
 };
 
@@ -98,7 +98,8 @@ pub(super) fn read(selected: Selected, needs: Needs, context: &Context<'_>) -> R
         user: database.user,
         access,
         ca_certificate: database.ca_certificate,
-        operator: (profile.is_some() || role.is_some()).then_some(Operator { profile, role }),
+        aws_diagnostics: (profile.is_some() || role.is_some())
+            .then_some(AwsDiagnosticsCredentials { profile, role }),
         pipe,
         declaration: None,
     })

@@ -1,6 +1,6 @@
-//! Credentials of an operator, for calls of other services than STS.
+//! The credentials of AWS diagnostics, for calls of other services than STS.
 
-use std::sync::Arc;
+use std::{error::Error, fmt::Display, sync::Arc};
 
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
@@ -11,12 +11,12 @@ use rustls::RootCertStore;
 use super::{IdentityError, Waiting, as_credentials, caller, http, in_words, load, source, sts};
 use crate::{
     diagnostic::printable,
-    target::{Access, Operator, Region},
+    target::{Access, AwsDiagnosticsCredentials, Region},
 };
 
 /// The identity that reads the AWS records.
 #[derive(Debug)]
-pub(crate) struct OperatorIdentity {
+pub(crate) struct DiagnosticsIdentity {
     /// Endpoints, as environment and profile configure them.
     pub(crate) sdk: SdkConfig,
     pub(crate) credentials: Credentials,
@@ -27,7 +27,7 @@ pub(crate) struct OperatorIdentity {
     pub(crate) arn: Option<String>,
 }
 
-impl OperatorIdentity {
+impl DiagnosticsIdentity {
     pub(crate) fn account(&self) -> Option<&str> {
         self.arn.as_ref().and_then(|arn| arn.split(':').nth(4))
     }
@@ -43,21 +43,21 @@ impl OperatorIdentity {
     }
 }
 
-/// Finds the operator's credentials: the profile's, and of the role assumed from them; without a profile the
+/// Finds the credentials: the profile's, and of the role assumed from them; without a profile the
 /// role is assumed from the source credentials.
 ///
 /// # Errors
 /// In AWS's words, or those of the source of credentials that failed.
-pub(crate) async fn operator(
-    operator: &Operator,
+pub(crate) async fn diagnostics_identity(
+    given: &AwsDiagnosticsCredentials,
     access: &Access,
     region: &Region,
     roots: RootCertStore,
-) -> Result<OperatorIdentity, String> {
+) -> Result<DiagnosticsIdentity, String> {
     let region = access.sts_region.as_ref().unwrap_or(region);
     let (roots, clock) = (Arc::new(roots), http::SharedClock::default());
     let http = http::client(roots.clone(), clock.clone(), access.plaintext_endpoints)?;
-    let profile = operator.profile.as_ref().or(access.profile.as_ref());
+    let profile = given.profile.as_ref().or(access.profile.as_ref());
     let sdk = load(profile, region, http).await;
     let mut credentials = source(&sdk, profile, &Waiting::default()).await.map_err(|error| match error {
         IdentityError::NoCredentials(why) => why.to_string(),
@@ -67,7 +67,7 @@ pub(crate) async fn operator(
         | IdentityError::NotSts { what, .. } => what,
         IdentityError::Local { failure, .. } => failure.to_string(),
     })?;
-    if let Some(role) = &operator.role {
+    if let Some(role) = &given.role {
         let client = sts(&sdk, region, credentials);
         let asking = client
             .assume_role()
@@ -75,46 +75,52 @@ pub(crate) async fn operator(
             .role_session_name(access.session_name.as_str())
             .duration_seconds(900)
             .send();
-        let answer = asking.await.map_err(|error| error.said().words)?;
+        let answer = asking.await.map_err(|error| error.api_error().message)?;
         let issued = answer.credentials().ok_or("the answer has no credentials")?;
         credentials = as_credentials(issued);
     }
     let arn = caller(&sts(&sdk, region, credentials.clone())).await.map(|arn| printable(&arn));
     let clock_offset_seconds = http::offset(&clock);
     let http = http::HttpSender::new(roots, clock, access.plaintext_endpoints)?;
-    Ok(OperatorIdentity { sdk, credentials, http, clock_offset_seconds, arn })
+    Ok(DiagnosticsIdentity { sdk, credentials, http, clock_offset_seconds, arn })
 }
 
 /// An error from AWS.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Said {
+pub(crate) struct ApiError {
     /// Of the service's own error: `AccessDenied`.
     pub(crate) code: Option<String>,
-    pub(crate) words: String,
+    pub(crate) message: String,
+}
+
+impl ApiError {
+    /// Without an error code of AWS.
+    pub(crate) fn new(message: impl Display) -> Self {
+        Self { code: None, message: printable(&message.to_string()) }
+    }
 }
 
 /// An error of any of the operations of STS.
 trait SdkFailure {
-    fn said(&self) -> Said;
+    fn api_error(&self) -> ApiError;
 }
 
-impl<E: ProvideErrorMetadata + std::error::Error + 'static> SdkFailure for SdkError<E> {
-    fn said(&self) -> Said {
+impl<E: ProvideErrorMetadata + Error + 'static> SdkFailure for SdkError<E> {
+    fn api_error(&self) -> ApiError {
         match self {
             Self::ServiceError(service) => match service.err().code() {
                 Some(code) => {
                     let message = service.err().message().unwrap_or_default();
-                    let words = printable(&format!("{code}: {message}"));
-                    Said { code: Some(code.to_owned()), words }
+                    let message = printable(&format!("{code}: {message}"));
+                    ApiError { code: Some(code.to_owned()), message }
                 }
-                None => Said { code: None, words: http::description(service.raw()) },
+                None => ApiError::new(http::description(service.raw())),
             },
             Self::TimeoutError(_) => {
-                let words = format!("no answer within {} s", super::CALL_BUDGET.as_secs());
-                Said { code: None, words }
+                ApiError::new(format!("no answer within {} s", super::CALL_BUDGET.as_secs()))
             }
-            Self::ResponseError(response) => Said { code: None, words: http::description(response.raw()) },
-            other => Said { code: None, words: in_words(other) },
+            Self::ResponseError(response) => ApiError::new(http::description(response.raw())),
+            other => ApiError::new(in_words(other)),
         }
     }
 }

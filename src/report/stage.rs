@@ -99,7 +99,7 @@ pub(super) fn timings(seen: &Observations, timing: Timing) -> Vec<StageTiming> {
     let identity = seen.identity().filter(|_| !evidence.kept).map(|_| (Stage::Identity, evidence.took));
     let connection = seen.connection.stage_durations.iter().map(|(stage, took)| ((*stage).into(), *took));
     let facts = timing.facts_took.map(|took| (Stage::Facts, took));
-    let records = seen.operator.as_ref().map(|records| (Stage::AwsDiagnostics, records.took));
+    let records = seen.aws_records.as_ref().map(|records| (Stage::AwsDiagnostics, records.took));
     let all = identity.into_iter().chain(connection).chain(facts).chain(records);
     all.map(|(stage, duration)| StageTiming { stage, duration }).collect()
 }

@@ -90,7 +90,7 @@ fn seen(replication: Result<SystemIdentity, ConnectError>) -> Observations {
             ..ConnectionEvidence::default()
         },
         earlier: None,
-        operator: None,
+        aws_records: None,
     }
 }
 
@@ -109,11 +109,11 @@ fn login_failed(error: ConnectError) -> Observations {
     Observations { reached, ..all_well }
 }
 
-/// A run whose token was refused, and an operator who could see why, but not everything.
+/// A run whose token was refused, and AWS diagnostics that could read why, but not everything.
 fn explained() -> Report {
-    let look = r#"
-        operator = "arn:aws:iam::123456789012:user/ops"
-        asked = [
+    let records = r#"
+        caller = "arn:aws:iam::123456789012:user/ops"
+        calls = [
             { call = "rds:DescribeDBInstances" },
             { call = "iam:GetRole", about = "clickpipes-rds-access" },
             { call = "iam:ListRolePolicies", about = "clickpipes-rds-access" },
@@ -135,15 +135,15 @@ fn explained() -> Report {
         trust = '{ "Version": "2012-10-17", "Statement": { "Effect": "Allow", "Principal": { "AWS": "999988887777" }, "Action": "sts:*" } }'
         policies = [{ name = "connect", text = '{ "Version": "2012-10-17", "Statement": { "Effect": "Allow", "Action": "rds-db:connect", "Resource": "*" } }' }]
     "#;
-    let mut look: crate::aws::AwsRecords = toml::from_str(look).unwrap();
-    look.took = Duration::from_millis(213);
+    let mut records: crate::aws::AwsRecords = toml::from_str(records).unwrap();
+    records.took = Duration::from_millis(213);
     let refusal = Refusal {
         code: "28000".into(),
         message: "PAM authentication failed for user \"clickpipes_iam_user\"".into(),
         ..Refusal::default()
     };
     let error = ConnectError::Refused { stage: Stage::Login, refusal };
-    let seen = Observations { operator: Some(look), ..login_failed(error) };
+    let seen = Observations { aws_records: Some(records), ..login_failed(error) };
     let started_at = "2026-01-02T03:04:05Z".parse().unwrap();
     let timing = Timing { started_at, took: Duration::from_millis(251), facts_took: None, facts_as_of: None };
     let requirement = Requirement::new(Basis::Guide, Capability::InitialLoadOnly, RequiredBy::Require);

@@ -62,13 +62,13 @@ pub struct Access {
 /// The credentials of AWS diagnostics, which read RDS and IAM records: those of a profile, or of a role that is assumed
 /// from the profile, otherwise from the source credentials. At least one of the two is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Operator {
+pub struct AwsDiagnosticsCredentials {
     /// Named profile of the shared AWS files.
     pub profile: Option<String>,
     pub role: Option<RoleArn>,
 }
 
-impl fmt::Display for Operator {
+impl fmt::Display for AwsDiagnosticsCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.role, &self.profile) {
             (Some(role), Some(profile)) => write!(f, "role {role} from profile {profile}"),

@@ -510,7 +510,7 @@ fn no_secret_of_the_operator_is_shown() {
         let shown =
             format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(shown.contains("assumed-role/auditor"), "{shown}");
-        let spans = r#" aws_diagnostics{target="postgres15"}: pipeprobe::aws::notes: API call finished call="iam:GetRole""#;
+        let spans = r#" aws_diagnostics{target="postgres15"}: pipeprobe::aws::api_calls: API call finished call="iam:GetRole""#;
         assert!(shown.contains(spans), "{shown}");
         assert_eq!(secrets_in(&shown, &[lab.secret_access_key()]), Vec::<String>::new());
     }

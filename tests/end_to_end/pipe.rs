@@ -3,7 +3,7 @@
 use lab::{Engine, Holder, Instance, Lab, ServerVersion};
 use serde_json::Value;
 
-use crate::serve::{MetricDef, QUICK, wait};
+use crate::serve::{QUICK, ServeProcess, wait};
 use crate::support::{Answer, Run, server_versions, skipped, text};
 
 const SLOT: &str = "peerflow_slot_orders";
@@ -161,7 +161,7 @@ fn the_forecast_comes_true() {
     server.restart_with(&[("max_slot_wal_keep_size", "320MB")]).unwrap();
     create_slot(server, SLOT);
     let head = format!("{QUICK}full_interval = \"1s\"\n[serve]\nbasis = \"server\"\n");
-    let serve = MetricDef::start(&lab, &head, &lab.config_toml());
+    let serve = ServeProcess::start(&lab, &head, &lab.config_toml());
     serve.becomes(&server.name, "healthy");
 
     let start = std::time::Instant::now();
@@ -235,7 +235,7 @@ fn a_life_of_a_reader(lab: &Lab, server: &Instance, version: ServerVersion) {
     assert!(binlog["lost_after_seconds"].is_null(), "{version}: {binlog:#}");
 
     let head = format!("{QUICK}full_interval = \"1s\"\n[serve]\nbasis = \"server\"\n");
-    let serve = MetricDef::start(lab, &head, &lab.config_toml());
+    let serve = ServeProcess::start(lab, &head, &lab.config_toml());
     serve.becomes(&server.name, "healthy");
     let metric = |name: &str| serve.metric(&format!("pipeprobe_{name}{{target=\"{}\"}}", server.name));
     let until = |what: &str, name: &str, expected: Option<f64>| {
@@ -321,7 +321,7 @@ fn tables_that_leave_the_publication_lose_their_key_or_are_dropped_are_noticed()
     }
     create_slot(server, SLOT);
     let head = format!("{QUICK}full_interval = \"1s\"\n[serve]\nbasis = \"server\"\n");
-    let serve = MetricDef::start(&lab, &head, &lab.config_toml());
+    let serve = ServeProcess::start(&lab, &head, &lab.config_toml());
     serve.becomes(&server.name, "healthy");
     let found = || {
         let body = serve.get(&format!("/api/v1/targets/{}", server.name)).body;

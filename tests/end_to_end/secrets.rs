@@ -3,7 +3,7 @@
 use lab::{Lab, ServerVersion};
 
 use crate::{
-    serve::{MetricDef, two},
+    serve::{ServeProcess, two},
     support::{Run, http_server, server_versions, skipped},
 };
 
@@ -118,7 +118,7 @@ fn spans_name_the_target(lab: &Lab, what: &str, said: &str) {
 #[cfg(target_os = "linux")]
 fn the_memory_of_serve_contains_no_token_between_checks() {
     let lab = two();
-    let serve = MetricDef::start(&lab, "[defaults]\ninterval = \"10m\"\n", &lab.config_toml());
+    let serve = ServeProcess::start(&lab, "[defaults]\ninterval = \"10m\"\n", &lab.config_toml());
     for name in ["postgres15", "mariadb10_11"] {
         serve.becomes(name, "healthy");
     }

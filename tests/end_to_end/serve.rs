@@ -39,7 +39,7 @@ use client::{Answer, get};
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A running `pipeprobe serve`, and what it has logged. Dropped, it is ended.
-pub(crate) struct MetricDef {
+pub(crate) struct ServeProcess {
     child: Child,
     pub(crate) address: String,
     log: Arc<Mutex<Vec<String>>>,
@@ -48,7 +48,7 @@ pub(crate) struct MetricDef {
     _folder: tempfile::TempDir,
 }
 
-impl MetricDef {
+impl ServeProcess {
     /// With this table in place of `[serve]`, before the targets.
     pub(crate) fn start(lab: &Lab, head: &str, targets: &str) -> Self {
         Self::start_with(lab, head, targets, |command| command)
@@ -161,7 +161,7 @@ impl MetricDef {
     }
 }
 
-impl Drop for MetricDef {
+impl Drop for ServeProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

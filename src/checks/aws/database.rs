@@ -27,13 +27,13 @@ pub(super) fn resource_id(record: &DatabaseRecord) -> Option<&str> {
     Some(id).filter(|id| !id.is_empty())
 }
 
-pub(super) fn aws_evidence(target: &Target, look: &AwsRecords) -> Vec<AwsEvidence> {
-    match &look.database {
+pub(super) fn aws_evidence(target: &Target, records: &AwsRecords) -> Vec<AwsEvidence> {
+    match &records.database {
         Lookup::Found(record) => of_record(target, record),
-        Lookup::NotFound => vec![nowhere(target, look)],
+        Lookup::NotFound => vec![nowhere(target, records)],
         Lookup::Unavailable => {
             let calls = ["rds:DescribeDBInstances", "rds:DescribeDBClusters", "rds:DescribeDBProxies"];
-            vec![AwsEvidence::unknown(SUBJECT, all_refused(look, &calls))]
+            vec![AwsEvidence::unknown(SUBJECT, all_refused(records, &calls))]
         }
     }
 }
@@ -43,11 +43,12 @@ fn account(arn: &str) -> Option<&str> {
 }
 
 /// The list of an account and Region was read to its end.
-fn nowhere(target: &Target, look: &AwsRecords) -> AwsEvidence {
+fn nowhere(target: &Target, records: &AwsRecords) -> AwsEvidence {
     let (host, region) = (&target.sign.host, &target.region);
-    let operators = look.operator.as_deref().and_then(account);
+    let account_of_caller = records.caller.as_deref().and_then(account);
     let roles = target.access.roles.last().map(RoleArn::account);
-    let whose = operators.map_or_else(|| "the operator's account".to_owned(), |id| format!("account {id}"));
+    let whose =
+        account_of_caller.map_or_else(|| "the operator's account".to_owned(), |id| format!("account {id}"));
     let listed = matches!(
         RdsName::parse(host).map(|name| name.kind),
         Some(
@@ -58,7 +59,7 @@ fn nowhere(target: &Target, look: &AwsRecords) -> AwsEvidence {
         )
     );
     let found = format!("nothing of {whose} in {region} has the endpoint {host}");
-    match (operators, roles) {
+    match (account_of_caller, roles) {
         // IAM authentication does not reach from one account into another.
         (Some(operators), Some(roles)) if listed && operators == roles => {
             AwsEvidence::warn(SUBJECT, &TOKEN_OTHER_ACCOUNT, format!("{found}, and the access role is of that account"))

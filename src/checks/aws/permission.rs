@@ -26,10 +26,11 @@ const READING: [&str; 5] = [
     "iam:GetPolicyVersion",
 ];
 
-pub(super) fn aws_evidence(subject: &Subject, role: &Role, look: &AwsRecords) -> Vec<AwsEvidence> {
+pub(super) fn aws_evidence(subject: &Subject, role: &Role, records: &AwsRecords) -> Vec<AwsEvidence> {
     let (context, database) = (Context::of_connect(subject), Database::of(subject));
     let request = Request { action: CONNECT, caller: None, database: Some(&database), context: &context };
-    let mut aws_evidence = vec![ApiCall { subject, role, look, database: &database }.evidence(request)];
+    let mut aws_evidence =
+        vec![ConnectRequest { subject, role, records, database: &database }.evidence(request)];
     if let Some(boundary) = &role.boundary {
         let arn = &boundary.arn;
         let read = boundary.text.as_deref().and_then(|text| documents(text, Kind::Permission));
@@ -37,7 +38,7 @@ pub(super) fn aws_evidence(subject: &Subject, role: &Role, look: &AwsRecords) ->
         aws_evidence.push(match said {
             None => AwsEvidence::unknown(
                 BOUNDARY,
-                format!("{arn} could not be read: {}", all_refused(look, &READING)),
+                format!("{arn} could not be read: {}", all_refused(records, &READING)),
             ),
             Some(Decision::Allowed(_)) => {
                 AwsEvidence::pass(BOUNDARY, format!("{arn} leaves {CONNECT} to it"))
@@ -59,14 +60,14 @@ pub(super) fn aws_evidence(subject: &Subject, role: &Role, look: &AwsRecords) ->
 
 const BOUNDARY: &str = "permissions boundary";
 
-struct ApiCall<'a> {
+struct ConnectRequest<'a> {
     subject: &'a Subject,
     role: &'a Role,
-    look: &'a AwsRecords,
+    records: &'a AwsRecords,
     database: &'a Database,
 }
 
-impl ApiCall<'_> {
+impl ConnectRequest<'_> {
     fn evidence(&self, request: Request<'_>) -> AwsEvidence {
         let policies = &self.role.policies;
         let read: Vec<(&str, Vec<Document>)> = policies
@@ -128,7 +129,7 @@ impl ApiCall<'_> {
     }
 
     fn why_not_whole(&self) -> String {
-        match all_refused(self.look, &READING) {
+        match all_refused(self.records, &READING) {
             none if none.is_empty() => "a document cannot be read".to_owned(),
             refused => refused,
         }

@@ -54,7 +54,11 @@ pub(in crate::checks) fn rank_causes(
         .collect();
     let mut candidates = singled;
     let (mut possible, mut ruled_out) = (Vec::new(), Vec::new());
-    let id = seen.operator.as_ref().and_then(|look| look.database.found()).and_then(database::resource_id);
+    let id = seen
+        .aws_records
+        .as_ref()
+        .and_then(|records| records.database.found())
+        .and_then(database::resource_id);
     for candidate in diagnostic.candidates.clone() {
         let against = aws_evidence.iter().find(|evidence| evidence.rules_out.contains(&candidate.cause));
         let remedy = match id {

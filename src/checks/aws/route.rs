@@ -14,8 +14,8 @@ use crate::{
 
 pub(super) const SUBJECT: &str = "route of ClickPipes";
 
-pub(super) fn aws_evidence(target: &Target, look: &AwsRecords) -> Vec<AwsEvidence> {
-    let (Some(ips), Some(network)) = (&target.pipe.static_ips, &look.network) else { return Vec::new() };
+pub(super) fn aws_evidence(target: &Target, records: &AwsRecords) -> Vec<AwsEvidence> {
+    let (Some(ips), Some(network)) = (&target.pipe.static_ips, &records.network) else { return Vec::new() };
     if RdsName::parse(&target.host).is_none() {
         let found = format!(
             "the pipe connects to {}, which is not the endpoint of the database: with PrivateLink, the security groups of the \
@@ -36,7 +36,7 @@ pub(super) fn aws_evidence(target: &Target, look: &AwsRecords) -> Vec<AwsEvidenc
     if network.public == Some(false) {
         return public.into_iter().collect();
     }
-    public.into_iter().chain([security_groups(target, look, network, ips)]).collect()
+    public.into_iter().chain([security_groups(target, records, network, ips)]).collect()
 }
 
 fn private(target: &Target) -> AwsEvidence {
@@ -52,18 +52,18 @@ fn private(target: &Target) -> AwsEvidence {
     ))
 }
 
-fn security_groups(target: &Target, look: &AwsRecords, network: &Network, ips: &StaticIps) -> AwsEvidence {
+fn security_groups(target: &Target, records: &AwsRecords, network: &Network, ips: &StaticIps) -> AwsEvidence {
     let groups = match &network.groups {
         Lookup::Found(groups) if !groups.is_empty() => groups,
         Lookup::Found(_) | Lookup::NotFound => {
             return AwsEvidence::unknown(SUBJECT, "the record of the database names no security group");
         }
         Lookup::Unavailable => {
-            return AwsEvidence::unknown(SUBJECT, refused(look, "ec2:DescribeSecurityGroups"))
+            return AwsEvidence::unknown(SUBJECT, refused(records, "ec2:DescribeSecurityGroups"))
                 .remedy("allow ec2:DescribeSecurityGroups");
         }
     };
-    let port = port(target, look);
+    let port = port(target, records);
     let rules: Vec<&Rule> = groups.iter().flat_map(|group| &group.rules).collect();
     let judged: Vec<(&Candidate, Allowed)> =
         ips.candidates.iter().map(|serving| (serving, Allowed::of(serving, &rules, port))).collect();
@@ -89,8 +89,8 @@ fn security_groups(target: &Target, look: &AwsRecords, network: &Network, ips: &
 }
 
 /// The port that the database listens on: security groups are in front of it.
-fn port(target: &Target, look: &AwsRecords) -> u16 {
-    let record = look.database.found();
+fn port(target: &Target, records: &AwsRecords) -> u16 {
+    let record = records.database.found();
     let instance = record.and_then(|record| record.instance.as_ref()?.port);
     let cluster = record.and_then(|record| record.cluster.as_ref()?.port);
     instance.or(cluster).unwrap_or(target.port)

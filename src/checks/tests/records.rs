@@ -1,4 +1,4 @@
-//! `tests/aws_records/*.toml`: a failure and what RDS and IAM have on record in → what the look says and how the causes
+//! `tests/aws_records/*.toml`: a failure and what RDS and IAM have on record in → what the records say and how the causes
 //! are ranked out, a file for each situation. A file says how the records differ from `records/in-order.toml`.
 
 use std::{collections::BTreeMap, fs, path::Path};
@@ -25,7 +25,7 @@ struct Situation {
     caller: Option<String>,
     /// How the records differ. Tables are merged; everything else takes the place of what was there.
     #[serde(default)]
-    look: toml::Table,
+    records: toml::Table,
     expect: Expected,
 }
 
@@ -113,10 +113,10 @@ fn differences(path: &Path, folder: &Path) -> Result<(), String> {
     let text = fs::read_to_string(path).unwrap();
     let situation: Situation = toml::from_str(&text).map_err(|e| e.to_string())?;
     let base = fs::read_to_string(folder.join("records/in-order.toml")).unwrap();
-    let mut look: toml::Table = toml::from_str(&base).unwrap();
-    merge(&mut look, situation.look);
+    let mut records: toml::Table = toml::from_str(&base).unwrap();
+    merge(&mut records, situation.records);
     // A proxy's record is its own.
-    if let Some(record) = look.get_mut("database").and_then(|d| d.get_mut("here")?.as_table_mut())
+    if let Some(record) = records.get_mut("database").and_then(|d| d.get_mut("found")?.as_table_mut())
         && record.contains_key("proxy")
     {
         record.remove("instance");
@@ -124,7 +124,7 @@ fn differences(path: &Path, folder: &Path) -> Result<(), String> {
     let mut seen = seen(situation.failure.as_deref(), situation.caller);
     let target = target(&situation.target);
     let before = judge(&target, &seen);
-    seen.operator = Some(look.try_into().map_err(|e: toml::de::Error| e.to_string())?);
+    seen.aws_records = Some(records.try_into().map_err(|e: toml::de::Error| e.to_string())?);
     let diagnostics = judge(&target, &seen);
     let aws_evidence = aws::aws_evidence(&target, &seen);
 

@@ -62,8 +62,8 @@ fn earlier_names_still_work() {
     assert!(!one_config(&[], &variable("PIPEPROBE_NO_SECOND_LOOK", "true")).unwrap().retry);
     assert!(one_config(&[], &variable("PIPEPROBE_NO_SECOND_LOOK", "false")).unwrap().retry);
     // With a build that has no AWS diagnostics, these are refused by their present name.
-    let operator = |result: Result<Config, ConfigErrors>| match result {
-        Ok(config) => format!("{:?}", config.targets[0].operator),
+    let credentials = |result: Result<Config, ConfigErrors>| match result {
+        Ok(config) => format!("{:?}", config.targets[0].aws_diagnostics),
         Err(errors) => format!("{} {:?}", errors.first().field, errors.first().origin),
     };
     for (flag, name) in [
@@ -72,7 +72,7 @@ fn earlier_names_still_work() {
     ] {
         let value = if flag.ends_with("role") { ROLE } else { "ops" };
         for result in [one_config(&[flag, value], &|_| None), one_config(&[], &variable(name, value))] {
-            let shown = operator(result);
+            let shown = credentials(result);
             assert!(shown.contains(value) || shown.starts_with("diagnose_"), "{shown}");
         }
     }

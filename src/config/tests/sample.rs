@@ -43,7 +43,7 @@ fn the_sample_shows_every_field_with_its_default() {
     };
     target.pipe = PipeFields { replication_mode: target.pipe.replication_mode, ..PipeFields::default() };
     let mut shown = read_fields(target);
-    shown.operator = None;
+    shown.aws_diagnostics = None;
     let least = file::read(path, &sample(false)).unwrap();
     let default = read_fields(least.targets["orders"].fields.clone().over(least.defaults));
     assert_eq!(shown, default);

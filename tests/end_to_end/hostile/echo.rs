@@ -15,7 +15,7 @@ use super::{
     mysql, mysql_session, postgres, postgres_session,
     server::{AUTHORITY, End, HOST, Peer, Script, Server},
 };
-use crate::serve::{MetricDef, wait};
+use crate::serve::{ServeProcess, wait};
 
 /// Everything that the servers of a test received as a password.
 type Received = Arc<Mutex<Vec<String>>>;
@@ -247,7 +247,7 @@ fn nothing_that_serve_shows_or_logs_repeats_a_token() {
             )
         })
         .collect();
-    let serve = MetricDef::start(&LAB, "[defaults]\ninterval = \"1s\"\n", &tables);
+    let serve = ServeProcess::start(&LAB, "[defaults]\ninterval = \"1s\"\n", &tables);
     let mut shown = String::new();
     for i in 0..servers.len() {
         // Which answers have rows depends on the length of a query, so one of the servers may be healthy.

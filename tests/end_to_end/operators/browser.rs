@@ -6,7 +6,7 @@ use lab::Tool;
 
 use super::find;
 use crate::{
-    serve::{MetricDef, two, wait},
+    serve::{ServeProcess, two, wait},
     support::http_server,
 };
 
@@ -63,7 +63,7 @@ fn a_browser_shows_every_target_and_what_to_fix_with_and_without_javascript() {
     let Some(program) = find(Tool::Chromium) else { return };
     let lab = two();
     let denied = lab.target_toml("denied", &lab.instances()[0], "arn:aws:iam::123456789012:role/nobody");
-    let serve = MetricDef::start(&lab, ONCE, &(lab.config_toml() + &denied));
+    let serve = ServeProcess::start(&lab, ONCE, &(lab.config_toml() + &denied));
     wait("every target is checked", || {
         let ready = serve.get("/-/ready");
         if ready.status == 200 { Ok(()) } else { Err(ready.body) }
@@ -112,7 +112,7 @@ fn a_browser_shows_every_target_and_what_to_fix_with_and_without_javascript() {
 fn in_a_browser_another_page_can_neither_reload_nor_probe_nor_read() {
     let Some(program) = find(Tool::Chromium) else { return };
     let lab = two();
-    let serve = MetricDef::start(&lab, ONCE, &lab.config_toml());
+    let serve = ServeProcess::start(&lab, ONCE, &lab.config_toml());
     serve.becomes("postgres15", "healthy");
     let state = || {
         let metrics = serve.get("/metrics");

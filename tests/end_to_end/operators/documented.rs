@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::serve::{MetricDef, QUICK, client::get, two, wait};
+use crate::serve::{QUICK, ServeProcess, client::get, two, wait};
 
 /// A table of the page: a name, and its labels.
 fn documented() -> BTreeMap<String, BTreeSet<String>> {
@@ -61,7 +61,7 @@ fn every_series_that_is_served_is_on_the_page() {
     lab.instances()[0]
         .sql("SELECT pg_create_logical_replication_slot('peerflow_slot_page', 'pgoutput')")
         .unwrap();
-    let running = MetricDef::start(&lab, QUICK, &(lab.config_toml() + &failing));
+    let running = ServeProcess::start(&lab, QUICK, &(lab.config_toml() + &failing));
     wait("every target is checked", || {
         let ready = running.get("/-/ready");
         if ready.status == 200 { Ok(()) } else { Err(ready.body) }

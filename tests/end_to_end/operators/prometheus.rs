@@ -11,7 +11,7 @@ use lab::Tool;
 use serde_json::Value;
 
 use super::{example, find};
-use crate::serve::{MetricDef, QUICK, client::get, two, wait};
+use crate::serve::{QUICK, ServeProcess, client::get, two, wait};
 
 /// A running Prometheus. Dropped, it is ended.
 struct Prometheus {
@@ -157,7 +157,7 @@ fn at_once(alerts: &str) -> String {
 fn alerts_come_when_a_database_stops_and_go_when_it_is_back() {
     let Some(program) = find(Tool::Prometheus) else { return };
     let lab = two();
-    let serve = MetricDef::start(&lab, QUICK, &lab.config_toml());
+    let serve = ServeProcess::start(&lab, QUICK, &lab.config_toml());
     let prometheus = Prometheus::start(
         &program,
         &[
@@ -211,7 +211,7 @@ fn over_tls_and_with_a_user_it_is_let_in_by_the_shipped_files() {
         key.serialize_pem(),
         bcrypt::hash("sesame", 4).unwrap()
     );
-    let serve = MetricDef::start(&lab, &head, &lab.config_toml());
+    let serve = ServeProcess::start(&lab, &head, &lab.config_toml());
     let metrics =
         with(&example("prometheus-tls"), "\"pipeprobe.example.com:9719\"", &format!("\"{}\"", serve.address));
     let probe = with(&example("prometheus-probe-tls"), "pipeprobe.example.com:9719", &serve.address);
@@ -240,7 +240,7 @@ fn over_tls_and_with_a_user_it_is_let_in_by_the_shipped_files() {
 fn promtool_accepts_the_metrics_in_the_older_format() {
     let Some(promtool) = find(Tool::Promtool) else { return };
     let lab = two();
-    let serve = MetricDef::start(&lab, QUICK, &lab.config_toml());
+    let serve = ServeProcess::start(&lab, QUICK, &lab.config_toml());
     serve.becomes("postgres15", "healthy");
     serve.becomes("mariadb10_11", "healthy");
     let plain = serve.get("/metrics");

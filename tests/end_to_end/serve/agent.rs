@@ -9,7 +9,7 @@ use std::{
 use lab::{Lab, ServerVersion};
 use rustix::process::Signal;
 
-use super::{MetricDef, QUICK, wait};
+use super::{QUICK, ServeProcess, wait};
 use crate::{
     agent::{sessions_named, stdout, wait_for},
     agent_service::{PASSWORD, write_private},
@@ -30,7 +30,7 @@ fn checks_and_clients_share_a_session_of_aws_a_page_of_metrics_a_reload_and_the_
     let table = |name: &str| lab.target_toml(name, instance, lab::ACCESS_ROLE);
     let folder = tempfile::tempdir().unwrap();
     let sockets = folder.path().join("sockets");
-    let serve = MetricDef::start_with(&lab, QUICK, &table("a"), |command| {
+    let serve = ServeProcess::start_with(&lab, QUICK, &table("a"), |command| {
         command.arg("--agent").arg("--socket-dir").arg(&sockets)
     });
     serve.becomes("a", "healthy");

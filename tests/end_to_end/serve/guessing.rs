@@ -12,7 +12,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{
-    MetricDef, TIMEOUT,
+    ServeProcess, TIMEOUT,
     client::{self, Answer},
     two, wait,
 };
@@ -39,7 +39,8 @@ fn guesses_of_one_client_do_not_delay_the_login_of_another() {
     // So costly that guesses are still being hashed when the other client logs in.
     let hash = bcrypt::hash("sesame", 9).unwrap();
     let config = format!("[serve.users]\nprometheus = '{hash}'\n");
-    let serve = MetricDef::start(&lab, &config, &lab.target_toml("a", &lab.instances()[0], lab::ACCESS_ROLE));
+    let serve =
+        ServeProcess::start(&lab, &config, &lab.target_toml("a", &lab.instances()[0], lab::ACCESS_ROLE));
     let login = |source: &str| {
         let start = Instant::now();
         assert_eq!(get_from(source, &serve.address, "sesame").status, 200);

@@ -2,13 +2,13 @@
 
 use rustix::process::Signal;
 
-use super::{MetricDef, QUICK, client::post, silent_target, two, wait};
+use super::{QUICK, ServeProcess, client::post, silent_target, two, wait};
 
 #[test]
 fn a_reload_takes_what_is_new_and_leaves_the_rest_alone() {
     let lab = two();
     let target = |name: &str, i: usize| lab.target_toml(name, &lab.instances()[i], lab::ACCESS_ROLE);
-    let serve = MetricDef::start(&lab, QUICK, &(target("stays", 0) + &target("goes", 1)));
+    let serve = ServeProcess::start(&lab, QUICK, &(target("stays", 0) + &target("goes", 1)));
     let before = serve.becomes("stays", "healthy");
     serve.becomes("goes", "healthy");
 
@@ -41,7 +41,7 @@ fn it_ends_by_itself_when_told_to_and_lets_a_check_in_flight_end() {
     let lab = two();
     for signal in [Signal::TERM, Signal::INT] {
         let head = "[serve]\ntimeout = \"3s\"\n";
-        let serve = MetricDef::start(&lab, head, &(lab.config_toml() + &silent_target("slow")));
+        let serve = ServeProcess::start(&lab, head, &(lab.config_toml() + &silent_target("slow")));
         serve.becomes("postgres15", "healthy");
         serve.signal(signal);
         let (status, log) = serve.ended();
@@ -54,7 +54,7 @@ fn it_ends_by_itself_when_told_to_and_lets_a_check_in_flight_end() {
 #[test]
 fn whoever_cannot_ask_over_http_asks_with_healthy() {
     let lab = two();
-    let serve = MetricDef::start(&lab, QUICK, &lab.config_toml());
+    let serve = ServeProcess::start(&lab, QUICK, &lab.config_toml());
     let before = serve.metric("pipeprobe_config_last_reload_successful");
     assert_eq!(serve.healthy(), (0, format!("√ answers on {}\n", serve.address)));
     assert_eq!(serve.metric("pipeprobe_config_last_reload_successful"), before);
@@ -100,7 +100,7 @@ fn what_cannot_be_served_is_refused_before_anything_is_dialled() {
 #[test]
 fn no_secret_is_said_at_any_level_on_any_page() {
     let lab = two();
-    let serve = MetricDef::start_with(&lab, QUICK, &(lab.config_toml()), |command| {
+    let serve = ServeProcess::start_with(&lab, QUICK, &(lab.config_toml()), |command| {
         command.args(["--log-level", "trace"])
     });
     serve.becomes("postgres15", "healthy");
@@ -130,7 +130,7 @@ fn systemd_is_told_that_it_is_ready_that_it_lives_and_that_it_stops() {
     let path = folder.path().join("notify.sock");
     let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
     socket.set_nonblocking(true).unwrap();
-    let serve = MetricDef::start_with(&lab, QUICK, &lab.config_toml(), |command| {
+    let serve = ServeProcess::start_with(&lab, QUICK, &lab.config_toml(), |command| {
         command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "200000")
     });
     let mut heard = String::new();
@@ -162,8 +162,8 @@ fn three_shards_divide_the_targets() {
     let toml: String =
         (0..30).map(|i| lab.target_toml(&format!("tenant-{i:02}"), server, lab::ACCESS_ROLE)).collect();
     let start =
-        |index: u32| MetricDef::start(&lab, &format!("{QUICK}[serve]\nshard = \"{index}/3\"\n"), &toml);
-    let checked = |serve: &MetricDef| -> Vec<String> {
+        |index: u32| ServeProcess::start(&lab, &format!("{QUICK}[serve]\nshard = \"{index}/3\"\n"), &toml);
+    let checked = |serve: &ServeProcess| -> Vec<String> {
         wait("every target of the shard is checked", || {
             let ready = serve.get("/-/ready");
             if ready.status == 200 { Ok(()) } else { Err(ready.body) }
@@ -171,7 +171,7 @@ fn three_shards_divide_the_targets() {
         let targets = serve.get("/api/v1/targets").json()["targets"].as_array().unwrap().clone();
         targets.iter().map(|target| target["name"].as_str().unwrap().to_owned()).collect()
     };
-    let mut shards: Vec<Option<MetricDef>> = (0..3).map(|index| Some(start(index))).collect();
+    let mut shards: Vec<Option<ServeProcess>> = (0..3).map(|index| Some(start(index))).collect();
     let parts: Vec<Vec<String>> = shards.iter().flatten().map(checked).collect();
     let mut all: Vec<&String> = parts.iter().flatten().collect();
     all.sort();

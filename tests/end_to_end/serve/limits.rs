@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 
 use super::{
-    HOURLY, MetricDef, QUICK, TIMEOUT,
+    HOURLY, QUICK, ServeProcess, TIMEOUT,
     client::{get, post},
     relay::Relay,
     two, wait,
@@ -16,7 +16,7 @@ fn a_probe_with_a_short_timeout_answers_only_its_caller() {
     let lab = two();
     let postgres = &lab.instances()[0];
     let relay = Relay::start(postgres, Duration::from_secs(1));
-    let serve = MetricDef::start(&lab, HOURLY, &relay.target(&lab, "slow", postgres));
+    let serve = ServeProcess::start(&lab, HOURLY, &relay.target(&lab, "slow", postgres));
     serve.becomes("slow", "healthy");
     let page = || serve.get("/targets/slow").body;
     let state = || (serve.target("slow"), serve.get("/metrics").body, page().matches("<tr").count());
@@ -50,7 +50,7 @@ fn seventy_probes_of_a_target_are_one_check() {
     let postgres = &lab.instances()[0];
     postgres.restart_with(&[("max_connections", "10")]).unwrap();
     let relay = Relay::start(postgres, Duration::from_secs(2));
-    let serve = MetricDef::start(&lab, HOURLY, &relay.target(&lab, "small", postgres));
+    let serve = ServeProcess::start(&lab, HOURLY, &relay.target(&lab, "small", postgres));
     let known = serve.becomes("small", "healthy");
     let before = relay.counts().total;
 
@@ -73,7 +73,7 @@ fn targets_of_one_database_are_checked_four_at_a_time() {
     let postgres = &lab.instances()[0];
     let relay = Relay::start(postgres, Duration::from_millis(300));
     let targets: String = (0..16).map(|i| relay.target(&lab, &format!("t{i}"), postgres)).collect();
-    let serve = MetricDef::start(&lab, HOURLY, &targets);
+    let serve = ServeProcess::start(&lab, HOURLY, &targets);
     for i in 0..16 {
         serve.becomes(&format!("t{i}"), "healthy");
     }
@@ -102,7 +102,7 @@ fn reloads_keep_sessions_and_state_of_what_did_not_change() {
         lab.aws().calls().into_iter().filter(is).count()
     };
     let assumed = || assumed_by(lab::ACCESS_ROLE);
-    let serve = MetricDef::start(&lab, head, &(target("a", 0) + &target("b", 1)));
+    let serve = ServeProcess::start(&lab, head, &(target("a", 0) + &target("b", 1)));
     let before = serve.becomes("a", "healthy");
     serve.becomes("b", "healthy");
     assert_eq!(assumed(), 1);
@@ -147,7 +147,7 @@ fn reloads_keep_sessions_and_state_of_what_did_not_change() {
 fn a_machine_without_descriptors_changes_no_health() {
     let lab = two();
     let head = "[defaults]\ninterval = \"1s\"\nfull_interval = \"2s\"\n";
-    let serve = MetricDef::start(&lab, head, &lab.config_toml());
+    let serve = ServeProcess::start(&lab, head, &lab.config_toml());
     let names = ["postgres15", "mariadb10_11"];
     let before = names.map(|name| serve.becomes(name, "healthy"));
 

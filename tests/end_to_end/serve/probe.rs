@@ -1,11 +1,11 @@
 //! `/probe`: the contract of blackbox_exporter.
 
-use super::{HOURLY, MetricDef, QUICK, client::get, silent_target, two};
+use super::{HOURLY, QUICK, ServeProcess, client::get, silent_target, two};
 
 #[test]
 fn a_probe_is_a_fresh_full_check_of_a_named_target() {
     let lab = two();
-    let serve = MetricDef::start(&lab, HOURLY, &lab.config_toml());
+    let serve = ServeProcess::start(&lab, HOURLY, &lab.config_toml());
     serve.becomes("mariadb10_11", "healthy");
     let before = lab.instances()[1].decisions().len();
     let answer = serve.get("/probe?target=mariadb10_11");
@@ -36,7 +36,7 @@ fn a_probe_is_a_fresh_full_check_of_a_named_target() {
 #[test]
 fn only_targets_of_the_configuration_are_probed() {
     let lab = two();
-    let serve = MetricDef::start(&lab, QUICK, &lab.config_toml());
+    let serve = ServeProcess::start(&lab, QUICK, &lab.config_toml());
     for query in ["", "?target=", "?target=127.0.0.1:5432", "?target=nobody", "?target=postgres15%00"] {
         let answer = serve.get(&format!("/probe{query}"));
         assert_eq!(answer.status, 400, "{query}: {}", answer.body);
@@ -52,7 +52,7 @@ fn a_failed_probe_is_an_answer_within_the_time_that_is_given() {
     let lab = two();
     lab.instances()[0].stop();
     let tables = lab.config_toml() + &silent_target("silent");
-    let serve = MetricDef::start(&lab, HOURLY, &tables);
+    let serve = ServeProcess::start(&lab, HOURLY, &tables);
     let answer = serve.get("/probe?target=postgres15");
     assert_eq!((answer.status, answer.series("probe_success")), (200, Some(0.0)));
     assert_eq!(answer.series("pipeprobe_failure{target=\"postgres15\",code=\"NET_REFUSED\"}"), Some(1.0));

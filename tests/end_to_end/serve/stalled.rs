@@ -14,7 +14,7 @@ use std::{
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustls::{ClientConfig, ClientConnection, StreamOwned, pki_types::ServerName};
 
-use super::{MetricDef, TIMEOUT, client, two, wait, web};
+use super::{ServeProcess, TIMEOUT, client, two, wait, web};
 
 const CLIENTS: usize = 1000;
 /// The shipped Kubernetes manifest has the smaller limit: 256 MiB.
@@ -122,7 +122,7 @@ impl Attacker {
 }
 
 /// Resident memory in KiB.
-fn resident(serve: &MetricDef) -> u64 {
+fn resident(serve: &ServeProcess) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", serve.pid().as_raw_nonzero())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
@@ -141,7 +141,7 @@ fn targets(lab: &lab::Lab) -> String {
 }
 
 /// Checks health while the clients are there, and prints what was measured.
-fn withstand(serve: &MetricDef, tls: Option<Arc<ClientConfig>>, get: impl Fn(&str) -> client::Answer) {
+fn withstand(serve: &ServeProcess, tls: Option<Arc<ClientConfig>>, get: impl Fn(&str) -> client::Answer) {
     wait("every target has been checked", || match get("/-/ready").status {
         200 => Ok(()),
         _ => Err(get("/-/ready").body),
@@ -189,7 +189,7 @@ fn withstand(serve: &MetricDef, tls: Option<Arc<ClientConfig>>, get: impl Fn(&st
 fn a_thousand_stalled_clients_delay_no_health_check_and_take_little_memory() {
     raise_descriptor_limit();
     let lab = two();
-    let serve = MetricDef::start(&lab, "[defaults]\ninterval = \"20s\"\n", &targets(&lab));
+    let serve = ServeProcess::start(&lab, "[defaults]\ninterval = \"20s\"\n", &targets(&lab));
     withstand(&serve, None, |path| serve.get(path));
 }
 
@@ -201,7 +201,7 @@ fn a_thousand_stalled_tls_clients_delay_no_health_check_and_take_little_memory()
     let head = format!(
         "[serve]\ntls_certificate = '''{pem}'''\ntls_key = '''{key}'''\n[defaults]\ninterval = \"20s\"\n"
     );
-    let serve = MetricDef::start(&lab, &head, &targets(&lab));
+    let serve = ServeProcess::start(&lab, &head, &targets(&lab));
     let tls = web::Tls::new(&pem);
     withstand(&serve, Some(Arc::clone(&tls.0)), |path| tls.get(&serve.address, path, &[]));
 }
@@ -209,7 +209,7 @@ fn a_thousand_stalled_tls_clients_delay_no_health_check_and_take_little_memory()
 #[test]
 fn a_connection_has_one_request() {
     let lab = two();
-    let serve = MetricDef::start(&lab, "", &lab.config_toml());
+    let serve = ServeProcess::start(&lab, "", &lab.config_toml());
     let mut stream = client::connect(&serve.address);
     let request = b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n";
     stream.write_all(&[&request[..], &request[..]].concat()).unwrap();

@@ -2,13 +2,13 @@
 
 use lab_aws::Fault;
 
-use super::{MetricDef, QUICK, silent_target, two, wait};
+use super::{QUICK, ServeProcess, silent_target, two, wait};
 use crate::support::{Run, server_versions, shared};
 
 #[test]
 fn every_lane_gets_the_verdict_that_check_gives_it() {
     let lab = shared();
-    let serve = MetricDef::start(lab, QUICK, &lab.config_toml());
+    let serve = ServeProcess::start(lab, QUICK, &lab.config_toml());
     wait("every target has been checked", || match serve.get("/-/ready").status {
         200 => Ok(()),
         _ => Err(serve.get("/-/ready").body),
@@ -36,7 +36,7 @@ fn every_lane_gets_the_verdict_that_check_gives_it() {
 fn a_stopped_database_is_noticed_and_nothing_else_is() {
     let lab = two();
     let postgres = &lab.instances()[0];
-    let serve = MetricDef::start(&lab, QUICK, &lab.config_toml());
+    let serve = ServeProcess::start(&lab, QUICK, &lab.config_toml());
     serve.becomes("postgres15", "healthy");
     serve.becomes("mariadb10_11", "healthy");
 
@@ -71,7 +71,7 @@ fn a_role_is_assumed_once_for_all_its_targets_and_a_token_made_for_each_login() 
             lab.target_toml(&format!("t{i}"), instance, lab::ACCESS_ROLE)
         })
         .collect();
-    let serve = MetricDef::start(&lab, QUICK, &tables);
+    let serve = ServeProcess::start(&lab, QUICK, &tables);
     for i in 0..5 {
         let series = format!("pipeprobe_checks_total{{target=\"t{i}\"}}");
         wait("each target was checked three times", || {
@@ -94,7 +94,7 @@ fn a_change_of_the_database_is_seen_by_the_next_full_check() {
     let lab = two();
     let head = "[defaults]\ninterval = \"1s\"\nfull_interval = \"2s\"\n";
     let serve =
-        MetricDef::start(&lab, head, &lab.target_toml("maria", &lab.instances()[1], lab::ACCESS_ROLE));
+        ServeProcess::start(&lab, head, &lab.target_toml("maria", &lab.instances()[1], lab::ACCESS_ROLE));
     let known = serve.becomes("maria", "healthy");
     assert_eq!(known["last"]["verdict"]["capability"], "cdc");
     lab.instances()[1].sql("SET GLOBAL binlog_format = 'STATEMENT'").unwrap();
@@ -112,7 +112,7 @@ fn a_change_of_the_database_is_seen_by_the_next_full_check() {
 fn a_role_that_trusts_no_longer_is_noticed_while_its_session_lives() {
     let lab = two();
     let head = "[defaults]\ninterval = \"1s\"\nfull_interval = \"2s\"\n";
-    let serve = MetricDef::start(&lab, head, &lab.config_toml());
+    let serve = ServeProcess::start(&lab, head, &lab.config_toml());
     serve.becomes("postgres15", "healthy");
     lab.aws().change(|world| {
         let role = world.roles.iter_mut().find(|role| role.arn == lab::ACCESS_ROLE).unwrap();
@@ -127,7 +127,7 @@ fn a_role_that_trusts_no_longer_is_noticed_while_its_session_lives() {
 fn an_sts_that_hangs_or_fails_delays_and_fails_no_check() {
     let lab = two();
     let head = "[defaults]\ninterval = \"1s\"\nfull_interval = \"2s\"\n";
-    let serve = MetricDef::start(&lab, head, &lab.config_toml());
+    let serve = ServeProcess::start(&lab, head, &lab.config_toml());
     let names = ["postgres15", "mariadb10_11"];
     for name in names {
         serve.becomes(name, "healthy");
@@ -155,7 +155,7 @@ fn databases_that_hang_delay_no_other() {
     // One after the other they would take minutes.
     let silent: String = (0..60).map(|i| silent_target(&format!("silent{i}"))).collect();
     let tables = lab.target_toml("quick", &lab.instances()[0], lab::ACCESS_ROLE) + &silent;
-    let serve = MetricDef::start(&lab, QUICK, &tables);
+    let serve = ServeProcess::start(&lab, QUICK, &tables);
     wait("the quick one is checked three times", || {
         let answer = serve.get("/metrics");
         let checks = answer.series("pipeprobe_checks_total{target=\"quick\"}");
@@ -173,7 +173,7 @@ fn a_target_without_a_declared_purpose_is_held_to_the_best_it_has_had() {
     let name = postgres.name.clone();
     postgres.set(&[("rds.iam_auth_for_replication", "1")]).unwrap();
     let head = format!("{QUICK}full_interval = \"1s\"\n[serve]\nbasis = \"server\"\n");
-    let serve = MetricDef::start(&lab, &head, &lab.config_toml());
+    let serve = ServeProcess::start(&lab, &head, &lab.config_toml());
     serve.becomes(&name, "healthy");
     let held = format!("pipeprobe_required_capability{{target=\"{name}\",by=\"best_so_far\"}}");
     wait("CDC is what it is held to", || {

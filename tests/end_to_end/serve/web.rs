@@ -9,7 +9,7 @@ use rustls::{
 };
 
 use super::{
-    MetricDef,
+    ServeProcess,
     client::{self, Answer, connect},
     two, wait,
 };
@@ -50,7 +50,7 @@ fn with_a_certificate_and_users_only_they_are_answered_and_only_over_tls() {
             "[serve]\ntls_certificate = '''{pem}'''\ntls_key = '''{key}'''\n[serve.users]\nprometheus = '{hash}'\n"
         )
     };
-    let serve = MetricDef::start(&lab, &head(&pem, &key), &lab.config_toml());
+    let serve = ServeProcess::start(&lab, &head(&pem, &key), &lab.config_toml());
     let tls = Tls::new(&pem);
     let (right, wrong) = (
         ("Authorization", "Basic cHJvbWV0aGV1czpzZXNhbWU="),
@@ -85,7 +85,8 @@ fn with_a_certificate_and_users_only_they_are_answered_and_only_over_tls() {
 fn other_web_pages_cannot_read_probe_or_reload() {
     let lab = two();
     let config = |names: &str| format!("[serve]\nhost_names = [{names}]\n{}", lab.config_toml());
-    let serve = MetricDef::start(&lab, "[serve]\nhost_names = ['Pipeprobe.internal']\n", &lab.config_toml());
+    let serve =
+        ServeProcess::start(&lab, "[serve]\nhost_names = ['Pipeprobe.internal']\n", &lab.config_toml());
     serve.becomes("postgres15", "healthy");
     let get = |path: &str, headers: &[(&str, &str)]| client::get(&serve.address, path, headers);
     // DNS rebinding: the page's own name resolves to this address.
@@ -128,7 +129,7 @@ fn other_web_pages_cannot_read_probe_or_reload() {
 #[test]
 fn pages_run_no_script_and_are_not_framed() {
     let lab = two();
-    let serve = MetricDef::start(&lab, "", &lab.config_toml());
+    let serve = ServeProcess::start(&lab, "", &lab.config_toml());
     serve.becomes("postgres15", "healthy");
     for path in ["/", "/targets/postgres15"] {
         let page = serve.get(path);
@@ -143,7 +144,7 @@ fn pages_run_no_script_and_are_not_framed() {
 #[test]
 fn a_client_that_says_nothing_is_let_go_and_others_are_answered() {
     let lab = two();
-    let serve = MetricDef::start(&lab, "", &lab.config_toml());
+    let serve = ServeProcess::start(&lab, "", &lab.config_toml());
     let silent: Vec<_> = (0..20).map(|_| connect(&serve.address)).collect();
     assert_eq!(serve.get("/-/healthy").status, 200);
     for mut stream in silent {
@@ -158,7 +159,7 @@ fn a_client_that_says_nothing_is_let_go_and_others_are_answered() {
 #[test]
 fn clients_choose_what_they_get() {
     let lab = two();
-    let serve = MetricDef::start(&lab, super::QUICK, &lab.config_toml());
+    let serve = ServeProcess::start(&lab, super::QUICK, &lab.config_toml());
     wait("every target is checked", || match serve.get("/-/ready").status {
         200 => Ok(()),
         _ => Err(serve.get("/-/ready").body),

@@ -6,15 +6,15 @@ use std::{
 };
 
 use super::{ApiCall, CREDENTIALS};
-use crate::{diagnostic::printable, identity::Said};
+use crate::{diagnostic::printable, identity::ApiError};
 
 #[derive(Debug)]
-pub(super) struct Notes {
+pub(super) struct ApiCalls {
     deadline: Instant,
     asked: Mutex<Vec<ApiCall>>,
 }
 
-impl Notes {
+impl ApiCalls {
     pub(super) fn until(deadline: Instant) -> Self {
         Self { deadline, asked: Mutex::default() }
     }
@@ -42,24 +42,24 @@ impl Notes {
     ///
     /// # Errors
     /// AWS refused the call or did not respond; the message is recorded.
-    pub(super) async fn ask<T>(
+    pub(super) async fn record<T>(
         &self,
         call: &str,
         about: &str,
-        answer: impl Future<Output = Result<T, Said>>,
-    ) -> Result<T, Said> {
+        answer: impl Future<Output = Result<T, ApiError>>,
+    ) -> Result<T, ApiError> {
         self.place(call, about);
         let start = Instant::now();
         let answer = self.within(answer).await;
         // Without the words of AWS.
         tracing::debug!(call, took = ?start.elapsed(), passed = matches!(answer, Some(Ok(_))), "API call finished");
-        let said = match answer {
+        let error = match answer {
             Some(Ok(answer)) => return Ok(answer),
-            Some(Err(said)) => said,
-            None => Said { code: None, words: TOO_LATE.to_owned() },
+            Some(Err(error)) => error,
+            None => ApiError::new(TOO_LATE),
         };
-        self.refused(call, about, said.words.clone());
-        Err(said)
+        self.refused(call, about, error.message.clone());
+        Err(error)
     }
 
     pub(super) fn refused(&self, call: &str, about: &str, words: String) {
