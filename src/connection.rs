@@ -8,7 +8,7 @@
 //! Drivers' and TLS errors become plain data here ([`ConnectError`]) and go no further.
 
 mod limited_stream;
-mod dial;
+mod tcp;
 mod mysql;
 mod rate_limit;
 mod postgres;
@@ -63,13 +63,14 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// The name in texts and in the log.
     pub fn name(self) -> &'static str {
         match self {
             Self::Resolve => "resolve",
-            Self::Connect => "dial",
-            Self::Tls => "encrypt",
-            Self::AuthRequest => "ask",
-            Self::Login => "log in",
+            Self::Connect => "connect",
+            Self::Tls => "TLS",
+            Self::AuthRequest => "authentication request",
+            Self::Login => "login",
         }
     }
 
@@ -194,7 +195,7 @@ pub enum ConnectError {
     /// The resolver came to no answer, so whether the name has one is not known. Its words.
     Resolver(String),
     /// No address could be connected to; the attempts are in [`ConnectionEvidence::attempts`].
-    Dial,
+    NotConnected,
     /// The server does not offer TLS, so nothing was said to it.
     PlaintextOnly,
     Tls(TlsFailure),
@@ -232,7 +233,7 @@ impl fmt::Display for ConnectError {
         match self {
             Self::Resolve(why) => write!(f, "the name does not resolve: {why}"),
             Self::Resolver(why) => write!(f, "the resolver has no answer: {why}"),
-            Self::Dial => f.write_str("no address could be connected to"),
+            Self::NotConnected => f.write_str("no address could be connected to"),
             Self::PlaintextOnly => f.write_str("the server offers no TLS"),
             Self::Tls(failure) => failure.fmt(f),
             Self::NotIam(auth_request) => write!(f, "the server asks for {auth_request}"),
@@ -277,7 +278,7 @@ impl ConnectError {
             Self::Tls(failure) => Self::Tls(failure.redacted(redactor)),
             Self::Resolve(_)
             | Self::Resolver(_)
-            | Self::Dial
+            | Self::NotConnected
             | Self::PlaintextOnly
             | Self::Local { .. }
             | Self::Closed { .. }
@@ -433,17 +434,17 @@ async fn until_auth(
     deadline: Instant,
     evidence: &mut ConnectionEvidence,
 ) -> Result<Inner, ConnectError> {
-    let stream = dial(target, deadline, evidence).await?;
+    let stream = connect(target, deadline, evidence).await?;
     let (auth_request, pending) = match target.engine() {
         Engine::Postgres => {
-            let tls = |tls| postgres::encrypt(stream, tls, target);
-            let stream = encrypted(roots, deadline, evidence, tls, |stream| stream).await?;
+            let tls = |tls| postgres::start_tls(stream, tls, target);
+            let stream = tls_stage(roots, deadline, evidence, tls, |stream| stream).await?;
             timed(Stage::AuthRequest, deadline, &mut evidence.stage_durations, async {
                 let (auth_request, pending) = match opening {
                     Opening::Check(purpose) => {
-                        postgres::ask(stream, &postgres::startup(target, purpose)?, false).await?
+                        postgres::request_auth(stream, &postgres::startup(target, purpose)?, false).await?
                     }
-                    Opening::Startup(message) => postgres::ask(stream, message, true).await?,
+                    Opening::Startup(message) => postgres::request_auth(stream, message, true).await?,
                 };
                 Ok((auth_request, Inner::Postgres(pending)))
             })
@@ -459,17 +460,17 @@ async fn until_auth(
             let greeting = &mut evidence.greeting.take();
             let tls = async |tls| {
                 let (greeted, _) = mysql::greet(stream, greeting).await?;
-                mysql::encrypt(greeted, &opening, tls, target).await
+                mysql::start_tls(greeted, &opening, tls, target).await
             };
-            let greeted = encrypted(roots, deadline, evidence, tls, mysql::Greeted::stream).await;
+            let greeted = tls_stage(roots, deadline, evidence, tls, mysql::Greeted::stream).await;
             evidence.greeting = greeting.take();
-            ask_mysql(greeted?, &opening, target, deadline, evidence).await?
+            request_mysql_auth(greeted?, &opening, target, deadline, evidence).await?
         }
     };
     only_cleartext(auth_request, pending, evidence)
 }
 
-async fn ask_mysql(
+async fn request_mysql_auth(
     greeted: mysql::Greeted,
     opening: &mysql::Opening,
     target: &Target,
@@ -477,7 +478,7 @@ async fn ask_mysql(
     evidence: &mut ConnectionEvidence,
 ) -> Result<(AuthRequest, Inner), ConnectError> {
     timed(Stage::AuthRequest, deadline, &mut evidence.stage_durations, async {
-        let (auth_request, pending) = mysql::ask(greeted, opening, target.engine()).await?;
+        let (auth_request, pending) = mysql::request_auth(greeted, opening, target.engine()).await?;
         Ok((auth_request, Inner::Mysql(pending)))
     })
     .await
@@ -523,7 +524,7 @@ pub async fn greet(
     evidence: &mut ConnectionEvidence,
 ) -> Result<MysqlGreeted, ConnectError> {
     let greeted = async {
-        let stream = dial(target, deadline, evidence).await?;
+        let stream = connect(target, deadline, evidence).await?;
         let greet = mysql::greet(stream, &mut evidence.greeting);
         timed(Stage::Tls, deadline, &mut evidence.stage_durations, greet).await
     };
@@ -552,9 +553,10 @@ pub async fn answer(
         None => mysql::Opening::of(target),
     };
     let pending = async {
-        let tls = |tls| mysql::encrypt(greeted.greeted, &opening, tls, target);
-        let greeted = encrypted(roots, deadline, evidence, tls, mysql::Greeted::stream).await?;
-        let (auth_request, pending) = ask_mysql(greeted, &opening, target, deadline, evidence).await?;
+        let tls = |tls| mysql::start_tls(greeted.greeted, &opening, tls, target);
+        let greeted = tls_stage(roots, deadline, evidence, tls, mysql::Greeted::stream).await?;
+        let (auth_request, pending) =
+            request_mysql_auth(greeted, &opening, target, deadline, evidence).await?;
         only_cleartext(auth_request, pending, evidence)
     };
     let pending = pending.await;
@@ -583,22 +585,22 @@ pub async fn change_user(
 }
 
 /// Resolves the name and connects to one of its addresses.
-async fn dial(
+async fn connect(
     target: &Target,
     deadline: Instant,
     evidence: &mut ConnectionEvidence,
 ) -> Result<TcpStream, ConnectError> {
-    let resolve = dial::resolve(&target.dial, &mut evidence.alias_of);
+    let resolve = tcp::resolve(&target.dial, &mut evidence.alias_of);
     let addresses = timed(Stage::Resolve, deadline, &mut evidence.stage_durations, resolve).await?;
     evidence.addresses = addresses.iter().map(SocketAddr::ip).collect();
-    let race = dial::race(&addresses, &mut evidence.attempts);
+    let race = tcp::race(&addresses, &mut evidence.attempts);
     let stream = timed(Stage::Connect, deadline, &mut evidence.stage_durations, race).await?;
     evidence.peer = stream.peer_addr().ok();
     Ok(stream)
 }
 
 /// Runs the stage of TLS with a new configuration, and records what the server presented.
-async fn encrypted<T, F: Future<Output = Result<T, ConnectError>>>(
+async fn tls_stage<T, F: Future<Output = Result<T, ConnectError>>>(
     roots: &Arc<RootCertStore>,
     deadline: Instant,
     evidence: &mut ConnectionEvidence,
@@ -625,10 +627,10 @@ pub async fn cancel(
 ) -> Result<(), ConnectError> {
     let mut evidence = ConnectionEvidence::default();
     let addresses = [address];
-    let race = dial::race(&addresses, &mut evidence.attempts);
+    let race = tcp::race(&addresses, &mut evidence.attempts);
     let stream = timed(Stage::Connect, deadline, &mut evidence.stage_durations, race).await?;
-    let tls = |tls| postgres::encrypt(stream, tls, target);
-    let stream = encrypted(roots, deadline, &mut evidence, tls, |stream| stream).await?;
+    let tls = |tls| postgres::start_tls(stream, tls, target);
+    let stream = tls_stage(roots, deadline, &mut evidence, tls, |stream| stream).await?;
     let cancel = postgres::cancel(stream, request);
     timed(Stage::AuthRequest, deadline, &mut evidence.stage_durations, cancel).await
 }

@@ -136,7 +136,7 @@ fn each_external_crate_is_used_only_in_its_files() {
                 "agent/listener/unix.rs",
                 "agent/token_file.rs",
                 "config/shard.rs",
-                "connection/dial.rs",
+                "connection/tcp.rs",
                 "local_failure.rs",
                 "run/exec.rs",
                 "secret/memory.rs",
@@ -190,7 +190,7 @@ fn each_external_crate_is_used_only_in_its_files() {
             ],
             "streams of binlog events and sampled rows, and questions that go out together",
         ),
-        ("dns_lookup", &["connection/dial.rs"], "names become addresses in one place"),
+        ("dns_lookup", &["connection/tcp.rs"], "names become addresses in one place"),
         (
             "x509_parser",
             &["connection/tls.rs", "trust.rs"],

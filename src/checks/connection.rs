@@ -37,7 +37,7 @@ fn stage(target: &Target, seen: &Observations, stage: Stage) -> Option<Diagnosti
 fn stage_of(error: &ConnectError) -> Stage {
     match error {
         ConnectError::Resolve(_) | ConnectError::Resolver(_) => Stage::Resolve,
-        ConnectError::Dial => Stage::Connect,
+        ConnectError::NotConnected => Stage::Connect,
         ConnectError::PlaintextOnly | ConnectError::Tls(_) => Stage::Tls,
         ConnectError::NotIam(_) => Stage::AuthRequest,
         ConnectError::Refused { stage, .. }
@@ -66,7 +66,7 @@ fn failed(target: &Target, seen: &Observations, error: &ConnectError) -> Diagnos
     match error {
         ConnectError::Resolve(why) => fail(&resolve::DNS_NOT_RESOLVED, format!("{}: {why}", target.dial.host)),
         ConnectError::Resolver(why) => fail(&resolve::DNS_FAILED, format!("{}: {why}", target.dial.host)),
-        ConnectError::Dial => dial::failed(target, evidence),
+        ConnectError::NotConnected => dial::failed(target, evidence),
         ConnectError::Timeout { stage: Stage::Connect, after } => dial::timed_out(target, *after),
         ConnectError::PlaintextOnly => fail(&tls::TLS_NOT_OFFERED, "the server offers no TLS; nothing was sent to it".into()),
         ConnectError::Tls(failure) => tls::failed(target, evidence, failure),

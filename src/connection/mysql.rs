@@ -154,7 +154,7 @@ pub(super) async fn greet(
 }
 
 /// SSLRequest in plaintext, then TLS.
-pub(super) async fn encrypt(
+pub(super) async fn start_tls(
     greeted: Greeted<TcpStream>,
     opening: &Opening,
     tls: Arc<ClientConfig>,
@@ -186,7 +186,7 @@ pub(super) struct PendingAuth<S = TlsStream<TcpStream>> {
 }
 
 /// Sends HandshakeResponse41 without a secret and reads the AuthSwitchRequest.
-pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
+pub(super) async fn request_auth<S: AsyncRead + AsyncWrite + Unpin>(
     mut greeted: Greeted<S>,
     opening: &Opening,
     engine: Engine,

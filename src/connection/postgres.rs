@@ -39,7 +39,7 @@ const LONGEST: usize = 64 * 1024;
 
 /// SSLRequest, then TLS. Exactly one byte is read in the clear, so bytes injected before the
 /// handshake can only break it (CVE-2021-23222).
-pub(super) async fn encrypt(
+pub(super) async fn start_tls(
     mut stream: TcpStream,
     tls: Arc<ClientConfig>,
     target: &Target,
@@ -84,7 +84,7 @@ pub(super) struct PendingAuth<S = TlsStream<TcpStream>> {
 
 /// Sends the startup message and reads the authentication request that answers it. `keep`: keep the messages that a client
 /// expects (NegotiateProtocolVersion, notices) instead of refusing or dropping them.
-pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
+pub(super) async fn request_auth<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     startup: &[u8],
     keep: bool,

@@ -101,14 +101,14 @@ fn spans_name_the_target(lab: &Lab, what: &str, said: &str) {
     }
     for name in lab.instances().iter().map(|server| server.name.as_str()) {
         let of_target = |span: &str| said.contains(&format!(" check{{target=\"{name}\"}}:{span}"));
-        for stage in ["resolve", "dial", "encrypt", "ask", "log in"] {
+        for stage in ["resolve", "connect", "TLS", "authentication request", "login"] {
             assert!(of_target(&format!("stage{{stage=\"{stage}\"}}: ")), "{name} {stage}: {said}");
         }
         for event in ["credentials found", "assumed"] {
             assert!(of_target(&format!("identity: pipeprobe::identity: {event}")), "{name} {event}: {said}");
         }
         assert!(of_target("query{sql=\""), "{name}: {said}");
-        let replicates = of_target("connection{purpose=Replication}:stage{stage=\"log in\"}: ");
+        let replicates = of_target("connection{purpose=Replication}:stage{stage=\"login\"}: ");
         assert_eq!(replicates, name.starts_with("postgres"), "{name}: {said}");
     }
 }

@@ -6,8 +6,8 @@ use tokio::{
 };
 
 use super::{
-    AuthRequest, Can, ConnectError, Greeted, MysqlSession, Opening, Packets, Purpose, Stage, ask, greeting,
-    refused, relay,
+    AuthRequest, Can, ConnectError, Greeted, MysqlSession, Opening, Packets, Purpose, Stage, greeting,
+    refused, relay, request_auth,
 };
 use crate::{secret::Secret, target::Target};
 
@@ -28,7 +28,7 @@ pub async fn connect_until_auth(
     }
     let greeting =
         greeting(&packet).ok_or_else(|| ConnectError::protocol(stage, "did not send a greeting"))?;
-    match ask(Greeted { packets, greeting }, &Opening::of(target), target.engine()).await? {
+    match request_auth(Greeted { packets, greeting }, &Opening::of(target), target.engine()).await? {
         (AuthRequest::Cleartext, pending) => {
             pending
                 .authenticate(token)

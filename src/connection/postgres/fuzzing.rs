@@ -2,7 +2,7 @@
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{super::Purpose, PostgresSession, ask, startup};
+use super::{super::Purpose, PostgresSession, request_auth, startup};
 use crate::{
     connection::{AuthRequest, ConnectError},
     secret::Secret,
@@ -18,7 +18,7 @@ pub async fn connect_until_auth(
     target: &Target,
     token: &Secret,
 ) -> Result<PostgresSession, ConnectError> {
-    match ask(stream, &startup(target, Purpose::Queries)?, false).await? {
+    match request_auth(stream, &startup(target, Purpose::Queries)?, false).await? {
         (AuthRequest::Cleartext, pending) => {
             pending
                 .authenticate(token)

@@ -129,7 +129,7 @@ fn failed(failures: &[Option<LocalFailure>]) -> ConnectError {
     let all = || failures.first()?.as_ref().filter(|_| failures.iter().all(Option::is_some));
     match exhausted.or_else(all) {
         Some(failure) => ConnectError::Local { stage: Stage::Connect, failure: failure.clone() },
-        None => ConnectError::Dial,
+        None => ConnectError::NotConnected,
     }
 }
 
@@ -172,11 +172,11 @@ mod tests {
             stage: Stage::Connect,
             failure: failure.clone().unwrap(),
         };
-        assert_eq!(failed(&[None]), ConnectError::Dial);
+        assert_eq!(failed(&[None]), ConnectError::NotConnected);
         assert_eq!(failed(std::slice::from_ref(&descriptors)), local(&descriptors));
         assert_eq!(failed(&[None, descriptors.clone()]), local(&descriptors), "one was not tried");
         assert_eq!(failed(&[family.clone(), family.clone()]), local(&family));
-        assert_eq!(failed(&[family.clone(), None]), ConnectError::Dial, "IPv4 was tried");
+        assert_eq!(failed(&[family.clone(), None]), ConnectError::NotConnected, "IPv4 was tried");
         assert_eq!(failed(&[family, descriptors.clone()]), local(&descriptors));
     }
 
@@ -192,7 +192,7 @@ mod tests {
     async fn no_address_left_is_a_failure_with_every_attempt() {
         let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let mut attempts = Vec::new();
-        assert_eq!(race(&[closed], &mut attempts).await.unwrap_err(), ConnectError::Dial);
+        assert_eq!(race(&[closed], &mut attempts).await.unwrap_err(), ConnectError::NotConnected);
         assert_eq!(attempts.len(), 1);
     }
 }
