@@ -23,6 +23,10 @@ use crate::{
 pub(super) const SESSION_SETTINGS: &str = "SET search_path = pg_catalog; SET lock_timeout = 2000; SET statement_timeout = 0; \
      SET default_transaction_read_only = on";
 
+/// Before [`SESSION_SETTINGS`], and twice: with a timeout of a millisecond, which a role can have, a busy server cancels this too. The
+/// messages are sent together, so that another one costs no time.
+const NO_TIMEOUT: &str = "SET statement_timeout = 0";
+
 /// The value that a new session of this user has. `pg_settings.reset_val` does not change with `SET`.
 const READ_ONLY_BY_DEFAULT: &str =
     "SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'default_transaction_read_only'";
@@ -106,9 +110,11 @@ pub async fn ask(
             None => Fact::Absent,
         }
     };
+    // Polled in this order, in which they are sent.
+    let session_settings = async { tokio::join!(ask(NO_TIMEOUT), ask(NO_TIMEOUT), ask(SESSION_SETTINGS)) };
     let first = async {
         tokio::join!(
-            ask(SESSION_SETTINGS),
+            session_settings,
             ask("SELECT version()"),
             ask("SELECT current_setting('server_version_num')"),
             ask("SELECT current_user"),
