@@ -61,6 +61,7 @@ use crate::{
         descriptors,
         http::{self as http_server, Limits},
         notify,
+        stop_signal::StopSignal,
     },
     target::{ConfigErrors, Invalid},
     verify::Clock,
@@ -174,8 +175,7 @@ pub async fn serve(config: Serve, reread: Reread, clock: Clock) -> Result<(), Se
     warn_of_undeclared(&config.targets);
     scheduler.apply(&serve, config.targets);
     let mut hangup = signal(SignalKind::hangup()).map_err(ServeError::Io)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Io)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Io)?;
+    let mut stop_signal = StopSignal::new().map_err(ServeError::Io)?;
 
     let address = listener.local_addr().map_err(ServeError::Io)?;
     let stop = CancellationToken::new();
@@ -186,8 +186,7 @@ pub async fn serve(config: Serve, reread: Reread, clock: Clock) -> Result<(), Se
     let mut reading: Option<Reading> = None;
     loop {
         tokio::select! {
-            _ = interrupt.recv() => break,
-            _ = terminate.recv() => break,
+            () = stop_signal.received() => break,
             () = watchdog.tick() => {}
             _ = hangup.recv(), if reading.is_none() => reading = Some(Reading::start(&reread, None)),
             Some(answer) = expected.recv(), if reading.is_none() => {
@@ -215,15 +214,9 @@ pub async fn serve(config: Serve, reread: Reread, clock: Clock) -> Result<(), Se
     tracing::info!("stopping");
     notify::stopping();
     serve.stopping.cancel();
-    let again = async {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    };
     let stop_agent = async {
         if let Some(agent) = agent {
-            agent.stop(drain, again).await;
+            agent.stop(drain, stop_signal.received()).await;
         }
     };
     tokio::join!(scheduler.stop(serve.shared().timeout), stop_agent);

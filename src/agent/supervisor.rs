@@ -1,7 +1,7 @@
 //! The endpoints of a configuration, until a signal stops them.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     io,
     path::Path,
     sync::{
@@ -29,7 +29,8 @@ use crate::{
     service::{
         descriptors,
         http::{self, Limits},
-        notify,
+        notify, shared_logins,
+        stop_signal::StopSignal,
     },
     target::{ConfigErrors, ErrorList, Invalid},
     verify::Clock,
@@ -61,16 +62,14 @@ pub async fn run(config: Agent, reread: Reread, clock: Clock) -> Result<(), RunE
     });
     let io = RunError::Io;
     let mut hangup = signal(SignalKind::hangup()).map_err(io)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(io)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(io)?;
+    let mut stop_signal = StopSignal::new().map_err(io)?;
     tracing::info!(targets = supervisor.running.len(), version = env!("CARGO_PKG_VERSION"), "serving");
     supervisor.say_ready();
     let mut watchdog = notify::watchdog();
     let mut reading: Option<JoinHandle<Result<Agent, ConfigErrors>>> = None;
     loop {
         tokio::select! {
-            _ = interrupt.recv() => break,
-            _ = terminate.recv() => break,
+            () = stop_signal.received() => break,
             () = watchdog.tick() => {}
             _ = hangup.recv(), if reading.is_none() => {
                 notify::reloading();
@@ -84,7 +83,9 @@ pub async fn run(config: Agent, reread: Reread, clock: Clock) -> Result<(), RunE
                     Ok(config) => {
                         drain = config.drain;
                         let applied = supervisor.apply(&config).await;
-                        forget_unused(&shared, &config);
+                        let targets = config.targets.iter().map(|wanted| &wanted.target);
+                        let Shared { sessions, rate_limits, .. } = &shared;
+                        shared_logins::retain(sessions, rate_limits, LOGINS_PER_SECOND, targets);
                         match applied {
                             Ok(()) => tracing::info!(targets = supervisor.running.len(), "configuration reloaded"),
                             Err(errors) => tracing::error!(%errors, "not every target is served"),
@@ -99,13 +100,7 @@ pub async fn run(config: Agent, reread: Reread, clock: Clock) -> Result<(), RunE
     tracing::info!(sessions = supervisor.sessions.len(), "stopping");
     notify::stopping();
     status.is_stopping.store(true, Ordering::Relaxed);
-    let again = async {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    };
-    supervisor.stop(drain, again).await;
+    supervisor.stop(drain, stop_signal.received()).await;
     stop_answering.cancel();
     if let Some(answering) = answering {
         let _ = tokio::time::timeout(ANSWERS, answering).await;
@@ -128,15 +123,6 @@ async fn finish(
     reading.await.unwrap_or_else(|error| {
         Err(Invalid::new("config_file", "a configuration", format!("an internal error: {error}")).into())
     })
-}
-
-/// Forgets what no target of the configuration uses.
-fn forget_unused(shared: &Shared, config: &Agent) {
-    let targets = || config.targets.iter().map(|wanted| &wanted.target);
-    let roles: HashSet<_> = targets().map(|target| (&target.access, &target.region)).collect();
-    shared.sessions.retain(|access, region| roles.contains(&(access, region)));
-    let databases: HashSet<_> = targets().map(|target| &target.sign).collect();
-    shared.rate_limits.update(LOGINS_PER_SECOND, |database| databases.contains(database));
 }
 
 /// The endpoints of a process.

@@ -18,6 +18,9 @@ pub(super) const PG_LOGICAL: &str = "PostgreSQL documentation, Logical Replicati
 pub(super) const PG_FAQ: &str = "ClickPipes documentation, Postgres FAQ";
 pub(super) const MYSQL_FAQ: &str = "ClickPipes documentation, MySQL FAQ";
 
+/// Of a declared pipe, and of a target.
+pub(super) const REGION_UNREADABLE: &str = "ClickPipes cannot read the Region from the host name";
+
 pub(super) const OWN_WORDS: &str = "no known code; the report contains the server's code and message";
 pub(super) const LOOK_AT_EC2: &str = "AWS diagnostics (--diagnose-profile) with --service-region: PubliclyAccessible in RDS, and \
                                       ec2:DescribeSecurityGroups";

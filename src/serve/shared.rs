@@ -1,7 +1,7 @@
 //! Resources that all checks of one configuration share. A reload keeps those whose inputs did not change.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet, hash_map::Entry},
+    collections::{BTreeSet, HashMap, hash_map::Entry},
     sync::Arc,
     time::Duration,
 };
@@ -14,6 +14,7 @@ use crate::{
     config::{MonitoredTarget, Serve, Thresholds},
     connection::RateLimits,
     identity::Sessions,
+    service::shared_logins,
     target::{CaCertificate, Endpoint, Invalid, Target},
     trust::{self, Anchors},
 };
@@ -63,10 +64,8 @@ impl Shared {
             Some(before) => (Arc::clone(&before.sessions), Arc::clone(&before.rate_limits)),
             None => (Arc::default(), Arc::new(RateLimits::new(config.logins_per_second))),
         };
-        rate_limits.update(config.logins_per_second, |database| checks.contains_key(database));
-        let roles: HashSet<_> =
-            config.targets.iter().map(|watched| (&watched.target.access, &watched.target.region)).collect();
-        sessions.retain(|access, region| roles.contains(&(access, region)));
+        let targets = config.targets.iter().map(|watched| &watched.target);
+        shared_logins::retain(&sessions, &rate_limits, config.logins_per_second, targets);
         Ok(Self {
             sessions,
             roots,

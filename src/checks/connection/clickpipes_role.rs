@@ -25,7 +25,10 @@ pub(in crate::checks) static CLICKPIPES_EXTERNAL_ID: Cause = Cause::new(
     "the role needs an external id, which ClickPipes does not send",
     "`external_id` is set, and AssumeRole without it is refused or was not tried",
 )
-.fix("allow the ClickHouse service role in a statement without sts:ExternalId, and remove `external_id`");
+.fix(
+    "in the trust policy of the access role, allow the ClickHouse service role in a statement without \
+     sts:ExternalId; then remove `external_id` and check through that role (--via-role)",
+);
 
 pub(in crate::checks) static CLICKPIPES_PARTITION: Cause = Cause::new(
     "CLICKPIPES_PARTITION",
@@ -47,27 +50,22 @@ fn role(target: &Target, evidence: &IdentityEvidence) -> Diagnostic {
         return CHECK.pass("no external id was passed");
     }
     let no_external_id = clickpipes::NO_EXTERNAL_ID;
-    let remedy = "in the trust policy of the access role, allow the ClickHouse service role in a statement without \
-                  sts:ExternalId; then remove `external_id` and check through that role (--via-role)";
-    let untried = |why: &str| {
-        CHECK
-            .unknown(&CLICKPIPES_EXTERNAL_ID, format!("{no_external_id}; AssumeRole without it: {why}"))
-            .remedy("remove `external_id` and check again")
+    let unknown = |found: String| {
+        CHECK.unknown(&CLICKPIPES_EXTERNAL_ID, found).remedy("remove `external_id` and check again")
     };
+    let untried = |why: &str| unknown(format!("{no_external_id}; AssumeRole without it: {why}"));
     match &evidence.without_external_id {
         Some(Ok(())) => CHECK.pass("AssumeRole without the external id succeeds too"),
         // Through other roles, the last one is the service role, as for ClickPipes.
         Some(Err(IdentityError::Refused { code, message, .. })) if target.access.roles.len() > 1 => {
             CHECK.fail(&CLICKPIPES_EXTERNAL_ID, format!("{no_external_id}, and without it: {code}: {message}"))
-                .remedy(remedy)
         }
         Some(Err(IdentityError::Refused { code, message, .. })) => CHECK.unknown(&CLICKPIPES_EXTERNAL_ID,
             format!(
                 "{no_external_id}; without it, AWS refuses this caller ({code}: {message}), and whether it refuses the \
                  ClickHouse service role is not known"
             ),
-        )
-        .remedy(remedy),
+        ),
         Some(Err(
             IdentityError::Unreachable { what, .. }
             | IdentityError::Proxy { what, .. }
@@ -78,7 +76,6 @@ fn role(target: &Target, evidence: &IdentityEvidence) -> Diagnostic {
             let found = format!("AssumeRole without external id: {failure}");
             local_failure(&CHECK, Outcome::Unknown, found, failure)
         }
-        None => CHECK.unknown(&CLICKPIPES_EXTERNAL_ID, format!("{no_external_id}; AssumeRole without it was not tried"))
-            .remedy("remove `external_id` and check again"),
+        None => unknown(format!("{no_external_id}; AssumeRole without it was not tried")),
     }
 }

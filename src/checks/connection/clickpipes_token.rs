@@ -5,7 +5,7 @@ use crate::{
     checks::{
         Diagnostic, Observations,
         check::{Cause, Check, Judge},
-        sources::ENGINE_IAM,
+        sources::{ENGINE_IAM, REGION_UNREADABLE},
     },
     clickpipes,
     target::Target,
@@ -22,7 +22,7 @@ pub(crate) static CHECK: Check =
 
 pub(in crate::checks) static CLICKPIPES_REGION: Cause = Cause::new(
     "CLICKPIPES_REGION",
-    "ClickPipes cannot read the Region from the host name",
+    REGION_UNREADABLE,
     "the name does not end in .REGION.rds.amazonaws.com: a CNAME, a PrivateLink name, the writer endpoint of \
      an Aurora global database, a name of another partition",
 )

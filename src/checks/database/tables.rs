@@ -59,6 +59,8 @@ pub(in crate::checks) static DB_TABLE_NAME_DOT: Cause = Cause::new(
 )
 .fix("rename the table, or leave it out: name the tables of the pipe (--table)");
 
+const NAME_TABLES: &str = "name the tables of the pipe (--table), so that each of them is tried";
+
 fn postgres(server: &postgres::Server<'_>) -> Diagnostic {
     let tables = server.facts.tables.read().map(|tables| tables.seen.as_slice()).unwrap_or_default();
     let usage_missing: Vec<ServerText> =
@@ -123,7 +125,7 @@ fn read<'a>(
             false => CHECK.pass(format!("every column of {seen}")),
             true => CHECK
                 .warn(&DB_TABLES_UNKNOWN, format!("only {seen} of {total} were tried"))
-                .remedy("name the tables of the pipe (--table), so that each of them is tried"),
+                .remedy(NAME_TABLES),
         }
     })
 }
@@ -169,9 +171,7 @@ fn unreadable(
     if total > tables.len() && unnamed && refused.len() == tables.len() {
         let found =
             format!("none of the {} of {total} that were tried can be read: {words}", counted(tables.len()));
-        let diagnostic = CHECK
-            .unknown(&DB_TABLES_UNKNOWN, found)
-            .remedy("name the tables of the pipe (--table), so that each of them is tried");
+        let diagnostic = CHECK.unknown(&DB_TABLES_UNKNOWN, found).remedy(NAME_TABLES);
         return Some(diagnostic);
     }
     let names: Vec<String> = refused.iter().map(|(table, _)| table.full_name()).collect();

@@ -1,7 +1,10 @@
 //! ClickPipes reads the Region of the token from the host name.
 
 use crate::{
-    checks::check::{Cause, Check, Judge},
+    checks::{
+        check::{Cause, Check, Judge},
+        sources::REGION_UNREADABLE,
+    },
     target::ProblemKind,
 };
 
@@ -11,12 +14,9 @@ pub(crate) static CHECK: Check =
         .source("ClickPipes' engine, IAM authentication for RDS")
         .causes(&[&PIPE_REGION_UNREADABLE]);
 
-pub(in crate::checks) static PIPE_REGION_UNREADABLE: Cause = Cause::new(
-    "PIPE_REGION_UNREADABLE",
-    "ClickPipes cannot read the Region from the host name, so it cannot sign a token",
-    "host and tls_host in the plan or state",
-)
-.fix("set tls_host to the name of the RDS endpoint");
+pub(in crate::checks) static PIPE_REGION_UNREADABLE: Cause =
+    Cause::new("PIPE_REGION_UNREADABLE", REGION_UNREADABLE, "host and tls_host in the plan or state")
+        .fix("set tls_host to the name of the RDS endpoint");
 
 fn judge(kind: ProblemKind) -> Option<&'static Cause> {
     (kind == ProblemKind::RegionUnreadable).then_some(&PIPE_REGION_UNREADABLE)
