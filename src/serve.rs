@@ -153,7 +153,7 @@ pub async fn serve(config: Serve, reread: Reread, clock: Clock) -> Result<(), Se
     let (mut agent, agent_metrics) = agent.unzip();
     let mut drain = config.agent.map(|agent| agent.drain).unwrap_or_default();
     let (reloads, mut expected) = mpsc::channel(1);
-    let serve = Arc::new(Monitor {
+    let monitor = Arc::new(Monitor {
         clock,
         started_at: clock(),
         status_store: Mutex::default(),
@@ -173,13 +173,13 @@ pub async fn serve(config: Serve, reread: Reread, clock: Clock) -> Result<(), Se
     });
     let mut scheduler = Scheduler::default();
     warn_of_undeclared(&config.targets);
-    scheduler.apply(&serve, config.targets);
+    scheduler.apply(&monitor, config.targets);
     let mut hangup = signal(SignalKind::hangup()).map_err(ServeError::Io)?;
     let mut stop_signal = StopSignal::new().map_err(ServeError::Io)?;
 
     let address = listener.local_addr().map_err(ServeError::Io)?;
     let stop = CancellationToken::new();
-    let answering = tokio::spawn(http_server::serve(listener, Arc::clone(&serve), limits, stop.clone()));
+    let answering = tokio::spawn(http_server::serve(listener, Arc::clone(&monitor), limits, stop.clone()));
     tracing::info!(%address, targets = scheduler.len(), version = env!("CARGO_PKG_VERSION"), "serving");
     notify::ready(&format!("watching {} targets", scheduler.len()));
     let mut watchdog = notify::watchdog();
@@ -194,7 +194,7 @@ pub async fn serve(config: Serve, reread: Reread, clock: Clock) -> Result<(), Se
             }
             read = Reading::finish(&mut reading), if reading.is_some() => {
                 let answer = reading.take().and_then(|reading| reading.answer);
-                let result = match reload(&serve, &mut scheduler, read, listen) {
+                let result = match reload(&monitor, &mut scheduler, read, listen) {
                     Ok(config) => {
                         drain = config.as_ref().map_or(drain, |config| config.drain);
                         reload_agent(agent.as_mut(), config.as_ref()).await
@@ -204,7 +204,7 @@ pub async fn serve(config: Serve, reread: Reread, clock: Clock) -> Result<(), Se
                         Err(ReloadError::Invalid(invalid))
                     }
                 };
-                serve.metrics.reloaded(result.is_ok(), (serve.clock)());
+                monitor.metrics.reloaded(result.is_ok(), (monitor.clock)());
                 notify::ready(&format!("watching {} targets", scheduler.len()));
                 // The client may have disconnected.
                 drop(answer.map(|answer| answer.send(result)));
@@ -213,13 +213,13 @@ pub async fn serve(config: Serve, reread: Reread, clock: Clock) -> Result<(), Se
     }
     tracing::info!("stopping");
     notify::stopping();
-    serve.stopping.cancel();
+    monitor.stopping.cancel();
     let stop_agent = async {
         if let Some(agent) = agent {
             agent.stop(drain, stop_signal.received()).await;
         }
     };
-    tokio::join!(scheduler.stop(serve.shared().timeout), stop_agent);
+    tokio::join!(scheduler.stop(monitor.shared().timeout), stop_agent);
     stop.cancel();
     let _ = tokio::time::timeout(Duration::from_secs(5), answering).await;
     Ok(())
@@ -250,19 +250,19 @@ impl Reading {
 
 /// Returns what the agent is to do. If the file is invalid, the current configuration stays active.
 fn reload(
-    serve: &Arc<Monitor>,
+    monitor: &Arc<Monitor>,
     scheduler: &mut Scheduler,
     read: Result<Serve, ConfigErrors>,
     listen: std::net::SocketAddr,
 ) -> Result<Option<Agent>, ConfigErrors> {
     let config = read?;
-    let shared = Shared::new(&config, Some(&serve.shared()))?;
-    *serve.shared.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(shared);
+    let shared = Shared::new(&config, Some(&monitor.shared()))?;
+    *monitor.shared.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(shared);
     if config.web.listen != listen {
         tracing::warn!(%listen, expected = %config.web.listen, "restart to change the listen address");
     }
     warn_of_undeclared(&config.targets);
-    scheduler.apply(serve, config.targets);
+    scheduler.apply(monitor, config.targets);
     tracing::info!(targets = scheduler.len(), "configuration reloaded");
     Ok(config.agent)
 }
@@ -283,8 +283,8 @@ const NAMED: usize = 20;
 
 /// Says which targets are held to the best capability that they have had.
 fn warn_of_undeclared(targets: &[MonitoredTarget]) {
-    let undeclared = targets.iter().filter(|watched| watched.requirement.required_by.is_undeclared());
-    let names: Vec<&str> = undeclared.map(|watched| watched.target.name.as_str()).collect();
+    let undeclared = targets.iter().filter(|monitored| monitored.requirement.required_by.is_undeclared());
+    let names: Vec<&str> = undeclared.map(|monitored| monitored.target.name.as_str()).collect();
     if !names.is_empty() {
         let named = names[..names.len().min(NAMED)].join(", ");
         tracing::warn!(
@@ -315,25 +315,25 @@ impl Monitor {
     }
 
     /// What the next check of a target is judged by.
-    fn requirement(&self, watched: &Arc<MonitoredTarget>) -> Requirement {
+    fn requirement(&self, monitored: &Arc<MonitoredTarget>) -> Requirement {
         let status_store = self.status_store();
-        let entry = status_store.entry_of(watched);
-        entry.map_or(watched.requirement, status_store::Entry::requirement)
+        let entry = status_store.entry_of(monitored);
+        entry.map_or(monitored.requirement, status_store::Entry::requirement)
     }
 
-    fn position_before(&self, watched: &Arc<MonitoredTarget>, at: Timestamp) -> Option<Position> {
+    fn position_before(&self, monitored: &Arc<MonitoredTarget>, at: Timestamp) -> Option<Position> {
         let status_store = self.status_store();
-        let entry = status_store.entry_of(watched);
+        let entry = status_store.entry_of(monitored);
         entry.and_then(|entry| entry.position_before(at)).cloned()
     }
 
     /// Records the result of a scheduled check. A failure of this machine changes no state.
-    fn note(&self, watched: &Arc<MonitoredTarget>, checked: &Checked) {
+    fn note(&self, monitored: &Arc<MonitoredTarget>, checked: &Checked) {
         let shared = self.shared();
         let now = (self.clock)();
-        let (name, report) = (&watched.target.name, &checked.report);
+        let (name, report) = (&monitored.target.name, &checked.report);
         if let Some(failure) = &checked.local_failure {
-            if let Some(entry) = self.status_store().entry_of(watched) {
+            if let Some(entry) = self.status_store().entry_of(monitored) {
                 self.metrics.failed_locally(entry.into());
             }
             if self.local_failures.allows() {
@@ -345,16 +345,16 @@ impl Monitor {
         let last_check = metrics::series_of(report);
         let (change, before, after) = {
             let mut status_store = self.status_store();
-            let Some(entry) = status_store.entry_of(watched) else {
+            let Some(entry) = status_store.entry_of(monitored) else {
                 return; // a reload removed or changed the target during this check
             };
             let before = entry.requirement();
             if let Some(known) = &checked.facts {
-                let position = Position::of(&known.facts, &watched.target.pipe, known.as_of);
-                status_store.observe(watched, position);
+                let position = Position::of(&known.facts, &monitored.target.pipe, known.as_of);
+                status_store.observe(monitored, position);
             }
             let change =
-                status_store.note(watched, Arc::clone(report), shared.thresholds, shared.history, now);
+                status_store.note(monitored, Arc::clone(report), shared.thresholds, shared.history, now);
             let after = status_store.entry(name).map(|entry| {
                 self.metrics.note(entry.into(), report, last_check, change);
                 entry.requirement()

@@ -183,7 +183,7 @@ impl Serve {
         errors.check()?;
         let mut agent = agent.filter(|agent| !agent.targets.is_empty());
         if let Some(shard) = shard {
-            targets.retain(|watched| shard.has(&watched.target.name));
+            targets.retain(|monitored| shard.has(&monitored.target.name));
             if let Some(agent) = &mut agent {
                 agent.targets.retain(|offered| shard.has(&offered.target.name));
             }

@@ -37,8 +37,8 @@ pub fn config_check(config: &Serve, format: Format, out: &mut impl Write) -> io:
         let agent = config.agent.iter().flat_map(|agent| &agent.targets);
         agent.into_iter().find(|offered| offered.target.name == target.name)
     };
-    let of = |watched: &crate::config::MonitoredTarget| {
-        let crate::config::MonitoredTarget { target, requirement, schedule } = watched;
+    let of = |monitored: &crate::config::MonitoredTarget| {
+        let crate::config::MonitoredTarget { target, requirement, schedule } = monitored;
         json!({
             "name": target.name,
             "type": target.source_type.name(),
@@ -68,28 +68,28 @@ pub fn config_check(config: &Serve, format: Format, out: &mut impl Write) -> io:
             let part = config.shard.map(|shard| format!(" of shard {}/{}", shard.index, shard.count));
             let part = part.unwrap_or_default();
             writeln!(out, "√ {} targets{part}, answered on {}", config.targets.len(), config.web.listen)?;
-            for watched in &config.targets {
-                let target = &watched.target;
+            for monitored in &config.targets {
+                let target = &monitored.target;
                 writeln!(
                     out,
                     "  {}: {} at {}, wants {}{}, every {} s and in full every {} s",
                     target.name,
                     target.source_type.name(),
                     target.dial,
-                    watched.requirement.required,
-                    match watched.requirement.required_by.is_undeclared() {
+                    monitored.requirement.required,
+                    match monitored.requirement.required_by.is_undeclared() {
                         true => " and from then on the best it has had",
                         false => "",
                     },
-                    watched.schedule.interval.as_secs(),
-                    watched.schedule.full_interval.as_secs(),
+                    monitored.schedule.interval.as_secs(),
+                    monitored.schedule.full_interval.as_secs(),
                 )?;
                 if let Some(offered) = offers(target) {
                     writeln!(out, "    agent: {}", offered_by(offered).join(", "))?;
                 }
             }
             let undeclared =
-                config.targets.iter().filter(|watched| watched.requirement.required_by.is_undeclared());
+                config.targets.iter().filter(|monitored| monitored.requirement.required_by.is_undeclared());
             match undeclared.count() {
                 0 => {}
                 count => writeln!(

@@ -29,13 +29,13 @@ impl Monitor {
     /// `None` if there is no permit to start one.
     pub(super) fn full_check<P: Send + 'static>(
         self: &Arc<Self>,
-        watched: &Arc<MonitoredTarget>,
+        monitored: &Arc<MonitoredTarget>,
         permit: impl FnOnce() -> Option<P>,
     ) -> Option<Pending<Arc<Checked>>> {
-        self.full_checks.join(watched, || {
-            let (permit, serve, watched) = (permit()?, Arc::clone(self), Arc::clone(watched));
+        self.full_checks.join(monitored, || {
+            let (permit, monitor, monitored) = (permit()?, Arc::clone(self), Arc::clone(monitored));
             Some(async move {
-                let checked = serve.check(&watched, None, &serve.stopping).await;
+                let checked = monitor.check(&monitored, None, &monitor.stopping).await;
                 drop(permit);
                 checked.map(Arc::new)
             })
@@ -46,12 +46,12 @@ impl Monitor {
     /// `None` if it was stopped before, or if a reload removed the target.
     pub(super) async fn check(
         &self,
-        watched: &Arc<MonitoredTarget>,
+        monitored: &Arc<MonitoredTarget>,
         known: Option<CachedFacts>,
         stop: &CancellationToken,
     ) -> Option<Checked> {
         let shared = self.shared();
-        let checks = shared.checks(&watched.target)?;
+        let checks = shared.checks(&monitored.target)?;
         // In this order: what waits for one database takes no place from the others.
         let permits = async { (checks.acquire().await, self.concurrency.next().await) };
         let _permits = tokio::select! {
@@ -60,9 +60,9 @@ impl Monitor {
             permits = permits => permits,
         };
         let budget = Budget { timeout: shared.timeout, retry: true, estimate: false };
-        let (clock, target) = (self.clock, Arc::clone(watched));
-        let (sessions, roots) = (Arc::clone(&shared.sessions), shared.roots(&watched.target));
-        let rate_limit = shared.rate_limits.of(&watched.target.sign);
+        let (clock, target) = (self.clock, Arc::clone(monitored));
+        let (sessions, roots) = (Arc::clone(&shared.sessions), shared.roots(&monitored.target));
+        let rate_limit = shared.rate_limits.of(&monitored.target.sign);
         // In its own task, so that a panic in one check does not affect the others.
         let looked = Task::spawn(async move {
             let given = RunContext {
@@ -74,11 +74,11 @@ impl Monitor {
             verify::observe(&target.target, budget, given, clock).await
         })
         .await;
-        let target = &watched.target;
-        let requirement = self.requirement(watched);
+        let target = &monitored.target;
+        let requirement = self.requirement(monitored);
         Some(match looked {
             Ok(RunResult { mut seen, timing }) => {
-                seen.earlier = timing.facts_as_of.and_then(|as_of| self.position_before(watched, as_of));
+                seen.earlier = timing.facts_as_of.and_then(|as_of| self.position_before(monitored, as_of));
                 let report = Report::new(target, &seen, requirement, timing);
                 let local_failure = seen.local_failure().cloned();
                 let facts = seen.into_facts().zip(timing.facts_as_of);

@@ -87,7 +87,7 @@ impl Application for Monitor {
     }
 }
 
-fn router(serve: &Arc<Monitor>) -> Router {
+fn router(monitor: &Arc<Monitor>) -> Router {
     let open = Router::new().route(HEALTHY, get(|| async { "healthy\n" })).route(READY, get(ready));
     Router::new()
         .route("/", get(index))
@@ -99,16 +99,16 @@ fn router(serve: &Arc<Monitor>) -> Router {
         .route("/api/v1/targets/{name}", get(target))
         .route(RELOAD, post(reload))
         .fallback(not_found)
-        .layer(middleware::from_fn_with_state(Arc::clone(serve), authenticate))
-        .layer(middleware::from_fn_with_state(Arc::clone(serve), refuse_other_pages))
+        .layer(middleware::from_fn_with_state(Arc::clone(monitor), authenticate))
+        .layer(middleware::from_fn_with_state(Arc::clone(monitor), refuse_other_pages))
         .merge(open)
         .layer(middleware::from_fn(harden))
-        .with_state(Arc::clone(serve))
+        .with_state(Arc::clone(monitor))
 }
 
 /// Before authentication, because a browser adds the password by itself.
-async fn refuse_other_pages(State(serve): State<Arc<Monitor>>, request: Request, next: Next) -> Response {
-    let (shared, headers) = (serve.shared(), request.headers());
+async fn refuse_other_pages(State(monitor): State<Arc<Monitor>>, request: Request, next: Next) -> Response {
+    let (shared, headers) = (monitor.shared(), request.headers());
     let is_host = match &shared.tls {
         Some(_) => Ok(()),
         None => origin::check_host(headers, &shared.host_names),
@@ -116,7 +116,7 @@ async fn refuse_other_pages(State(serve): State<Arc<Monitor>>, request: Request,
     let has_effect = [PROBE, RELOAD].contains(&request.uri().path());
     let is_site = if has_effect { origin::check_site(headers) } else { Ok(()) };
     let refused = |refusal, text: String| {
-        serve.metrics.refused(refusal);
+        monitor.metrics.refused(refusal);
         (StatusCode::FORBIDDEN, text).into_response()
     };
     match (is_host, is_site) {
@@ -128,27 +128,27 @@ async fn refuse_other_pages(State(serve): State<Arc<Monitor>>, request: Request,
 
 /// Health endpoints need no password. Everything else does, if users are configured.
 async fn authenticate(
-    State(serve): State<Arc<Monitor>>,
+    State(monitor): State<Arc<Monitor>>,
     Extension(client): Extension<Client>,
     request: Request,
     next: Next,
 ) -> Response {
     let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let users = &serve.shared().users;
+    let users = &monitor.shared().users;
     let refused =
         |status, name, value: &str, text: String| (status, [(name, value.to_owned())], text).into_response();
-    match users.let_in(given, client, &serve.guesses, Instant::now()).await {
+    match users.let_in(given, client, &monitor.guesses, Instant::now()).await {
         Ok(true) => next.run(request).await,
         Ok(false) => {
             if given.is_some() {
-                serve.metrics.refused(Refusal::Password);
+                monitor.metrics.refused(Refusal::Password);
             }
             let challenge = "Basic realm=\"pipeprobe\", charset=\"UTF-8\"";
             let text = "401: user name and password required\n".to_owned();
             refused(StatusCode::UNAUTHORIZED, header::WWW_AUTHENTICATE, challenge, text)
         }
         Err(Limited(wait)) => {
-            serve.metrics.refused(Refusal::Guesses);
+            monitor.metrics.refused(Refusal::Guesses);
             let seconds = wait.as_secs_f64().ceil().max(1.0);
             let text = format!("429: too many wrong passwords from this address, try again in {seconds} s\n");
             refused(StatusCode::TOO_MANY_REQUESTS, header::RETRY_AFTER, &seconds.to_string(), text)
@@ -156,11 +156,11 @@ async fn authenticate(
     }
 }
 
-async fn ready(State(serve): State<Arc<Monitor>>) -> Response {
-    if serve.stopping.is_cancelled() {
+async fn ready(State(monitor): State<Arc<Monitor>>) -> Response {
+    if monitor.stopping.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
     }
-    let status_store = serve.status_store();
+    let status_store = monitor.status_store();
     let waiting = status_store.entries().filter(|(_, entry)| entry.health == Health::Unknown).count();
     match waiting {
         0 => "ready\n".into_response(),
@@ -177,13 +177,13 @@ const JSON: &str = "application/json";
 
 /// The body of an address that shows all targets, rendered for several clients at a time.
 async fn shared<R: FnOnce() -> Vec<u8> + Send + 'static>(
-    serve: &Monitor,
+    monitor: &Monitor,
     kind: &'static str,
     of: impl FnOnce(&SharedBodies) -> &Shared,
     content: impl FnOnce() -> R,
 ) -> Response {
-    let of = of(&serve.shared_bodies);
-    match of.get(&serve.bodies, || serve.metrics.generation(), content).await {
+    let of = of(&monitor.shared_bodies);
+    match of.get(&monitor.bodies, || monitor.metrics.generation(), content).await {
         Ok(body) => send(kind, &body),
         Err(Failed) => cannot_render(),
     }
@@ -193,29 +193,29 @@ fn send(kind: &'static str, body: &Arc<SharedBody>) -> Response {
     ([(header::CONTENT_TYPE, kind)], Extension(body.outdated()), Body::from(body.bytes())).into_response()
 }
 
-async fn index(State(serve): State<Arc<Monitor>>, Query(selection): Query<Selection>) -> Response {
+async fn index(State(monitor): State<Arc<Monitor>>, Query(selection): Query<Selection>) -> Response {
     let content = {
-        let (serve, selection) = (Arc::clone(&serve), selection.clone());
+        let (monitor, selection) = (Arc::clone(&monitor), selection.clone());
         move || {
             let (status_store, now, started_at) =
-                (serve.status_store().clone(), (serve.clock)(), serve.started_at);
+                (monitor.status_store().clone(), (monitor.clock)(), monitor.started_at);
             move || page::index(&status_store, &selection, started_at, now).into_bytes()
         }
     };
     if selection.is_all() {
-        return shared(&serve, HTML, |bodies| &bodies.index, content).await;
+        return shared(&monitor, HTML, |bodies| &bodies.index, content).await;
     }
-    rendered(&serve, HTML, content()).await
+    rendered(&monitor, HTML, content()).await
 }
 
 /// A body that clients do not share.
 async fn rendered(
-    serve: &Monitor,
+    monitor: &Monitor,
     kind: &'static str,
     render: impl FnOnce() -> Vec<u8> + Send + 'static,
 ) -> Response {
     match tokio::task::spawn_blocking(render).await {
-        Ok(bytes) => send(kind, &serve.bodies.add(bytes)),
+        Ok(bytes) => send(kind, &monitor.bodies.add(bytes)),
         Err(_) => cannot_render(),
     }
 }
@@ -224,17 +224,17 @@ fn cannot_render() -> Response {
     (StatusCode::INTERNAL_SERVER_ERROR, "500: cannot render the response\n").into_response()
 }
 
-async fn target_page(State(serve): State<Arc<Monitor>>, Path(name): Path<String>) -> Response {
-    let now = (serve.clock)();
-    let status_store = serve.status_store();
+async fn target_page(State(monitor): State<Arc<Monitor>>, Path(name): Path<String>) -> Response {
+    let now = (monitor.clock)();
+    let status_store = monitor.status_store();
     match status_store.entry(&name) {
-        Some(entry) => send(HTML, &serve.bodies.add(page::target(entry, now).into_bytes())),
+        Some(entry) => send(HTML, &monitor.bodies.add(page::target(entry, now).into_bytes())),
         None => no_page(&page::missing(&format!("There is no target {name}"), now)),
     }
 }
 
-async fn not_found(State(serve): State<Arc<Monitor>>) -> Response {
-    no_page(&page::missing("There is no such page", (serve.clock)()))
+async fn not_found(State(monitor): State<Arc<Monitor>>) -> Response {
+    no_page(&page::missing("There is no such page", (monitor.clock)()))
 }
 
 fn no_page(page: &str) -> Response {
@@ -242,10 +242,10 @@ fn no_page(page: &str) -> Response {
 }
 
 /// The response for one target.
-fn one(serve: &Monitor, name: &str, kind: &'static str, write: impl FnOnce(&Entry) -> Vec<u8>) -> Response {
-    let status_store = serve.status_store();
+fn one(monitor: &Monitor, name: &str, kind: &'static str, write: impl FnOnce(&Entry) -> Vec<u8>) -> Response {
+    let status_store = monitor.status_store();
     match status_store.entry(name) {
-        Some(entry) => send(kind, &serve.bodies.add(write(entry))),
+        Some(entry) => send(kind, &monitor.bodies.add(write(entry))),
         None => unknown(name, &status_store),
     }
 }
@@ -255,17 +255,17 @@ async fn style() -> Response {
     (kind, page::STYLE).into_response()
 }
 
-async fn metrics(State(serve): State<Arc<Monitor>>, headers: HeaderMap) -> Response {
+async fn metrics(State(monitor): State<Arc<Monitor>>, headers: HeaderMap) -> Response {
     let (is_open, is_compressed) = (accepts_openmetrics(&headers), accepts_gzip(&headers));
     let mut response = shared(
-        &serve,
+        &monitor,
         if is_open { OPENMETRICS } else { PLAIN_METRICS },
         |bodies| &bodies.metrics[usize::from(is_open)][usize::from(is_compressed)],
         || {
-            let serve = Arc::clone(&serve);
+            let monitor = Arc::clone(&monitor);
             move || {
                 let format = if is_open { Format::OpenMetrics } else { Format::Plain };
-                let text = serve.metrics.text(format, serve.agent_metrics.as_deref());
+                let text = monitor.metrics.text(format, monitor.agent_metrics.as_deref());
                 if is_compressed { gzip(&text) } else { text }
             }
         },
@@ -300,11 +300,11 @@ struct Targets {
     targets: StatusStore,
 }
 
-async fn targets(State(serve): State<Arc<Monitor>>, Query(selection): Query<Selection>) -> Response {
+async fn targets(State(monitor): State<Arc<Monitor>>, Query(selection): Query<Selection>) -> Response {
     let content = {
-        let (serve, selection) = (Arc::clone(&serve), selection.clone());
+        let (monitor, selection) = (Arc::clone(&monitor), selection.clone());
         move || {
-            let all = serve.status_store().clone();
+            let all = monitor.status_store().clone();
             move || {
                 let (targets, next) = all.select(&selection);
                 json(&Targets { schema_version: SCHEMA_VERSION, next, targets })
@@ -312,13 +312,13 @@ async fn targets(State(serve): State<Arc<Monitor>>, Query(selection): Query<Sele
         }
     };
     if selection.is_all() {
-        return shared(&serve, JSON, |bodies| &bodies.targets, content).await;
+        return shared(&monitor, JSON, |bodies| &bodies.targets, content).await;
     }
-    rendered(&serve, JSON, content()).await
+    rendered(&monitor, JSON, content()).await
 }
 
-async fn target(State(serve): State<Arc<Monitor>>, Path(name): Path<String>) -> Response {
-    one(&serve, &name, JSON, json)
+async fn target(State(monitor): State<Arc<Monitor>>, Path(name): Path<String>) -> Response {
+    one(&monitor, &name, JSON, json)
 }
 
 fn json(content: &impl Serialize) -> Vec<u8> {
@@ -331,9 +331,9 @@ fn unknown(name: &str, status_store: &StatusStore) -> Response {
     (StatusCode::NOT_FOUND, probe::no_such_target(name, status_store)).into_response()
 }
 
-async fn reload(State(serve): State<Arc<Monitor>>) -> Response {
+async fn reload(State(monitor): State<Arc<Monitor>>) -> Response {
     let (answer, answered) = oneshot::channel();
-    if serve.reloads.send(answer).await.is_err() {
+    if monitor.reloads.send(answer).await.is_err() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
     }
     match answered.await {

@@ -85,11 +85,11 @@ pub(super) struct Monitored<'a> {
 impl<'a> From<&'a Entry> for Monitored<'a> {
     fn from(entry: &'a Entry) -> Self {
         Self {
-            name: &entry.watched.target.name,
+            name: &entry.monitored.target.name,
             health: entry.health,
             since: entry.since,
             cause: entry.last.as_ref().filter(|last| !last.verdict.met).and_then(|last| last.cause()),
-            interval: entry.watched.schedule.interval,
+            interval: entry.monitored.schedule.interval,
         }
     }
 }

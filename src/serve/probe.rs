@@ -38,20 +38,20 @@ const OFFSET: Duration = Duration::from_millis(500);
 const LEAST: Duration = Duration::from_millis(500);
 
 pub(super) async fn probe(
-    State(serve): State<Arc<Monitor>>,
+    State(monitor): State<Arc<Monitor>>,
     Query(query): Query<ProbeQuery>,
     headers: HeaderMap,
 ) -> Response {
     let bad = |words: String| (StatusCode::BAD_REQUEST, words).into_response();
     let name = query.target.unwrap_or_default();
-    let watched = {
-        let status_store = serve.status_store();
+    let monitored = {
+        let status_store = monitor.status_store();
         match status_store.entry(&name) {
-            Some(entry) => Arc::clone(&entry.watched),
+            Some(entry) => Arc::clone(&entry.monitored),
             None => return bad(no_such_target(&name, &status_store)),
         }
     };
-    let most = serve.shared().timeout;
+    let most = monitor.shared().timeout;
     let timeout = match headers.get("X-Prometheus-Scrape-Timeout-Seconds") {
         None => most,
         Some(value) => match value.to_str().ok().and_then(seconds) {
@@ -64,8 +64,10 @@ pub(super) async fn probe(
             }
         },
     };
-    let permit = || Arc::clone(&serve.probes).try_acquire_owned().ok();
-    let Some(pending) = serve.full_check(&watched, permit) else { return later("too many probes at once") };
+    let permit = || Arc::clone(&monitor.probes).try_acquire_owned().ok();
+    let Some(pending) = monitor.full_check(&monitored, permit) else {
+        return later("too many probes at once");
+    };
     let report = match tokio::time::timeout(timeout, pending.result()).await {
         Ok(Some(checked)) => Some(Arc::clone(&checked.report)),
         Ok(None) => return later("stopping, or the target was changed by a reload"),

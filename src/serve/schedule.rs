@@ -21,7 +21,7 @@ pub(super) fn first(schedule: Schedule, scheduler: usize, unit: f64) -> Duration
 /// From the end of a check to the start of the next: the interval ±10 %, doubled with each
 /// consecutive failure up to [`MOST_INTERVALS`].
 pub(super) fn next(entry: &Entry, unit: f64) -> Duration {
-    let interval = entry.watched.schedule.interval;
+    let interval = entry.monitored.schedule.interval;
     let pause = if entry.needs_confirmation() {
         interval.min(CONFIRMATION)
     } else {

@@ -24,42 +24,42 @@ impl Scheduler {
     }
 
     /// Replaces the list of targets. Tasks of unchanged targets keep running.
-    pub(super) fn apply(&mut self, serve: &Arc<Monitor>, targets: Vec<MonitoredTarget>) {
+    pub(super) fn apply(&mut self, monitor: &Arc<Monitor>, targets: Vec<MonitoredTarget>) {
         let mut before = std::mem::take(&mut self.watchers);
         let mut new = Vec::new();
-        for watched in targets {
-            let name = watched.target.name.clone();
+        for monitored in targets {
+            let name = monitored.target.name.clone();
             let watcher = match before.remove(&name) {
-                Some((old, stop)) if *old == watched => (old, stop),
+                Some((old, stop)) if *old == monitored => (old, stop),
                 changed => {
                     if let Some((_, stop)) = changed {
                         stop.cancel();
                     }
-                    let (watched, stop) = (Arc::new(watched), serve.stopping.child_token());
-                    new.push((Arc::clone(&watched), stop.clone()));
-                    (watched, stop)
+                    let (monitored, stop) = (Arc::new(monitored), monitor.stopping.child_token());
+                    new.push((Arc::clone(&monitored), stop.clone()));
+                    (monitored, stop)
                 }
             };
             self.watchers.insert(name, watcher);
         }
         for (name, (_, stop)) in &before {
             stop.cancel();
-            serve.metrics.forget(name);
+            monitor.metrics.forget(name);
         }
-        let all: Vec<_> = self.watchers.values().map(|(watched, _)| Arc::clone(watched)).collect();
-        let mut status_store = serve.status_store();
+        let all: Vec<_> = self.watchers.values().map(|(monitored, _)| Arc::clone(monitored)).collect();
+        let mut status_store = monitor.status_store();
         status_store.watch(&all);
-        for (watched, _) in &new {
+        for (monitored, _) in &new {
             status_store
-                .entry(&watched.target.name)
+                .entry(&monitored.target.name)
                 .into_iter()
-                .for_each(|entry| serve.metrics.watch(entry.into()));
+                .for_each(|entry| monitor.metrics.watch(entry.into()));
         }
         drop(status_store);
         let size = new.len();
-        for (watched, stop) in new {
-            let first = schedule::first(watched.schedule, size, fastrand::f64());
-            self.tasks.spawn(watch(Arc::clone(serve), watched, stop, first));
+        for (monitored, stop) in new {
+            let first = schedule::first(monitored.schedule, size, fastrand::f64());
+            self.tasks.spawn(watch(Arc::clone(monitor), monitored, stop, first));
         }
     }
 
@@ -75,7 +75,12 @@ impl Scheduler {
 /// Delay after a check that a reload prevented although the target is still monitored.
 const AGAIN: Duration = Duration::from_secs(1);
 
-async fn watch(serve: Arc<Monitor>, watched: Arc<MonitoredTarget>, stop: CancellationToken, first: Duration) {
+async fn watch(
+    monitor: Arc<Monitor>,
+    monitored: Arc<MonitoredTarget>,
+    stop: CancellationToken,
+    first: Duration,
+) {
     let (mut known, mut full_at) = (None, Instant::now());
     let mut pause = first;
     loop {
@@ -84,15 +89,15 @@ async fn watch(serve: Arc<Monitor>, watched: Arc<MonitoredTarget>, stop: Cancell
             () = stop.cancelled() => return,
             () = tokio::time::sleep(pause) => {}
         }
-        if full_at.elapsed() >= watched.schedule.full_interval {
+        if full_at.elapsed() >= monitored.schedule.full_interval {
             known = None;
         }
         let is_full = known.is_none();
         // Boxed, so that a target that waits for its next check takes little memory.
         let checked = Box::pin(async {
             match known.take() {
-                Some(facts) => serve.check(&watched, Some(facts), &stop).await.map(Arc::new),
-                None => serve.full_check(&watched, || Some(()))?.result().await,
+                Some(facts) => monitor.check(&monitored, Some(facts), &stop).await.map(Arc::new),
+                None => monitor.full_check(&monitored, || Some(()))?.result().await,
             }
         })
         .await;
@@ -101,13 +106,13 @@ async fn watch(serve: Arc<Monitor>, watched: Arc<MonitoredTarget>, stop: Cancell
             pause = AGAIN;
             continue;
         };
-        serve.note(&watched, &checked);
+        monitor.note(&monitored, &checked);
         known.clone_from(&checked.facts);
         if is_full {
             full_at = Instant::now();
         }
         let Some(next) =
-            serve.status_store().entry(&watched.target.name).map(|e| schedule::next(e, fastrand::f64()))
+            monitor.status_store().entry(&monitored.target.name).map(|e| schedule::next(e, fastrand::f64()))
         else {
             return;
         };

@@ -82,11 +82,11 @@ mod tests {
     /// Targets alpha, beta and gamma, which were not checked, and one that is unhealthy.
     fn four() -> StatusStore {
         let mut status_store = after_results("-");
-        let one = Arc::clone(&status_store.entries().next().unwrap().1.watched);
+        let one = Arc::clone(&status_store.entries().next().unwrap().1.monitored);
         let named = |name: &str| {
-            let mut watched = (*one).clone();
-            watched.target.name = name.to_owned();
-            Arc::new(watched)
+            let mut monitored = (*one).clone();
+            monitored.target.name = name.to_owned();
+            Arc::new(monitored)
         };
         let mut all: Vec<_> = ["alpha", "beta", "gamma"].map(named).into();
         all.push(Arc::clone(&one));

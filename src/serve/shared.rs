@@ -64,7 +64,7 @@ impl Shared {
             Some(before) => (Arc::clone(&before.sessions), Arc::clone(&before.rate_limits)),
             None => (Arc::default(), Arc::new(RateLimits::new(config.logins_per_second))),
         };
-        let targets = config.targets.iter().map(|watched| &watched.target);
+        let targets = config.targets.iter().map(|monitored| &monitored.target);
         shared_logins::retain(&sessions, &rate_limits, config.logins_per_second, targets);
         Ok(Self {
             sessions,

@@ -15,7 +15,7 @@ use crate::config::MonitoredTarget;
 pub(super) struct SingleFlight<T>(Arc<Mutex<HashMap<String, Flight<T>>>>);
 
 struct Flight<T> {
-    watched: Arc<MonitoredTarget>,
+    monitored: Arc<MonitoredTarget>,
     result: watch::Receiver<Option<T>>,
 }
 
@@ -32,22 +32,23 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
     /// Joins the running check of this target, or starts one with `start`. `None` if `start` returns none.
     pub(super) fn join<F>(
         &self,
-        watched: &Arc<MonitoredTarget>,
+        monitored: &Arc<MonitoredTarget>,
         start: impl FnOnce() -> Option<F>,
     ) -> Option<Pending<T>>
     where
         F: Future<Output = Option<T>> + Send + 'static,
     {
-        let name = &watched.target.name;
+        let name = &monitored.target.name;
         let mut running = lock(&self.0);
         // A reload may have changed the target of this name. A closed channel: that check panicked.
-        let is_same = |flight: &&Flight<T>| flight.watched == *watched && flight.result.has_changed().is_ok();
+        let is_same =
+            |flight: &&Flight<T>| flight.monitored == *monitored && flight.result.has_changed().is_ok();
         if let Some(flight) = running.get(name).filter(is_same) {
             return Some(Pending(flight.result.clone()));
         }
         let work = start()?;
         let (sender, result) = watch::channel(None);
-        let flight = Flight { watched: Arc::clone(watched), result: result.clone() };
+        let flight = Flight { monitored: Arc::clone(monitored), result: result.clone() };
         running.insert(name.clone(), flight);
         let (running, name, own) = (Arc::clone(&self.0), name.clone(), result.clone());
         tokio::spawn(async move {
@@ -84,7 +85,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::serve::status_store::tests::watched;
+    use crate::serve::status_store::tests::monitored;
 
     /// A check that takes one second and counts itself.
     fn check(started: &Arc<AtomicUsize>) -> Option<impl Future<Output = Option<usize>> + Send + use<>> {
@@ -98,7 +99,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn concurrent_callers_share_a_check_and_a_later_caller_gets_a_new_one() {
         let (flights, started) = (SingleFlight::default(), Arc::default());
-        let target = watched(30);
+        let target = monitored(30);
         let callers: Vec<_> = (0..70).map(|_| flights.join(&target, || check(&started)).unwrap()).collect();
         for caller in callers {
             assert_eq!(caller.result().await, Some(1));
@@ -110,7 +111,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_caller_that_gives_up_does_not_shorten_the_check() {
         let (flights, started) = (SingleFlight::default(), Arc::default());
-        let target = watched(30);
+        let target = monitored(30);
         let hasty = flights.join(&target, || check(&started)).unwrap();
         let short = Duration::from_millis(1);
         assert!(tokio::time::timeout(short, hasty.result()).await.is_err());
@@ -120,8 +121,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_target_that_a_reload_changed_gets_its_own_check() {
         let (flights, started) = (SingleFlight::default(), Arc::default());
-        let before = flights.join(&watched(30), || check(&started)).unwrap();
-        let after = flights.join(&watched(31), || check(&started)).unwrap();
+        let before = flights.join(&monitored(30), || check(&started)).unwrap();
+        let after = flights.join(&monitored(31), || check(&started)).unwrap();
         assert_eq!((before.result().await, after.result().await), (Some(1), Some(2)));
         assert!(lock(&flights.0).is_empty());
     }
@@ -129,7 +130,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_check_that_was_not_run_or_panicked_is_no_result_and_does_not_stay() {
         let (flights, started) = (SingleFlight::default(), Arc::default());
-        let target = watched(30);
+        let target = monitored(30);
         let none = flights.join(&target, || Some(async { None::<usize> })).unwrap();
         assert_eq!(none.result().await, None);
         let panicked = flights.join(&target, || Some(async { panic!("on purpose") })).unwrap();

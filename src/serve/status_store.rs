@@ -26,7 +26,7 @@ pub(super) struct StatusStore {
 /// State of one target.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
-    pub watched: Arc<MonitoredTarget>,
+    pub monitored: Arc<MonitoredTarget>,
     pub health: Health,
     /// When the health last changed: the time of the first result that led to it. `None` before the first result.
     pub since: Option<Timestamp>,
@@ -78,10 +78,10 @@ impl StatusStore {
     /// Replaces the list of targets. Unchanged targets keep their state.
     pub(super) fn watch(&mut self, targets: &[Arc<MonitoredTarget>]) {
         let mut before = std::mem::take(&mut self.entries);
-        for watched in targets {
-            let name = watched.target.name.clone();
-            let entry = before.remove(&name).filter(|entry| entry.watched == *watched);
-            self.entries.insert(name, entry.unwrap_or_else(|| Arc::new(Entry::new(Arc::clone(watched)))));
+        for monitored in targets {
+            let name = monitored.target.name.clone();
+            let entry = before.remove(&name).filter(|entry| entry.monitored == *monitored);
+            self.entries.insert(name, entry.unwrap_or_else(|| Arc::new(Entry::new(Arc::clone(monitored)))));
         }
     }
 
@@ -90,13 +90,14 @@ impl StatusStore {
     }
 
     /// Of this very target: `None` if a reload has removed or changed it.
-    pub(super) fn entry_of(&self, watched: &Arc<MonitoredTarget>) -> Option<&Entry> {
-        self.entry(&watched.target.name).filter(|entry| entry.watched == *watched)
+    pub(super) fn entry_of(&self, monitored: &Arc<MonitoredTarget>) -> Option<&Entry> {
+        self.entry(&monitored.target.name).filter(|entry| entry.monitored == *monitored)
     }
 
     /// As [`Self::entry_of`]. Copies the entry only if a reader holds a snapshot.
-    fn entry_to_change(&mut self, watched: &Arc<MonitoredTarget>) -> Option<&mut Entry> {
-        let entry = self.entries.get_mut(&watched.target.name).filter(|entry| entry.watched == *watched);
+    fn entry_to_change(&mut self, monitored: &Arc<MonitoredTarget>) -> Option<&mut Entry> {
+        let entry =
+            self.entries.get_mut(&monitored.target.name).filter(|entry| entry.monitored == *monitored);
         entry.map(Arc::make_mut)
     }
 
@@ -119,8 +120,8 @@ impl StatusStore {
     }
 
     /// Records what a check has seen of the pipe.
-    pub(super) fn observe(&mut self, watched: &Arc<MonitoredTarget>, position: Position) {
-        if let Some(entry) = self.entry_to_change(watched) {
+    pub(super) fn observe(&mut self, monitored: &Arc<MonitoredTarget>, position: Position) {
+        if let Some(entry) = self.entry_to_change(monitored) {
             entry.observe(position);
         }
     }
@@ -128,13 +129,13 @@ impl StatusStore {
     /// Records a result. Ignores targets that were removed or changed.
     pub(super) fn note(
         &mut self,
-        watched: &Arc<MonitoredTarget>,
+        monitored: &Arc<MonitoredTarget>,
         report: Arc<Report>,
         thresholds: Thresholds,
         history: usize,
         now: Timestamp,
     ) -> Option<Change> {
-        self.entry_to_change(watched)?.note(report, thresholds, history, now)
+        self.entry_to_change(monitored)?.note(report, thresholds, history, now)
     }
 }
 
@@ -146,9 +147,9 @@ impl Serialize for StatusStore {
 }
 
 impl Entry {
-    fn new(watched: Arc<MonitoredTarget>) -> Self {
+    fn new(monitored: Arc<MonitoredTarget>) -> Self {
         Self {
-            watched,
+            monitored,
             health: Health::Unknown,
             since: None,
             last: None,
@@ -225,7 +226,7 @@ impl Entry {
     /// What the next check is judged by. If the configuration does not say what the target is for, it is held to the best
     /// that it has had: a pipe may use that.
     pub(super) fn requirement(&self) -> Requirement {
-        let declared = self.watched.requirement;
+        let declared = self.monitored.requirement;
         match self.best {
             Some((best, of_server)) if declared.required_by.is_undeclared() => Requirement {
                 required: declared.required.max(best),
@@ -251,7 +252,7 @@ impl Entry {
 
 impl Serialize for Entry {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let MonitoredTarget { target, schedule, .. } = &*self.watched;
+        let MonitoredTarget { target, schedule, .. } = &*self.monitored;
         let mut map = serializer.serialize_struct("Entry", 9)?;
         map.serialize_field("name", &target.name)?;
         map.serialize_field("health", &self.health)?;

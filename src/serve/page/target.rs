@@ -16,7 +16,7 @@ use crate::{
 };
 
 pub(in crate::serve) fn page(entry: &Entry, now: Timestamp) -> String {
-    let target = &entry.watched.target;
+    let target = &entry.monitored.target;
     let body = html! {
         p { a href="/" { "All targets" } }
         h1 class=(class(entry.health)) { (target.name) " " (badge(entry.health)) }

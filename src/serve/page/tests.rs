@@ -64,13 +64,13 @@ fn pages_have_no_script_and_load_only_their_style() {
 fn words_from_outside_stay_words() {
     assert_eq!(path("a/b?<\"x"), "/targets/a%2Fb%3F%3C%22x");
     let mut status_store = after_results("-");
-    let watched = std::sync::Arc::clone(&status_store.entries().next().unwrap().1.watched);
+    let monitored = std::sync::Arc::clone(&status_store.entries().next().unwrap().1.monitored);
     let mut report = crate::report::tests::report(false, crate::diagnostic::Basis::Guide);
     report.verdict.met = false;
     report.verdict.next_steps = vec!["<script>alert(1)</script>".to_owned()];
     report.verdict.reason = "\"><img src=x>".to_owned();
     let thresholds = crate::config::Thresholds { healthy: 2, unhealthy: 1 };
-    status_store.note(&watched, report.into(), thresholds, 5, now());
+    status_store.note(&monitored, report.into(), thresholds, 5, now());
     let page = index(&status_store, &Selection::default(), now(), now())
         + &target(status_store.entries().next().unwrap().1, now());
     assert!(!page.contains("<script>") && !page.contains("<img"), "{page}");
@@ -114,20 +114,20 @@ fn luminance(color: &str) -> f64 {
 #[test]
 fn a_page_of_two_hundred_targets_is_light() {
     let mut status_store = after_results("-+-+-+-+");
-    let one = std::sync::Arc::clone(&status_store.entries().next().unwrap().1.watched);
+    let one = std::sync::Arc::clone(&status_store.entries().next().unwrap().1.monitored);
     let many: Vec<_> = (0..200)
         .map(|i| {
-            let mut watched = (*one).clone();
-            watched.target.name = format!("shop-{i:03}");
-            std::sync::Arc::new(watched)
+            let mut monitored = (*one).clone();
+            monitored.target.name = format!("shop-{i:03}");
+            std::sync::Arc::new(monitored)
         })
         .collect();
     status_store.watch(&many);
     let thresholds = crate::config::Thresholds { healthy: 2, unhealthy: 1 };
     let report = std::sync::Arc::new(crate::report::tests::report(false, crate::diagnostic::Basis::Guide));
-    for watched in &many {
+    for monitored in &many {
         for _ in 0..STRIP {
-            status_store.note(watched, std::sync::Arc::clone(&report), thresholds, STRIP, now());
+            status_store.note(monitored, std::sync::Arc::clone(&report), thresholds, STRIP, now());
         }
     }
     let page = index(&status_store, &Selection::default(), Timestamp::UNIX_EPOCH, now());

@@ -9,7 +9,7 @@ use crate::{
 
 const THRESHOLDS: Thresholds = Thresholds { healthy: 2, unhealthy: 1 };
 
-pub(in crate::serve) fn watched(interval: u64) -> Arc<MonitoredTarget> {
+pub(in crate::serve) fn monitored(interval: u64) -> Arc<MonitoredTarget> {
     let host = "db.abc.eu-west-1.rds.amazonaws.com";
     let args = ["--type", "rdspostgres", "--host", host, "--iam-role", "arn:aws:iam::123456789012:role/r"];
     let target = read(&args).unwrap().targets.remove(0);
@@ -21,14 +21,14 @@ pub(in crate::serve) fn watched(interval: u64) -> Arc<MonitoredTarget> {
 
 /// A store with one target, and what a sequence of results (`+` met, `-` not met), a second apart, does to it.
 fn after(results: &str, thresholds: Thresholds) -> (StatusStore, Vec<(usize, Health)>) {
-    let (mut status_store, watched) = (StatusStore::default(), watched(30));
-    status_store.watch(&[Arc::clone(&watched)]);
+    let (mut status_store, monitored) = (StatusStore::default(), monitored(30));
+    status_store.watch(&[Arc::clone(&monitored)]);
     let mut changes = Vec::new();
     for (i, result) in results.chars().enumerate() {
         let mut report = report(false, Basis::Guide);
         report.verdict.met = result == '+';
         let now = Timestamp::from_second(i as i64).unwrap();
-        if let Some(change) = status_store.note(&watched, Arc::new(report), thresholds, 5, now) {
+        if let Some(change) = status_store.note(&monitored, Arc::new(report), thresholds, 5, now) {
             changes.push((i, change.to));
         }
     }
@@ -41,14 +41,14 @@ fn an_undeclared_target_is_held_to_the_best_it_has_had_until_the_configuration_c
     let undeclared = Requirement::new(Basis::Guide, InitialLoadOnly, RequiredBy::Default);
     let held = |requirement: Requirement, found: &[(Capability, Capability)]| {
         let mut status_store = StatusStore::default();
-        let watched = Arc::new(MonitoredTarget { requirement, ..(*watched(30)).clone() });
-        status_store.watch(&[Arc::clone(&watched)]);
+        let monitored = Arc::new(MonitoredTarget { requirement, ..(*monitored(30)).clone() });
+        status_store.watch(&[Arc::clone(&monitored)]);
         for (capability, server) in found {
             let mut report = report(false, Basis::Guide);
             (report.verdict.capability, report.verdict.server) = (*capability, *server);
-            status_store.note(&watched, Arc::new(report), THRESHOLDS, 5, Timestamp::UNIX_EPOCH);
+            status_store.note(&monitored, Arc::new(report), THRESHOLDS, 5, Timestamp::UNIX_EPOCH);
         }
-        status_store.watch(&[Arc::clone(&watched)]);
+        status_store.watch(&[Arc::clone(&monitored)]);
         entry(&status_store).requirement()
     };
     assert_eq!(held(undeclared, &[]), undeclared);
@@ -118,13 +118,13 @@ fn the_past_is_bounded_and_the_last_failure_stays() {
 #[test]
 fn a_reload_keeps_what_is_known_of_a_target_that_stays_as_it_was() {
     let (mut status_store, _) = after("+", THRESHOLDS);
-    status_store.watch(&[watched(30)]);
+    status_store.watch(&[monitored(30)]);
     assert_eq!(entry(&status_store).health, Health::Healthy);
-    status_store.watch(&[watched(31)]);
+    status_store.watch(&[monitored(31)]);
     assert_eq!(entry(&status_store).health, Health::Unknown, "it is another target now");
     // A check of the old one that was in flight says nothing of the new one.
     let late = Arc::new(report(false, Basis::Guide));
-    assert_eq!(status_store.note(&watched(30), late, THRESHOLDS, 5, Timestamp::UNIX_EPOCH), None);
+    assert_eq!(status_store.note(&monitored(30), late, THRESHOLDS, 5, Timestamp::UNIX_EPOCH), None);
     assert_eq!(entry(&status_store).health, Health::Unknown);
     status_store.watch(&[]);
     assert_eq!(status_store.entries().len(), 0);
