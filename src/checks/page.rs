@@ -74,7 +74,11 @@ fn one_cause(page: &mut String, cause: &Cause) {
     }
 }
 
+/// The words as a sentence begins. The name of a setting stays as it is typed.
 fn sentence(words: &str) -> String {
+    if words.split(' ').next().is_some_and(|first| first.contains(['_', '.'])) {
+        return words.to_owned();
+    }
     let mut letters = words.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

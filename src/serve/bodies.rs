@@ -15,7 +15,7 @@ const BUDGET: usize = 32 * 1024 * 1024;
 /// Smaller bodies do not count: the connections are limited.
 const SMALL: usize = 16 * 1024;
 /// A larger body is shared only while a client reads it: it is not kept for the next one.
-const LARGE: usize = 1024 * 1024;
+const LARGE: usize = 4 * 1024 * 1024;
 /// A page contains the time, and metrics the refused requests, which do not change the generation.
 const LIFETIME: Duration = Duration::from_secs(1);
 

@@ -6,14 +6,6 @@ use std::process::{Command, ExitCode};
 
 use super::{containers, setup};
 
-/// Tests at a time: one and a half for each processor, because they often wait for servers and timeouts.
-fn threads() -> String {
-    std::env::var("RUST_TEST_THREADS").unwrap_or_else(|_| {
-        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        (processors + processors.div_ceil(2)).to_string()
-    })
-}
-
 pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> io::Result<ExitCode> {
     let (outcomes, tools) =
         setup::while_tests_are_built(|| Ok((lab::setup::run(false)?, lab::setup::tools(false))))?;
@@ -25,8 +17,7 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> io::Result<ExitC
         .args(["test", "--workspace", "--target-dir"])
         .arg(folder.parent().unwrap_or(&folder))
         .args(&arguments)
-        .env("PIPEPROBE_LAB_CACHE", lab::cache_folder())
-        .env("RUST_TEST_THREADS", threads());
+        .env("PIPEPROBE_LAB_CACHE", lab::cache_folder());
     // The tests leave processors idle, and the tools that are needed afterwards take minutes to compile.
     let (status, cargo_deny) = std::thread::scope(|threads| {
         let deny = threads.spawn(|| {
