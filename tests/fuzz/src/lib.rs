@@ -12,7 +12,7 @@
 use std::{
     io,
     pin::Pin,
-    sync::LazyLock,
+    sync::{Arc, LazyLock},
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -101,10 +101,10 @@ pub async fn report(session: Session, target: &Target) {
             let replication = std::future::ready(Fact::Absent);
             let facts = facts::ask_postgres(&session, until(1), &target.pipe, replication).await;
             session.close(until(1)).await;
-            Facts::Postgres(Box::new(facts))
+            Facts::Postgres(Arc::new(facts))
         }
         Session::Mysql(session) => {
-            Facts::Mysql(Box::new(facts::ask_mysql(session, until(1), until(1), &target.pipe).await))
+            Facts::Mysql(Arc::new(facts::ask_mysql(session, until(1), until(1), &target.pipe).await))
         }
     };
     let now = Timestamp::UNIX_EPOCH;
