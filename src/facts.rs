@@ -604,6 +604,11 @@ fn all<T>(rows: Result<Rows, Refusal>, make: impl FnOnce(Rows) -> T) -> Fact<T> 
     rows.map_or_else(Fact::refused, |rows| Fact::Read(make(rows)))
 }
 
+/// All rows, converted to one value if they have it; otherwise [`Fact::Absent`].
+fn all_if<T>(rows: Result<Rows, Refusal>, make: impl FnOnce(Rows) -> Option<T>) -> Fact<T> {
+    rows.map_or_else(Fact::refused, |rows| make(rows).map_or(Fact::Absent, Fact::Read))
+}
+
 fn text(value: &str) -> Option<String> {
     Some(value.to_owned())
 }

@@ -122,6 +122,16 @@ async fn read<T: Send + 'static>(
     tokio::task::spawn_blocking(read).await.map_err(io::Error::other)
 }
 
+/// Adds what is read from elsewhere before the configuration.
+async fn ask_all(
+    args: &cli::ClickHouse,
+    sources: &mut cli::Sources,
+    pipe: &mut cli::fields::PipeFields,
+) -> Result<(), ConfigErrors> {
+    ask_service(args, sources).await?;
+    read_list(pipe).await
+}
+
 /// Adds the answers about the service of `--clickhouse-service`, if one is given.
 async fn ask_service(args: &cli::ClickHouse, sources: &mut cli::Sources) -> Result<(), ConfigErrors> {
     if let Some(query) = config::ServiceQuery::read(args, &environment)? {
@@ -167,10 +177,7 @@ async fn check(mut args: cli::Check, stop: impl Future<Output = Exit>) -> io::Re
     let format = args.output.format();
     let mut stop = pin!(stop);
     let config = async {
-        if let Err(errors) = ask_service(&args.clickhouse, &mut args.sources).await {
-            return Ok(Err(errors));
-        }
-        match read_list(&mut args.pipe).await {
+        match ask_all(&args.clickhouse, &mut args.sources, &mut args.pipe).await {
             Ok(()) => read(|| Config::read(args, &environment)).await,
             Err(errors) => Ok(Err(errors)),
         }
@@ -210,10 +217,7 @@ async fn dispatch(command: Command) -> io::Result<Exit> {
         }
         Command::Setup(mut args) => {
             let format = args.output.format();
-            if let Err(errors) = ask_service(&args.clickhouse, &mut args.sources).await {
-                return run::refuse(&errors, format, &mut out);
-            }
-            if let Err(errors) = read_list(&mut args.pipe).await {
+            if let Err(errors) = ask_all(&args.clickhouse, &mut args.sources, &mut args.pipe).await {
                 return run::refuse(&errors, format, &mut out);
             }
             match read(|| config::Setup::read(*args, &environment)).await? {

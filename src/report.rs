@@ -69,7 +69,7 @@ pub struct Report {
     pub tls: Option<TlsEvidence>,
     /// One entry for each check of the engine, in order, including those that were not reached.
     pub checks: CheckResults,
-    /// What RDS and IAM have on record; null without `--explain-with-profile` or `--explain-with-role`.
+    /// What RDS and IAM have on record; null without `--diagnose-profile` or `--diagnose-role`.
     pub aws_diagnostics: Option<Box<AwsDiagnostics>>,
     pub measurements: Measurements,
     /// With `--estimate`: how long the initial load takes; otherwise null, also if the login failed.

@@ -93,7 +93,7 @@ fn read(target: &Target, seen: &Observations) -> Vec<AwsEvidence> {
         let words = asked.refused.as_deref().unwrap_or_default();
         return vec![
             AwsEvidence::unknown("operator", format!("no credentials of {}: {words}", asked.about))
-                .remedy("check --explain-with-profile and --explain-with-role, and log in (`aws sso login`)"),
+                .remedy("check --diagnose-profile and --diagnose-role, and log in (`aws sso login`)"),
         ];
     }
     let mut aws_evidence = database::aws_evidence(target, records);

@@ -31,6 +31,8 @@ pub(super) struct Files {
     texts: RefCell<HashMap<PathBuf, Result<Arc<str>, String>>>,
     /// Texts that were parsed, and are usable CA certificates.
     usable: RefCell<Vec<CaCertificate>>,
+    /// Lists of static IP addresses, by path or text, so that the targets of a plan parse it once.
+    lists: RefCell<HashMap<PathBuf, Result<Arc<List>, String>>>,
 }
 
 impl Files {
@@ -47,6 +49,20 @@ impl Files {
     /// The same certificates, if they were parsed before.
     pub(super) fn known(&self, ca: &CaCertificate) -> Option<CaCertificate> {
         self.usable.borrow().iter().find(|known| *known == ca).cloned()
+    }
+
+    /// A list of static IP addresses: a file, or the list itself.
+    fn list(&self, path: PathBuf, text: Option<&str>) -> Result<Arc<List>, String> {
+        if let Some(known) = self.lists.borrow().get(&path) {
+            return known.clone();
+        }
+        let list = match text {
+            Some(text) => List::parse(text),
+            None => self.text(&path).and_then(|text| List::parse(&text)),
+        };
+        let list = list.map(Arc::new);
+        self.lists.borrow_mut().insert(path, list.clone());
+        list
     }
 
     pub(super) fn remember(&self, ca: &CaCertificate) {
@@ -104,13 +120,12 @@ impl Context<'_> {
     }
 
     /// The list of static IP addresses in a file, or the list itself, which a URL has sent.
-    pub(super) fn static_ips(&self, given: &Given) -> Result<List, Invalid> {
-        if given.text.starts_with('{') {
-            let invalid = |why| Invalid::new("static_ips", "the path of a file", why).at(&given.origin);
-            return List::parse(&given.text).map_err(invalid);
-        }
-        let text = self.files.text(&path_of(given));
-        text.and_then(|text| List::parse(&text)).map_err(|why| {
+    pub(super) fn static_ips(&self, given: &Given) -> Result<Arc<List>, Invalid> {
+        let text = Some(given.text.as_str()).filter(|text| text.starts_with('{'));
+        self.files.list(path_of(given), text).map_err(|why| {
+            if text.is_some() {
+                return Invalid::new("static_ips", "the path of a file", why).at(&given.origin);
+            }
             let expected = format!("a file with the list of {}", static_ips::LIVE);
             let help = format!(
                 "write it with: curl -fsS {} -o FILE; a URL only on the command line",

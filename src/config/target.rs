@@ -20,8 +20,8 @@ use crate::{
     target::{
         Access, AwsDiagnosticsCredentials, CaCertificate, ConfigErrors, DbUser, Endpoint, Engine, ErrorList,
         ExternalId, Host, Invalid, Origin, Pipe, RdsName, Region, ReplicationMechanism, ReplicationMode,
-        RoleArn, SessionName, SessionTag, SessionTags, SourceType, TableColumn, TableEngine, TablePattern,
-        Target, no_known_placeholder, quoted,
+        RoleArn, SessionName, SessionTag, SessionTags, SourceType, TableColumn, TableEngine, Target,
+        no_known_placeholder, quoted,
     },
 };
 
@@ -227,10 +227,12 @@ fn pipe(selected: &Selected, context: &Context<'_>) -> Result<Pipe, ConfigErrors
     let mode = optional(e, p.replication_mode.as_ref(), str::parse::<ReplicationMode>);
     let mechanism = optional(e, p.replication_mechanism.as_ref(), str::parse::<ReplicationMechanism>);
     let tables = super::tables::list(e, p.tables.as_deref());
+    let is_in_pipe = |schema: &str, table: &str| {
+        tables.is_empty() || tables.iter().any(|pattern| pattern.matches(schema, table))
+    };
     let column = |field: &str, text: &str| {
         let column = TableColumn::parse(field, text)?;
-        let is_in_pipe = |table: &TablePattern| table.matches(&column.schema, &column.table);
-        match tables.is_empty() || tables.iter().any(is_in_pipe) {
+        match is_in_pipe(&column.schema, &column.table) {
             true => Ok(column),
             false => Err(Invalid::new(field, "a column of a table in tables", quoted(text))),
         }
@@ -243,7 +245,7 @@ fn pipe(selected: &Selected, context: &Context<'_>) -> Result<Pipe, ConfigErrors
     let partition_keys = columns(e, "partition_key", &p.partition_keys);
     let table_engines = list(e, p.table_engines.as_deref(), "table_engine", |text| {
         let given: TableEngine = text.parse()?;
-        match tables.is_empty() || tables.iter().any(|table| table.matches(&given.schema, &given.table)) {
+        match is_in_pipe(&given.schema, &given.table) {
             true => Ok(given),
             false => Err(Invalid::new("table_engine", "a table in tables", quoted(text))),
         }
@@ -303,7 +305,7 @@ pub(super) fn static_ips(selected: &Selected, context: &Context<'_>) -> Result<O
     let list = file.as_ref().map(|given| context.static_ips(given)).transpose()?;
     let Some(region) = region else { return Ok(None) };
     let created = selected.declared.as_ref().and_then(|pipe| pipe.service_created);
-    let found = static_ips::of_service(&region.text, created, list.as_ref());
+    let found = static_ips::of_service(&region.text, created, list.as_deref());
     found.map(Some).map_err(|why| match file {
         Some(file) if static_ips::is_known(&region.text) => {
             Invalid::new("static_ips", "a list with the Regions that serve the service", why).at(&file.origin)

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use super::{
     ConnectionLimits, Fact, OpenTransaction, PostgresFacts, PostgresTable, Prepared, Publication,
     PublishedTable, Rows, ServerConnections, ServerText, SystemIdentity, TABLES_AT_MOST, Table, TableKind,
-    Tables, all, boolean, columns, fact, list, matching, number, settings, text,
+    Tables, all, all_if, boolean, columns, fact, list, matching, number, settings, text,
 };
 use crate::{
     connection::{ConnectError, PostgresSession, Refusal, Stage},
@@ -175,13 +175,11 @@ pub async fn ask(
         wal_position: fact(first.20, number),
         transaction_age: fact(first.21, number),
         rds_replication_not_inherited: fact(first.22, boolean),
-        connection_limits: limits(first.23),
+        connection_limits: all_if(first.23, limits),
         named_columns: first.24,
         unique_keys: first.25,
         slot_elsewhere: first.26,
-        server_connections: first
-            .27
-            .map_or_else(Fact::refused, |rows| connections(&rows).map_or(Fact::Absent, Fact::Read)),
+        server_connections: all_if(first.27, connections),
         replication,
     }
 }
@@ -216,22 +214,14 @@ fn unique_keys(pipe: &Pipe) -> Option<String> {
     ))
 }
 
-fn limits(rows: Result<Rows, Refusal>) -> Fact<ConnectionLimits> {
-    let rows = match rows {
-        Ok(rows) => rows,
-        Err(refusal) => return Fact::Refused(refusal.into()),
-    };
+fn limits(rows: Rows) -> Option<ConnectionLimits> {
     let read = |i: usize| number::<i64>(rows.first()?.get(i)?.as_ref()?.raw());
     let limit = |i: usize| Some(u32::try_from(read(i)?).ok());
-    match (limit(0), limit(1), read(2)) {
-        (Some(role), Some(database), Some(in_use)) => {
-            Fact::Read(ConnectionLimits { role, database, in_use: u32::try_from(in_use).unwrap_or(u32::MAX) })
-        }
-        _ => Fact::Absent,
-    }
+    let in_use = u32::try_from(read(2)?).unwrap_or(u32::MAX);
+    Some(ConnectionLimits { role: limit(0)?, database: limit(1)?, in_use })
 }
 
-fn connections(rows: &Rows) -> Option<ServerConnections> {
+fn connections(rows: Rows) -> Option<ServerConnections> {
     let read = |i: usize| number(rows.first()?.get(i)?.as_ref()?.raw());
     Some(ServerConnections { limit: read(0)?, in_use: read(1)? })
 }

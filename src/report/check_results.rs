@@ -92,14 +92,14 @@ impl Hash for CheckResult {
     }
 }
 
-/// As above.
+/// As for a result: verdicts that differ mostly have another reason.
 impl Hash for Verdict {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.reason.hash(state);
     }
 }
 
-/// As above.
+/// As for a result.
 impl Hash for IdentityEvidence {
     fn hash<H: Hasher>(&self, state: &mut H) {
         (&self.source_key, &self.caller).hash(state);

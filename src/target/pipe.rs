@@ -48,12 +48,12 @@ impl Pipe {
     }
 
     /// Whether `sorting_keys` has columns of this table.
-    pub fn has_sorting_key(&self, schema: &str, table: &str) -> bool {
+    fn has_sorting_key(&self, schema: &str, table: &str) -> bool {
         self.sorting_keys.iter().any(|key| key.schema == schema && key.table == table)
     }
 
     /// The engine of the copy of this table.
-    pub fn engine_of(&self, schema: &str, table: &str) -> ClickHouseEngine {
+    fn engine_of(&self, schema: &str, table: &str) -> ClickHouseEngine {
         let found = self.table_engines.iter().find(|given| given.schema == schema && given.table == table);
         found.map_or(ClickHouseEngine::ReplacingMergeTree, |given| given.engine)
     }
@@ -61,6 +61,11 @@ impl Pipe {
     /// Whether ClickHouse keeps one of the rows with the same sorting key.
     pub fn merges_rows(&self, schema: &str, table: &str) -> bool {
         self.engine_of(schema, table) == ClickHouseEngine::ReplacingMergeTree
+    }
+
+    /// Whether ClickHouse keeps one of the rows with the same primary key.
+    pub fn merges_by_primary_key(&self, schema: &str, table: &str) -> bool {
+        self.merges_rows(schema, table) && !self.has_sorting_key(schema, table)
     }
 
     /// Connections of the initial load at a time. Source of the defaults: ClickPipes documentation, parallel initial load.

@@ -50,8 +50,7 @@ fn judge(target: &Target, columns: &Fact<Vec<NamedColumn>>) -> Option<Diagnostic
     let columns = columns.read()?;
     let is_lacked = |excluded: &&TableColumn| {
         let is_in_key = columns.iter().any(|column| column.in_key && is_column(engine, column, excluded));
-        let (schema, table) = (&excluded.schema, &excluded.table);
-        is_in_key && !pipe.has_sorting_key(schema, table) && pipe.merges_rows(schema, table)
+        is_in_key && pipe.merges_by_primary_key(&excluded.schema, &excluded.table)
     };
     let lacked = pipe.excluded_columns.iter().filter(is_lacked);
     let lacked: Vec<String> = lacked.map(|column| printable(&column.to_string())).collect();

@@ -90,7 +90,7 @@ fn judge<'a>(
     let mut names = Vec::new();
     for table in &readable {
         let (schema, name) = (table.schema.raw(), table.name.raw());
-        if target.pipe.has_sorting_key(schema, name) || !target.pipe.merges_rows(schema, name) {
+        if !target.pipe.merges_by_primary_key(schema, name) {
             continue;
         }
         let key = table.key.read().ok_or(&table.key)?;

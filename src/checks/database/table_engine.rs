@@ -59,6 +59,6 @@ fn judge(target: &Target) -> Diagnostic {
             CHECK.warn(&DB_ENGINE_NULL, Found::join([null(), merge_tree()], "; "))
         }
         (_, [_, ..]) => CHECK.warn(&DB_ENGINE_NULL, null()),
-        (_, []) => CHECK.pass("no table with another engine"),
+        (_, []) => CHECK.pass("no table whose copy differs because of its engine"),
     }
 }

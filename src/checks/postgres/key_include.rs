@@ -29,10 +29,7 @@ pub(in crate::checks) static PG_INCLUDED_COLUMNS: Cause = Cause::new(
 fn judge(server: &Server<'_>, tables: &[&PostgresTable]) -> Diagnostic {
     let is_sorted_by_it = |table: &&&PostgresTable| {
         let (schema, name) = (table.table.schema.raw(), table.table.name.raw());
-        let pipe = &server.target.pipe;
-        !table.included_columns.is_empty()
-            && !pipe.has_sorting_key(schema, name)
-            && pipe.merges_rows(schema, name)
+        !table.included_columns.is_empty() && server.target.pipe.merges_by_primary_key(schema, name)
     };
     let these = tables.iter().filter(is_sorted_by_it);
     let shown: Vec<String> = these.map(|table| with_columns(table, &table.included_columns)).collect();

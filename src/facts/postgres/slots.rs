@@ -1,6 +1,6 @@
 //! Replication slots of the database, and the WAL position that they are measured against.
 
-use super::super::{Fact, ReplicationSlot, Rows, boolean, number};
+use super::super::{Fact, ReplicationSlot, Rows, all_if, boolean, number};
 use crate::{
     connection::Refusal,
     sql::{ServerText, postgres::literal},
@@ -30,10 +30,7 @@ pub(super) fn elsewhere(pipe: &Pipe) -> Option<String> {
 }
 
 pub(super) fn database_of(rows: Result<Rows, Refusal>) -> Fact<ServerText> {
-    rows.map_or_else(Fact::refused, |rows| {
-        let first = rows.into_iter().next().and_then(|row| row.into_iter().next().flatten());
-        first.map_or(Fact::Absent, Fact::Read)
-    })
+    all_if(rows, |rows| rows.into_iter().next()?.into_iter().next()?)
 }
 
 /// In bytes from the start of the WAL. A standby measures against what it has replayed.
